@@ -1,0 +1,89 @@
+/** How an app of Disparo ends (sysexits.h where it has a name). The same in every language. */
+export const EXIT = {
+  /** Told to stop, and everything at hand was finished. */
+  drained: 0,
+  /** A bug. */
+  bug: 1,
+  /** The grace time ran out, or a second signal came: what was at hand comes again. */
+  forced: 75,
+  /** Something that cannot heal by waiting: a wrong value, password, vhost, certificate, queue. */
+  configuration: 78,
+} as const;
+
+/** A value that stops the start. The message is one line, names the variable and never shows a secret. */
+export class ConfigurationError extends Error {
+  constructor(
+    readonly variable: string,
+    readonly problem: string,
+  ) {
+    super(`${variable}: ${problem}`);
+    this.name = 'ConfigurationError';
+  }
+}
+
+type Environment = Record<string, string>;
+
+/** A whole number between `min` and `max`, or the default when unset. Throws ConfigurationError. */
+export function integerKey(
+  env: Environment,
+  key: string,
+  range: { min: number; max: number; default: number },
+): number {
+  const text = env[key];
+  if (text === undefined) return range.default;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= range.min && value <= range.max) return value;
+  throw new ConfigurationError(key, `must be a whole number from ${range.min} to ${range.max}, not "${text}"`);
+}
+
+/** The URL of a service; its scheme must be one of `schemes`. Throws ConfigurationError without showing the URL. */
+export function urlKey(env: Environment, key: string, schemes: readonly string[]): string {
+  const url = env[key];
+  const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ');
+  if (url === undefined)
+    throw new ConfigurationError(key, `is not set; give a URL that begins with ${wanted}, or run "npm run services"`);
+  if (!schemes.some((scheme) => url.startsWith(`${scheme}://`)))
+    throw new ConfigurationError(key, `must begin with ${wanted}`);
+  // MongoDB's lists of hosts are no WHATWG URL; its driver parses those.
+  if (!schemes.includes('mongodb') && !URL.canParse(url))
+    throw new ConfigurationError(key, 'is not a URL; a password with special characters must be percent-encoded');
+  return url;
+}
+
+/** One of a fixed list of words, or the default when unset. Throws ConfigurationError. */
+export function wordKey<const T extends string>(env: Environment, key: string, words: readonly T[], fallback: T): T {
+  const value = env[key] ?? fallback;
+  const word = words.find((candidate) => candidate === value);
+  if (word === undefined) throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${value}"`);
+  return word;
+}
+
+/** What every app of Disparo is told. */
+export interface SharedConfiguration {
+  databaseUrl: string;
+  mongodbUrl: string;
+  rabbitmqUrl: string;
+  /** Names of exchanges and queues start with it. */
+  queuePrefix: string;
+  /** Queues side by side, numbered from 0. */
+  queuePartitions: number;
+  logLevel: (typeof LOG_LEVELS)[number];
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+const QUEUE_PREFIX_FORM = /^[A-Za-z0-9_.-]{1,100}$/;
+
+/** Reads the keys that all apps share. Throws ConfigurationError at the first that is wrong or missing. */
+export function sharedConfiguration(env: Environment): SharedConfiguration {
+  const queuePrefix = env.QUEUE_PREFIX ?? 'disparo';
+  if (!QUEUE_PREFIX_FORM.test(queuePrefix))
+    throw new ConfigurationError('QUEUE_PREFIX', 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+  return {
+    databaseUrl: urlKey(env, 'DATABASE_URL', ['postgresql', 'postgres']),
+    mongodbUrl: urlKey(env, 'MONGODB_URL', ['mongodb', 'mongodb+srv']),
+    rabbitmqUrl: urlKey(env, 'RABBITMQ_URL', ['amqp', 'amqps']),
+    queuePrefix,
+    queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }),
+    logLevel: wordKey(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
+  };
+}

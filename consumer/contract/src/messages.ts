@@ -1,0 +1,66 @@
+import type { Collection, Db, Document } from 'mongodb';
+import { contractJson } from './contract-file.js';
+
+/** A message as MongoDB has it: one a number. */
+export interface MessageDocument {
+  /** `<campaign_id>:<sequence, 9 digits>`: storing a number twice is impossible, a campaign is a range in order. */
+  _id: string;
+  /** A cuid2 of its own. */
+  identifier: string;
+  /** E.164 with `+`. */
+  phone_number: string;
+  message: string;
+  campaign_id: string;
+  company_id: string;
+  /** The place in the campaign's file, from 1; int32 in the store. */
+  sequence: number;
+  created_at: Date;
+  updated_at: Date;
+  deleted: boolean;
+}
+
+/** The collection of all messages. It has no index but `_id`: a second one costs half the speed and more. */
+export const MESSAGES = 'messages';
+/** A document counts as stored only when it survives the death of mongod, whatever the URL says. */
+export const MESSAGES_WRITE_CONCERN = { w: 'majority', journal: true } as const;
+
+const SEQUENCE_DIGITS = 9;
+const NAMESPACE_EXISTS = 48;
+const validator = contractJson<Document>('messages.validator.json');
+
+/** The `_id` of a number's document. */
+export function messageId(campaignId: string, sequence: number): string {
+  return `${campaignId}:${String(sequence).padStart(SEQUENCE_DIGITS, '0')}`;
+}
+
+/** The range of `_id` that holds a campaign's documents, optionally only those after a sequence. */
+export function messageRange(campaignId: string, after = 0): { $gt: string; $lt: string } {
+  // ';' follows ':' in ASCII, so it ends the range of this campaign and of no other.
+  return { $gt: messageId(campaignId, after), $lt: `${campaignId};` };
+}
+
+/** The database in a MongoDB URL, or `disparo`. */
+export function messagesDatabase(mongodbUrl: string): string {
+  const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(mongodbUrl)?.[1];
+  return name ? decodeURIComponent(name) : 'disparo';
+}
+
+/** Creates the collection with its validator, or brings the validator of an existing one up to date. Idempotent. */
+export async function declareMessages(database: Db): Promise<void> {
+  try {
+    await database.createCollection(MESSAGES, { validator });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== NAMESPACE_EXISTS) throw error;
+    await database.command({ collMod: MESSAGES, validator });
+  }
+}
+
+/** Marks all stored documents of a deleted campaign. Safe to repeat. Answers how many changed. */
+export async function markMessagesDeleted(messages: Collection<MessageDocument>, campaignId: string): Promise<number> {
+  const result = await messages.updateMany(
+    { _id: messageRange(campaignId), deleted: false },
+    { $set: { deleted: true, updated_at: new Date() } },
+    { writeConcern: MESSAGES_WRITE_CONCERN },
+  );
+  return result.modifiedCount;
+}

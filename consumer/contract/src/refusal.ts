@@ -1,0 +1,94 @@
+/**
+ * What stops a start and what waits: only what cannot heal by itself is a refusal. A closed port, a time-out and an
+ * unknown host are none. Walks causes, as drivers wrap what they got.
+ * Answers what was refused, in words without a secret; undefined for all that is worth a retry.
+ */
+export function refusal(error: unknown): string | undefined {
+  for (const cause of causes(error)) {
+    const known = KNOWN.find(({ codes, pattern }) => codes.includes(codeOf(cause)) || pattern?.test(messageOf(cause)));
+    if (known) return typeof known.says === 'string' ? known.says : known.says(messageOf(cause));
+  }
+  return undefined;
+}
+
+interface Known {
+  codes: readonly (string | number)[];
+  pattern?: RegExp;
+  says: string | ((message: string) => string);
+}
+
+const KNOWN: readonly Known[] = [
+  // PostgreSQL, appendix A of its manual: invalid_password, invalid_authorization_specification, invalid_catalog_name
+  { codes: ['28P01'], says: 'the user or the password is wrong' },
+  { codes: ['28000'], says: 'the server does not let this user in' },
+  { codes: ['3D000'], says: 'the database does not exist' },
+  { codes: [], pattern: /server does not support SSL/, says: 'the server does not speak TLS, which the URL asks for' },
+  // MongoDB: AuthenticationFailed, and Atlas's own code for it
+  { codes: [18, 8000], says: 'the user or the password is wrong' },
+  { codes: [], pattern: /^(Authentication failed|bad auth)/i, says: 'the user or the password is wrong' },
+  // RabbitMQ: 403 while opening is the password; amqplib shows a refused vhost only as an unexpected close
+  { codes: [], pattern: /ACCESS[-_]REFUSED/, says: 'the user or the password is wrong, or has no right to this' },
+  {
+    codes: [],
+    pattern: /Expected ConnectionOpenOk/,
+    says: 'the vhost is missing, not open to this user, or at its limit of connections',
+  },
+  {
+    codes: [406],
+    pattern: /PRECONDITION[-_]FAILED/,
+    says: (message) =>
+      `a queue or exchange exists with other arguments (${/PRECONDITION[-_]FAILED - (.*?)"?$/.exec(message)?.[1] ?? message}); delete it or take another QUEUE_PREFIX`,
+  },
+  // TLS, names as Node gives them
+  {
+    codes: [
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'UNABLE_TO_GET_ISSUER_CERT',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'CERT_HAS_EXPIRED',
+      'CERT_NOT_YET_VALID',
+      'CERT_SIGNATURE_FAILURE',
+      'CERT_REVOKED',
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      'HOSTNAME_MISMATCH',
+    ],
+    says: (message) => `the server's certificate is not trusted (${message})`,
+  },
+  // The drivers' own parsers
+  {
+    codes: [],
+    pattern: /^(Invalid URL|Invalid scheme|Invalid connection string|.*must (be|contain|not contain) .*host)/,
+    says: 'is not a usable URL',
+  },
+];
+
+function* causes(error: unknown): Generator<unknown> {
+  const seen = new Set<unknown>();
+  const queue = [error];
+  while (queue.length > 0) {
+    const next = queue.shift();
+    if (typeof next !== 'object' || next === null || seen.has(next)) continue;
+    seen.add(next);
+    yield next;
+    const { cause, errors, reason } = next as { cause?: unknown; errors?: unknown; reason?: unknown };
+    queue.push(cause, ...(Array.isArray(errors) ? errors : []), ...serverErrors(reason));
+  }
+}
+
+/** MongoDB's server selection error holds one description a server, each with its own error. */
+function serverErrors(reason: unknown): unknown[] {
+  const servers = (reason as { servers?: unknown } | undefined)?.servers;
+  return servers instanceof Map ? [...servers.values()].map((server: { error?: unknown }) => server.error) : [];
+}
+
+function codeOf(error: unknown): string | number {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' || typeof code === 'number' ? code : '';
+}
+
+function messageOf(error: unknown): string {
+  const { message } = error as { message?: unknown };
+  return typeof message === 'string' ? message : '';
+}

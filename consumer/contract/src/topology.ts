@@ -1,0 +1,82 @@
+import type { Channel } from 'amqplib';
+import { contractJson } from './contract-file.js';
+
+interface ExchangeTemplate {
+  name: string;
+  type: string;
+  durable: boolean;
+}
+interface QueueTemplate {
+  name: string;
+  routing_key: string;
+  durable: boolean;
+  arguments: Record<string, string | boolean>;
+}
+interface TopologyTemplate {
+  exchange: ExchangeTemplate;
+  queue: QueueTemplate;
+  dead_letter: { exchange: ExchangeTemplate; queue: QueueTemplate };
+}
+
+const template = contractJson<TopologyTemplate>('topology.json');
+
+/** The names on the broker for one prefix. */
+export interface Topology {
+  exchange: string;
+  deadLetterExchange: string;
+  deadLetterQueue: string;
+  partitions: number;
+  queue(partition: number): string;
+  routingKey(partition: number): string;
+}
+
+/** The names that `topology.json` gives for a prefix and a number of partitions. */
+export function topology(prefix: string, partitions: number): Topology {
+  return {
+    exchange: fill(template.exchange.name, prefix),
+    deadLetterExchange: fill(template.dead_letter.exchange.name, prefix),
+    deadLetterQueue: fill(template.dead_letter.queue.name, prefix),
+    partitions,
+    queue: (partition) => fill(template.queue.name, prefix, partition),
+    routingKey: (partition) => fill(template.queue.routing_key, prefix, partition),
+  };
+}
+
+/**
+ * Declares exchanges, queues and bindings, all durable and with identical arguments in every app, so that whoever starts
+ * first on an empty broker creates them. Idempotent. The broker refuses with 406 and closes the channel when one exists
+ * with other arguments.
+ */
+export async function declareTopology(channel: Channel, prefix: string, partitions: number): Promise<void> {
+  await declareExchange(channel, template.dead_letter.exchange, prefix);
+  await declareQueue(channel, template.dead_letter.queue, template.dead_letter.exchange, prefix);
+  await declareExchange(channel, template.exchange, prefix);
+  for (let partition = 0; partition < partitions; partition++)
+    await declareQueue(channel, template.queue, template.exchange, prefix, partition);
+}
+
+async function declareExchange(channel: Channel, exchange: ExchangeTemplate, prefix: string): Promise<void> {
+  await channel.assertExchange(fill(exchange.name, prefix), exchange.type, { durable: exchange.durable });
+}
+
+async function declareQueue(
+  channel: Channel,
+  queue: QueueTemplate,
+  exchange: ExchangeTemplate,
+  prefix: string,
+  partition?: number,
+): Promise<void> {
+  const name = fill(queue.name, prefix, partition);
+  const queueArguments = Object.fromEntries(
+    Object.entries(queue.arguments).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? fill(value, prefix, partition) : value,
+    ]),
+  );
+  await channel.assertQueue(name, { durable: queue.durable, arguments: queueArguments });
+  await channel.bindQueue(name, fill(exchange.name, prefix), fill(queue.routing_key, prefix, partition));
+}
+
+function fill(text: string, prefix: string, partition?: number): string {
+  return text.replace('{prefix}', () => prefix).replace('{partition}', () => String(partition));
+}
