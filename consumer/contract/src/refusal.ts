@@ -21,11 +21,17 @@ const KNOWN: readonly Known[] = [
   // PostgreSQL, appendix A of its manual: invalid_password, invalid_authorization_specification, invalid_catalog_name
   { codes: ['28P01'], says: 'the user or the password is wrong' },
   { codes: ['28000'], says: 'the server does not let this user in' },
+  { codes: [], pattern: /client password must be a string/, says: 'the server wants a password, and the URL has none' },
   { codes: ['3D000'], says: 'the database does not exist' },
   { codes: [], pattern: /server does not support SSL/, says: 'the server does not speak TLS, which the URL asks for' },
   // MongoDB: AuthenticationFailed, and Atlas's own code for it
   { codes: [18, 8000], says: 'the user or the password is wrong' },
   { codes: [], pattern: /^(Authentication failed|bad auth)/i, says: 'the user or the password is wrong' },
+  {
+    codes: [],
+    pattern: /requires authentication$/,
+    says: 'the server wants a user and a password, and the URL has none',
+  },
   // RabbitMQ: 403 while opening is the password; amqplib shows a refused vhost only as an unexpected close
   { codes: [], pattern: /ACCESS[-_]REFUSED/, says: 'the user or the password is wrong, or has no right to this' },
   {

@@ -1,0 +1,3 @@
+module disparo/contract
+
+go 1.26

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError, sharedConfiguration } from './configuration.js';
+
+const SOUND = {
+  DATABASE_URL: 'postgresql://u:secret@h/d',
+  MONGODB_URL: 'mongodb://u:secret@a:1,b:2/d',
+  RABBITMQ_URL: 'amqps://u:secret@h/v',
+};
+
+test('defaults fill what is unset', () => {
+  expect(sharedConfiguration(SOUND)).toEqual({
+    databaseUrl: SOUND.DATABASE_URL,
+    mongodbUrl: SOUND.MONGODB_URL,
+    rabbitmqUrl: SOUND.RABBITMQ_URL,
+    queuePrefix: 'disparo',
+    queuePartitions: 1,
+    logLevel: 'info',
+  });
+});
+
+describe('a wrong value is refused by its name and never shown when it may hold a secret', () => {
+  const wrong: [string, Record<string, string | undefined>][] = [
+    ['DATABASE_URL', { DATABASE_URL: undefined }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://u:secret@h/d' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgresql://u:secret@h:port/d' }],
+    ['MONGODB_URL', { MONGODB_URL: 'u:secret@h' }],
+    ['RABBITMQ_URL', { RABBITMQ_URL: 'http://u:secret@h' }],
+    ['RABBITMQ_URL', { RABBITMQ_URL: 'amqp://u:se/cret@h' }],
+    ['QUEUE_PREFIX', { QUEUE_PREFIX: 'a b' }],
+    ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '0' }],
+    ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '65' }],
+    ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '1.5' }],
+    ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: 'two' }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+  ];
+  test.each(wrong)('%s in %j', (variable, change) => {
+    const env = Object.fromEntries(Object.entries({ ...SOUND, ...change }).filter(([, value]) => value !== undefined));
+    const error = caught(() => sharedConfiguration(env as Record<string, string>));
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error.message).toMatch(new RegExp(`^${variable}: [^\n]+$`));
+    expect(error.message).not.toContain('secret');
+  });
+});
+
+function caught(action: () => unknown): Error {
+  try {
+    action();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('nothing was thrown');
+}

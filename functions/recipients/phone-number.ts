@@ -1,0 +1,104 @@
+/**
+ * Why an entry is no recipient, in the order in which they are tried: the first that applies is told.
+ * The position in this list is what a RejectList stores.
+ */
+export const REJECT_REASONS = ['not_a_number', 'not_mobile', 'wrong_length', 'unknown_ddd'] as const;
+
+/** Stable words, seen in answers and in `campaign_rejects`. */
+export type RejectReason = (typeof REJECT_REASONS)[number];
+
+export const NOT_A_NUMBER = -1;
+export const NOT_MOBILE = -2;
+export const WRONG_LENGTH = -3;
+export const UNKNOWN_DDD = -4;
+
+/**
+ * The 67 area codes in use, of the 90 that two digits from 11 to 99 could name.
+ * Source: ANATEL, Plano Geral de Códigos Nacionais; the list stands in its Consulta Pública 274/2000, article 22.
+ */
+export const LIVING_DDDS: readonly number[] = [
+  ...[11, 12, 13, 14, 15, 16, 17, 18, 19], // São Paulo
+  ...[21, 22, 24, 27, 28], // Rio de Janeiro, Espírito Santo
+  ...[31, 32, 33, 34, 35, 37, 38], // Minas Gerais
+  ...[41, 42, 43, 44, 45, 46, 47, 48, 49], // Paraná, Santa Catarina
+  ...[51, 53, 54, 55], // Rio Grande do Sul
+  ...[61, 62, 63, 64, 65, 66, 67, 68, 69], // Centre-West, Tocantins, Rondônia, Acre
+  ...[71, 73, 74, 75, 77, 79], // Bahia, Sergipe
+  ...[81, 82, 83, 84, 85, 86, 87, 88, 89], // Pernambuco to Piauí
+  ...[91, 92, 93, 94, 95, 96, 97, 98, 99], // the North, Maranhão
+];
+
+const BRAZIL = 55;
+/** Country code and number together: at most 15 by ITU-T E.164, at least 8 by the contract (api.md, "Numbers"). */
+const E164_DIGITS = { min: 8, max: 15 };
+
+const IS_LIVING = new Uint8Array(100);
+for (const ddd of LIVING_DDDS) IS_LIVING[ddd] = 1;
+
+/**
+ * The number that an entry's digits say, as E.164 without the plus: '+5511987654321' is 5511987654321 (15 digits fit a
+ * double exactly). Below zero: why it is none (NOT_A_NUMBER .. UNKNOWN_DDD).
+ *
+ * `value` is the digits read as one whole number, `count` how many there were (leading zeros count), `plus` whether a
+ * plus stood before them. Characters that belong to no number are the caller's to refuse.
+ *
+ * | plus | digits | begins   | then                                                                                  |
+ * |------|--------|----------|---------------------------------------------------------------------------------------|
+ * | any  | 0      |          | not_a_number                                                                          |
+ * | any  | 13     | 55       | national                                                                              |
+ * | any  | 12     | 55       | a living DDD follows: not_mobile (eight digits are a landline); else wrong_length     |
+ * | +    | other  | 55       | wrong_length: with a plus 55 is Brazil, never the DDD 55                              |
+ * | +    | 8..15  | not 0    | accepted as it is: another country                                                    |
+ * | +    | other  |          | wrong_length; also every `+0`: no country code begins with 0                          |
+ * | no   | 11     |          | national                                                                              |
+ * | no   | 12     | 0        | national without the 0 (the trunk prefix)                                             |
+ * | no   | 10     |          | a living DDD in front: not_mobile; else wrong_length                                  |
+ * | no   | other  |          | wrong_length                                                                          |
+ *
+ * National is DDD and nine digits: the third not 9 is not_mobile, whatever the DDD; then unknown_ddd; then accepted.
+ */
+export function toE164(value: number, count: number, plus: boolean): number {
+  if (count === 0) return NOT_A_NUMBER;
+  if (count > E164_DIGITS.max) return WRONG_LENGTH;
+  if (count === 11 && !plus) return national(value);
+  if (count === 13 && leading(value, 11) === BRAZIL) return national(value % 1e11);
+  if (count === 12 && leading(value, 10) === BRAZIL) return tenDigits(value % 1e10);
+  if (plus) return foreign(value, count);
+  if (count === 12 && value < 1e11) return national(value);
+  return count === 10 ? tenDigits(value) : WRONG_LENGTH;
+}
+
+/** `digits` as toE164 gave them: 5511987654321 is '+5511987654321'. */
+export function formatE164(digits: number): string {
+  return `+${digits}`;
+}
+
+/** The reason that a result of toE164 below zero stands for. */
+export function reasonOf(code: number): RejectReason {
+  const reason = REJECT_REASONS[-code - 1];
+  if (reason === undefined) throw new RangeError(`${code} is not a reject code`);
+  return reason;
+}
+
+function national(eleven: number): number {
+  if (leading(eleven, 8) % 10 !== 9) return NOT_MOBILE;
+  return isLiving(leading(eleven, 9)) ? BRAZIL * 1e11 + eleven : UNKNOWN_DDD;
+}
+
+function tenDigits(ten: number): number {
+  return isLiving(leading(ten, 8)) ? NOT_MOBILE : WRONG_LENGTH;
+}
+
+function foreign(value: number, count: number): number {
+  if (count < E164_DIGITS.min || value < 10 ** (count - 1)) return WRONG_LENGTH;
+  return leading(value, count - 2) === BRAZIL ? WRONG_LENGTH : value;
+}
+
+function isLiving(ddd: number): boolean {
+  return IS_LIVING[ddd] === 1;
+}
+
+/** What stands before the last `digits` digits. */
+function leading(value: number, digits: number): number {
+  return Math.floor(value / 10 ** digits);
+}

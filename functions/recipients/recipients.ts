@@ -1,0 +1,73 @@
+import type { NumberList } from './number-list.js';
+import { formatE164 } from './phone-number.js';
+import type { Reject, RejectList } from './reject-list.js';
+
+/** Of the lines of a file, or the entries of a list: `lines = accepted + duplicate + invalid + blank`. */
+export interface LineCounts {
+  lines: number;
+  accepted: number;
+  duplicate: number;
+  invalid: number;
+  blank: number;
+}
+
+/** A run of consecutive recipients. `firstSequence` counts from 1; `phoneNumbers` is one E.164 number a line, no final newline. */
+export interface RecipientChunk {
+  firstSequence: number;
+  size: number;
+  phoneNumbers: string;
+}
+
+/** How many rejects an answer shows. */
+const REJECTS_SHOWN = 20;
+
+/** What a file of numbers, or a list of them, comes to. Holds numbers and rejects as bytes; texts are made when asked for. */
+export class Recipients {
+  readonly counts: LineCounts;
+  readonly #numbers: NumberList;
+  readonly #rejects: RejectList;
+
+  private constructor(counts: LineCounts, numbers: NumberList, rejects: RejectList) {
+    this.counts = counts;
+    this.#numbers = numbers;
+    this.#rejects = rejects;
+  }
+
+  /** Takes both lists over. Without `allowDuplicates` a number that came before is dropped and counted, never rejected. */
+  static async of(
+    read: { numbers: NumberList; rejects: RejectList; blank: number },
+    options: { allowDuplicates: boolean },
+  ): Promise<Recipients> {
+    const { numbers, rejects, blank } = read;
+    const lines = numbers.size + rejects.size + blank;
+    const duplicate = options.allowDuplicates ? 0 : await numbers.dropRepeats();
+    const counts = { lines, accepted: numbers.size, duplicate, invalid: rejects.size, blank };
+    return new Recipients(counts, numbers, rejects);
+  }
+
+  /** The accepted numbers in file order, `size` a chunk and the rest in the last. One chunk's text exists at a time. */
+  *chunks(size: number): IterableIterator<RecipientChunk> {
+    if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`a chunk of ${size} numbers`);
+    const total = this.#numbers.size;
+    for (let first = 0; first < total; first += size) {
+      const end = Math.min(first + size, total);
+      let phoneNumbers = formatE164(this.#numbers.at(first));
+      for (let i = first + 1; i < end; i++) phoneNumbers += `\n${formatE164(this.#numbers.at(i))}`;
+      yield { firstSequence: first + 1, size: end - first, phoneNumbers };
+    }
+  }
+
+  /** All rejects in file order. */
+  rejects(): IterableIterator<Reject> {
+    return this.#rejects[Symbol.iterator]();
+  }
+
+  /** The first 20 rejects, for the answer. */
+  firstRejects(): Reject[] {
+    const first: Reject[] = [];
+    for (const reject of this.#rejects) {
+      if (first.push(reject) === REJECTS_SHOWN) break;
+    }
+    return first;
+  }
+}

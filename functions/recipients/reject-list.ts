@@ -1,0 +1,94 @@
+import { REJECT_REASONS, type RejectReason, reasonOf } from './phone-number.js';
+
+/** An entry that is no recipient. `value`: the column as given, at most 64 UTF-16 units, no NUL, no lone surrogate. */
+export interface Reject {
+  line: number;
+  value: string;
+  reason: RejectReason;
+}
+
+/** Length of a reject's `value`, in UTF-16 units. */
+export const VALUE_LIMIT = 64;
+/**
+ * So many bytes of a column are enough for its `value`: a unit takes three bytes of UTF-8 at most, and the character
+ * after the last may begin within the limit and need four.
+ */
+export const VALUE_BYTES = VALUE_LIMIT * 3 + 4;
+
+const BLOCK_BYTES = 256 * 1024;
+/** Two numbers of at most 53 bits, seven bits a byte, then the value. */
+const RECORD_BYTES = 8 + 8 + VALUE_BYTES;
+
+/**
+ * Rejects in file order as bytes, because there can be millions: lines since the reject before, length and reason, the
+ * value undecoded. A short one takes two bytes more than its text.
+ */
+export class RejectList {
+  size = 0;
+  readonly #blocks: Buffer[] = [];
+  /** Bytes written into each block. */
+  readonly #used: number[] = [];
+  #lastLine = 0;
+
+  /** Takes `bytes[from..to)`, a column or its beginning, with the line and the reject code that toE164 gave. */
+  add(line: number, code: number, bytes: Uint8Array, from: number, to: number): void {
+    const length = Math.min(Math.max(to - from, 0), VALUE_BYTES);
+    let block = this.#blocks.at(-1);
+    let at = this.#used.at(-1) ?? 0;
+    if (block === undefined || at + RECORD_BYTES > BLOCK_BYTES) {
+      block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      at = 0;
+      this.#blocks.push(block);
+      this.#used.push(at);
+    }
+    at = writeVarint(block, at, line - this.#lastLine);
+    at = writeVarint(block, at, length * REJECT_REASONS.length - code - 1);
+    for (let i = 0; i < length; i++) block[at + i] = bytes[from + i] as number;
+    this.#used[this.#used.length - 1] = at + length;
+    this.#lastLine = line;
+    this.size++;
+  }
+
+  *[Symbol.iterator](): IterableIterator<Reject> {
+    let line = 0;
+    for (const [index, block] of this.#blocks.entries()) {
+      const end = this.#used[index] as number;
+      for (let at = 0; at < end; ) {
+        const skipped = readVarint(block, at);
+        const packed = readVarint(block, skipped.next);
+        const length = Math.floor(packed.value / REJECT_REASONS.length);
+        line += skipped.value;
+        at = packed.next + length;
+        const value = cut(block.toString('utf8', packed.next, at));
+        yield { line, value, reason: reasonOf(-(packed.value % REJECT_REASONS.length) - 1) };
+      }
+    }
+  }
+}
+
+/** At most VALUE_LIMIT units, and not half of a surrogate pair at the end. */
+function cut(text: string): string {
+  if (text.length <= VALUE_LIMIT) return text;
+  const last = text.charCodeAt(VALUE_LIMIT - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? VALUE_LIMIT - 1 : VALUE_LIMIT);
+}
+
+/** Seven bits a byte, the lowest first; the high bit says that more follow. Returns the position behind. */
+function writeVarint(block: Buffer, from: number, value: number): number {
+  let at = from;
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) block[at++] = (rest % 0x80) | 0x80;
+  block[at++] = rest;
+  return at;
+}
+
+function readVarint(block: Buffer, from: number): { value: number; next: number } {
+  let value = 0;
+  let scale = 1;
+  let at = from;
+  for (; ; at++, scale *= 0x80) {
+    const byte = block[at] as number;
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) return { value, next: at + 1 };
+  }
+}
