@@ -1,0 +1,130 @@
+import {
+  Body,
+  type CallHandler,
+  Controller,
+  Delete,
+  type ExecutionContext,
+  Get,
+  HttpCode,
+  type NestInterceptor,
+  Param,
+  Patch,
+  Post,
+  Query,
+  UseInterceptors,
+} from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import type { Observable } from 'rxjs';
+import { isId, type Page, PageQuery } from '../platform/validation.js';
+import { CompanyNotFound } from './accounts.errors.js';
+import type { CompanyRow, MemberRow } from './accounts.repository.js';
+import {
+  type CompanyChange,
+  companyChange,
+  companyPage,
+  companyView,
+  memberPage,
+  memberView,
+  type NewCompany,
+  type NewMember,
+  newCompany,
+  newMember,
+} from './accounts.schemas.js';
+import { CurrentUser, type SignedInUser } from './auth.guard.js';
+import { Companies } from './companies.js';
+import { CompanyDeletion } from './company-deletion.js';
+import { Members } from './members.js';
+import { UserId } from './users.controller.js';
+
+const CompanyId = (): ParameterDecorator =>
+  Param('id', {
+    transform: (id: string) => {
+      if (!isId(id)) throw new CompanyNotFound();
+      return id;
+    },
+  });
+
+/** Tells the log line of the request which company it is about. */
+class NoteCompany implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<FastifyRequest<{ Params: { id?: string } }>>();
+    const { id } = request.params;
+    if (id !== undefined && isId(id)) request.companyId = id;
+    return next.handle();
+  }
+}
+
+/** The routes of companies and of their members. */
+@ApiTags('companies')
+@UseInterceptors(NoteCompany)
+@Controller('companies')
+export class CompaniesController {
+  constructor(
+    private readonly companies: Companies,
+    private readonly deletion: CompanyDeletion,
+    private readonly membersOf: Members,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({ standardSchema: companyView })
+  found(@CurrentUser() me: SignedInUser, @Body({ schema: newCompany }) body: NewCompany): Promise<CompanyRow> {
+    return this.companies.found(me.id, body);
+  }
+
+  @Get()
+  @ApiOkResponse({ standardSchema: companyPage })
+  list(@CurrentUser() me: SignedInUser, @Query({ schema: PageQuery }) page: PageQuery): Promise<Page<CompanyRow>> {
+    return this.companies.list(me.id, page);
+  }
+
+  @Get(':id')
+  @ApiOkResponse({ standardSchema: companyView })
+  find(@CurrentUser() me: SignedInUser, @CompanyId() id: string): Promise<CompanyRow> {
+    return this.companies.find(me.id, id);
+  }
+
+  @Patch(':id')
+  @ApiOkResponse({ standardSchema: companyView })
+  change(
+    @CurrentUser() me: SignedInUser,
+    @CompanyId() id: string,
+    @Body({ schema: companyChange }) body: CompanyChange,
+  ): Promise<CompanyRow> {
+    return this.companies.change(me.id, id, body);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  delete(@CurrentUser() me: SignedInUser, @CompanyId() id: string): Promise<void> {
+    return this.deletion.delete(me.id, id);
+  }
+
+  @Get(':id/members')
+  @ApiOkResponse({ standardSchema: memberPage })
+  members(
+    @CurrentUser() me: SignedInUser,
+    @CompanyId() id: string,
+    @Query({ schema: PageQuery }) page: PageQuery,
+  ): Promise<Page<MemberRow>> {
+    return this.membersOf.list(me.id, id, page);
+  }
+
+  @Post(':id/members')
+  @ApiCreatedResponse({ standardSchema: memberView })
+  put(
+    @CurrentUser() me: SignedInUser,
+    @CompanyId() id: string,
+    @Body({ schema: newMember }) body: NewMember,
+  ): Promise<MemberRow> {
+    return this.membersOf.put(me.id, id, body);
+  }
+
+  @Delete(':id/members/:user_id')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  remove(@CurrentUser() me: SignedInUser, @CompanyId() id: string, @UserId('user_id') userId: string): Promise<void> {
+    return this.membersOf.remove(me.id, id, userId);
+  }
+}

@@ -1,0 +1,19 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AccountsModule } from './accounts/accounts.module.js';
+import { CampaignsModule } from './campaigns/campaigns.module.js';
+import type { Config } from './platform/config.js';
+import type { Log } from './platform/log.js';
+import { PlatformModule } from './platform/platform.module.js';
+import type { Runtime } from './platform/runtime.js';
+
+/** The rooms of the house; a new one is one more line here. */
+@Module({})
+// biome-ignore lint/complexity/noStaticOnlyClass: Nest's own form of a module that is told something
+export class AppModule {
+  static for(config: Config, runtime: Runtime, log: Log): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [PlatformModule.for(config, runtime, log), AccountsModule, CampaignsModule],
+    };
+  }
+}

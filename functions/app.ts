@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { RequestMethod } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppModule } from './app.module.js';
+import type { Config } from './platform/config.js';
+import { createLog, logRequests, NestLog } from './platform/log.js';
+import { Metrics } from './platform/metrics.js';
+import { serveOpenApi } from './platform/openapi.js';
+import { answerNoHttp, ProblemFilter } from './platform/problem.filter.js';
+import { Runtime } from './platform/runtime.js';
+import { RefuseUnknown, validationPipe } from './platform/validation.js';
+
+/** Bytes of a JSON body, at most. A file of multipart/form-data has its own limit. */
+const BODY_LIMIT = 10 * 1024 * 1024;
+/** An id that is too long is just not found, so no path that HTTP takes is refused for its length. */
+const MAX_PARAM_LENGTH = 16_384;
+
+/** The app, ready to listen or to be called by a handler. Connects to nothing by itself. */
+export async function createApp(config: Config, runtime: Runtime['kind']): Promise<NestFastifyApplication> {
+  const log = createLog(config.logLevel);
+  const problems = new ProblemFilter(log);
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // Requests that come while the app closes are answered as usual, on connections that close with the answer.
+    return503OnClosing: false,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) =>
+      problems.answer(error, request, reply),
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerNoHttp(error, socket),
+    multipart: true,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.for(config, new Runtime(runtime), log),
+    adapter,
+    { logger: new NestLog(log), abortOnError: false, bodyParser: false },
+  );
+  takeOnlyJson(adapter);
+  logRequests(adapter.getInstance(), log);
+  app.get(Metrics).observe(adapter.getInstance());
+  app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });
+  app.useGlobalFilters(problems);
+  app.useGlobalInterceptors(new RefuseUnknown());
+  app.useGlobalPipes(validationPipe());
+  serveOpenApi(app);
+  await app.init();
+  return app;
+}
+
+/** JSON and, by its own plugin, multipart: everything else is 415. A client that says JSON and sends nothing sends nothing. */
+function takeOnlyJson(adapter: FastifyAdapter): void {
+  const fastify = adapter.getInstance();
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeContentTypeParser(['application/json', 'text/plain']);
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') done(null, undefined);
+    else parse(request, body, done);
+  });
+}

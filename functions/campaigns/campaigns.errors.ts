@@ -1,0 +1,75 @@
+import { Problem } from '../platform/problem.js';
+import type { LineCounts } from '../recipients/recipients.js';
+import type { Reject } from '../recipients/reject-list.js';
+
+/** No such campaign, a deleted one, or another company's. */
+export class CampaignNotFound extends Problem {
+  constructor() {
+    super(404, 'CAMPAIGN.NOT_FOUND', 'There is no such campaign.');
+  }
+}
+
+/** Steering that the transition table does not allow. */
+export class InvalidTransition extends Problem {
+  constructor(command: string, status: string) {
+    super(409, 'CAMPAIGN.INVALID_TRANSITION', `A campaign that is "${status}" cannot take "${command}".`);
+  }
+}
+
+/** The form has no file. */
+export class FileMissing extends Problem {
+  constructor(detail = 'The form has no part "file". Send the numbers as a file, one a line.') {
+    super(400, 'CAMPAIGN.FILE_MISSING', detail);
+  }
+}
+
+/** What a file came to, as answers show it. */
+export interface FileSummary extends LineCounts {
+  /** The first 20. */
+  rejects: Reject[];
+}
+
+/** A file without one acceptable number. Carries the counts. */
+export class FileEmpty extends Problem {
+  constructor(file: FileSummary) {
+    const { lines, invalid, blank } = file;
+    super(
+      400,
+      'CAMPAIGN.FILE_EMPTY',
+      `The file has no acceptable number: ${lines} lines, ${invalid} invalid, ${blank} blank.`,
+      { file },
+    );
+  }
+}
+
+/** A file with control characters. */
+export class FileIsNotText extends Problem {
+  constructor(line: number) {
+    super(400, 'CAMPAIGN.FILE_NOT_TEXT', `Line ${line} of the file holds a control character: this is no text file.`);
+  }
+}
+
+/** A file over the limit, which it names. */
+export class FileTooLarge extends Problem {
+  constructor(limitMib: number) {
+    super(413, 'CAMPAIGN.FILE_TOO_LARGE', `The file is larger than ${limitMib} MiB.`);
+  }
+}
+
+/** The same Idempotency-Key came with other content. */
+export class IdempotencyKeyReused extends Problem {
+  constructor() {
+    super(
+      422,
+      'CAMPAIGN.IDEMPOTENCY_KEY_REUSED',
+      'This Idempotency-Key was used in the last 24 hours for another campaign. Take a new key.',
+    );
+  }
+}
+
+/** An export that a function cannot answer whole. */
+export class ExportTooLarge extends Problem {
+  constructor() {
+    super(413, 'EXPORT.TOO_LARGE', 'The export is larger than 5 MB. Ask for parts of it with "after" and "limit".');
+  }
+}

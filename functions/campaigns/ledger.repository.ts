@@ -1,0 +1,182 @@
+import { Injectable } from '@nestjs/common';
+import { Postgres, type Sql, type Transaction } from '../platform/postgres.js';
+import type { RecipientChunk } from '../recipients/recipients.js';
+import type { Reject } from '../recipients/reject-list.js';
+
+/** How long a publisher may be silent before another takes its campaign; longer than the deadline of a confirm. */
+export const LEASE = '20 seconds';
+/** How long an Idempotency-Key is kept. */
+const KEY_LIFE = '24 hours';
+/** A request answers two seconds after its commit at the latest. */
+const ANSWER_OVERDUE = '5 seconds';
+
+/** A campaign at the moment of its acceptance. */
+export interface NewCampaign {
+  id: string;
+  name: string;
+  message: string;
+  companyId: string;
+  userId: string;
+  partition: number;
+  /** Numbers. */
+  total: number;
+  traceparent: string;
+}
+
+/** The right to publish one campaign for as long as the lease is renewed. */
+export interface Claim {
+  id: string;
+  epoch: number;
+  company_id: string;
+  message: string;
+  partition: number;
+  traceparent: string;
+}
+
+/** What is kept of the first answer to an Idempotency-Key. */
+export interface KeptAnswer {
+  content: Buffer;
+  answer: string;
+  /** It is the last word: the same bytes for whoever comes later. */
+  final: boolean;
+  /** Its request has had more than its time since the commit, so it died before it answered. */
+  overdue: boolean;
+}
+
+/** The ledger: accepted, published, stored, chunk by chunk. The guards are the rules R1 to R10 of the protocol. */
+@Injectable()
+export class LedgerRepository {
+  constructor(private readonly postgres: Postgres) {}
+
+  /**
+   * Guard: the company lives, and is kept from being deleted until the commit. Its publisher holds the lease at once.
+   * Answers its claim; undefined when the company is gone.
+   */
+  insertCampaign(sql: Transaction, campaign: NewCampaign): Promise<Claim | undefined> {
+    const { id, name, message, companyId, userId, partition, total, traceparent } = campaign;
+    return sql.one<Claim>(
+      `INSERT INTO campaigns (id, name, message, company_id, user_id, partition, total, traceparent, lease_until)
+       SELECT $1, $2, $3, c.id, $5, $6::int, $7::int, $8, clock_timestamp() + $9::interval
+         FROM companies c WHERE c.id = $4 AND NOT c.deleted FOR SHARE
+       RETURNING id, epoch, company_id, message, partition, traceparent`,
+      [id, name, message, companyId, userId, partition, total, traceparent, LEASE],
+    );
+  }
+
+  /** By COPY, one row a chunk; one chunk's text exists at a time. */
+  async insertChunks(sql: Transaction, campaignId: string, chunks: Iterable<RecipientChunk>): Promise<void> {
+    await sql.copyFrom(
+      'COPY campaign_chunks (campaign_id, first_sequence, size, phone_numbers) FROM STDIN',
+      rows(chunks, ({ firstSequence, size, phoneNumbers }) => [campaignId, firstSequence, size, phoneNumbers]),
+    );
+  }
+
+  async insertRejects(sql: Transaction, campaignId: string, rejects: Iterable<Reject>): Promise<void> {
+    await sql.copyFrom(
+      'COPY campaign_rejects (campaign_id, line, value, reason) FROM STDIN',
+      rows(rejects, ({ line, value, reason }) => [campaignId, line, value, reason]),
+    );
+  }
+
+  /** Until the transaction ends, nobody else decides about this key. A concurrent request waits here for the first. */
+  async lockKey(sql: Transaction, companyId: string, key: string): Promise<void> {
+    await sql.query("SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))", [companyId, key]);
+  }
+
+  /** The first answer to a key, unless it is older than its life. */
+  keptAnswer(sql: Sql, companyId: string, key: string): Promise<KeptAnswer | undefined> {
+    return sql.one<KeptAnswer>(
+      `SELECT content, answer, answered_at IS NOT NULL AS final, created_at < clock_timestamp() - $4::interval AS overdue
+         FROM idempotency_keys
+        WHERE company_id = $1 AND key = $2 AND created_at > clock_timestamp() - $3::interval`,
+      [companyId, key, KEY_LIFE, ANSWER_OVERDUE],
+    );
+  }
+
+  async keepAnswer(
+    sql: Transaction,
+    kept: { companyId: string; key: string; content: Buffer; campaignId: string; answer: string },
+  ): Promise<void> {
+    await sql.query(
+      `INSERT INTO idempotency_keys (company_id, key, content, campaign_id, answer) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (company_id, key) DO UPDATE
+         SET content = excluded.content, campaign_id = excluded.campaign_id, answer = excluded.answer,
+             answered_at = NULL, created_at = clock_timestamp()`,
+      [kept.companyId, kept.key, kept.content, kept.campaignId, kept.answer],
+    );
+  }
+
+  /** Makes an answer final, once: whoever comes later gets the one that is kept. Undefined `answer`: the one of the commit. */
+  async finalAnswer(companyId: string, key: string, answer?: string): Promise<string | undefined> {
+    await this.postgres.query(
+      `UPDATE idempotency_keys SET answer = coalesce($3, answer), answered_at = clock_timestamp()
+        WHERE company_id = $1 AND key = $2 AND answered_at IS NULL`,
+      [companyId, key, answer ?? null],
+    );
+    return (await this.keptAnswer(this.postgres, companyId, key))?.answer;
+  }
+
+  /** R8, guard: running, owes, no live lease. SKIP LOCKED, so that publishers never wait for one another. */
+  claim(options: { id?: string; except?: string[] }): Promise<Claim | undefined> {
+    return this.postgres.one<Claim>(
+      `UPDATE campaigns SET lease_until = clock_timestamp() + $1::interval
+        WHERE id = (
+          SELECT id FROM campaigns
+           WHERE id = coalesce($2::text, id) AND NOT (id = ANY ($3::text[]))
+             AND NOT deleted AND paused_at IS NULL AND cancelled_at IS NULL AND published < total
+             AND (lease_until IS NULL OR lease_until < clock_timestamp())
+           ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING id, epoch, company_id, message, partition, traceparent`,
+      [LEASE, options.id ?? null, options.except ?? []],
+    );
+  }
+
+  /** R5: what is owed, read after the epoch, in order; nothing once the campaign stands still or has a later epoch. */
+  outbox(claim: Claim, limit: number): Promise<{ first_sequence: number; phone_numbers: string }[]> {
+    return this.postgres.query(
+      `SELECT k.first_sequence, k.phone_numbers
+         FROM campaign_chunks k JOIN campaigns c ON c.id = k.campaign_id
+        WHERE k.campaign_id = $1 AND k.published_at IS NULL AND k.stored_at IS NULL
+          AND c.epoch = $2 AND NOT c.deleted AND c.paused_at IS NULL AND c.cancelled_at IS NULL
+        ORDER BY k.first_sequence LIMIT $3`,
+      [claim.id, claim.epoch, limit],
+    );
+  }
+
+  /** R3: the broker has confirmed these chunks. Renews the lease. */
+  async stamp(claim: Claim, sequences: number[]): Promise<void> {
+    await this.postgres.query('SELECT stamp_published($1, $2, $3, $4::interval)', [
+      claim.id,
+      claim.epoch,
+      sequences,
+      LEASE,
+    ]);
+  }
+
+  async release(claim: Claim): Promise<void> {
+    await this.postgres.query('UPDATE campaigns SET lease_until = NULL WHERE id = $1 AND epoch = $2', [
+      claim.id,
+      claim.epoch,
+    ]);
+  }
+
+  /** Forgets the keys whose life is over. */
+  async dropOldKeys(): Promise<void> {
+    await this.postgres.query('DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - $1::interval', [
+      KEY_LIFE,
+    ]);
+  }
+}
+
+/** Rows of COPY's text format: tab between columns, backslash escapes. */
+function* rows<T>(items: Iterable<T>, columns: (item: T) => (string | number)[]): Generator<string> {
+  for (const item of items) yield `${columns(item).map(escaped).join('\t')}\n`;
+}
+
+const COPY_ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function escaped(value: string | number): string {
+  return typeof value === 'number'
+    ? String(value)
+    : value.replace(/[\\\t\n\r]/g, (character) => COPY_ESCAPES[character] ?? '');
+}

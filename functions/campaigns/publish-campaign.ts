@@ -1,0 +1,118 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Chunk, chunkMessage } from '@disparo/contract';
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { Log } from '../platform/log.js';
+import { Metrics } from '../platform/metrics.js';
+import { Broker } from '../platform/rabbitmq.js';
+import { Runtime } from '../platform/runtime.js';
+import { type Claim, LedgerRepository } from './ledger.repository.js';
+
+/** Confirms awaited at a time: enough to hide the round trip, few enough to stop soon. */
+const WINDOW = 16;
+/** A request waits this long for its publishing. The rest goes behind the answer, or is left to dispatch. */
+const BEFORE_THE_ANSWER_MS = 2_000;
+/** In a function the last window needs time to be confirmed and stamped before the process is frozen. */
+const LAST_WINDOW_MS = 500;
+
+/** How a publishing ended: nothing owed any more, told to stop, or a chunk that the broker did not take. */
+export type Publishing = 'all' | 'stopped' | 'failed';
+
+/** Publishes what campaigns owe: the only way to the queue (R5). */
+@Injectable()
+export class PublishCampaign implements BeforeApplicationShutdown {
+  private readonly shutdown = new AbortController();
+  private readonly confirms: Counter<'outcome'>;
+  private readonly running = new Set<Promise<Publishing>>();
+
+  constructor(
+    private readonly ledger: LedgerRepository,
+    private readonly broker: Broker,
+    private readonly runtime: Runtime,
+    private readonly log: Log,
+    metrics: Metrics,
+  ) {
+    this.confirms = new Counter({
+      name: 'disparo_publish_confirms_total',
+      help: 'Queue messages sent, by what the broker made of them: confirmed, or still owed.',
+      labelNames: ['outcome'],
+      registers: [metrics.registry],
+    });
+  }
+
+  /**
+   * Publishes one campaign for at most two seconds. A plain server goes on behind the answer; a function stops, because a
+   * frozen process publishes nothing, and leaves the rest to dispatch. Never throws: what is not published stays owed.
+   */
+  async briefly(claim: Claim): Promise<void> {
+    const stop =
+      this.runtime.kind === 'function' ? AbortSignal.timeout(BEFORE_THE_ANSWER_MS - LAST_WINDOW_MS) : undefined;
+    const deadline = new AbortController();
+    const waited = delay(BEFORE_THE_ANSWER_MS, undefined, { signal: deadline.signal }).catch(() => undefined);
+    await Promise.race([this.publish(claim, stop), waited]);
+    deadline.abort();
+  }
+
+  /** Publishes a claimed campaign in order, window by window, until nothing is owed. Gives the lease back. Never throws. */
+  publish(claim: Claim, stop?: AbortSignal): Promise<Publishing> {
+    const signal = stop ? AbortSignal.any([stop, this.shutdown.signal]) : this.shutdown.signal;
+    const publishing = this.windows(claim, signal)
+      .catch((error: unknown): Publishing => {
+        this.log.error({ campaign_id: claim.id, err: error }, 'publishing broke off; the rest is owed');
+        return 'failed';
+      })
+      .finally(() => this.running.delete(publishing));
+    this.running.add(publishing);
+    return publishing;
+  }
+
+  /** Before the stores close: stops at the next window and waits for the stamps. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.shutdown.abort();
+    await Promise.all(this.running);
+  }
+
+  private async windows(claim: Claim, stop: AbortSignal): Promise<Publishing> {
+    const started = Date.now();
+    let chunks = 0;
+    let outcome: Publishing = 'stopped';
+    try {
+      while (!stop.aborted) {
+        const owed = await this.ledger.outbox(claim, WINDOW);
+        const confirmed = await this.window(claim, owed);
+        if (confirmed.length > 0) await this.ledger.stamp(claim, confirmed);
+        chunks += confirmed.length;
+        if (owed.length < WINDOW) outcome = 'all';
+        if (confirmed.length < owed.length) outcome = 'failed';
+        if (outcome !== 'stopped') break;
+      }
+    } finally {
+      await this.ledger.release(claim);
+    }
+    const fields = { campaign_id: claim.id, company_id: claim.company_id, chunks, publish_ms: Date.now() - started };
+    this.log.info({ ...fields, outcome }, 'published a campaign');
+    return outcome;
+  }
+
+  /** Sends up to 16 chunks at once and answers those that are confirmed and routed. */
+  private async window(claim: Claim, owed: { first_sequence: number; phone_numbers: string }[]): Promise<number[]> {
+    const sent = await Promise.allSettled(
+      owed.map(({ first_sequence, phone_numbers }) => {
+        const chunk: Chunk = {
+          campaign_id: claim.id,
+          company_id: claim.company_id,
+          message: claim.message,
+          first_sequence,
+          phone_numbers: phone_numbers.split('\n'),
+        };
+        return this.broker.publish(String(claim.partition), chunkMessage(chunk, claim.traceparent));
+      }),
+    );
+    const failure = sent.find((result) => result.status === 'rejected');
+    if (failure) this.log.warn({ campaign_id: claim.id, err: failure.reason }, 'the broker did not take a chunk');
+    const confirmed = owed.filter((_, index) => sent[index]?.status === 'fulfilled');
+    this.confirms.inc({ outcome: 'confirmed' }, confirmed.length);
+    this.confirms.inc({ outcome: 'owed' }, owed.length - confirmed.length);
+    return confirmed.map(({ first_sequence }) => first_sequence);
+  }
+}

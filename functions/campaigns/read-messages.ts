@@ -1,0 +1,80 @@
+import { type MessageDocument, messageRange } from '@disparo/contract';
+import { Injectable } from '@nestjs/common';
+import { Mongo } from '../platform/mongo.js';
+import type { Reject } from '../recipients/reject-list.js';
+import { CampaignNotFound } from './campaigns.errors.js';
+import { CampaignsRepository } from './campaigns.repository.js';
+import type { Slice } from './campaigns.schemas.js';
+
+/** A message as answers show it: the document without its `_id`. */
+export type MessageView = Omit<MessageDocument, '_id'>;
+
+/** Some rows, and the `after` that brings the next ones. */
+export interface SliceOf<T> {
+  data: T[];
+  next: number | null;
+}
+
+/** Rejects that an export reads at a time. */
+const REJECTS_AT_A_TIME = 1_000;
+
+/** Reads a campaign's messages from MongoDB and its rejects from PostgreSQL. All throw CampaignNotFound. */
+@Injectable()
+export class ReadMessages {
+  constructor(
+    private readonly campaigns: CampaignsRepository,
+    private readonly mongo: Mongo,
+  ) {}
+
+  /** By sequence; one more than asked is read, to know whether there is a next. */
+  async messages(userId: string, id: string, { after, limit }: Slice): Promise<SliceOf<MessageView>> {
+    await this.requireVisible(userId, id);
+    const found = await (await this.find(id, { after, limit: limit + 1 })).toArray();
+    const data = found.slice(0, limit);
+    return { data, next: found.length > limit ? (data.at(-1)?.sequence ?? null) : null };
+  }
+
+  async rejects(userId: string, id: string, { after, limit }: Slice): Promise<SliceOf<Reject>> {
+    await this.requireVisible(userId, id);
+    const found = await this.campaigns.rejects(id, { after, limit: limit + 1 });
+    const data = found.slice(0, limit);
+    return { data, next: found.length > limit ? (data.at(-1)?.line ?? null) : null };
+  }
+
+  /** All messages as rows of the export, as they come from the store. */
+  async exportMessages(userId: string, id: string, slice: Slice): Promise<AsyncIterable<unknown[]>> {
+    await this.requireVisible(userId, id);
+    const cursor = await this.find(id, slice);
+    return (async function* () {
+      for await (const { sequence, phone_number, identifier, message, created_at } of cursor)
+        yield [sequence, phone_number, identifier, message, created_at.toISOString()];
+    })();
+  }
+
+  async exportRejects(userId: string, id: string, slice: Slice): Promise<AsyncIterable<unknown[]>> {
+    await this.requireVisible(userId, id);
+    const { campaigns } = this;
+    return (async function* () {
+      let { after, limit: left } = slice;
+      while (left > 0) {
+        const rows = await campaigns.rejects(id, { after, limit: Math.min(left, REJECTS_AT_A_TIME) });
+        for (const { line, value, reason } of rows) yield [line, value, reason];
+        after = rows.at(-1)?.line ?? after;
+        left = rows.length < REJECTS_AT_A_TIME ? 0 : left - rows.length;
+      }
+    })();
+  }
+
+  private async find(id: string, { after, limit }: Slice) {
+    const messages = await this.mongo.messages();
+    return messages
+      .find({ _id: messageRange(id, after), deleted: false })
+      .project<MessageView>({ _id: 0 })
+      .sort({ _id: 1 })
+      .limit(limit);
+  }
+
+  private async requireVisible(userId: string, id: string): Promise<void> {
+    if (!(await this.campaigns.find(userId, id))) throw new CampaignNotFound();
+  }
+}

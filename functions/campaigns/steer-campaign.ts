@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { CampaignNotFound, InvalidTransition } from './campaigns.errors.js';
+import { type CampaignRow, CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
+import { LedgerRepository } from './ledger.repository.js';
+import { PublishCampaign } from './publish-campaign.js';
+
+/** Pause, resume and cancel: one guarded update each, and the answer is read after it (R9). The same call again is fine. */
+@Injectable()
+export class SteerCampaign {
+  constructor(
+    private readonly campaigns: CampaignsRepository,
+    private readonly ledger: LedgerRepository,
+    private readonly publishing: PublishCampaign,
+  ) {}
+
+  /** Throws CampaignNotFound, InvalidTransition. What was paused too late is all sent, and says so. */
+  async pause(userId: string, id: string): Promise<CampaignRow> {
+    const changed = await this.campaigns.pause(userId, id);
+    return this.after(userId, id, 'pause', (row) => changed || (row.paused && !row.cancelled));
+  }
+
+  /** Everything unstored goes out again; the consumers let go what is there already. Throws as pause does. */
+  async resume(userId: string, id: string): Promise<CampaignRow> {
+    if (await this.campaigns.resume(userId, id)) {
+      const claim = await this.ledger.claim({ id });
+      if (claim) await this.publishing.briefly(claim);
+      return this.after(userId, id, 'resume', () => true);
+    }
+    return this.after(userId, id, 'resume', (row) => !row.cancelled && !row.paused);
+  }
+
+  /** Final. Throws as pause does. */
+  async cancel(userId: string, id: string): Promise<CampaignRow> {
+    const changed = await this.campaigns.cancel(userId, id);
+    return this.after(userId, id, 'cancel', (row) => changed || row.cancelled);
+  }
+
+  private async after(
+    userId: string,
+    id: string,
+    command: string,
+    isDone: (row: SteeredRow) => boolean,
+  ): Promise<CampaignRow> {
+    const row = await this.campaigns.find(userId, id);
+    if (!row) throw new CampaignNotFound();
+    if (!isDone(row)) throw new InvalidTransition(command, row.status);
+    return campaignOf(row);
+  }
+}

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import type { Multipart, MultipartFile } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { ValidationProblem } from '../platform/problem.js';
+import { parseWith } from '../platform/validation.js';
+import { FileNotText } from '../recipients/recipients.errors.js';
+import { type Recipients } from '../recipients/recipients.js';
+import { RecipientsFile, recipientsFromList } from '../recipients/recipients-file.js';
+import { FileIsNotText, FileMissing, FileTooLarge } from './campaigns.errors.js';
+import { campaignForm, campaignJson } from './campaigns.schemas.js';
+
+/** A request for a campaign, read whole: its numbers as bytes, its fields checked. */
+export interface Upload {
+  name: string;
+  message: string;
+  companyId: string;
+  recipients: Recipients;
+  /** SHA-256 over the fields and the SHA-256 of the file's bytes: what an Idempotency-Key stands for. */
+  content: Buffer;
+}
+
+const MIB = 1_048_576;
+/** Fields that the form has, and one more, so that a surplus one is named and not cut off. */
+const FIELD_PARTS = 16;
+const FIELD_BYTES = 65_536;
+
+/** What was read of the file part. A problem with the text waits until the form is read: fields are judged first. */
+interface FilePart {
+  file: RecipientsFile;
+  sha256: Buffer;
+  problem?: Error;
+}
+
+/**
+ * Reads multipart (as a stream, parts in any order) or JSON. Throws ValidationProblem, FileMissing, FileTooLarge,
+ * FileIsNotText. Nothing is stored.
+ */
+export async function readUpload(request: FastifyRequest, limitMib: number): Promise<Upload> {
+  return request.isMultipart() ? readForm(request, limitMib) : readJson(request.body);
+}
+
+async function readJson(body: unknown): Promise<Upload> {
+  const fields = parseWith(campaignJson, body ?? {});
+  const sha256 = createHash('sha256').update(JSON.stringify(fields.phone_numbers)).digest();
+  const allowDuplicates = fields.allow_duplicates ?? false;
+  const recipients = await asProblem(recipientsFromList(fields.phone_numbers, { allowDuplicates }));
+  return upload(fields, allowDuplicates, recipients, sha256);
+}
+
+async function readForm(request: FastifyRequest, limitMib: number): Promise<Upload> {
+  const fields = new Map<string, string>();
+  let part: FilePart | undefined;
+  // A form that says it is far too large is refused before it is read.
+  if (Number(request.headers['content-length'] ?? 0) > (limitMib + 1) * MIB) throw new FileTooLarge(limitMib);
+  const options = {
+    // The plugin's types know it for one file only; it holds here too, and a file over the limit is still read to its end.
+    throwFileSizeLimit: false,
+    limits: { fileSize: limitMib * MIB, files: 2, fields: FIELD_PARTS, fieldSize: FIELD_BYTES },
+  };
+  for await (const item of parts(request, options)) {
+    if (item.type === 'file') {
+      if (item.fieldname !== 'file' || part) throw surplusFile(item);
+      part = await readFile(item, limitMib);
+      continue;
+    }
+    if (item.fieldname === 'file')
+      throw new FileMissing('The part "file" is a plain field. Send it as a file: with curl, -F file=@numbers.txt');
+    if (fields.has(item.fieldname)) throw invalid(item.fieldname, 'stands twice');
+    if (item.valueTruncated) throw invalid(item.fieldname, 'is too long');
+    // A form sends each newline of a field as CRLF: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html
+    fields.set(item.fieldname, String(item.value).replaceAll('\r\n', '\n'));
+  }
+  const checked = parseWith(campaignForm, Object.fromEntries(fields));
+  if (!part) throw new FileMissing();
+  if (part.problem) throw part.problem;
+  const allowDuplicates = checked.allow_duplicates === 'true';
+  const recipients = await asProblem(part.file.finish({ allowDuplicates }));
+  return upload(checked, allowDuplicates, recipients, part.sha256);
+}
+
+/** The parts of a form. What its parser cannot read is the caller's mistake and no bug: ValidationProblem. */
+async function* parts(request: FastifyRequest, options: object): AsyncGenerator<Multipart> {
+  try {
+    yield* request.parts(options);
+  } catch (error) {
+    throw asBrokenForm(error);
+  }
+}
+
+/** The plugin's own errors have a status; those of the parser below it are plain ones. */
+function asBrokenForm(error: unknown): unknown {
+  const { statusCode } = error as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? error : invalid('', 'the form breaks off or is no multipart/form-data');
+}
+
+/** The file is read to its end even when it is refused, so that the answer finds a client that has finished sending. */
+async function readFile(item: MultipartFile, limitMib: number): Promise<FilePart> {
+  const file = new RecipientsFile();
+  const hash = createHash('sha256');
+  let problem: Error | undefined;
+  for await (const piece of pieces(item)) {
+    if (problem) continue;
+    hash.update(piece);
+    try {
+      file.write(piece);
+    } catch (error) {
+      problem = problemOf(error);
+    }
+  }
+  if (item.file.truncated) problem = new FileTooLarge(limitMib);
+  return { file, sha256: hash.digest(), ...(problem && { problem }) };
+}
+
+async function* pieces(item: MultipartFile): AsyncGenerator<Buffer> {
+  try {
+    yield* item.file as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw asBrokenForm(error);
+  }
+}
+
+function upload(
+  fields: Pick<z.output<typeof campaignForm>, 'name' | 'message' | 'company_id'>,
+  allowDuplicates: boolean,
+  recipients: Recipients,
+  sha256: Buffer,
+): Upload {
+  const { name, message, company_id: companyId } = fields;
+  const said = JSON.stringify([name, message, companyId, allowDuplicates]);
+  const content = createHash('sha256').update(said).update(sha256).digest();
+  return { name, message, companyId, recipients, content };
+}
+
+function surplusFile(item: MultipartFile): ValidationProblem {
+  item.file.resume();
+  return invalid(item.fieldname, item.fieldname === 'file' ? 'stands twice' : 'must not be a file');
+}
+
+function invalid(path: string, message: string): ValidationProblem {
+  return new ValidationProblem([{ path, message }]);
+}
+
+async function asProblem<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw problemOf(error);
+  }
+}
+
+function problemOf(error: unknown): Error {
+  if (error instanceof FileNotText) return new FileIsNotText(error.line);
+  return error instanceof Error ? error : new Error(String(error));
+}

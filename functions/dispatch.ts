@@ -1,0 +1,36 @@
+import middy from '@middy/core';
+import type { INestApplicationContext } from '@nestjs/common';
+import type { Context } from 'aws-lambda';
+import { createApp } from './app.js';
+import { DispatchCampaigns, type Pass } from './campaigns/dispatch-campaigns.js';
+import { loadConfig } from './platform/config.js';
+
+/** A pass stops at the next window when so little is left of the function's time. */
+const TIME_TO_STOP_MS = 5_000;
+
+let app: Promise<INestApplicationContext> | undefined;
+
+/** The app of this process; a boot that failed is tried again by the next call. */
+function booted(): Promise<INestApplicationContext> {
+  app ??= (async () => createApp(loadConfig(), 'function'))().catch((error: unknown) => {
+    app = undefined;
+    throw error;
+  });
+  return app;
+}
+
+/** Publishes what is owed, once. Throws when PostgreSQL cannot be reached; the next minute tries again. */
+export async function dispatchOnce(stop: AbortSignal): Promise<Pass> {
+  return (await booted()).get(DispatchCampaigns).pass(stop);
+}
+
+/** Closes what dispatchOnce opened, for a process that ends. */
+export async function closeDispatch(): Promise<void> {
+  await (await app)?.close();
+}
+
+/** Lambda handler, every minute (serverless.yml). */
+export const handler = middy<unknown, Pass>().handler(async (_event: unknown, context: Context) => {
+  context.callbackWaitsForEmptyEventLoop = false;
+  return dispatchOnce(AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - TIME_TO_STOP_MS, 0)));
+});

@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ConfigurationError } from '@disparo/contract';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfig } from './config.js';
+
+const SERVICES = {
+  DATABASE_URL: 'postgresql://a:b@localhost/x',
+  MONGODB_URL: 'mongodb://localhost/x',
+  RABBITMQ_URL: 'amqp://localhost',
+};
+const SECRET = 'x'.repeat(32);
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'disparo-config-'));
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+const load = (env: Record<string, string>, at: string | undefined = root) => loadConfig({ ...SERVICES, ...env }, at);
+
+test('what is not said has a default', () => {
+  expect(load({ JWT_SECRET: SECRET })).toEqual({
+    databaseUrl: SERVICES.DATABASE_URL,
+    mongodbUrl: SERVICES.MONGODB_URL,
+    rabbitmqUrl: SERVICES.RABBITMQ_URL,
+    queuePrefix: 'disparo',
+    queuePartitions: 1,
+    logLevel: 'info',
+    apiHost: '127.0.0.1',
+    apiPort: 3_000,
+    jwtSecret: new TextEncoder().encode(SECRET),
+    campaignQueueSlots: 500,
+    healAfterS: 60,
+    uploadLimitMib: 1_024,
+  });
+});
+
+test('in a clone a secret is made once, for its owner only, and read from then on', () => {
+  const { jwtSecret } = load({});
+  const file = join(root, '.local', 'jwt-secret');
+  expect(load({}).jwtSecret).toEqual(jwtSecret);
+  expect(Buffer.from(jwtSecret).toString()).toBe(readFileSync(file, 'utf8').trim());
+  expect([jwtSecret.length, statSync(file).mode & 0o777]).toEqual([64, 0o600]);
+});
+
+test('processes that start together agree on the secret', async () => {
+  writeFileSync(join(root, '.env.example'), '');
+  const module = new URL('../../dist/functions/platform/config.js', import.meta.url).href;
+  const code = `import(${JSON.stringify(module)}).then(({ loadConfig }) => console.log(Buffer.from(loadConfig().jwtSecret).toString()))`;
+  const run = () =>
+    promisify(execFile)(process.execPath, ['-e', code], { cwd: root, env: { PATH: process.env.PATH, ...SERVICES } });
+  const secrets = await Promise.all(Array.from({ length: 6 }, async () => (await run()).stdout));
+  expect(new Set(secrets).size).toBe(1);
+  expect(readdirSync(join(root, '.local'))).toEqual(['jwt-secret']);
+});
+
+test.each([
+  ['API_PORT', { API_PORT: '70000' }],
+  ['UPLOAD_LIMIT_MIB', { UPLOAD_LIMIT_MIB: '0' }],
+  ['JWT_SECRET', { JWT_SECRET: 'x'.repeat(31) }],
+  ['JWT_SECRET', { JWT_SECRET: '', NODE_ENV: 'production' }],
+] as [string, Record<string, string>][])('%s is refused by its name where it is %j', (variable, env) => {
+  const given = Object.fromEntries(Object.entries({ JWT_SECRET: SECRET, ...env }).filter(([, value]) => value !== ''));
+  expect(() => load(given)).toThrow(ConfigurationError);
+  expect(() => load(given)).toThrow(new RegExp(`^${variable}: `));
+});
+
+test('outside of a clone a secret must be given', () => {
+  const here = process.cwd();
+  process.chdir(root);
+  try {
+    expect(() => loadConfig(SERVICES)).toThrow(/^JWT_SECRET: /);
+  } finally {
+    process.chdir(here);
+  }
+});

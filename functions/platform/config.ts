@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  ConfigurationError,
+  findRoot,
+  integerKey,
+  readEnvironment,
+  type SharedConfiguration,
+  sharedConfiguration,
+} from '@disparo/contract';
+
+/** What the API is told, read once a process. Injected by this class. */
+export abstract class Config implements SharedConfiguration {
+  abstract readonly databaseUrl: string;
+  abstract readonly mongodbUrl: string;
+  abstract readonly rabbitmqUrl: string;
+  abstract readonly queuePrefix: string;
+  abstract readonly queuePartitions: number;
+  abstract readonly logLevel: SharedConfiguration['logLevel'];
+  abstract readonly apiHost: string;
+  /** 0: any free port, which the log names. */
+  abstract readonly apiPort: number;
+  /** Signs access tokens: 32 bytes or more. */
+  abstract readonly jwtSecret: Uint8Array;
+  /** Queue messages a campaign takes at most, unless one would hold over MAX_CHUNK_NUMBERS. */
+  abstract readonly campaignQueueSlots: number;
+  /** An unstored chunk published longer ago than this, in seconds, is looked at by the healer. */
+  abstract readonly healAfterS: number;
+  /** The largest file the plain server takes, in MiB. */
+  abstract readonly uploadLimitMib: number;
+}
+
+const MIN_SECRET_BYTES = 32;
+
+/** Reads all keys of the API. Throws ConfigurationError, which names the key, at the first that is wrong or missing. */
+export function loadConfig(env: Record<string, string> = readEnvironment(), root = findRoot()): Config {
+  return {
+    ...sharedConfiguration(env),
+    apiHost: env.API_HOST ?? '127.0.0.1',
+    apiPort: integerKey(env, 'API_PORT', { min: 0, max: 65_535, default: 3_000 }),
+    jwtSecret: jwtSecret(env, root),
+    campaignQueueSlots: integerKey(env, 'CAMPAIGN_QUEUE_SLOTS', { min: 1, max: 100_000, default: 500 }),
+    healAfterS: integerKey(env, 'HEAL_AFTER_S', { min: 1, max: 86_400, default: 60 }),
+    uploadLimitMib: integerKey(env, 'UPLOAD_LIMIT_MIB', { min: 1, max: 16_384, default: 1_024 }),
+  };
+}
+
+function jwtSecret(env: Record<string, string>, root: string | undefined): Uint8Array {
+  const given = env.JWT_SECRET;
+  if (given !== undefined) return longEnough(Buffer.from(given), 'must be 32 bytes or more');
+  if (env.NODE_ENV === 'production' || root === undefined)
+    throw new ConfigurationError(
+      'JWT_SECRET',
+      'is not set; give 32 bytes or more, such as `openssl rand -hex 32` makes',
+    );
+  const file = join(root, '.local', 'jwt-secret');
+  return longEnough(Buffer.from(localSecret(file)), 'the one under .local/jwt-secret is too short; remove that file');
+}
+
+function longEnough(secret: Buffer, problem: string): Uint8Array {
+  if (secret.length < MIN_SECRET_BYTES) throw new ConfigurationError('JWT_SECRET', problem);
+  return new Uint8Array(secret);
+}
+
+/** The secret in a file, made there if it is missing. Whole or absent at any moment: link() fails where one exists. */
+function localSecret(file: string): string {
+  const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(error);
+  }
+  try {
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(mine, `${randomBytes(MIN_SECRET_BYTES).toString('hex')}\n`, { mode: 0o600 });
+    linkSync(mine, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(error);
+  } finally {
+    rmSync(mine, { force: true });
+  }
+  return readFileSync(file, 'utf8').trim();
+}
+
+function unusable(error: unknown): ConfigurationError {
+  return new ConfigurationError('JWT_SECRET', `is not set and .local/jwt-secret cannot be used (${String(error)})`);
+}

@@ -1,0 +1,31 @@
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConfigurationError, findRoot } from '@disparo/contract';
+import { runner } from 'node-pg-migrate';
+
+/**
+ * Brings the schema to its newest version, or one version down; answers the names of what ran. Processes that start
+ * together wait for each other.
+ */
+export async function migrate(databaseUrl: string, direction: 'up' | 'down' = 'up'): Promise<string[]> {
+  const ran = await runner({
+    databaseUrl: { connectionString: databaseUrl, connectionTimeoutMillis: 5_000 },
+    dir: migrationsFolder(),
+    direction,
+    ...(direction === 'up' ? { count: Number.POSITIVE_INFINITY } : {}),
+    migrationsTable: 'migrations',
+    advisoryLockMode: 'wait',
+    checkOrder: true,
+    logger: { debug: silent, info: silent, warn: silent, error: silent },
+  });
+  return ran.map(({ name }) => name);
+}
+
+function silent(): void {}
+
+function migrationsFolder(): string {
+  const root = findRoot(dirname(fileURLToPath(import.meta.url))) ?? findRoot();
+  if (!root)
+    throw new ConfigurationError('DATABASE_URL', 'infra/postgres/migrations is not found: run inside the clone');
+  return join(root, 'infra', 'postgres', 'migrations');
+}

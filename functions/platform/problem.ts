@@ -1,0 +1,60 @@
+import { STATUS_CODES } from 'node:http';
+
+/** The media type of every error, RFC 9457. */
+export const PROBLEM_JSON = 'application/problem+json';
+const RETRY_AFTER_S = 5;
+
+/** A failure that the caller is told of. `code` is stable and listed in the HTTP contract; `detail` holds no secret. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+    readonly extra?: Record<string, unknown>,
+    readonly headers?: Record<string, string>,
+  ) {
+    super(detail);
+    this.name = new.target.name;
+  }
+
+  /** The body of the answer. */
+  body(): Record<string, unknown> {
+    return {
+      type: 'about:blank',
+      title: STATUS_CODES[this.status] ?? 'Error',
+      status: this.status,
+      detail: this.message,
+      code: this.code,
+      ...this.extra,
+    };
+  }
+}
+
+/** Where in the request something is wrong. `path` is dotted, empty for the whole. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+/** 400: the request does not have the shape that the route takes. */
+export class ValidationProblem extends Problem {
+  constructor(errors: FieldError[]) {
+    const fields = errors.map((error) => (error.path ? `${error.path}: ${error.message}` : error.message));
+    super(400, 'VALIDATION', fields.slice(0, 3).join('; ') || 'the request is not valid', { errors });
+  }
+}
+
+/** 404 for what is no route. */
+export class NotFound extends Problem {
+  constructor() {
+    super(404, 'NOT_FOUND', 'there is nothing at this address');
+  }
+}
+
+/** 503: a store that the request needs is away; nothing was done, the same request may come again. */
+export class ServiceUnavailable extends Problem {
+  constructor(detail: string, cause?: unknown) {
+    super(503, 'SERVICE_UNAVAILABLE', detail, undefined, { 'retry-after': String(RETRY_AFTER_S) });
+    this.cause = cause;
+  }
+}

@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { findRoot } from '@disparo/contract';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { migrate } from '../platform/migrate.js';
+import { Stage } from './stage.js';
+
+interface LambdaAnswer {
+  statusCode: number;
+  headers: Record<string, string>;
+  body: string;
+  isBase64Encoded?: boolean;
+}
+type Handler = (event: object, context: object) => Promise<LambdaAnswer>;
+
+/** What tsc made, since decorators without their metadata, as a test runner compiles them, boot an app of nothing. */
+const HANDLER = new URL('../../dist/functions/api.js', import.meta.url).href;
+const SERVERLESS = 'node_modules/serverless/bin/serverless.js';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open({ start: false });
+  await migrate(stage.env.DATABASE_URL ?? '');
+});
+
+afterAll(() => stage?.close());
+
+describe('the handler', () => {
+  let handler: Handler;
+  const context = (remainingMs = 29_000) => ({
+    awsRequestId: 'r',
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => remainingMs,
+  });
+
+  beforeAll(async () => {
+    for (const [key, value] of Object.entries(stage.env)) vi.stubEnv(key, value);
+    ({ handler } = (await import(/* @vite-ignore */ HANDLER)) as { handler: Handler });
+  });
+
+  afterAll(() => vi.unstubAllEnvs());
+
+  function event(method: string, rawPath: string, body?: unknown): object {
+    return {
+      version: '2.0',
+      routeKey: '$default',
+      rawPath,
+      rawQueryString: '',
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      requestContext: {
+        http: { method, path: rawPath, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1' },
+        stage: '$default',
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      isBase64Encoded: false,
+    };
+  }
+
+  test('takes two parameters, for nodejs24.x refuses a third', () => {
+    expect(handler.length).toBeLessThanOrEqual(2);
+  });
+
+  test('answers a start that failed with a problem, and starts again with the next request', async () => {
+    vi.stubEnv('QUEUE_PARTITIONS', 'many');
+    const refused = await handler(event('GET', '/api/health'), context());
+    expect([refused.statusCode, refused.headers, JSON.parse(refused.body)]).toEqual([
+      503,
+      { 'content-type': 'application/problem+json', 'retry-after': '5' },
+      {
+        type: 'about:blank',
+        title: 'Service Unavailable',
+        status: 503,
+        detail: 'the function could not start',
+        code: 'SERVICE_UNAVAILABLE',
+      },
+    ]);
+    vi.stubEnv('QUEUE_PARTITIONS', '1');
+    const first = context();
+    const answer = await handler(event('GET', '/api/health'), first);
+    expect([answer.statusCode, JSON.parse(answer.body)]).toEqual([
+      200,
+      { status: 'up', postgres: 'up', mongodb: 'up', rabbitmq: 'up' },
+    ]);
+    expect(first.callbackWaitsForEmptyEventLoop).toBe(false);
+  });
+
+  test('takes JSON and answers JSON, and problems as such', async () => {
+    const body = { email: 'a@example.com', password: '12345678' };
+    const registered = await handler(event('POST', '/api/users', body), context());
+    expect([registered.statusCode, registered.isBase64Encoded]).toEqual([201, false]);
+    const taken = await handler(event('POST', '/api/users', body), context());
+    expect([taken.statusCode, taken.headers['content-type'], JSON.parse(taken.body).code]).toEqual([
+      409,
+      'application/problem+json; charset=utf-8',
+      'USER.EMAIL_TAKEN',
+    ]);
+  });
+
+  test('hands over binary answers as base64', async () => {
+    const icon = await handler(event('GET', '/api/docs/favicon-32x32.png'), context());
+    expect([icon.statusCode, icon.isBase64Encoded]).toEqual([200, true]);
+    expect(Buffer.from(icon.body, 'base64').subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  test('answers with a problem before its time is up', async () => {
+    const hashing = event('POST', '/api/users', { email: 'late@example.com', password: '12345678' });
+    const answer = await handler(hashing, context(510));
+    expect([answer.statusCode, JSON.parse(answer.body).code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+  });
+});
+
+describe('under serverless offline', () => {
+  let child: ChildProcess;
+
+  beforeAll(async () => {
+    const [httpPort, lambdaPort] = [await freePort(), await freePort()];
+    child = spawn(process.execPath, [SERVERLESS, 'offline', 'start'], {
+      cwd: findRoot(),
+      env: { ...process.env, ...stage.env, API_PORT: String(httpPort), LAMBDA_PORT: String(lambdaPort) },
+      stdio: 'ignore',
+    });
+    stage.url = `http://127.0.0.1:${httpPort}`;
+    await stage.until(
+      async () => (await stage.api('GET', '/api/health').catch(() => undefined))?.status === 200,
+      'it answers',
+    );
+  });
+
+  afterAll(async () => {
+    if (child.exitCode !== null) return;
+    const gone = once(child, 'close');
+    child.kill('SIGTERM');
+    await gone;
+  });
+
+  test('the API answers as it does on the plain server', async () => {
+    const user = await stage.user();
+    const { id } = await stage.company(user);
+    const answer = await stage.api('GET', `/api/companies/${id}`, { token: user.token });
+    expect([answer.status, answer.body.id]).toEqual([200, id]);
+    expect((await stage.api('GET', '/')).body.code).toBe('NOT_FOUND');
+  });
+
+  test("hapi's own refusals are problems, and a file of 12 MiB is refused by the API", async () => {
+    const path = await stage.api('GET', '/api/users/%ff');
+    expect([path.status, path.headers.get('content-type'), path.body.code]).toEqual([
+      400,
+      'application/problem+json',
+      'VALIDATION',
+    ]);
+    const user = await stage.user();
+    const { id } = await stage.company(user);
+    for (const mebibytes of [12, 70]) {
+      const form = new FormData();
+      for (const [key, value] of Object.entries({ name: 'x', message: 'y', company_id: id })) form.set(key, value);
+      form.set('file', new Blob([Buffer.alloc(mebibytes * 1024 * 1024, '1')]), 'numbers.txt');
+      const refused = await stage.api('POST', '/api/campaigns', { token: user.token, body: form });
+      expect([mebibytes, refused.status, refused.body.code]).toEqual([mebibytes, 413, 'CAMPAIGN.FILE_TOO_LARGE']);
+      expect(refused.body.detail).toContain('9 MiB');
+    }
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,462 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  accepted,
+  as,
+  type CampaignBody,
+  ConsumerProcess,
+  form,
+  ID,
+  PATIENCE_MS,
+  refusal,
+  rowsStored,
+  someNumbers,
+  storedNumbers,
+  TIME,
+  untilStatus,
+  upload,
+} from './campaign-fixtures.js';
+import { Stage, type TestCompany, type TestUser } from './stage.js';
+
+const FIVE = ['+55 11 98765-4321', '(21) 99876-5432', '31987651234', '5541988887777', '085 99123-4567'];
+const FIVE_STORED = ['+5511987654321', '+5521998765432', '+5531987651234', '+5541988887777', '+5585991234567'];
+const MESSAGE = 'Olá "você",\n\tsó hoje 🎉';
+
+let stage: Stage;
+let consumer: ConsumerProcess;
+let ana: TestUser;
+let company: TestCompany;
+
+beforeAll(async () => {
+  stage = await Stage.open({ env: { UPLOAD_LIMIT_MIB: '1' } });
+  consumer = new ConsumerProcess(stage);
+  ana = await stage.user();
+  company = await stage.company(ana);
+});
+
+afterAll(async () => {
+  await consumer?.kill();
+  await stage?.close();
+});
+
+/** The fields that a form needs beside its file. */
+function fields(): [string, string][] {
+  return [
+    ['name', 'Black Friday'],
+    ['message', MESSAGE],
+    ['company_id', company.id],
+  ];
+}
+
+function post(body: FormData | object | string, headers: Record<string, string> = {}) {
+  return as(stage, ana)<CampaignBody>('POST', '/api/campaigns', { body, headers });
+}
+
+describe('a file of numbers', () => {
+  test('of five is answered with the campaign and what the file came to, and ends as five documents in order', async () => {
+    const answer = await post(form([...fields(), ['file', FIVE.join('\r\n')]]));
+    const { id } = answer.body;
+    const campaign = {
+      id: ID,
+      name: 'Black Friday',
+      message: MESSAGE,
+      company_id: company.id,
+      user_id: ana.id,
+      total: 5,
+      created_at: TIME,
+      updated_at: TIME,
+      deleted: false,
+    };
+    expect([answer.status, answer.headers.get('location'), answer.body]).toEqual([
+      201,
+      `/api/campaigns/${id}`,
+      {
+        ...campaign,
+        status: expect.stringMatching(/^(enfileirado|enviando|enviado)$/),
+        published: 5,
+        stored: expect.any(Number),
+        percent: expect.any(Number),
+        file: { lines: 5, accepted: 5, duplicate: 0, invalid: 0, blank: 0, rejects: [] },
+      },
+    ]);
+    expect(await untilStatus(stage, ana, id, 'enviado')).toEqual({
+      ...campaign,
+      status: 'enviado',
+      published: 5,
+      stored: 5,
+      percent: 100,
+    });
+    const documents = await stage.mongo.collection('messages').find({ campaign_id: id }).sort({ _id: 1 }).toArray();
+    expect(documents).toEqual(
+      FIVE_STORED.map((phone_number, index) => ({
+        _id: `${id}:00000000${index + 1}`,
+        identifier: ID,
+        phone_number,
+        message: MESSAGE,
+        campaign_id: id,
+        company_id: company.id,
+        sequence: index + 1,
+        created_at: expect.any(Date),
+        updated_at: expect.any(Date),
+        deleted: false,
+      })),
+    );
+    expect(new Set(documents.map(({ identifier }) => identifier)).size).toBe(5);
+  });
+
+  test('may come before the fields, between them, and before allow_duplicates', async () => {
+    const file: [string, string] = ['file', '11987654321\n11987654321\n'];
+    const [name, message, companyId] = fields() as [[string, string], [string, string], [string, string]];
+    const orders = [
+      [file, companyId, message, name],
+      [message, file, name, companyId],
+      [file, name, message, companyId, ['allow_duplicates', 'true']],
+      [['allow_duplicates', 'true'], companyId, name, message, file],
+      [name, message, companyId, file, ['allow_duplicates', 'false']],
+    ] as [string, string][][];
+    const answers = await Promise.all(orders.map((parts) => post(form(parts))));
+    const file1 = { lines: 2, accepted: 1, duplicate: 1, invalid: 0, blank: 0, rejects: [] };
+    const file2 = { lines: 2, accepted: 2, duplicate: 0, invalid: 0, blank: 0, rejects: [] };
+    expect(answers.map(({ status, body }) => [status, body.total, body.file])).toEqual([
+      [201, 1, file1],
+      [201, 1, file1],
+      [201, 2, file2],
+      [201, 2, file2],
+      [201, 1, file1],
+    ]);
+  });
+
+  test('has its lines counted by kind, and its rejects named, the first twenty in the answer', async () => {
+    const kinds = [
+      'telefone;nome',
+      '11987654321;Ana',
+      '',
+      '+5511987654321',
+      'abc1',
+      '1133334444',
+      '119876543',
+      '10987654321',
+      '+351 912 345 678',
+    ];
+    const { body } = await upload(stage, ana, company, kinds);
+    expect(body.file).toEqual({
+      lines: 9,
+      accepted: 2,
+      duplicate: 1,
+      invalid: 4,
+      blank: 2,
+      rejects: [
+        { line: 5, value: 'abc1', reason: 'not_a_number' },
+        { line: 6, value: '1133334444', reason: 'not_mobile' },
+        { line: 7, value: '119876543', reason: 'wrong_length' },
+        { line: 8, value: '10987654321', reason: 'unknown_ddd' },
+      ],
+    });
+    await untilStatus(stage, ana, body.id, 'enviado');
+    expect(await storedNumbers(stage, body.id)).toEqual(['+5511987654321', '+351912345678']);
+
+    const many = await upload(stage, ana, company, [
+      '11987654321',
+      ...Array.from({ length: 25 }, (_, i) => `1${i + 10}`),
+    ]);
+    const rejects = Array.from({ length: 20 }, (_, i) => ({
+      line: i + 2,
+      value: `1${i + 10}`,
+      reason: 'wrong_length',
+    }));
+    expect(many.body.file).toEqual({ lines: 26, accepted: 1, duplicate: 0, invalid: 25, blank: 0, rejects });
+  });
+
+  test('may hold Windows-1252 text in later columns', async () => {
+    const file = new Uint8Array([...Buffer.from('11987654321;Jo'), 0xe3, ...Buffer.from('o\n')]);
+    const { status, body } = await post(form([...fields(), ['file', file]]));
+    expect([status, body.total]).toEqual([201, 1]);
+  });
+
+  test('of 1,203 numbers, which no number of queue messages divides, is stored whole and in order', async () => {
+    const numbers = someNumbers(1_203);
+    const { id } = await accepted(stage, ana, company, numbers);
+    expect(await untilStatus(stage, ana, id, 'enviado')).toMatchObject({
+      total: 1_203,
+      published: 1_203,
+      stored: 1_203,
+    });
+    expect(await storedNumbers(stage, id)).toEqual(numbers);
+  });
+
+  test(
+    'of 20,000 numbers is stored whole and in order',
+    async () => {
+      const numbers = someNumbers(20_000);
+      const { id } = await accepted(stage, ana, company, numbers);
+      expect(await untilStatus(stage, ana, id, 'enviado')).toMatchObject({
+        total: 20_000,
+        published: 20_000,
+        stored: 20_000,
+      });
+      expect(await storedNumbers(stage, id)).toEqual(numbers);
+    },
+    PATIENCE_MS * 2,
+  );
+
+  test('twenty of them at once all end as enviado with exact counts', async () => {
+    const files = Array.from({ length: 20 }, (_, index) => someNumbers(40 + index, index * 1_000));
+    const ids = await Promise.all(files.map(async (numbers) => (await accepted(stage, ana, company, numbers)).id));
+    const ended = await Promise.all(ids.map((id) => untilStatus(stage, ana, id, 'enviado')));
+    expect(ended.map(({ total, published, stored }) => [total, published, stored])).toEqual(
+      files.map(({ length }) => [length, length, length]),
+    );
+    expect(await Promise.all(ids.map((id) => storedNumbers(stage, id)))).toEqual(files);
+  });
+});
+
+describe('a JSON body', () => {
+  test('makes the same campaign, each entry a line', async () => {
+    const [name, message, company_id] = fields().map(([, value]) => value);
+    const { status, headers, body } = await post({ name, message, company_id, phone_numbers: [...FIVE, FIVE[0], 'x'] });
+    expect([status, headers.get('location'), body.total, body.file]).toEqual([
+      201,
+      `/api/campaigns/${body.id}`,
+      5,
+      {
+        lines: 7,
+        accepted: 5,
+        duplicate: 1,
+        invalid: 1,
+        blank: 0,
+        rejects: [{ line: 7, value: 'x', reason: 'not_a_number' }],
+      },
+    ]);
+    await untilStatus(stage, ana, body.id, 'enviado');
+    expect(await storedNumbers(stage, body.id)).toEqual(FIVE_STORED);
+  });
+
+  test('keeps repeated numbers when told so', async () => {
+    const [name, message, company_id] = fields().map(([, value]) => value);
+    const { body } = await post({
+      name,
+      message,
+      company_id,
+      allow_duplicates: true,
+      phone_numbers: [FIVE[0], FIVE[0]],
+    });
+    expect(body.file).toEqual({ lines: 2, accepted: 2, duplicate: 0, invalid: 0, blank: 0, rejects: [] });
+  });
+});
+
+describe('refused whole, with nothing stored', () => {
+  const file: [string, string] = ['file', '11987654321\n'];
+  /** The fields with one of them changed. */
+  const changed = (name: string, value: string): [string, string][] =>
+    fields().map(([key, old]) => [key, key === name ? value : old]);
+  const without = (name: string): [string, string][] => fields().filter(([key]) => key !== name);
+
+  const REFUSED: [why: string, body: () => FormData | object | string, status: number, code: string, rest?: object][] =
+    [
+      ['no file', () => form(fields()), 400, 'CAMPAIGN.FILE_MISSING'],
+      [
+        'a file that is a plain field',
+        () => {
+          const body = form(fields());
+          body.append('file', '11987654321');
+          return body;
+        },
+        400,
+        'CAMPAIGN.FILE_MISSING',
+      ],
+      [
+        'an empty file',
+        () => form([...fields(), ['file', '']]),
+        400,
+        'CAMPAIGN.FILE_EMPTY',
+        { file: { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, rejects: [] } },
+      ],
+      [
+        'a file of newlines',
+        () => form([...fields(), ['file', '\n\r\n\r']]),
+        400,
+        'CAMPAIGN.FILE_EMPTY',
+        { file: { lines: 3, accepted: 0, duplicate: 0, invalid: 0, blank: 3, rejects: [] } },
+      ],
+      [
+        'a file without an acceptable number',
+        () => form([...fields(), ['file', 'numbers\n\n123']]),
+        400,
+        'CAMPAIGN.FILE_EMPTY',
+        {
+          file: {
+            lines: 3,
+            accepted: 0,
+            duplicate: 0,
+            invalid: 1,
+            blank: 2,
+            rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
+          },
+        },
+      ],
+      [
+        'a list without an entry',
+        () => ({ ...Object.fromEntries(fields()), phone_numbers: [] }),
+        400,
+        'CAMPAIGN.FILE_EMPTY',
+      ],
+      ['NUL in the file', () => form([...fields(), ['file', '11987654321\n\0\n']]), 400, 'CAMPAIGN.FILE_NOT_TEXT'],
+      [
+        'a control character in a later column',
+        () => form([...fields(), ['file', '11987654321;a\u0007\n']]),
+        400,
+        'CAMPAIGN.FILE_NOT_TEXT',
+      ],
+      [
+        'a control character in a list',
+        () => ({ ...Object.fromEntries(fields()), phone_numbers: ['11987654321', '\u0001'] }),
+        400,
+        'CAMPAIGN.FILE_NOT_TEXT',
+      ],
+      [
+        'a file over the limit, which it names',
+        () => form([...fields(), ['file', '11987654321\n'.repeat(90_000)]]),
+        413,
+        'CAMPAIGN.FILE_TOO_LARGE',
+        { detail: expect.stringContaining('1 MiB') },
+      ],
+      [
+        'a form far over the limit',
+        () => form([...fields(), ['file', '11987654321\n'.repeat(400_000)]]),
+        413,
+        'CAMPAIGN.FILE_TOO_LARGE',
+        { detail: expect.stringContaining('1 MiB') },
+      ],
+      ['no name', () => form([...without('name'), file]), 400, 'VALIDATION'],
+      ['a blank name', () => form([...changed('name', ' \t '), file]), 400, 'VALIDATION'],
+      ['a name of 201 code points', () => form([...changed('name', '😀'.repeat(201)), file]), 400, 'VALIDATION'],
+      ['a control character in the name', () => form([...changed('name', 'a\u0007b'), file]), 400, 'VALIDATION'],
+      ['no message', () => form([...without('message'), file]), 400, 'VALIDATION'],
+      ['a blank message', () => form([...changed('message', '  '), file]), 400, 'VALIDATION'],
+      [
+        'a message of 1,601 code points',
+        () => form([...changed('message', '😀'.repeat(1_601)), file]),
+        400,
+        'VALIDATION',
+      ],
+      ['NUL in the message', () => form([...changed('message', 'a\0b'), file]), 400, 'VALIDATION'],
+      ['C1 control in the message', () => form([...changed('message', 'a\u0085b'), file]), 400, 'VALIDATION'],
+      [
+        'a carriage return in a JSON message',
+        () => ({ ...Object.fromEntries(changed('message', 'a\rb')), phone_numbers: ['11987654321'] }),
+        400,
+        'VALIDATION',
+      ],
+      [
+        'half a surrogate in a JSON message',
+        () => `{"name":"n","message":"\\ud83d","company_id":"${company.id}","phone_numbers":["11987654321"]}`,
+        400,
+        'VALIDATION',
+      ],
+      ['no company', () => form([...without('company_id'), file]), 400, 'VALIDATION'],
+      [
+        'a company that is nobody’s',
+        () => form([...changed('company_id', 'zzzzzzzzzzzzzzzzzzzzzzzz'), file]),
+        404,
+        'COMPANY.NOT_FOUND',
+      ],
+      [
+        'a company that cannot be',
+        () => form([...changed('company_id', "'; DROP TABLE campaigns"), file]),
+        404,
+        'COMPANY.NOT_FOUND',
+      ],
+      ['NUL in the company', () => form([...changed('company_id', 'a\0b'), file]), 404, 'COMPANY.NOT_FOUND'],
+      ['an unknown field', () => form([...fields(), ['user_id', 'x'], file]), 400, 'VALIDATION'],
+      [
+        'an unknown field in JSON',
+        () => ({ ...Object.fromEntries(fields()), phone_numbers: ['11987654321'], status: 'enviado' }),
+        400,
+        'VALIDATION',
+      ],
+      ['a field twice', () => form([...fields(), ['name', 'again'], file]), 400, 'VALIDATION'],
+      ['a file twice', () => form([...fields(), file, file]), 400, 'VALIDATION'],
+      [
+        'a file of another name',
+        () => {
+          const body = form([...fields(), file]);
+          body.append('other', new Blob(['11987654321']), 'other.txt');
+          return body;
+        },
+        400,
+        'VALIDATION',
+      ],
+      [
+        'allow_duplicates that is neither true nor false',
+        () => form([...fields(), ['allow_duplicates', 'yes'], file]),
+        400,
+        'VALIDATION',
+      ],
+      [
+        'numbers that are not text',
+        () => ({ ...Object.fromEntries(fields()), phone_numbers: [11_987_654_321] }),
+        400,
+        'VALIDATION',
+      ],
+      ['no body', () => ({}), 400, 'VALIDATION'],
+      ['a body that is no object', () => '[]', 400, 'VALIDATION'],
+      ['what is not JSON', () => '{"name":', 400, 'VALIDATION'],
+      ['a JSON body over 10 MiB', () => `{"name":"${'x'.repeat(10 * 1_048_576)}"}`, 413, 'CAMPAIGN.FILE_TOO_LARGE'],
+    ];
+
+  test.each(REFUSED)('%s', async (_why, body, status, code, rest = {}) => {
+    const before = await rowsStored(stage);
+    const answer = await post(body());
+    expect([refusal(answer), answer.body]).toEqual([[status, code], expect.objectContaining(rest)]);
+    expect(await rowsStored(stage)).toEqual(before);
+  });
+
+  test('a company of somebody else, and one that is deleted', async () => {
+    const stranger = await stage.user();
+    const deleted = await stage.company(ana);
+    await as(stage, ana)('DELETE', `/api/companies/${deleted.id}`);
+    const before = await rowsStored(stage);
+    const answers = [await upload(stage, stranger, company, FIVE), await upload(stage, ana, deleted, FIVE)];
+    expect(answers.map(refusal)).toEqual([
+      [404, 'COMPANY.NOT_FOUND'],
+      [404, 'COMPANY.NOT_FOUND'],
+    ]);
+    expect(await rowsStored(stage)).toEqual(before);
+  });
+
+  test('a caller without a token', async () => {
+    const answer = await stage.api('POST', '/api/campaigns', { body: form([...fields(), file]) });
+    expect(refusal(answer)).toEqual([401, 'AUTH.TOKEN_MISSING']);
+  });
+
+  test('a form that breaks off, and one whose boundary is missing', async () => {
+    const before = await rowsStored(stage);
+    const type = { 'content-type': 'multipart/form-data; boundary=x' };
+    const answers = [
+      await post('--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nBla', type),
+      await post('--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n11987654321\n', type),
+      await post('--x--\r\n', { 'content-type': 'multipart/form-data' }),
+    ];
+    expect(answers.map(refusal)).toEqual([
+      [400, 'VALIDATION'],
+      [400, 'VALIDATION'],
+      [400, 'VALIDATION'],
+    ]);
+    expect(await rowsStored(stage)).toEqual(before);
+  });
+});
+
+describe('limits that are just kept', () => {
+  test('a name of 200 and a message of 1,600 code points, the name trimmed and the message not', async () => {
+    const name = '😀'.repeat(200);
+    const message = ` ${'🎉'.repeat(1_598)}\n`;
+    const { status, body } = await upload(stage, ana, company, FIVE, { fields: { name: `  ${name} `, message } });
+    // FormData sends the newline as CRLF, as a browser does.
+    expect([status, body.name, body.message]).toEqual([201, name, message]);
+  });
+
+  test('a file of exactly the limit', async () => {
+    const mib = '11987654321;a\n'.padEnd(1_048_576 - 12, ' ') + '11987654322\n';
+    const { status, body } = await upload(stage, ana, company, mib);
+    expect([mib.length, status, body.file]).toMatchObject([1_048_576, 201, { accepted: 2 }]);
+  });
+});
