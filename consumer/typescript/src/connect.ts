@@ -1,0 +1,111 @@
+import {
+  ADMIT_SQL,
+  ConfigurationError,
+  declareMessages,
+  MESSAGES,
+  type MessageDocument,
+  messagesDatabase,
+  RECORD_STORED_SQL,
+} from '@disparo/contract';
+import { type ChannelModel, connect } from 'amqplib';
+import { type Collection, type Db, MongoClient } from 'mongodb';
+import pg from 'pg';
+import type { Config } from './config.js';
+import { withoutSecrets } from './describe.js';
+
+const APP_NAME = 'disparo-consumer';
+/** One statement at a time for each loop, and one for health. */
+const POSTGRES_CONNECTIONS = 4;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** An answer that takes longer counts as a store that is down: the batch is retried. */
+const ANSWER_TIMEOUT_MS = 30_000;
+const BROKER_TIMEOUT_MS = 10_000;
+const HEARTBEAT_S = 30;
+
+/** The two stores. Nothing is connected before the first statement. */
+export interface Stores {
+  postgres: pg.Pool;
+  mongo: Db;
+  messages: Collection<MessageDocument>;
+  close(): Promise<void>;
+}
+
+/** Makes the clients. Throws ConfigurationError for a URL that its driver cannot read. */
+export function openStores({ databaseUrl, mongodbUrl }: Config): Stores {
+  const postgres = readable('DATABASE_URL', databaseUrl, () => openPostgres(databaseUrl));
+  const [client, mongo] = readable('MONGODB_URL', mongodbUrl, () => {
+    const opened = openMongo(mongodbUrl);
+    return [opened, opened.db(messagesDatabase(mongodbUrl))] as const;
+  });
+  return {
+    postgres,
+    mongo,
+    messages: mongo.collection(MESSAGES),
+    async close() {
+      await Promise.all([postgres.end(), client.close()]);
+    },
+  };
+}
+
+/** The first success of PostgreSQL: it answers, and the ledger is there. No row is touched. */
+export async function probeLedger(postgres: pg.Pool): Promise<object> {
+  await postgres.query(ADMIT_SQL, [[], []]);
+  return postgres.query(RECORD_STORED_SQL, [[], []]);
+}
+
+/** The first success of MongoDB: it answers, and the collection has its validator. */
+export async function prepareMessages(mongo: Db): Promise<object> {
+  // A statement connects by itself, but only once: when that fails, the driver answers "Topology is closed" for ever.
+  await mongo.client.connect();
+  await declareMessages(mongo);
+  return mongo;
+}
+
+/** A connection to the broker. An `error` listener is already on it: without one Node would end the process. */
+export async function connectBroker(rabbitmqUrl: string): Promise<ChannelModel> {
+  // amqplib takes the heartbeat from the URL alone, and what an operator wrote there wins.
+  const separator = rabbitmqUrl.includes('?') ? '&' : '?';
+  const url = /[?&]heartbeat=/.test(rabbitmqUrl) ? rabbitmqUrl : `${rabbitmqUrl}${separator}heartbeat=${HEARTBEAT_S}`;
+  const connection = await connect(url, {
+    noDelay: true,
+    keepAlive: true,
+    timeout: BROKER_TIMEOUT_MS,
+    clientProperties: { connection_name: APP_NAME },
+  });
+  connection.on('error', () => {});
+  return connection;
+}
+
+function openPostgres(connectionString: string): pg.Pool {
+  // The pool parses only when it connects; this client is never connected, it makes a bad URL known now.
+  new pg.Client({ connectionString });
+  const pool = new pg.Pool({
+    connectionString,
+    max: POSTGRES_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: APP_NAME,
+  });
+  // An idle connection that dies is replaced by the next statement, which says so if it cannot.
+  pool.on('error', () => {});
+  return pool;
+}
+
+function openMongo(url: string): MongoClient {
+  return new MongoClient(url, {
+    appName: APP_NAME,
+    serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    socketTimeoutMS: ANSWER_TIMEOUT_MS,
+  });
+}
+
+function readable<T>(variable: string, url: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const why = withoutSecrets((error as Error).message, url).split('\n')[0];
+    throw new ConfigurationError(variable, `is not a usable URL (${why}); percent-encode special characters`);
+  }
+}

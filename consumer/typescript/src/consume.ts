@@ -1,0 +1,136 @@
+import type { RecordRow } from '@disparo/contract';
+import type { Logger } from 'pino';
+import { type Admission, admit } from './admit.js';
+import type { Config } from './config.js';
+import { prepareMessages, probeLedger, type Stores } from './connect.js';
+import { type ChunkDelivery, decode } from './decode.js';
+import type { Stop } from './drain.js';
+import { markDeleted, record } from './record.js';
+import type { Report } from './report.js';
+import { outcomesOf, settle } from './settle.js';
+import { Stopwatch } from './stopwatch.js';
+import { store, type Written } from './store.js';
+import { type Queue, Session } from './topology.js';
+import { attempt, backoffMs, Interrupted, pause, type Service, untilUp } from './until-up.js';
+
+/** What the loop knows of the three services. */
+export type Services = Record<'postgres' | 'mongodb' | 'rabbitmq', Service>;
+
+/** All that a loop needs. */
+export interface Consumer {
+  config: Config;
+  stores: Stores;
+  services: Services;
+  report: Report;
+  stop: Stop;
+  log: Logger;
+  /** Something may be at hand that a drain has to finish. */
+  busy: boolean;
+}
+
+const NOTHING_ADMITTED: Admission = { verdicts: new Map(), owed: [] };
+const NOTHING_WRITTEN: Written = { stored: 0, repeated: 0, refused: new Set() };
+
+/** Consumes until told to stop, session after session. Throws ConfigurationError at the start only; later only a bug. */
+export async function run(consumer: Consumer): Promise<void> {
+  const { stores, services, stop } = consumer;
+  // Side by side: a wrong password of one must not wait for another that is not up yet.
+  const [first] = await Promise.all([
+    openSession(consumer),
+    untilUp(stop.receiving, services.postgres, () => probeLedger(stores.postgres)),
+    untilUp(stop.receiving, services.mongodb, () => prepareMessages(stores.mongo)),
+  ]);
+  let session = first;
+  for (let fruitless = 0; ; session = await openSession(consumer)) {
+    consumer.busy = true;
+    await consumeSession(consumer, session);
+    consumer.busy = false;
+    if (stop.receiving.aborted) return;
+    // A broker that takes the connection and refuses the rest of it must not be hammered.
+    fruitless = session.settled > 0 ? 0 : fruitless + 1;
+    await pause(stop.receiving, backoffMs(fruitless + 1));
+  }
+}
+
+function openSession({ config, services, stop }: Consumer): Promise<Session> {
+  const onGone = (error: unknown) => services.rabbitmq.lost(error);
+  return untilUp(stop.receiving, services.rabbitmq, () => Session.open(config, stop, onGone));
+}
+
+/** Every partition of one session, until told to stop or the session is gone. */
+async function consumeSession(consumer: Consumer, session: Session): Promise<void> {
+  const queues = await subscribe(consumer, session);
+  await Promise.all(queues.map((queue) => consume(queue, consumer)));
+  await session.close();
+}
+
+async function subscribe({ config, services, log }: Consumer, session: Session): Promise<Queue[]> {
+  try {
+    const queues = await Promise.all(config.partitions.map((partition) => session.subscribe(partition)));
+    log.info({ queues: queues.map(({ name }) => name), prefetch_each: config.prefetchEach }, 'receiving');
+    return queues;
+  } catch (error) {
+    services.rabbitmq.failed(error);
+    session.end(error);
+    return [];
+  }
+}
+
+/** One partition. Returns when it is told to stop or its session is gone; never throws for one bad message. */
+async function consume(queue: Queue, consumer: Consumer): Promise<void> {
+  try {
+    while (await consumeBatch(queue, consumer));
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+  }
+}
+
+/** One batch, start to finish. Steps as in consumer/README.md. False when there is no further one. */
+async function consumeBatch(queue: Queue, consumer: Consumer): Promise<boolean> {
+  const batch = await queue.gather(); // 1
+  if (!batch) return false;
+  const watch = new Stopwatch(batch.since);
+  const { interrupted } = queue.session;
+  const { chunks, malformed } = decode(batch.deliveries); // 2
+  const { admission, written } = await admitAndStore(interrupted, consumer, chunks, watch); // 3, 4
+  const stored = admission.owed.filter((at) => !written.refused.has(at));
+  const campaigns = await watch.time('record', () => recordAndMark(interrupted, consumer, stored)); // 5
+  const outcomes = outcomesOf(batch, new Map([...malformed, ...admission.verdicts]), written);
+  await watch.time('settle', () => settle(queue, batch, outcomes)); // 6
+  consumer.report.batch({ queue: queue.name, outcomes, written, campaigns, watch }); // 7
+  return true;
+}
+
+/** Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be cancelled. */
+async function admitAndStore(
+  interrupted: AbortSignal,
+  { stores, services }: Consumer,
+  chunks: readonly ChunkDelivery[],
+  watch: Stopwatch,
+): Promise<{ admission: Admission; written: Written }> {
+  if (chunks.length === 0) return { admission: NOTHING_ADMITTED, written: NOTHING_WRITTEN };
+  for (let failures = 0; ; failures++) {
+    const admission = await watch.time('admit', () =>
+      untilUp(interrupted, services.postgres, () => admit(stores.postgres, chunks)),
+    );
+    if (admission.owed.length === 0) return { admission, written: NOTHING_WRITTEN };
+    const written = await watch.time('store', () =>
+      attempt(interrupted, services.mongodb, failures, () => store(stores.messages, admission.owed)),
+    );
+    if (written) return { admission, written };
+  }
+}
+
+/** Step 5. */
+async function recordAndMark(
+  interrupted: AbortSignal,
+  { stores, services, stop }: Consumer,
+  stored: readonly ChunkDelivery[],
+): Promise<readonly RecordRow[]> {
+  if (stored.length === 0) return [];
+  const campaigns = await untilUp(interrupted, services.postgres, () => record(stores.postgres, stored));
+  const deleted = campaigns.filter((campaign) => campaign.deleted);
+  // Not dropped with the channel: the ledger tells of a deleted campaign only this once.
+  if (deleted.length > 0) await untilUp(stop.working, services.mongodb, () => markDeleted(stores.messages, deleted));
+  return campaigns;
+}

@@ -1,0 +1,104 @@
+import { CHUNK_VERSION, type Chunk, chunkProblem, MAX_CHUNK_BYTES } from '@disparo/contract';
+import type { ConsumeMessage } from 'amqplib';
+
+/** Why a message is a dead letter: consumer/README.md, in the order in which they are looked for. */
+export type Reason =
+  | 'too_large'
+  | 'not_json'
+  | 'unknown_version'
+  | 'schema_violation'
+  | 'unknown_campaign'
+  | 'unknown_chunk'
+  | 'refused_by_store';
+
+/** What a dead letter carries in its headers. `detail` is a path and a rule, never a value. */
+export interface DeadReason {
+  reason: Reason;
+  detail: string;
+}
+
+/** A message as it came, decoded once, when first asked: step 1 counts its numbers, step 2 takes the same chunk. */
+export class Delivery {
+  #decoded: Chunk | DeadReason | undefined;
+
+  constructor(readonly message: ConsumeMessage) {}
+
+  get decoded(): Chunk | DeadReason {
+    this.#decoded ??= decodeBody(this.message.content);
+    return this.#decoded;
+  }
+
+  /** How many numbers it brings; none when it is malformed. */
+  get numbers(): number {
+    return isChunk(this.decoded) ? this.decoded.phone_numbers.length : 0;
+  }
+}
+
+/** A delivery that holds a chunk. */
+export interface ChunkDelivery {
+  delivery: Delivery;
+  chunk: Chunk;
+}
+
+/** Step 2. Splits deliveries into chunks and what is malformed. */
+export function decode(deliveries: readonly Delivery[]): {
+  chunks: ChunkDelivery[];
+  malformed: Map<Delivery, DeadReason>;
+} {
+  const chunks: ChunkDelivery[] = [];
+  const malformed = new Map<Delivery, DeadReason>();
+  for (const delivery of deliveries) {
+    const { decoded } = delivery;
+    if (isChunk(decoded)) chunks.push({ delivery, chunk: decoded });
+    else malformed.set(delivery, decoded);
+  }
+  return { chunks, malformed };
+}
+
+/** The body of a queue message as a chunk, or why it is none. */
+export function decodeBody(content: Buffer): Chunk | DeadReason {
+  if (content.length > MAX_CHUNK_BYTES)
+    return { reason: 'too_large', detail: `/ must NOT have more than ${MAX_CHUNK_BYTES} bytes` };
+  const text = strictText(content);
+  if (text === undefined) return { reason: 'not_json', detail: '/ must be UTF-8' };
+  const body = parsed(text);
+  if (body === NOT_JSON) return { reason: 'not_json', detail: '/ must be one JSON value' };
+  const version = versionOf(body);
+  if (Number.isInteger(version) && version !== CHUNK_VERSION)
+    return { reason: 'unknown_version', detail: `/version must be ${CHUNK_VERSION}` };
+  const problem = chunkProblem(body);
+  if (problem !== undefined) return { reason: 'schema_violation', detail: problem };
+  const chunk = body as Chunk;
+  // The schema cannot say this; BSON would store another text than the one that came.
+  if (!chunk.message.isWellFormed())
+    return { reason: 'schema_violation', detail: '/message must NOT have lone surrogates' };
+  return chunk;
+}
+
+const NOT_JSON = Symbol('not JSON');
+/** `ignoreBOM` keeps the mark in the text, where JSON.parse refuses it, as RFC 8259 lets it. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function strictText(content: Buffer): string | undefined {
+  try {
+    return utf8.decode(content);
+  } catch {
+    return undefined;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return NOT_JSON;
+  }
+}
+
+function versionOf(body: unknown): unknown {
+  return typeof body === 'object' && body !== null ? (body as { version?: unknown }).version : undefined;
+}
+
+function isChunk(decoded: Chunk | DeadReason): decoded is Chunk {
+  return 'phone_numbers' in decoded;
+}

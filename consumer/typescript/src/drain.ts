@@ -1,0 +1,34 @@
+/** How this process is told to stop: two signals, fired in this order. */
+export interface Stop {
+  /** Stop receiving; finish the batch at hand. */
+  receiving: AbortSignal;
+  /** Interrupt what is at hand: it comes again. */
+  working: AbortSignal;
+}
+
+/** How long a batch at hand may take after the first signal. */
+const GRACE_MS = 20_000;
+
+/** SIGTERM or SIGINT fires `receiving`; the grace time's end or a second one fires `working`, and then calls `forced`. */
+export function stopOnSignals(forced: () => void): Stop {
+  const receiving = new AbortController();
+  const working = new AbortController();
+  const force = () => {
+    working.abort();
+    forced();
+  };
+  const onSignal = () => {
+    if (receiving.signal.aborted) return force();
+    receiving.abort();
+    setTimeout(force, GRACE_MS).unref();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return { receiving: receiving.signal, working: working.signal };
+}
+
+/** Resolves when the signal fires. */
+export function fired(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

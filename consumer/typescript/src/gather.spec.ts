@@ -1,0 +1,68 @@
+import type { ConsumeMessage } from 'amqplib';
+import { describe, expect, it } from 'vitest';
+import { MAX_BATCH_NUMBERS, Waiting } from './gather.js';
+
+const message = (numbers: number): ConsumeMessage => {
+  const phone_numbers = Array.from({ length: numbers }, () => '+5511987654321');
+  const chunk = { version: 1, campaign_id: 'c1', company_id: 'e1', message: 'Oi', first_sequence: 1, phone_numbers };
+  return { content: Buffer.from(JSON.stringify(chunk)) } as ConsumeMessage;
+};
+
+function waiting(prefetch: number) {
+  const over = new AbortController();
+  const queue = new Waiting(prefetch, over.signal);
+  const batch = async () => (await queue.gather())?.deliveries.map(({ numbers }) => numbers);
+  const push = (...sizes: number[]) => {
+    for (const size of sizes) queue.push(message(size));
+  };
+  return { over, queue, batch, push };
+}
+
+describe('step 1: what makes a batch', () => {
+  it('takes what is at hand, at most the prefetch, in order', async () => {
+    const { batch, push } = waiting(3);
+    push(1, 2, 3, 4);
+    expect(await batch()).toEqual([1, 2, 3]);
+    expect(await batch()).toEqual([4]);
+  });
+
+  it('takes exactly the numbers that a batch may have', async () => {
+    const { batch, push } = waiting(10);
+    push(5_000, 4_999, 1, 1);
+    expect(MAX_BATCH_NUMBERS).toBe(10_000);
+    expect(await batch()).toEqual([5_000, 4_999, 1]);
+    expect(await batch()).toEqual([1]);
+  });
+
+  it('leaves a delivery that would go over for the next batch', async () => {
+    const { batch, push } = waiting(10);
+    push(4_000, 4_000, 4_000, 1);
+    expect(await batch()).toEqual([4_000, 4_000]);
+    expect(await batch()).toEqual([4_000, 1]);
+  });
+
+  it('counts a malformed delivery as no numbers', async () => {
+    const { batch, push, queue } = waiting(10);
+    push(5_000, 5_000);
+    queue.push({ content: Buffer.from('{') } as ConsumeMessage);
+    expect(await batch()).toEqual([5_000, 5_000, 0]);
+  });
+
+  it('waits for the first delivery, and lets more of them join it', async () => {
+    const { batch, push } = waiting(10);
+    const gathered = batch();
+    push(1);
+    await Promise.resolve();
+    push(2);
+    expect(await gathered).toEqual([1, 2]);
+  });
+
+  it('gives nothing once it is over, also what was fetched already', async () => {
+    const { batch, push, over } = waiting(10);
+    const gathered = batch();
+    over.abort();
+    push(1);
+    expect(await gathered).toBeUndefined();
+    expect(await batch()).toBeUndefined();
+  });
+});

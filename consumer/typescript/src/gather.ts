@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConsumeMessage } from 'amqplib';
+import { Delivery } from './decode.js';
+
+/** Numbers of one batch, at most, unless a single delivery brings more. */
+export const MAX_BATCH_NUMBERS = 10_000;
+/** How long a batch that is not full waits for more, once. */
+export const LINGER_MS = 2;
+
+/** Deliveries that were at hand together, in the order of the queue. */
+export interface Batch {
+  deliveries: Delivery[];
+  /** When the first of them was at hand, by `performance.now()`: idle time is no part of a batch. */
+  since: number;
+}
+
+/** What was fetched and not yet gathered, on one channel. */
+export class Waiting {
+  #deliveries: Delivery[] = [];
+  #wake = () => {};
+
+  /** At most `prefetch` deliveries make a batch. `over` fires when no more is to be gathered here. */
+  constructor(
+    private readonly prefetch: number,
+    private readonly over: AbortSignal,
+  ) {
+    over.addEventListener('abort', () => this.#wake(), { once: true });
+  }
+
+  push(message: ConsumeMessage): void {
+    this.#deliveries.push(new Delivery(message));
+    this.#wake();
+  }
+
+  /** Step 1. Waits for at least one delivery. Undefined when it is over; what is fetched then goes back to the queue. */
+  async gather(): Promise<Batch | undefined> {
+    while (this.#deliveries.length === 0 && !this.over.aborted)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    const since = performance.now();
+    if (!this.over.aborted && !this.#isFull()) await sleep(LINGER_MS);
+    if (this.over.aborted) return undefined;
+    return { deliveries: this.#deliveries.splice(0, this.#fitting()), since };
+  }
+
+  #isFull(): boolean {
+    return this.#deliveries.length >= this.prefetch || this.#fitting() < this.#deliveries.length;
+  }
+
+  /** How many from the front make a batch: one that goes over the numbers waits for the next. */
+  #fitting(): number {
+    let numbers = 0;
+    const most = Math.min(this.#deliveries.length, this.prefetch);
+    for (let count = 0; count < most; count++) {
+      numbers += this.#deliveries[count]?.numbers ?? 0;
+      if (numbers > MAX_BATCH_NUMBERS) return Math.max(1, count);
+    }
+    return most;
+  }
+}

@@ -1,0 +1,23 @@
+import { type MessageDocument, markMessagesDeleted, RECORD_STORED_SQL, type RecordRow } from '@disparo/contract';
+import type { Collection } from 'mongodb';
+import type { Pool } from 'pg';
+import type { ChunkDelivery } from './decode.js';
+
+/** Step 5. Records chunks as stored. Answers the campaigns that moved; none when a retry finds them recorded. */
+export async function record(postgres: Pool, stored: readonly ChunkDelivery[]): Promise<RecordRow[]> {
+  if (stored.length === 0) return [];
+  const { rows } = await postgres.query<RecordRow>(RECORD_STORED_SQL, [
+    stored.map(({ chunk }) => chunk.campaign_id),
+    stored.map(({ chunk }) => chunk.first_sequence),
+  ]);
+  return rows;
+}
+
+/** Step 5, of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since. */
+export async function markDeleted(
+  messages: Collection<MessageDocument>,
+  deleted: readonly RecordRow[],
+): Promise<readonly RecordRow[]> {
+  for (const { id } of deleted) await markMessagesDeleted(messages, id);
+  return deleted;
+}

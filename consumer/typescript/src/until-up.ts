@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigurationError, refusal } from '@disparo/contract';
+import type { Logger } from 'pino';
+import { describe } from './describe.js';
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 10_000;
+/** undefined_table and undefined_function: the migrations have not run yet. */
+const LEDGER_MISSING = new Set<unknown>(['42P01', '42883']);
+/** Errors that a store never causes: a bug, which must not be retried for ever. */
+const PROGRAMMING = [TypeError, RangeError, ReferenceError, SyntaxError, URIError, EvalError];
+
+/** What is at hand is dropped: the working signal fired, or the channel of the batch is gone. */
+export class Interrupted extends Error {
+  override name = 'Interrupted';
+}
+
+/** One of the three services: whether it is up, as the loop sees it. Says each change of that once. */
+export class Service {
+  #state: 'unknown' | 'up' | 'lost' | 'down' | 'ledger missing' = 'unknown';
+  #everUp = false;
+
+  constructor(
+    readonly title: string,
+    readonly variable: string,
+    readonly url: string,
+    private readonly log: Logger,
+    private readonly countRetry: () => void = () => {},
+  ) {}
+
+  get isUp(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** An attempt succeeded. */
+  succeeded(): void {
+    if (this.#state !== 'up' && this.#state !== 'unknown') this.log.info(`${this.title} is back`);
+    this.#state = 'up';
+    this.#everUp = true;
+  }
+
+  /** A connection that was up is gone; whether the service is down, the next attempt tells. */
+  lost(error: unknown): void {
+    if (this.#state !== 'up') return;
+    this.#state = 'lost';
+    this.log.info(`the connection to ${this.title} is gone: ${describe(error, this.url)}`);
+  }
+
+  /** An attempt failed. Throws what a retry cannot heal: a bug, and before the first success a refusal. */
+  failed(error: unknown): void {
+    if (error instanceof Interrupted || PROGRAMMING.some((kind) => error instanceof kind)) throw error;
+    const refused = this.#everUp ? undefined : refusal(error);
+    if (refused !== undefined) throw new ConfigurationError(this.variable, refused);
+    this.countRetry();
+    const missing = LEDGER_MISSING.has((error as { code?: unknown }).code);
+    const state = missing ? 'ledger missing' : 'down';
+    if (state === this.#state) return;
+    this.#state = state;
+    const reason = missing ? 'the tables of the ledger are not there yet' : describe(error, this.url);
+    this.log.error(`waiting for ${this.title}: ${reason}`);
+  }
+}
+
+/**
+ * The wait after a number of failures in a row, in milliseconds:
+ *
+ * | failures | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 and more |
+ * |---|---|---|---|---|---|---|---|---|
+ * | at most | 100 | 200 | 400 | 800 | 1,600 | 3,200 | 6,400 | 10,000 |
+ *
+ * each shortened by a random part of up to a half, so that consumers do not come back all at once.
+ */
+export function backoffMs(failures: number, random: () => number = Math.random): number {
+  const longest = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
+  return longest * (1 - random() / 2);
+}
+
+/** Waits, unless the signal fires; it never throws. */
+export async function pause(signal: AbortSignal, milliseconds: number): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => {});
+}
+
+/** One attempt. Undefined when the service was down; the wait before the next attempt is then over. */
+export async function attempt<T extends object>(
+  signal: AbortSignal,
+  service: Service,
+  failures: number,
+  action: () => Promise<T>,
+): Promise<T | undefined> {
+  if (signal.aborted) throw new Interrupted();
+  try {
+    const result = await action();
+    service.succeeded();
+    // Also when the signal fired meanwhile: what was done is known to the caller.
+    return result;
+  } catch (error) {
+    service.failed(error);
+  }
+  await pause(signal, backoffMs(failures + 1));
+  if (signal.aborted) throw new Interrupted();
+  return undefined;
+}
+
+/** Tries until the service is up. Throws Interrupted when the signal fires, and what a retry cannot heal. */
+export async function untilUp<T extends object>(
+  signal: AbortSignal,
+  service: Service,
+  action: () => Promise<T>,
+): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    const result = await attempt(signal, service, failures, action);
+    if (result) return result;
+  }
+}

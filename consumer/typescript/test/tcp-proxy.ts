@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './consumer-process.js';
+
+/** Stands between the consumer and a service, so that a test can have the connection cut or the port closed. */
+export class TcpProxy {
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  /** Connections that came through. */
+  connections = 0;
+
+  private constructor(
+    readonly port: number,
+    private readonly target: URL,
+    private readonly defaultPort: number,
+  ) {}
+
+  /** The port is taken when it is opened, not before. */
+  static async to(url: string, defaultPort: number): Promise<TcpProxy> {
+    return new TcpProxy(await freePort(), new URL(url), defaultPort);
+  }
+
+  /** The service's URL, by way of this proxy. */
+  get url(): string {
+    const url = new URL(this.target);
+    url.host = `127.0.0.1:${this.port}`;
+    return url.href;
+  }
+
+  async open(): Promise<void> {
+    this.#server = createServer((near) => this.#join(near)).listen(this.port, '127.0.0.1');
+    await once(this.#server, 'listening');
+  }
+
+  /** Every connection breaks; new ones are let through. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.#server?.close();
+    this.cut();
+  }
+
+  #join(near: Socket): void {
+    this.connections++;
+    const far = connect(Number(this.target.port) || this.defaultPort, this.target.hostname);
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+    }
+  }
+}
