@@ -1,0 +1,16 @@
+import { migrate } from '../../functions/platform/migrate.js';
+import { freePort } from './services/ports.js';
+import { foregroundLine } from './supervise/log-line.js';
+import { apiAddress, offlineProgram } from './supervise/offline.js';
+import { withServices } from './supervise/session.js';
+import { say } from './supervise/terminal.js';
+
+/** `npm run api`: the functions alone, under serverless offline. Answers the exit code. */
+export default async function api(): Promise<number> {
+  const { host, port } = await apiAddress();
+  return withServices(say, { wait: true }, async ({ supervisor, services, env }) => {
+    await supervisor.during(migrate(services.urls.DATABASE_URL));
+    const ports = { host, api: port, lambda: await freePort() };
+    return supervisor.foreground({ ...offlineProgram(ports, env), ...foregroundLine() });
+  });
+}

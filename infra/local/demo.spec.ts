@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'disparo-demo-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The whole command, as npm runs it from some other folder. */
+async function demo(...args: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, ['infra/local/run.mjs', 'demo', ...args], {
+    env: { ...process.env, INIT_CWD: folder },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data) => {
+      output += data;
+    });
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output };
+}
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return name;
+}
+
+test('the sample becomes five documents in the order of the file, and the campaign is enviado', async () => {
+  const { code, output } = await demo();
+
+  expect(output).toContain('MongoDB: 5 documents');
+  expect(
+    [...output.matchAll(/│ (\d) {8}│ (\+55\d+) │/g)].map(([, sequence, number]) => `${sequence} ${number}`),
+  ).toEqual(['1 +5511987654321', '2 +5521998765432', '3 +5531987651234', '4 +5541988887777', '5 +5585991234567']);
+  expect(output).toMatch(/│ enviado │ 5 +│ 5 +│ 5 +│/);
+  expect(output).toContain('5 lines, 5 accepted, 0 duplicate, 0 invalid, 0 blank');
+  expect(code).toBe(0);
+});
+
+test('a file of one’s own shows its rejected lines with their reason', async () => {
+  const mixed = file('mixed.txt', 'phone\n11987654321\n11987654321\nnot a number\n1133334444\n\n');
+  const { code, output } = await demo(mixed);
+
+  expect(output).toContain('MongoDB: 1 documents');
+  expect(output).toContain('File mixed.txt: 6 lines, 1 accepted, 1 duplicate, 2 invalid, 2 blank');
+  expect(output).toContain('line 4: not_a_number  not a number');
+  expect(output).toContain('line 5: not_mobile  1133334444');
+  expect(code).toBe(0);
+});
+
+test('a file that the API refuses is one line with its reason, and nothing is shown of the API’s log', async () => {
+  const refused = file('refused.txt', 'nobody\n');
+  const { code, output } = await demo(refused);
+
+  expect(output).toMatch(/^Refused: .*\(CAMPAIGN\.FILE_EMPTY\)$/m);
+  expect(output).not.toContain('api |');
+  expect(code).toBe(78);
+});
+
+test.each([
+  ['missing.txt', 'missing.txt: there is no such file\n'],
+  ['.', '. is not a file\n'],
+])('%s is refused before anything is started', async (name, line) => {
+  expect(await demo(name)).toEqual({ code: 78, output: line });
+});
+
+test('an empty file is refused before anything is started', async () => {
+  expect(await demo(file('empty.txt', ''))).toEqual({ code: 78, output: 'empty.txt is empty\n' });
+});

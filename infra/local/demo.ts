@@ -1,0 +1,182 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EXIT, readEnvironment } from '@disparo/contract';
+import { migrate } from '../../functions/platform/migrate.js';
+import { CommandError } from './command-error.js';
+import { type Campaign, Client } from './demo/client.js';
+import { Progress } from './demo/progress.js';
+import { report, reportFile } from './demo/report.js';
+import type { Services } from './services/bring-up.js';
+import { freePort } from './services/ports.js';
+import { createDatabase } from './services/postgres.js';
+import { prettyLine } from './supervise/log-line.js';
+import { baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
+import { type Session, withServices } from './supervise/session.js';
+import { ChildDied } from './supervise/supervisor.js';
+import { colour, say } from './supervise/terminal.js';
+
+const SAMPLE = 'postman/numeros.txt';
+/** What the API takes in a function; a larger file goes to the plain server. */
+const FUNCTION_LIMIT_BYTES = 9 * 1024 * 1024;
+const HOST = '127.0.0.1';
+const POLL_MS = 100;
+const STALL_MS = 60_000;
+/** The dispatch function's own clock ticks once a minute, which is long for somebody who looks on. */
+const NUDGE_MS = 2_000;
+const KEPT_LINES = 15;
+
+interface File {
+  path: string;
+  /** As the person knows it. */
+  name: string;
+  size: number;
+}
+
+/** `npm run demo [-- file]`: a file of numbers through API, queue and consumer into the stores. Answers the exit code. */
+export default async function demo(args: string[]): Promise<number> {
+  const file = await inputFile(args);
+  const begun = Date.now();
+  say(colour('bold', `Disparo: ${file.name} becomes messages`));
+  return withServices(say, { wait: true }, (session) => run(session, file, begun));
+}
+
+async function run({ supervisor, services, env }: Session, file: File, begun: number): Promise<number> {
+  const mine = await ownRoom(services);
+  await supervisor.during(migrate(mine.DATABASE_URL));
+  const lines: string[] = [];
+  const keep = (name: string) => (line: string) => {
+    lines.push(`  ${name} | ${prettyLine(line)}`);
+    if (lines.length > KEPT_LINES) lines.shift();
+  };
+  try {
+    const ports = { host: HOST, api: await freePort(), lambda: await freePort() };
+    // Given here and not left out: what the environment leaves out is looked up in .env.
+    const own = {
+      ...env,
+      ...mine,
+      API_HOST: HOST,
+      API_PORT: String(ports.api),
+      METRICS_PORT: String(await freePort()),
+    };
+    const large = file.size > FUNCTION_LIMIT_BYTES;
+    const api = large ? { name: 'server', args: ['dist/functions/server.js'], env: own } : offlineProgram(ports, own);
+    say(
+      `Starting the API (${large ? 'plain server: the file is too large for a function' : 'serverless offline'}) and a TypeScript consumer`,
+    );
+    supervisor.start({ ...api, line: keep('api') });
+    supervisor.start({
+      name: 'consumer',
+      args: ['consumer/typescript/dist/main.js'],
+      env: own,
+      line: keep('consumer'),
+    });
+    const base = baseUrl(HOST, ports.api);
+    await supervisor.during(untilHealthy(base));
+    const nudge = large ? async () => {} : () => invokeDispatch(ports.lambda);
+    await supervisor.during(campaign(new Client(base), file, mine, nudge));
+    say(`\n${colour('green', 'Done')} in ${seconds(begun)} with all set-up. Next: npm start`);
+    return 0;
+  } catch (error) {
+    // What the children said last is of use when something broke, not when the person's file is wrong or they have had enough.
+    if (error instanceof ChildDied || (error instanceof CommandError && error.exitCode === EXIT.bug))
+      for (const line of lines) say(line);
+    throw error;
+  }
+}
+
+/** The whole way of one campaign, from the person who has it to the tables at the end. */
+async function campaign(client: Client, file: File, urls: Urls, nudge: () => Promise<void>): Promise<void> {
+  const email = await client.enter();
+  say(`Logged in as ${email}, with a company of their own\n`);
+  const begun = Date.now();
+  const bar = new Progress('Uploading');
+  const message = 'Olá! Esta é uma mensagem de demonstração.';
+  const { campaign: accepted, counts } = await client
+    .upload({ ...file, name: `Demo: ${file.name}`.slice(0, 200), message }, (bytes) =>
+      bar.update(bytes / file.size, `${megabytes(bytes)} of ${megabytes(file.size)}`),
+    )
+    .finally(() => bar.end());
+  await untilSent(client, accepted, nudge);
+  say(`${accepted.total.toLocaleString('en')} messages stored ${seconds(begun)} after the upload began`);
+  await report(urls, accepted.id);
+  reportFile(file.name, counts);
+}
+
+async function untilSent(client: Client, accepted: Campaign, nudge: () => Promise<void>): Promise<void> {
+  const bar = new Progress('Storing');
+  let moved = Date.now();
+  let nudged = Date.now();
+  try {
+    for (let now = accepted, last = ''; ; now = await client.campaign(accepted.id)) {
+      bar.update(
+        now.stored / now.total,
+        `${now.stored.toLocaleString('en')} of ${now.total.toLocaleString('en')}  ${now.status}`,
+      );
+      if (now.status === 'enviado') return;
+      const state = `${now.status} ${now.published} ${now.stored}`;
+      if (state !== last) moved = Date.now();
+      last = state;
+      if (Date.now() - moved > STALL_MS)
+        throw new CommandError(`Nothing has moved for ${STALL_MS / 1000} s: ${state} of ${now.total}`, EXIT.bug);
+      if (now.published < now.total && Date.now() - Math.max(moved, nudged) > NUDGE_MS) {
+        await nudge();
+        nudged = Date.now();
+      }
+      await delay(POLL_MS);
+    }
+  } finally {
+    bar.end();
+  }
+}
+
+type Urls = Services['urls'] & { QUEUE_PREFIX: string };
+
+/**
+ * Databases and queues beside those of `npm start`, so that its consumer and its dispatch leave the demo alone and the
+ * demo's leave it alone. In services that were given from outside only the queues are the demo's own.
+ */
+async function ownRoom({ urls, own }: Services): Promise<Urls> {
+  const inOwn = (variable: keyof Services['urls']) =>
+    own.has(variable) ? withDatabase(urls[variable], 'disparo_demo') : urls[variable];
+  const prefix = readEnvironment().QUEUE_PREFIX ?? 'disparo';
+  const DATABASE_URL = inOwn('DATABASE_URL');
+  if (own.has('DATABASE_URL')) await createDatabase(DATABASE_URL);
+  return {
+    DATABASE_URL,
+    MONGODB_URL: inOwn('MONGODB_URL'),
+    RABBITMQ_URL: urls.RABBITMQ_URL,
+    QUEUE_PREFIX: `${prefix}.demo`,
+  };
+}
+
+function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}
+
+/** The file to upload. A path is meant from where the person typed the command, which npm has left. Throws CommandError. */
+async function inputFile(args: string[]): Promise<File> {
+  if (args.length > 1) throw new CommandError('usage: npm run demo [-- file]');
+  const typedIn = readEnvironment().INIT_CWD ?? process.cwd();
+  const path = args[0] === undefined ? resolve(SAMPLE) : resolve(typedIn, args[0]);
+  const name = args[0] ?? relative(process.cwd(), path);
+  const found = await stat(path).catch(() => undefined);
+  if (!found) throw new CommandError(`${name}: there is no such file`);
+  if (!found.isFile()) throw new CommandError(`${name} is not a file`);
+  if (found.size === 0) throw new CommandError(`${name} is empty`);
+  await access(path, constants.R_OK).catch(() => {
+    throw new CommandError(`${name} may not be read by this user`);
+  });
+  return { path, name, size: found.size };
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1_000_000 ? `${bytes.toLocaleString('en')} bytes` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+function seconds(since: number): string {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,43 @@
+import { colour, interactive, say } from '../supervise/terminal.js';
+
+const BAR = 30;
+const LABEL = 10;
+const REDRAW_MS = 60;
+/** In a file or a CI's log: a line at each tenth, or when nothing was written for so long. */
+const STEP = 0.1;
+const LINE_MS = 5_000;
+
+/** A bar that is redrawn in place on a terminal, and an occasional line elsewhere. */
+export class Progress {
+  #drawnAt = 0;
+  #drawn = -1;
+  #open = false;
+
+  constructor(readonly label: string) {}
+
+  /** `fraction` from 0 to 1, and what stands behind the bar. */
+  update(fraction: number, text: string): void {
+    const now = Date.now();
+    const last = fraction >= 1;
+    if (interactive ? !last && now - this.#drawnAt < REDRAW_MS : !this.#worthALine(fraction, now)) return;
+    this.#drawnAt = now;
+    this.#drawn = fraction;
+    const full = Math.min(BAR, Math.floor(fraction * BAR));
+    const bar = colour('green', '█'.repeat(full)) + colour('dim', '░'.repeat(BAR - full));
+    const percent = `${Math.min(100, Math.floor(fraction * 100))}%`.padStart(4);
+    const line = `${this.label.padEnd(LABEL)} ${bar} ${percent}  ${text}`;
+    process.stdout.write(interactive ? `\r\x1b[K${line}` : `${line}\n`);
+    this.#open = interactive;
+  }
+
+  /** Leaves the bar as it stands and goes to the next line. */
+  end(): void {
+    if (this.#open) say('');
+    this.#open = false;
+  }
+
+  #worthALine(fraction: number, now: number): boolean {
+    if (this.#drawn >= 1) return false;
+    return fraction >= 1 || fraction - this.#drawn >= STEP || now - this.#drawnAt >= LINE_MS;
+  }
+}

@@ -1,0 +1,15 @@
+import { migrate } from '../../functions/platform/migrate.js';
+import { CommandError } from './command-error.js';
+import { withServices } from './supervise/session.js';
+import { say } from './supervise/terminal.js';
+
+/** `npm run migrate [-- down]`: all that is missing up, or the newest one down. Answers the exit code. */
+export default async function run([direction = 'up', ...rest]: string[]): Promise<number> {
+  if (rest.length > 0 || (direction !== 'up' && direction !== 'down'))
+    throw new CommandError('usage: npm run migrate [-- up | down]');
+  return withServices(say, { wait: true }, async ({ supervisor, services }) => {
+    const names = await supervisor.during(migrate(services.urls.DATABASE_URL, direction));
+    say(names.length === 0 ? 'Nothing to migrate' : `Migrated ${direction}: ${names.join(', ')}`);
+    return 0;
+  });
+}

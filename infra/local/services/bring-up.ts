@@ -1,0 +1,208 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigurationError, EXIT, readEnvironment } from '@disparo/contract';
+import { CommandError } from '../command-error.js';
+import {
+  type Clone,
+  newState,
+  openClone,
+  readState,
+  readUrls,
+  type State,
+  stateFiles,
+  writeState,
+  writeUrls,
+} from './clone.js';
+import { composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
+import { enterUser, leaveUser, withLock } from './lock.js';
+import { mongodb } from './mongodb.js';
+import { freePort, isFree } from './ports.js';
+import { postgres } from './postgres.js';
+import { waitUntilReachable } from './probe.js';
+import { rabbitmq } from './rabbitmq.js';
+import type { Say, Service, Variable } from './service.js';
+
+/** In the order of the messages about them. */
+export const SERVICES: readonly Service[] = [postgres, mongodb, rabbitmq];
+
+/** A server that recovers from a crash listens before it lets anybody in. */
+const REACHABLE_MS = 10_000;
+
+/** How the services of one command stand. */
+export interface Services {
+  urls: Record<Variable, string>;
+  /** Those of this clone's own; the others were given from outside and are nobody's to stop or to use freely. */
+  own: ReadonlySet<Variable>;
+  /** To be called at the end of the command: stops what no other command uses and nobody asked to keep. */
+  release(say: Say): Promise<void>;
+}
+
+/**
+ * Brings up each service whose URL is not given by the environment or `.env`, and waits until it answers. `keep` makes
+ * them stay after this command. Throws CommandError, which says for each service that cannot be had how to give it.
+ */
+export async function bringUp(
+  root: string,
+  say: Say,
+  { keep, env = process.env }: { keep: boolean; env?: NodeJS.ProcessEnv },
+): Promise<Services> {
+  const clone = openClone(root);
+  const given = givenUrls(clone, env);
+  for (const service of SERVICES)
+    if (given[service.variable]) say(`${service.title}: ${service.variable} is set, used as it is`);
+  const needed = SERVICES.filter((service) => !given[service.variable]);
+  if (needed.length === 0) return { urls: given as Record<Variable, string>, own: new Set(), release: async () => {} };
+
+  const state = await withLock(clone, say, async () => {
+    const state = readState(clone) ?? (await newState());
+    if (keep) state.kept = true;
+    else enterUser(clone);
+    await startMissing(clone, state, needed, say);
+    return state;
+  });
+  const urls = { ...urlsOf(state), ...given } as Record<Variable, string>;
+  const own = new Set(needed.map((service) => service.variable));
+  return { urls, own, release: (tell) => withLock(clone, tell, () => leave(clone, tell)) };
+}
+
+/** Stops the clone's services; their data, ports and passwords stay. */
+export async function stopServices(root: string, say: Say): Promise<void> {
+  const clone = openClone(root);
+  await withLock(clone, say, () => stopAll(clone, say));
+}
+
+/** Stops the clone's services and removes their data. */
+export async function resetServices(root: string, say: Say): Promise<void> {
+  const clone = openClone(root);
+  await withLock(clone, say, async () => {
+    const state = await stopAll(clone, say);
+    if (state && usesCompose(state)) await composeReset(clone, state);
+    for (const path of [...SERVICES.map(({ name }) => join(clone.data, name)), ...stateFiles(clone)])
+      rmSync(path, { recursive: true, force: true });
+    if (clone.data !== clone.local) rmSync(clone.data, { recursive: true, force: true });
+  });
+}
+
+/** What the environment or `.env` says; what only services.env says is our own. */
+function givenUrls(clone: Clone, env: NodeJS.ProcessEnv): Partial<Record<Variable, string>> {
+  const configured = readEnvironment(env, clone.root);
+  const written = readUrls(clone);
+  const given = SERVICES.map(({ variable }) => [variable, configured[variable]] as const);
+  return Object.fromEntries(given.filter(([variable, url]) => url !== undefined && url !== written[variable]));
+}
+
+function urlsOf(state: State): Record<Variable, string> {
+  const entries = SERVICES.map((service) => [service.variable, service.url(state.password, state.ports[service.name])]);
+  return Object.fromEntries(entries) as Record<Variable, string>;
+}
+
+async function startMissing(clone: Clone, state: State, needed: Service[], say: Say): Promise<void> {
+  const running = await Promise.all(needed.map((service) => isRunning(service, state)));
+  needed.forEach((service, index) => {
+    if (running[index]) say(`${service.title}: running`);
+  });
+  const missing = needed.filter((_, index) => !running[index]);
+  // Before anything starts: a command that is killed now leaves no service behind whose ports nobody knows.
+  await movePorts(state, missing);
+  save(clone, state, needed);
+  const binaries = await throughCompose(clone, state, missing, say);
+  const failures = (await Promise.all(binaries.map((service) => startBinary(service, clone, state, say)))).filter(
+    (line) => line !== undefined,
+  );
+  save(clone, state, needed);
+  if (failures.length === 0) return;
+  await leave(clone, () => {});
+  throw new CommandError(failures.join('\n'));
+}
+
+/** Really asks: a service that answers with this clone's password is this clone's. One that only listens gets time to recover. */
+async function isRunning(service: Service, state: State): Promise<boolean> {
+  const url = { [service.variable]: service.url(state.password, state.ports[service.name]) };
+  const patience = (await isFree(state.ports[service.name])) ? 0 : REACHABLE_MS;
+  try {
+    return (await waitUntilReachable(url, () => {}, patience)) === true;
+  } catch (error) {
+    if (error instanceof ConfigurationError) return false;
+    throw error;
+  }
+}
+
+/** A port that somebody else has taken since is given up for another. */
+async function movePorts(state: State, missing: Service[]): Promise<void> {
+  const taken = new Set(Object.values(state.ports));
+  for (const { name } of missing) if (!(await isFree(state.ports[name]))) state.ports[name] = await freePort(taken);
+}
+
+/** Answers what is still missing: all, where no daemon brings them healthy. What has its data in binaries' folders stays there. */
+async function throughCompose(clone: Clone, state: State, missing: Service[], say: Say): Promise<Service[]> {
+  const fitting = missing.filter(({ name }) => state.ways[name] !== 'binary');
+  if (fitting.length === 0 || !(await daemonAnswers())) return missing;
+  const names = fitting.map(({ name }) => name);
+  say(`Docker answers: docker compose up ${names.join(' ')} ...`);
+  const healthy = await composeUp(clone, state, names);
+  // Healthy by its own word; what counts is whether we get in.
+  const result = healthy === true ? await waitUntilReachable(pick(urlsOf(state), fitting), say, REACHABLE_MS) : healthy;
+  if (result !== true) {
+    say(`Docker cannot bring them up (${result}); using programs on this machine`);
+    return missing;
+  }
+  for (const { name, title } of fitting) {
+    state.ways[name] = 'compose';
+    say(`${title}: started by docker compose on port ${state.ports[name]}`);
+  }
+  return missing.filter((service) => !fitting.includes(service));
+}
+
+/** Answers the lines to print when it cannot be had. */
+async function startBinary(service: Service, clone: Clone, state: State, say: Say): Promise<string | undefined> {
+  const begun = Date.now();
+  try {
+    await service.start(clone, state, say);
+    state.ways[service.name] = 'binary';
+    say(
+      `${service.title}: started on port ${state.ports[service.name]} (${((Date.now() - begun) / 1000).toFixed(1)} s)`,
+    );
+    return undefined;
+  } catch (error) {
+    await service.stop(clone, state).catch(() => {});
+    const ways = `a URL in .env (${service.variable}=...), a running Docker daemon with docker compose, or ${service.binary}`;
+    return `${service.title} cannot be had: ${(error as Error).message}\nGive it one of three ways: ${ways}.`;
+  }
+}
+
+function pick(urls: Record<Variable, string>, services: Service[]): Partial<Record<Variable, string>> {
+  return Object.fromEntries(services.map(({ variable }) => [variable, urls[variable]]));
+}
+
+function save(clone: Clone, state: State, needed: Service[]): void {
+  writeState(clone, state);
+  writeUrls(clone, { ...readUrls(clone), ...pick(urlsOf(state), needed) });
+}
+
+/** For whoever holds the lock. */
+async function leave(clone: Clone, say: Say): Promise<void> {
+  const inUse = leaveUser(clone);
+  if (!inUse && !readState(clone)?.kept) await stopAll(clone, say);
+}
+
+async function stopAll(clone: Clone, say: Say): Promise<State | undefined> {
+  const state = readState(clone);
+  if (!state) return undefined;
+  const binaries = SERVICES.filter(({ name }) => state.ways[name] === 'binary');
+  await Promise.all(binaries.map((service) => service.stop(clone, state)));
+  if (usesCompose(state)) await composeStop(clone, state);
+  for (const { name, title } of SERVICES)
+    if (state.ways[name] && !(await isFree(state.ports[name])))
+      throw new CommandError(
+        `${title} could not be stopped: something still listens on port ${state.ports[name]}`,
+        EXIT.bug,
+      );
+  writeState(clone, { ...state, kept: false });
+  const titles = SERVICES.filter(({ name }) => state.ways[name]).map(({ title }) => title);
+  if (titles.length > 0) say(`Stopped: ${titles.join(', ')}`);
+  return state;
+}
+
+function usesCompose(state: State): boolean {
+  return Object.values(state.ways).includes('compose');
+}

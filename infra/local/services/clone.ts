@@ -1,0 +1,105 @@
+import { spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { CommandError } from '../command-error.js';
+import { choosePorts, type Ports } from './ports.js';
+import { postgresBinaries } from './postgres-binaries.js';
+import type { ServiceName, Variable } from './service.js';
+
+/** The folders of one clone. Two clones on one machine share none of them. */
+export interface Clone {
+  root: string;
+  /** `.local/` of the clone: services.env, locks, secrets. */
+  local: string;
+  /** Where the services keep their data: `local`, or a folder under /var/tmp where their users cannot reach the clone. */
+  data: string;
+  /** Short hash of the clone's path: names its compose project, its RabbitMQ node, its folder under /var/tmp. */
+  id: string;
+}
+
+/** What was once decided for this clone, kept beside the data it belongs to. */
+export interface State {
+  password: string;
+  ports: Ports;
+  /** How a service was brought up, so that it finds its data again. */
+  ways: Partial<Record<ServiceName, 'compose' | 'binary'>>;
+  /** Asked for by `npm run services`: stays when the commands that use it end. */
+  kept: boolean;
+}
+
+const STATE_FILE = 'services.json';
+const NOBODY = 65534;
+
+/** The folders of the clone at `root`, which are made where missing. Throws CommandError. */
+export function openClone(root: string): Clone {
+  const id = createHash('sha256').update(root).digest('hex').slice(0, 10);
+  const local = join(root, '.local');
+  const outside = join('/var/tmp', `disparo-${id}`);
+  mkdirSync(local, { recursive: true });
+  const known = [local, outside].find((folder) => existsSync(join(folder, STATE_FILE)));
+  const data = known ?? (servicesReach(local) ? local : outside);
+  if (data === outside) openOutside(outside);
+  return { root, local, data, id };
+}
+
+/** As root, PostgreSQL and RabbitMQ run as users of their own: may such a user enter `.local/` and run the binaries? */
+function servicesReach(local: string): boolean {
+  if (process.getuid?.() !== 0) return true;
+  const postgres = join(postgresBinaries() ?? local, 'bin', 'postgres');
+  const tests = ['-x', local, '-a', '-r', postgres, '-a', '-x', postgres];
+  return spawnSync('test', tests, { uid: NOBODY, gid: NOBODY }).status === 0;
+}
+
+/** /var/tmp is open to all: a folder there that somebody else has made is refused. */
+function openOutside(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  if (statSync(folder).uid !== process.getuid?.())
+    throw new CommandError(`${folder} belongs to another user; remove it`);
+  chmodSync(folder, 0o755);
+}
+
+/** What was decided earlier; undefined where nothing was. */
+export function readState(clone: Clone): State | undefined {
+  const file = join(clone.data, STATE_FILE);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as State) : undefined;
+}
+
+/** A first state: free ports and a password that no other clone has. */
+export async function newState(): Promise<State> {
+  return { password: randomBytes(12).toString('hex'), ports: await choosePorts(), ways: {}, kept: false };
+}
+
+/** Keeps the state for the next command. */
+export function writeState(clone: Clone, state: State): void {
+  writePrivate(join(clone.data, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`);
+}
+
+/** Writes the URLs where every app of the clone reads them. */
+export function writeUrls(clone: Clone, urls: Partial<Record<Variable, string>>): void {
+  const lines = Object.entries(urls).map(([variable, url]) => `${variable}=${url}`);
+  const note = '# Written by `npm run services`; what stands in the environment or in .env wins.';
+  writePrivate(urlsFile(clone), `${[note, ...lines].join('\n')}\n`);
+}
+
+/** The URLs of this clone's own services, as last written. */
+export function readUrls(clone: Clone): Partial<Record<Variable, string>> {
+  return existsSync(urlsFile(clone)) ? parseEnv(readFileSync(urlsFile(clone), 'utf8')) : {};
+}
+
+/** The files that `services reset` removes beside the data. */
+export function stateFiles(clone: Clone): string[] {
+  return [join(clone.data, STATE_FILE), urlsFile(clone)];
+}
+
+function urlsFile(clone: Clone): string {
+  return join(clone.local, 'services.env');
+}
+
+/** Whole or not at all, and for its owner alone: passwords are inside. */
+function writePrivate(file: string, text: string): void {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  renameSync(draft, file);
+}

@@ -1,0 +1,70 @@
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CommandError } from '../command-error.js';
+import type { Clone } from './clone.js';
+import { isAlive } from './process.js';
+import type { Say } from './service.js';
+
+const POLL_MS = 100;
+/** Longer than the slowest start (apt-get, a pull) may take. */
+const PATIENCE_MS = 900_000;
+/** Two that take over from the same dead holder have both renamed by then; the later one is the holder. */
+const SETTLE_MS = 200;
+
+/** Runs `work` while no other command of this clone starts or stops services. A holder that died is taken over from. */
+export async function withLock<T>(clone: Clone, say: Say, work: () => Promise<T>): Promise<T> {
+  const lock = join(clone.local, 'services.lock');
+  const own = `${lock}.${process.pid}`;
+  let said = false;
+  for (const deadline = Date.now() + PATIENCE_MS; !(await take(lock, own)); await delay(POLL_MS)) {
+    if (!said) say('Waiting for another command of this clone that starts or stops the services');
+    said = true;
+    if (Date.now() > deadline) throw new CommandError(`${lock} is held by process ${holder(lock)} for too long`);
+  }
+  try {
+    return await work();
+  } finally {
+    if (holder(lock) === process.pid) rmSync(lock, { force: true });
+  }
+}
+
+/** By a hard link of a file that already holds the number: a lock is never seen half written. */
+async function take(lock: string, own: string): Promise<boolean> {
+  writeFileSync(own, String(process.pid));
+  try {
+    linkSync(own, lock);
+    return true;
+  } catch {
+    const pid = holder(lock);
+    if (pid === undefined || isAlive(pid)) return false;
+    renameSync(own, lock);
+    await delay(SETTLE_MS);
+    return holder(lock) === process.pid;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+function holder(lock: string): number | undefined {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notes that this process uses the clone's services, so that no other command stops them at its end. */
+export function enterUser(clone: Clone): void {
+  mkdirSync(join(clone.local, 'users'), { recursive: true });
+  writeFileSync(join(clone.local, 'users', String(process.pid)), '');
+}
+
+/** Takes the note away; answers whether another living process still uses the services. */
+export function leaveUser(clone: Clone): boolean {
+  const folder = join(clone.local, 'users');
+  rmSync(join(folder, String(process.pid)), { force: true });
+  const others = existsSync(folder) ? readdirSync(folder) : [];
+  for (const pid of others) if (!isAlive(Number(pid))) rmSync(join(folder, pid), { force: true });
+  return others.some((pid) => isAlive(Number(pid)));
+}

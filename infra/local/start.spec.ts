@@ -1,0 +1,70 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { readEnvironment } from '@disparo/contract';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from './services/ports.js';
+import { createDatabase } from './services/postgres.js';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const started: ChildProcess[] = [];
+
+/** Databases and queues of this test alone, given from outside, as whoever has services of their own gives them. */
+let room: Record<string, string> = {};
+
+beforeAll(async () => {
+  const { DATABASE_URL = '', MONGODB_URL = '', RABBITMQ_URL = '' } = readEnvironment();
+  const [postgres, mongodb] = [new URL(DATABASE_URL), new URL(MONGODB_URL)];
+  postgres.pathname = '/disparo_start_spec';
+  mongodb.pathname = '/disparo_start_spec';
+  await createDatabase(postgres.href);
+  room = { DATABASE_URL: postgres.href, MONGODB_URL: mongodb.href, RABBITMQ_URL, QUEUE_PREFIX: 'start-spec' };
+});
+
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
+function start(port: number) {
+  const env = { ...process.env, ...room, API_PORT: String(port) };
+  const child = spawn(process.execPath, ['infra/local/run.mjs', 'start'], { env });
+  started.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data) => {
+      output += data;
+    });
+  return { child, output: () => output };
+}
+
+test('everything comes up, the printed lines work when pasted, and SIGTERM stops all of it', async () => {
+  const port = await freePort();
+  const { child, output } = start(port);
+  await vi.waitUntil(() => output().includes('Ready.') || child.exitCode !== null, { timeout: 90_000 });
+  expect(output()).toContain(`http://127.0.0.1:${port}/api/docs`);
+  expect(output()).toMatch(/^consumer \| .*receiving/m);
+  expect(output()).not.toMatch(/:\/\/\w+:\w+@/);
+
+  const pasted = /^API=[\s\S]*?messages; echo$/m.exec(output())?.[0] ?? '';
+  // The messages are there as soon as the consumer has them, which the last line does not wait for.
+  const messages = `until ${pasted.split('\n').at(-1)?.replace('; echo', '')} | grep -q '"sequence":5'; do :; done`;
+  const answers = execFileSync('bash', ['-c', `${pasted}\n${messages}`], { encoding: 'utf8', timeout: 30_000 });
+  expect(answers).toContain('"total":5');
+
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'close');
+  expect(code).toBe(0);
+  await expect(fetch(`http://127.0.0.1:${port}/api/health`)).rejects.toThrow();
+});
+
+test('a port in use is one line that names API_PORT, before anything is started', async () => {
+  const port = await freePort();
+  const intruder = createServer().listen(port, '127.0.0.1');
+  const { child, output } = start(port);
+  const [code] = await once(child, 'close');
+  intruder.close();
+
+  expect(output()).toMatch(/^API_PORT: port \d+ of 127\.0\.0\.1 is already in use.*\n$/);
+  expect(code).toBe(78);
+});

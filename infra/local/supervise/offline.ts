@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { CommandError } from '../command-error.js';
+import { freePort, isFree } from '../services/ports.js';
+import type { Program } from './supervisor.js';
+
+const STAGE = 'local';
+const DISPATCH = `disparo-${STAGE}-dispatch`;
+const HEALTHY_TIMEOUT_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const RETRY_MS = 200;
+
+/** The functions under `serverless offline start`. Two of them on one machine need a lambdaPort each. */
+export function offlineProgram(ports: { host: string; api: number; lambda: number }, env: NodeJS.ProcessEnv): Program {
+  const manifest = createRequire(import.meta.url).resolve('serverless/package.json');
+  const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
+  const listen = ['--host', ports.host, '--httpPort', String(ports.api), '--lambdaPort', String(ports.lambda)];
+  const args = [
+    join(dirname(manifest), bin.serverless ?? ''),
+    'offline',
+    'start',
+    '--stage',
+    STAGE,
+    '--noSponsor',
+    ...listen,
+  ];
+  return { name: 'api', args, env: { ...env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' } };
+}
+
+/** Where the API is told to listen, which must be free; 0 is any free port. Throws ConfigurationError and CommandError. */
+export async function apiAddress(): Promise<{ host: string; port: number }> {
+  const environment = readEnvironment();
+  const host = environment.API_HOST ?? '127.0.0.1';
+  const port = integerKey(environment, 'API_PORT', { min: 0, max: 65_535, default: 3_000 });
+  if (port === 0) return { host, port: await freePort() };
+  if (await isFree(port, host)) return { host, port };
+  throw new CommandError(
+    `API_PORT: port ${port} of ${host} is already in use; stop what listens there or give another`,
+  );
+}
+
+/** Where to call a server that listens on `host`. */
+export function baseUrl(host: string, port: number): string {
+  const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+}
+
+/** Asks the API's health until it is 200; the first request is also what loads the handler. Throws CommandError. */
+export async function untilHealthy(base: string): Promise<void> {
+  let last = 'no answer';
+  for (const deadline = Date.now() + HEALTHY_TIMEOUT_MS; Date.now() < deadline; await delay(RETRY_MS)) {
+    try {
+      const response = await fetch(`${base}/api/health`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      last = `${response.status} ${await response.text()}`;
+      if (response.status === 200) return;
+    } catch (error) {
+      last = String((error as { cause?: { code?: string } }).cause?.code ?? error);
+    }
+  }
+  throw new CommandError(`The API is not healthy after ${HEALTHY_TIMEOUT_MS / 1000} s: ${last}`, EXIT.bug);
+}
+
+/** One pass of the dispatch function, which otherwise first runs at the next full minute. Throws CommandError. */
+export async function invokeDispatch(lambdaPort: number): Promise<void> {
+  const url = `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${DISPATCH}/invocations`;
+  const response = await fetch(url, { method: 'POST', body: '{}' });
+  // A handler that throws is answered with 200 and this body.
+  const body = await response.text();
+  if (!response.ok || body.includes('errorMessage'))
+    throw new CommandError(`The dispatch function failed: ${body.slice(0, 300)}`, EXIT.bug);
+}

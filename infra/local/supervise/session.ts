@@ -1,0 +1,62 @@
+import { CommandError } from '../command-error.js';
+import { bringUp, type Services } from '../services/bring-up.js';
+import { waitUntilReachable } from '../services/probe.js';
+import type { Say } from '../services/service.js';
+import { foregroundLine } from './log-line.js';
+import { ChildDied, Interrupted, Supervisor } from './supervisor.js';
+import { say } from './terminal.js';
+
+/** Whatever stands at a given URL may still be starting itself. */
+const REACHABLE_MS = 60_000;
+
+/** What a command works with between its services' start and their stop. */
+export interface Session {
+  services: Services;
+  supervisor: Supervisor;
+  /** For children: our own environment and the URLs. */
+  env: NodeJS.ProcessEnv;
+}
+
+/**
+ * The frame of a command that needs the services: brings them up, waits until they let us in (unless the program it
+ * starts waits by itself), does the work, stops the children and whatever it has started, however the work ended.
+ * Answers the work's exit code, or when it was told to stop, the children's.
+ */
+export async function withServices(
+  say: Say,
+  { wait }: { wait: boolean },
+  work: (session: Session) => Promise<number>,
+): Promise<number> {
+  const supervisor = new Supervisor();
+  const bringing = bringUp(process.cwd(), say, { keep: false });
+  try {
+    const services = await supervisor.during(bringing);
+    if (wait) await supervisor.during(reach(services, say));
+    const code = await work({ services, supervisor, env: { ...process.env, ...services.urls } });
+    const stopped = await supervisor.stop();
+    return code === 0 ? stopped : code;
+  } catch (error) {
+    if (error instanceof ChildDied) say(`${error.message}; stopping the rest`);
+    const stopped = await supervisor.stop();
+    if (error instanceof Interrupted) return stopped;
+    throw error instanceof ChildDied ? new CommandError(error.message, error.exitCode) : error;
+  } finally {
+    // Also when it was told to stop in the middle of bringing them up: they are released when they are up.
+    await bringing.then(
+      (services) => services.release(say),
+      () => {},
+    );
+  }
+}
+
+async function reach(services: Services, say: Say): Promise<void> {
+  const result = await waitUntilReachable(services.urls, say, REACHABLE_MS);
+  if (result !== true) throw new CommandError(`Given up after ${REACHABLE_MS / 1000} s: ${result}`);
+}
+
+/** One program alone, which waits by itself for services that do not answer yet. Answers its exit code. */
+export async function runAlone(name: string, file: string): Promise<number> {
+  return withServices(say, { wait: false }, ({ supervisor, env }) =>
+    supervisor.foreground({ name, args: [file], env, ...foregroundLine() }),
+  );
+}

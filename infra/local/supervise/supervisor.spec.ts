@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { isAlive } from '../services/process.js';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+/** As built: a signal is a matter between processes, and a process of its own runs JavaScript. */
+const BUILT = pathToFileURL(resolve('dist/infra/local/supervise/supervisor.js')).href;
+
+const COMMAND = `
+import { Supervisor } from '${BUILT}';
+const supervisor = new Supervisor();
+supervisor.start({ name: 'child', args: [process.argv[2]], env: process.env, line: (line) => console.log(line) });
+try {
+  await supervisor.during(new Promise(() => {}));
+} catch (error) {
+  console.log('ended: ' + error.message);
+  console.log('stopped with ' + (await supervisor.stop()));
+  process.exit(error.exitCode ?? 0);
+}`;
+
+/** Drains for a while, as a consumer does, and says what it was told and how often. */
+const CHILD = `
+let told = 0;
+const drain = (signal) => {
+  told += 1;
+  if (told === 1) { console.log('told ' + signal); setTimeout(() => { console.log('told ' + told + ' times'); process.exit(0); }, 1500); }
+};
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, drain);
+setInterval(() => {}, 1000);
+console.log('child ' + process.pid);`;
+
+const DYING = `console.log('child ' + process.pid); setTimeout(() => { console.error('last words'); process.exit(78); }, 50);`;
+
+let folder = '';
+let groups: number[] = [];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'disparo-supervisor-'));
+  for (const [name, text] of Object.entries({ 'command.mjs': COMMAND, 'child.mjs': CHILD, 'dying.mjs': DYING }))
+    writeFileSync(join(folder, name), text);
+});
+
+afterAll(() => {
+  for (const group of groups) {
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // All of it has ended, as it should.
+    }
+  }
+  groups = [];
+  rmSync(folder, { recursive: true });
+});
+
+interface Running {
+  process: ChildProcess;
+  group: number;
+  childPid: number;
+  output: () => string;
+}
+
+/** A command in a process group of its own, as a shell starts one. `before` stands between the group's leader and it. */
+async function running(child: string, before: string[] = []): Promise<Running> {
+  const line = [...before, process.execPath, join(folder, 'command.mjs'), join(folder, child)];
+  const started = spawn(line[0] ?? '', line.slice(1), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  started.stdout.on('data', (data) => {
+    output += data;
+  });
+  started.stderr.on('data', (data) => {
+    output += data;
+  });
+  const group = started.pid ?? 0;
+  groups.push(group);
+  await vi.waitUntil(() => /child \d+/.test(output), { timeout: 10_000 });
+  return { process: started, group, childPid: Number(/child (\d+)/.exec(output)?.[1]), output: () => output };
+}
+
+function words({ output }: Running): string[] {
+  return output()
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('child '));
+}
+
+test('a signal to the command alone is handed to the child, once', async () => {
+  const command = await running('child.mjs');
+  process.kill(command.group, 'SIGTERM');
+  const [code] = await once(command.process, 'close');
+
+  expect(words(command)).toEqual(['ended: asked to stop', 'told SIGTERM', 'told 1 times', 'stopped with 0']);
+  expect(code).toBe(0);
+});
+
+test('a signal to the whole group reaches the child once: it is not told again', async () => {
+  const command = await running('child.mjs');
+  process.kill(-command.group, 'SIGTERM');
+  await once(command.process, 'close');
+
+  expect(words(command).toSorted()).toEqual(['ended: asked to stop', 'stopped with 0', 'told 1 times', 'told SIGTERM']);
+});
+
+test('Ctrl-C, which the terminal gives to the group and npm hands on to the command, is one', async () => {
+  const command = await running('child.mjs');
+  process.kill(-command.group, 'SIGINT');
+  process.kill(command.group, 'SIGINT');
+  const [code] = await once(command.process, 'close');
+
+  expect(words(command).toSorted()).toEqual(['ended: asked to stop', 'stopped with 0', 'told 1 times', 'told SIGINT']);
+  expect(code).toBe(0);
+});
+
+test('a second Ctrl-C, later, ends all at once', async () => {
+  const command = await running('child.mjs');
+  process.kill(command.group, 'SIGINT');
+  const again = setInterval(() => process.kill(command.group, 'SIGINT'), 200);
+  const [code] = await once(command.process, 'exit');
+  clearInterval(again);
+
+  expect(code).toBe(130);
+  await vi.waitUntil(() => !isAlive(command.childPid));
+});
+
+test('when whoever started the command is gone, the child is told to stop', async () => {
+  // The shell stays between the two, as it has something to do afterwards.
+  const command = await running('child.mjs', ['sh', '-c', '"$0" "$@"; exit 0']);
+  process.kill(command.group, 'SIGKILL');
+  await once(command.process, 'close');
+
+  expect(words(command)).toEqual([
+    'ended: the process that started this is gone',
+    'told SIGTERM',
+    'told 1 times',
+    'stopped with 0',
+  ]);
+});
+
+test('a child that ends by itself is named with its code, which is the code of the command', async () => {
+  const command = await running('dying.mjs');
+  const [code] = await once(command.process, 'close');
+
+  expect(words(command)).toEqual(['last words', 'ended: child ended with code 78', 'stopped with 0']);
+  expect(code).toBe(78);
+});
