@@ -62,7 +62,12 @@ const KNOWN: readonly Known[] = [
     ],
     says: (message) => `the server's certificate is not trusted (${message})`,
   },
-  // The drivers' own parsers
+  // The drivers' own parsers, whose words may quote the password
+  {
+    codes: ['MongoParseError', 'MongoAPIError'],
+    pattern: /^Unable to parse .* with URL$/,
+    says: 'is not a usable URL; percent-encode special characters',
+  },
   {
     codes: [],
     pattern: /^(Invalid URL|Invalid scheme|Invalid connection string|.*must (be|contain|not contain) .*host)/,
@@ -89,9 +94,11 @@ function serverErrors(reason: unknown): unknown[] {
   return servers instanceof Map ? [...servers.values()].map((server: { error?: unknown }) => server.error) : [];
 }
 
+/** MongoDB's driver has names where others have codes. */
 function codeOf(error: unknown): string | number {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' || typeof code === 'number' ? code : '';
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  if (typeof code === 'string' || typeof code === 'number') return code;
+  return typeof name === 'string' ? name : '';
 }
 
 function messageOf(error: unknown): string {
