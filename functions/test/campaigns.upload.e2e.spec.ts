@@ -455,7 +455,7 @@ describe('limits that are just kept', () => {
   });
 
   test('a file of exactly the limit', async () => {
-    const mib = '11987654321;a\n'.padEnd(1_048_576 - 12, ' ') + '11987654322\n';
+    const mib = `${'11987654321;a\n'.padEnd(1_048_576 - 12, ' ')}11987654322\n`;
     const { status, body } = await upload(stage, ana, company, mib);
     expect([mib.length, status, body.file]).toMatchObject([1_048_576, 201, { accepted: 2 }]);
   });

@@ -13,7 +13,7 @@ import {
   writeState,
   writeUrls,
 } from './clone.js';
-import { composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
+import { composeRemove, composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
 import { enterUser, leaveUser, withLock } from './lock.js';
 import { mongodb } from './mongodb.js';
 import { freePort, isFree } from './ports.js';
@@ -102,16 +102,23 @@ async function startMissing(clone: Clone, state: State, needed: Service[], say: 
     if (running[index]) say(`${service.title}: running`);
   });
   const missing = needed.filter((_, index) => !running[index]);
-  // Before anything starts: a command that is killed now leaves no service behind whose ports nobody knows.
+  // Before anything starts, here and below: a command that is killed leaves no service behind that nobody knows of.
   await movePorts(state, missing);
   save(clone, state, needed);
   const binaries = await throughCompose(clone, state, missing, say);
-  const failures = (await Promise.all(binaries.map((service) => startBinary(service, clone, state, say)))).filter(
-    (line) => line !== undefined,
-  );
+  const before = { ...state.ways };
+  for (const { name } of binaries) state.ways[name] = 'binary';
   save(clone, state, needed);
+  const results = await Promise.all(binaries.map((service) => startBinary(service, clone, state, say)));
+  const failures = results.filter((line) => line !== undefined);
   if (failures.length === 0) return;
   await leave(clone, () => {});
+  // What never ran as a binary may run in Docker the next time.
+  results.forEach((line, index) => {
+    const name = binaries[index]?.name;
+    if (line !== undefined && name && !before[name]) delete state.ways[name];
+  });
+  save(clone, state, needed);
   throw new CommandError(failures.join('\n'));
 }
 
@@ -141,8 +148,10 @@ async function throughCompose(clone: Clone, state: State, missing: Service[], sa
   say(`Docker answers: docker compose up ${names.join(' ')} ...`);
   const healthy = await composeUp(clone, state, names);
   // Healthy by its own word; what counts is whether we get in.
-  const result = healthy === true ? await waitUntilReachable(pick(urlsOf(state), fitting), say, REACHABLE_MS) : healthy;
+  const urls = pick(urlsOf(state), fitting);
+  const result = healthy === true ? await waitUntilReachable(urls, say, REACHABLE_MS).catch(messageOf) : healthy;
   if (result !== true) {
+    await composeRemove(clone, state, names);
     say(`Docker cannot bring them up (${result}); using programs on this machine`);
     return missing;
   }
@@ -158,7 +167,6 @@ async function startBinary(service: Service, clone: Clone, state: State, say: Sa
   const begun = Date.now();
   try {
     await service.start(clone, state, say);
-    state.ways[service.name] = 'binary';
     say(
       `${service.title}: started on port ${state.ports[service.name]} (${((Date.now() - begun) / 1000).toFixed(1)} s)`,
     );
@@ -168,6 +176,10 @@ async function startBinary(service: Service, clone: Clone, state: State, say: Sa
     const ways = `a URL in .env (${service.variable}=...), a running Docker daemon with docker compose, or ${service.binary}`;
     return `${service.title} cannot be had: ${(error as Error).message}\nGive it one of three ways: ${ways}.`;
   }
+}
+
+function messageOf(error: Error): string {
+  return error.message;
 }
 
 function pick(urls: Record<Variable, string>, services: Service[]): Partial<Record<Variable, string>> {
@@ -190,7 +202,8 @@ async function stopAll(clone: Clone, say: Say): Promise<State | undefined> {
   if (!state) return undefined;
   const binaries = SERVICES.filter(({ name }) => state.ways[name] === 'binary');
   await Promise.all(binaries.map((service) => service.stop(clone, state)));
-  if (usesCompose(state)) await composeStop(clone, state);
+  // Without its daemon no container runs.
+  if (usesCompose(state) && (await daemonAnswers())) await composeStop(clone, state);
   for (const { name, title } of SERVICES)
     if (state.ways[name] && !(await isFree(state.ports[name])))
       throw new CommandError(

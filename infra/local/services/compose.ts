@@ -1,4 +1,5 @@
-import { readEnvironment } from '@disparo/contract';
+import { EXIT, readEnvironment } from '@disparo/contract';
+import { CommandError } from '../command-error.js';
 import type { Clone, State } from './clone.js';
 import { run } from './process.js';
 import type { ServiceName } from './service.js';
@@ -21,20 +22,28 @@ export async function composeUp(clone: Clone, state: State, names: ServiceName[]
   const args = ['up', '-d', '--wait', '--wait-timeout', String(HEALTHY_TIMEOUT_S), ...names];
   const { code, output } = await compose(clone, state, args, UP_TIMEOUT_MS);
   if (code === 0) return true;
-  await compose(clone, state, ['rm', '--stop', '--force', ...names], DOWN_TIMEOUT_MS);
   return output.trim().split('\n').at(-1) || `docker compose ended with code ${code}`;
 }
 
-/** Stops the clone's containers; their data stays. Throws. */
-export async function composeStop(clone: Clone, state: State): Promise<void> {
-  const { code, output } = await compose(clone, state, ['stop'], DOWN_TIMEOUT_MS);
-  if (code !== 0) throw new Error(`docker compose stop: ${output.trim().split('\n').at(-1)}`);
+/** Removes the containers of services that did not come up; their data stays. */
+export async function composeRemove(clone: Clone, state: State, names: ServiceName[]): Promise<void> {
+  await compose(clone, state, ['rm', '--stop', '--force', ...names], DOWN_TIMEOUT_MS);
 }
 
-/** Removes the clone's containers and their data. Throws. */
+/** Stops the clone's containers; their data stays. Throws CommandError. */
+export async function composeStop(clone: Clone, state: State): Promise<void> {
+  const { code, output } = await compose(clone, state, ['stop'], DOWN_TIMEOUT_MS);
+  if (code !== 0) throw failed('stop', output);
+}
+
+/** Removes the clone's containers and their data. Throws CommandError. */
 export async function composeReset(clone: Clone, state: State): Promise<void> {
   const { code, output } = await compose(clone, state, ['down', '--volumes'], DOWN_TIMEOUT_MS);
-  if (code !== 0) throw new Error(`docker compose down: ${output.trim().split('\n').at(-1)}`);
+  if (code !== 0) throw failed('down', output);
+}
+
+function failed(action: string, output: string): CommandError {
+  return new CommandError(`docker compose ${action}: ${output.trim().split('\n').at(-1)}`, EXIT.bug);
 }
 
 function compose(clone: Clone, state: State, args: string[], timeoutMs: number) {

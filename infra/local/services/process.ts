@@ -85,19 +85,20 @@ export async function stopByPidFile(file: string, marker: string): Promise<void>
   const pid = pidIn(file, marker);
   if (pid === undefined) return;
   process.kill(pid, 'SIGTERM');
-  if (await gone(file, marker, STOP_GRACE_MS)) return;
+  if (await gone(pid, STOP_GRACE_MS)) return;
   process.kill(pid, 'SIGKILL');
-  await gone(file, marker, KILL_GRACE_MS);
+  await gone(pid, KILL_GRACE_MS);
 }
 
-async function gone(file: string, marker: string, withinMs: number): Promise<boolean> {
+/** By the process and not by its pid file, which a service may remove long before it ends. */
+async function gone(pid: number, withinMs: number): Promise<boolean> {
   for (const deadline = Date.now() + withinMs; Date.now() < deadline; await delay(POLL_MS))
-    if (pidIn(file, marker) === undefined) return true;
+    if (!isAlive(pid)) return true;
   return false;
 }
 
 /** The living process that a pid file names, if its command line holds `marker`. */
-export function pidIn(file: string, marker: string): number | undefined {
+function pidIn(file: string, marker: string): number | undefined {
   const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0;
   return Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(marker) ? pid : undefined;
 }

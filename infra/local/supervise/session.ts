@@ -36,10 +36,11 @@ export async function withServices(
     const stopped = await supervisor.stop();
     return code === 0 ? stopped : code;
   } catch (error) {
-    if (error instanceof ChildDied) say(`${error.message}; stopping the rest`);
+    if (error instanceof ChildDied) process.stderr.write(`${error.message}; stopping the rest\n`);
     const stopped = await supervisor.stop();
     if (error instanceof Interrupted) return stopped;
-    throw error instanceof ChildDied ? new CommandError(error.message, error.exitCode) : error;
+    if (error instanceof ChildDied) return error.exitCode;
+    throw error;
   } finally {
     // Also when it was told to stop in the middle of bringing them up: they are released when they are up.
     await bringing.then(

@@ -64,6 +64,8 @@ export class Supervisor {
       const isOrphan = watchCaller();
       const check = () => isOrphan() && reject(new Interrupted('the process that started this is gone'));
       setInterval(check, PARENT_POLL_MS).unref();
+      // As in `npm start | head`.
+      process.stdout.on('error', () => reject(new Interrupted('nobody reads the output any more')));
     });
     this.#interrupted.catch(() => {});
   }
