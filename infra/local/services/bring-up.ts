@@ -16,11 +16,12 @@ import {
 import { composeRemove, composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
 import { enterUser, leaveUser, withLock } from './lock.js';
 import { mongodb } from './mongodb.js';
+import type { Say, Variable } from './names.js';
 import { freePort, isFree } from './ports.js';
 import { postgres } from './postgres.js';
 import { waitUntilReachable } from './probe.js';
 import { rabbitmq } from './rabbitmq.js';
-import type { Say, Service, Variable } from './service.js';
+import type { Service } from './service.js';
 
 /** In the order of the messages about them. */
 export const SERVICES: readonly Service[] = [postgres, mongodb, rabbitmq];

@@ -4,9 +4,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, w
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { CommandError } from '../command-error.js';
+import type { ServiceName, Variable } from './names.js';
 import { choosePorts, type Ports } from './ports.js';
 import { postgresBinaries } from './postgres-binaries.js';
-import type { ServiceName, Variable } from './service.js';
 
 /** The folders of one clone. Two clones on one machine share none of them. */
 export interface Clone {

@@ -1,8 +1,8 @@
 import { EXIT, readEnvironment } from '@disparo/contract';
 import { CommandError } from '../command-error.js';
 import type { Clone, State } from './clone.js';
+import type { ServiceName } from './names.js';
 import { run } from './process.js';
-import type { ServiceName } from './service.js';
 
 const ASK_TIMEOUT_MS = 5_000;
 /** Pulling three images on a slow line. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError } from '../command-error.js';
 import type { Clone } from './clone.js';
+import type { Say } from './names.js';
 import { isAlive } from './process.js';
-import type { Say } from './service.js';
 
 const POLL_MS = 100;
 /** Longer than the slowest start (apt-get, a pull) may take. */

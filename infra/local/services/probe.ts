@@ -4,7 +4,7 @@ import { ConfigurationError, refusal } from '@disparo/contract';
 import amqp from 'amqplib';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import type { Say, Variable } from './service.js';
+import type { Say, Variable } from './names.js';
 
 const TIMEOUT_MS = 3_000;
 const RETRY_MS = 300;

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { readEnvironment } from '@disparo/contract';
+import type { Say } from './names.js';
 import { isFree } from './ports.js';
 import { run } from './process.js';
-import type { Say } from './service.js';
 
 /** Debian's own, before the wrapper of the same name on the PATH: that one insists on the package's user and folders. */
 const DEBIAN = '/usr/lib/rabbitmq/bin/rabbitmq-server';

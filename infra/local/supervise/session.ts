@@ -1,7 +1,7 @@
 import { CommandError } from '../command-error.js';
 import { bringUp, type Services } from '../services/bring-up.js';
+import type { Say } from '../services/names.js';
 import { waitUntilReachable } from '../services/probe.js';
-import type { Say } from '../services/service.js';
 import { foregroundLine } from './log-line.js';
 import { ChildDied, Interrupted, Supervisor } from './supervisor.js';
 import { say } from './terminal.js';
