@@ -26,6 +26,7 @@ describe('a wrong value is refused by its name and never shown when it may hold 
     ['MONGODB_URL', { MONGODB_URL: 'u:secret@h' }],
     ['RABBITMQ_URL', { RABBITMQ_URL: 'http://u:secret@h' }],
     ['RABBITMQ_URL', { RABBITMQ_URL: 'amqp://u:se/cret@h' }],
+    ['RABBITMQ_URL', { RABBITMQ_URL: 'amqp://u:se%cret@h' }],
     ['QUEUE_PREFIX', { QUEUE_PREFIX: 'a b' }],
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '0' }],
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '65' }],

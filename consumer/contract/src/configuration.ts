@@ -45,9 +45,21 @@ export function urlKey(env: Environment, key: string, schemes: readonly string[]
   if (!schemes.some((scheme) => url.startsWith(`${scheme}://`)))
     throw new ConfigurationError(key, `must begin with ${wanted}`);
   // MongoDB's lists of hosts are no WHATWG URL; its driver parses those.
-  if (!schemes.includes('mongodb') && !URL.canParse(url))
+  if (!schemes.includes('mongodb') && !isReadable(url))
     throw new ConfigurationError(key, 'is not a URL; a password with special characters must be percent-encoded');
   return url;
+}
+
+/** The drivers decode each part and throw at a stray percent sign. */
+function isReadable(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { username, password, pathname } = new URL(url);
+  try {
+    for (const part of [username, password, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** One of a fixed list of words, or the default when unset. Throws ConfigurationError. */

@@ -11,7 +11,6 @@ import { type ChannelModel, connect } from 'amqplib';
 import { type Collection, type Db, MongoClient } from 'mongodb';
 import pg from 'pg';
 import type { Config } from './config.js';
-import { withoutSecrets } from './describe.js';
 
 const APP_NAME = 'disparo-consumer';
 /** One statement at a time for each loop, and one for health. */
@@ -32,8 +31,8 @@ export interface Stores {
 
 /** Makes the clients. Throws ConfigurationError for a URL that its driver cannot read. */
 export function openStores({ databaseUrl, mongodbUrl }: Config): Stores {
-  const postgres = readable('DATABASE_URL', databaseUrl, () => openPostgres(databaseUrl));
-  const [client, mongo] = readable('MONGODB_URL', mongodbUrl, () => {
+  const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl));
+  const [client, mongo] = readable('MONGODB_URL', () => {
     const opened = openMongo(mongodbUrl);
     return [opened, opened.db(messagesDatabase(mongodbUrl))] as const;
   });
@@ -101,11 +100,11 @@ function openMongo(url: string): MongoClient {
   });
 }
 
-function readable<T>(variable: string, url: string, open: () => T): T {
+function readable<T>(variable: string, open: () => T): T {
   try {
     return open();
-  } catch (error) {
-    const why = withoutSecrets((error as Error).message, url).split('\n')[0];
-    throw new ConfigurationError(variable, `is not a usable URL (${why}); percent-encode special characters`);
+  } catch {
+    // The driver's words may quote a part of the password.
+    throw new ConfigurationError(variable, 'is not a usable URL; percent-encode special characters');
   }
 }
