@@ -58,7 +58,8 @@ function log(): Log {
 /** The API behind API Gateway, and behind serverless offline. Two parameters only: nodejs24.x refuses a third. */
 export const handler = middy<APIGatewayProxyEventV2, Answer>({
   timeoutEarlyInMillis: TIMEOUT_EARLY_MS,
-  timeoutEarlyResponse: () => answerOf(new ServiceUnavailable('the request took too long')),
+  timeoutEarlyResponse: () =>
+    answerOf(new ServiceUnavailable('the request took too long; it may have been done, so look before you repeat it')),
 }).handler(async (event: APIGatewayProxyEventV2, context: Context): Promise<Answer> => {
   // The connections to the stores stay open for the next request; waiting for them would never end.
   context.callbackWaitsForEmptyEventLoop = false;
@@ -67,6 +68,6 @@ export const handler = middy<APIGatewayProxyEventV2, Answer>({
   } catch (error) {
     if (error instanceof ConfigurationError) log().error({ variable: error.variable }, error.message);
     else log().error({ err: error }, 'the function could not answer');
-    return answerOf(new ServiceUnavailable('the function could not start'));
+    return answerOf(new ServiceUnavailable('the function could not answer'));
   }
 });

@@ -19,18 +19,9 @@ function booted(): Promise<INestApplicationContext> {
   return app;
 }
 
-/** Publishes what is owed, once. Throws when PostgreSQL cannot be reached; the next minute tries again. */
-export async function dispatchOnce(stop: AbortSignal): Promise<Pass> {
-  return (await booted()).get(DispatchCampaigns).pass(stop);
-}
-
-/** Closes what dispatchOnce opened, for a process that ends. */
-export async function closeDispatch(): Promise<void> {
-  await (await app)?.close();
-}
-
 /** Lambda handler, every minute (serverless.yml). */
 export const handler = middy<unknown, Pass>().handler(async (_event: unknown, context: Context) => {
   context.callbackWaitsForEmptyEventLoop = false;
-  return dispatchOnce(AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - TIME_TO_STOP_MS, 0)));
+  const stop = AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - TIME_TO_STOP_MS, 0));
+  return (await booted()).get(DispatchCampaigns).pass(stop);
 });

@@ -8,8 +8,6 @@ import { TokenInvalid, TokenMissing } from './accounts.errors.js';
 import { AccountsRepository } from './accounts.repository.js';
 import { fingerprint } from './password.js';
 
-export { Public } from '../platform/public.js';
-
 /** Who asks. */
 export interface SignedInUser {
   id: string;

@@ -6,7 +6,7 @@ import { Memberships } from './memberships.js';
 
 /**
  * What a room does when a company goes, in the transaction that deletes it. What it returns runs after the commit; its
- * failure is logged and changes nothing, so it must be healed elsewhere.
+ * failure is logged and changes nothing.
  */
 export type CompanyDeletionHook = (
   sql: Transaction,
@@ -46,7 +46,7 @@ export class CompanyDeletion {
     });
     for (const after of afterwards)
       await after().catch((err: unknown) =>
-        this.log.warn({ err, company_id: companyId }, 'a company is deleted; what follows will be healed later'),
+        this.log.warn({ err, company_id: companyId }, 'a company is deleted; something that follows from it failed'),
       );
   }
 }

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Public } from '../platform/public.js';
 import { isId, type Page, PageQuery } from '../platform/validation.js';
 import { UserNotFound } from './accounts.errors.js';
 import type { UserRow } from './accounts.repository.js';
@@ -15,7 +16,7 @@ import {
   userPage,
   userView,
 } from './accounts.schemas.js';
-import { CurrentUser, Public, type SignedInUser } from './auth.guard.js';
+import { CurrentUser, type SignedInUser } from './auth.guard.js';
 import { LogIn } from './log-in.js';
 import { Users } from './users.js';
 

@@ -57,7 +57,8 @@ export const campaignJson = z.strictObject({
 /** The form as OpenAPI has it: a file is no JSON type, so zod cannot say it. */
 export const uploadBody = {
   type: 'object' as const,
-  required: ['name', 'message', 'company_id', 'file'],
+  description: 'A form has `file`; a JSON body has `phone_numbers` in its place, and `allow_duplicates` as a boolean.',
+  required: ['name', 'message', 'company_id'],
   properties: {
     name: { type: 'string', minLength: 1, maxLength: NAME_LIMIT, example: 'Black Friday' },
     message: { type: 'string', minLength: 1, maxLength: MESSAGE_LIMIT, example: 'Hoje tudo pela metade.' },

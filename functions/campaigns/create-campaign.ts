@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import { CompanyNotFound } from '../accounts/accounts.errors.js';
 import { Memberships } from '../accounts/memberships.js';
 import { Config } from '../platform/config.js';
+import { Log } from '../platform/log.js';
 import { Postgres, type Transaction } from '../platform/postgres.js';
 import { ValidationProblem } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
@@ -40,6 +41,7 @@ export class CreateCampaign {
     private readonly ledger: LedgerRepository,
     private readonly campaigns: CampaignsRepository,
     private readonly publishing: PublishCampaign,
+    private readonly log: Log,
   ) {}
 
   /** Reads the request whole, then creates. Throws what readUpload and create throw. */
@@ -47,6 +49,7 @@ export class CreateCampaign {
     const key = idempotencyKey(request.headers['idempotency-key']);
     const limitMib = this.runtime.kind === 'function' ? FUNCTION_UPLOAD_MIB : this.config.uploadLimitMib;
     const upload = await readUpload(request, limitMib);
+    request.companyId = upload.companyId;
     return this.create(userId, upload, traceparent(request.headers.traceparent), key);
   }
 
@@ -61,27 +64,57 @@ export class CreateCampaign {
     if (file.accepted === 0) throw new FileEmpty(file);
 
     const id = createId();
-    const claim = await this.postgres.transaction(async (sql) => {
-      if (key !== undefined && !(await this.isFirst(sql, upload, key))) return undefined;
-      return this.accept(sql, { id, userId, upload, file, traceparent, ...(key !== undefined && { key }) });
+    const accepted = await this.acceptOnce({
+      id,
+      userId,
+      upload,
+      file,
+      traceparent,
+      ...(key !== undefined && { key }),
     });
-    if (!claim) return this.firstAnswer(upload.companyId, key ?? '');
+    if (accepted === 'repeated') return this.firstAnswer(upload.companyId, key ?? '');
 
-    await this.publishing.briefly(claim);
-    const body = answer(await this.read(userId, id), file);
-    const kept = key === undefined ? undefined : await this.ledger.finalAnswer(upload.companyId, key, body);
-    return { status: 201, campaignId: id, body: kept ?? body };
+    await this.publishing.briefly(accepted.claim);
+    const body = await this.answerNow(accepted.row, file, key).catch((error: unknown) => {
+      // It is accepted, and whoever hears otherwise sends it again.
+      this.log.warn({ campaign_id: id, err: error }, 'answered a campaign as it was at its commit');
+      return answer(accepted.row, file);
+    });
+    return { status: 201, campaignId: id, body };
   }
 
-  /** Waits for a concurrent request with the same key. False: another one came first, with the same content. */
-  private async isFirst(sql: Transaction, upload: Upload, key: string): Promise<boolean> {
-    await this.ledger.lockKey(sql, upload.companyId, key);
+  /** The campaign as it stands now; the answer of the commit where it went meanwhile. */
+  private async answerNow(accepted: SteeredRow, file: FileSummary, key?: string): Promise<string> {
+    const { id, user_id, company_id } = accepted;
+    const body = answer((await this.campaigns.find(user_id, id)) ?? accepted, file);
+    return key === undefined ? body : ((await this.ledger.finalAnswer(company_id, key, body)) ?? body);
+  }
+
+  /** A concurrent request with the same key is waited for, without holding a connection. */
+  private async acceptOnce(acceptance: Acceptance): Promise<Accepted | 'repeated'> {
+    for (;;) {
+      const outcome = await this.postgres.transaction(async (sql) => {
+        const found = await this.lookUpKey(sql, acceptance);
+        return found ?? this.accept(sql, acceptance);
+      });
+      if (outcome !== 'busy') return outcome;
+      await delay(FIRST_ANSWER_POLL_MS);
+    }
+  }
+
+  /** Undefined: there is no key, or it is new and held until the transaction ends. */
+  private async lookUpKey(sql: Transaction, { upload, key }: Acceptance): Promise<'busy' | 'repeated' | undefined> {
+    if (key === undefined) return undefined;
+    if (!(await this.ledger.tryLockKey(sql, upload.companyId, key))) return 'busy';
     const kept = await this.ledger.keptAnswer(sql, upload.companyId, key);
     if (kept && !kept.content.equals(upload.content)) throw new IdempotencyKeyReused();
-    return kept === undefined;
+    return kept && 'repeated';
   }
 
-  private async accept(sql: Transaction, { id, userId, upload, file, traceparent, key }: Acceptance): Promise<Claim> {
+  private async accept(
+    sql: Transaction,
+    { id, userId, upload, file, traceparent, key }: Acceptance,
+  ): Promise<Accepted> {
     const { name, message, companyId, recipients } = upload;
     const total = file.accepted;
     const partition = partitionOf(id, this.config.queuePartitions);
@@ -91,17 +124,13 @@ export class CreateCampaign {
     const size = chunkSize(total, this.config.campaignQueueSlots);
     await this.ledger.insertChunks(sql, id, recipients.chunks(size));
     if (file.invalid > 0) await this.ledger.insertRejects(sql, id, recipients.rejects());
-    if (key === undefined) return claim;
     const row = await this.campaigns.find(userId, id, sql);
-    if (!row) throw new CampaignNotFound();
-    await this.ledger.keepAnswer(sql, {
-      companyId,
-      key,
-      content: upload.content,
-      campaignId: id,
-      answer: answer(row, file),
-    });
-    return claim;
+    if (!row) throw new CompanyNotFound();
+    if (key !== undefined) {
+      const kept = { companyId, key, content: upload.content, campaignId: id, answer: answer(row, file) };
+      await this.ledger.keepAnswer(sql, kept);
+    }
+    return { claim, row };
   }
 
   /** The first request may still be publishing, or may have died after its commit: then the answer of the commit stands. */
@@ -116,12 +145,12 @@ export class CreateCampaign {
       await delay(FIRST_ANSWER_POLL_MS);
     }
   }
+}
 
-  private async read(userId: string, id: string): Promise<SteeredRow> {
-    const row = await this.campaigns.find(userId, id);
-    if (!row) throw new CampaignNotFound();
-    return row;
-  }
+interface Accepted {
+  claim: Claim;
+  /** As it was at the commit. */
+  row: SteeredRow;
 }
 
 interface Acceptance {

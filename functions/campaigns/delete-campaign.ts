@@ -2,7 +2,7 @@ import { markMessagesDeleted } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { CompanyDeletion } from '../accounts/company-deletion.js';
 import { Log } from '../platform/log.js';
-import { Mongo } from '../platform/mongo.js';
+import { isMongoAway, Mongo } from '../platform/mongo.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { CampaignsRepository } from './campaigns.repository.js';
 
@@ -37,6 +37,8 @@ export class DeleteCampaign {
         this.log.info({ campaign_id: id, marked }, 'marked the documents of a deleted campaign');
       } catch (error) {
         this.log.error({ campaign_id: id, err: error }, 'could not mark the documents of a deleted campaign');
+        // The others would wait for it one after the other.
+        if (isMongoAway(error)) return;
       }
     }
   }

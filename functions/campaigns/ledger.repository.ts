@@ -4,7 +4,7 @@ import type { RecipientChunk } from '../recipients/recipients.js';
 import type { Reject } from '../recipients/reject-list.js';
 
 /** How long a publisher may be silent before another takes its campaign; longer than the deadline of a confirm. */
-export const LEASE = '20 seconds';
+export const LEASE = '30 seconds';
 /** How long an Idempotency-Key is kept. */
 const KEY_LIFE = '24 hours';
 /** A request answers two seconds after its commit at the latest. */
@@ -43,7 +43,7 @@ export interface KeptAnswer {
   overdue: boolean;
 }
 
-/** The ledger: accepted, published, stored, chunk by chunk. The guards are the rules R1 to R10 of the protocol. */
+/** The ledger: accepted, published, stored, chunk by chunk. The guards are the rules of docs/architecture.md. */
 @Injectable()
 export class LedgerRepository {
   constructor(private readonly postgres: Postgres) {}
@@ -78,9 +78,13 @@ export class LedgerRepository {
     );
   }
 
-  /** Until the transaction ends, nobody else decides about this key. A concurrent request waits here for the first. */
-  async lockKey(sql: Transaction, companyId: string, key: string): Promise<void> {
-    await sql.query("SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))", [companyId, key]);
+  /** Until the transaction ends, nobody else decides about this key. False while another request does. */
+  async tryLockKey(sql: Transaction, companyId: string, key: string): Promise<boolean> {
+    const row = await sql.one<{ locked: boolean }>(
+      "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS locked",
+      [companyId, key],
+    );
+    return row?.locked ?? false;
   }
 
   /** The first answer to a key, unless it is older than its life. */

@@ -15,7 +15,7 @@ const BEFORE_THE_ANSWER_MS = 2_000;
 /** In a function the last window needs time to be confirmed and stamped before the process is frozen. */
 const LAST_WINDOW_MS = 500;
 
-/** How a publishing ended: nothing owed any more, told to stop, or a chunk that the broker did not take. */
+/** How a publishing ended: nothing is left that may go out, told to stop, or a chunk that the broker did not take. */
 export type Publishing = 'all' | 'stopped' | 'failed';
 
 /** Publishes what campaigns owe: the only way to the queue (R5). */
@@ -90,7 +90,7 @@ export class PublishCampaign implements BeforeApplicationShutdown {
       await this.ledger.release(claim);
     }
     const fields = { campaign_id: claim.id, company_id: claim.company_id, chunks, publish_ms: Date.now() - started };
-    this.log.info({ ...fields, outcome }, 'published a campaign');
+    this.log.info({ ...fields, outcome }, 'publishing ended');
     return outcome;
   }
 

@@ -21,7 +21,7 @@ export interface Upload {
 }
 
 const MIB = 1_048_576;
-/** Fields that the form has, and one more, so that a surplus one is named and not cut off. */
+/** More than the form has, so that a surplus field is named and not cut off. */
 const FIELD_PARTS = 16;
 const FIELD_BYTES = 65_536;
 

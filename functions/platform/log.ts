@@ -11,9 +11,16 @@ export abstract class Log {
   abstract error(fields: object, sentence: string): void;
 }
 
-/** JSON lines on standard output. An `err` field keeps type, message and stack. */
+/** Drivers hang rows and documents on their errors: only what names the failure is kept. */
+function bareError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack } = error;
+  return { type: name, message, stack, code: (error as { code?: unknown }).code };
+}
+
+/** JSON lines on standard output. An `err` field keeps type, message, stack and code. */
 export function createLog(level: Config['logLevel']): Log {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: bareError } });
 }
 
 declare module 'fastify' {

@@ -86,7 +86,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
 
   async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect().catch((error: unknown) => {
-      throw new ServiceUnavailable('the database is not reachable', error);
+      throw new ServiceUnavailable('the database is not reachable, or too busy to take one more request', error);
     });
     let broken = true;
     try {

@@ -10,13 +10,12 @@ import { NotFound, PROBLEM_JSON, Problem, ServiceUnavailable } from './problem.j
 /** What Fastify and its plugins refuse by themselves, by the stable codes of the HTTP contract. */
 const FRAMEWORK: Record<string, [status: number, code: string, detail: string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'VALIDATION', 'the body is not JSON'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'VALIDATION', 'the body is empty, though Content-Type says JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'VALIDATION', 'the body is not as long as Content-Length says'],
   FST_ERR_CTP_BODY_TOO_LARGE: [413, 'CAMPAIGN.FILE_TOO_LARGE', 'the body is over the limit of 10 MiB'],
-  FST_REQ_FILE_TOO_LARGE: [413, 'CAMPAIGN.FILE_TOO_LARGE', 'the file is over the limit'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'VALIDATION', 'this Content-Type is not taken here'],
-  FST_ERR_CTP_INVALID_TYPE: [415, 'VALIDATION', 'this Content-Type is not taken here'],
-  FST_INVALID_MULTIPART_CONTENT_TYPE: [415, 'VALIDATION', 'this Content-Type is not taken here'],
+  FST_FIELDS_LIMIT: [400, 'VALIDATION', 'the form has too many fields'],
+  FST_FILES_LIMIT: [400, 'VALIDATION', 'the form has too many files'],
+  FST_PARTS_LIMIT: [400, 'VALIDATION', 'the form has too many parts'],
   FST_ERR_BAD_URL: [400, 'VALIDATION', 'the path is not percent-encoded UTF-8'],
   FST_ERR_MAX_PARAM_LENGTH: [414, 'VALIDATION', 'a part of the path is too long'],
 };

@@ -51,7 +51,7 @@ export class NotFound extends Problem {
   }
 }
 
-/** 503: a store that the request needs is away; nothing was done, the same request may come again. */
+/** 503: a store that the request needs is away; the same request may come again. */
 export class ServiceUnavailable extends Problem {
   constructor(detail: string, cause?: unknown) {
     super(503, 'SERVICE_UNAVAILABLE', detail, undefined, { 'retry-after': String(RETRY_AFTER_S) });

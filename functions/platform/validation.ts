@@ -78,7 +78,7 @@ export class RefuseUnknown implements NestInterceptor {
     const taken = takenBy(context);
     const { query, body } = context.switchToHttp().getRequest<FastifyRequest>();
     const unknown = [
-      ...(taken.has(QUERY) || taken.has(REQUEST) ? [] : keysOf(query)),
+      ...(taken.has(QUERY) ? [] : keysOf(query)),
       ...(taken.has(BODY) || taken.has(REQUEST) ? [] : keysOf(body)),
     ];
     if (unknown.length > 0)

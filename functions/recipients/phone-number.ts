@@ -29,7 +29,7 @@ export const LIVING_DDDS: readonly number[] = [
 ];
 
 const BRAZIL = 55;
-/** Country code and number together: at most 15 by ITU-T E.164, at least 8 by the contract (api.md, "Numbers"). */
+/** Country code and number together: at most 15 by ITU-T E.164, at least 8 by the contract (docs/api.md). */
 const E164_DIGITS = { min: 8, max: 15 };
 
 const IS_LIVING = new Uint8Array(100);

@@ -69,7 +69,7 @@ interface Read {
   rejects: { line: number; value: string; reason: string }[];
 }
 
-/** The rules of api.md once more, as plainly as strings and regular expressions can say them; or the line refused. */
+/** The rules of docs/api.md once more, as plainly as strings and regular expressions can say them; or the line refused. */
 function reference(bytes: Buffer, allowDuplicates: boolean): Read | number {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '');
   const lines = text.split(/\r\n|\n|\r/);

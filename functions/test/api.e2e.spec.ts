@@ -72,7 +72,7 @@ describe('the handler', () => {
         type: 'about:blank',
         title: 'Service Unavailable',
         status: 503,
-        detail: 'the function could not start',
+        detail: 'the function could not answer',
         code: 'SERVICE_UNAVAILABLE',
       },
     ]);

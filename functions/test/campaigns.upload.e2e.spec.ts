@@ -397,6 +397,12 @@ describe('refused whole, with nothing stored', () => {
         400,
         'VALIDATION',
       ],
+      [
+        'seventeen unknown fields',
+        () => form([...fields(), ...Array.from({ length: 17 }, (_, n): [string, string] => [`x${n}`, 'x']), file]),
+        400,
+        'VALIDATION',
+      ],
       ['no body', () => ({}), 400, 'VALIDATION'],
       ['a body that is no object', () => '[]', 400, 'VALIDATION'],
       ['what is not JSON', () => '{"name":', 400, 'VALIDATION'],
@@ -407,6 +413,14 @@ describe('refused whole, with nothing stored', () => {
     const before = await rowsStored(stage);
     const answer = await post(body());
     expect([refusal(answer), answer.body]).toEqual([[status, code], expect.objectContaining(rest)]);
+    expect(await rowsStored(stage)).toEqual(before);
+  });
+
+  test('a query, since the form alone says what is wanted', async () => {
+    const before = await rowsStored(stage);
+    const body = form([...fields(), file]);
+    const answer = await stage.api('POST', '/api/campaigns?allow_duplicates=true', { token: ana.token, body });
+    expect(refusal(answer)).toEqual([400, 'VALIDATION']);
     expect(await rowsStored(stage)).toEqual(before);
   });
 

@@ -1,6 +1,6 @@
 -- Up Migration
 -- Campaigns and their ledger. campaign_chunks is outbox and ledger at once: accepted, published, stored, chunk by chunk.
--- Rules R1 to R10: docs/architecture.md. Status is a generated column: nobody assigns it (R1).
+-- The rules R1, R2 and so on: docs/architecture.md. Status is a generated column: nobody assigns it (R1).
 
 CREATE TABLE campaigns (
   id           text PRIMARY KEY,
@@ -96,8 +96,8 @@ BEGIN
      SET published = published + n,
          -- a late stamp must not give a lease back that was released: NULL stays NULL
          lease_until = CASE WHEN lease_until IS NULL THEN NULL ELSE clock_timestamp() + lease END,
-         updated_at = clock_timestamp()
-   WHERE id = campaign AND n > 0;
+         updated_at = CASE WHEN n > 0 THEN clock_timestamp() ELSE updated_at END
+   WHERE id = campaign;
 END $$;
 
 -- Records chunks as stored in MongoDB (R4). Pairs by position.
