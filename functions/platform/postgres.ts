@@ -95,7 +95,9 @@ export class Postgres implements Sql, OnApplicationShutdown {
       return result;
     } catch (error) {
       broken = isAway(error);
-      throw broken || codeOf(error) === UNDEFINED_TABLE ? new ServiceUnavailable('the database is away', error) : error;
+      if (codeOf(error) === UNDEFINED_TABLE)
+        throw new ServiceUnavailable('the tables are not there yet; npm run migrate makes them', error);
+      throw broken ? new ServiceUnavailable('the database is away', error) : error;
     } finally {
       client.release(broken);
     }

@@ -1,35 +1,52 @@
+import { LANGUAGE_NAMES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
+import {
+  conformanceAcross,
+  requireBinaries,
+  requireToolchains,
+  runSteps,
+  type Step,
+  suiteOf,
+  typescriptSpecs,
+} from './suites.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
-/** By the language that a suite tests. */
-const SUITES: Record<string, (filters: string[]) => string[]> = {
-  typescript: (filters) => ['node_modules/vitest/vitest.mjs', 'run', ...filters],
-};
-
-/** `npm test [-- --only typescript] [-- filters]`: the suites on real services. Answers the exit code of the first that fails. */
+/**
+ * `npm test [-- --only typescript|rust|go] [-- filters]`: the suites on real services, one language after the other, and
+ * then what needs several. Filters choose TypeScript specs. Answers the exit code of the first step that fails.
+ */
 export default async function test(args: string[]): Promise<number> {
   const { only, filters } = parse(args);
+  const languages = only ? [only] : filters.length > 0 ? (['typescript'] as const) : LANGUAGE_NAMES;
+  requireToolchains(languages, 'npm test -- --only LANGUAGE');
   // The runner's own last lines are to be the last: nothing of ours follows them.
   let quiet = false;
   const untilRunning = (line: string) => {
     if (!quiet) say(line);
   };
-  return withServices(untilRunning, { wait: true }, async ({ supervisor, env }) => {
+  return withServices(untilRunning, { wait: true }, async ({ supervisor, env: { CONSUMER: _, ...env } }) => {
     quiet = true;
-    for (const name of only) {
-      const code = await supervisor.foreground({ name, args: SUITES[name]?.(filters) ?? [], env });
-      if (code !== 0) return code;
-    }
-    return 0;
+    const code = await runSteps(supervisor, env, steps(languages, filters));
+    if (code !== 0 || languages.length < LANGUAGE_NAMES.length) return code;
+    requireBinaries();
+    return runSteps(supervisor, env, [conformanceAcross([])]);
   });
 }
 
-function parse(args: string[]): { only: string[]; filters: string[] } {
-  const names = Object.keys(SUITES);
+function steps(languages: readonly LanguageName[], filters: string[]): Step[] {
+  return filters.length > 0 ? [typescriptSpecs(filters)] : languages.flatMap(suiteOf);
+}
+
+function parse(args: string[]): { only: LanguageName | undefined; filters: string[] } {
   const at = args.indexOf('--only');
-  if (at < 0) return { only: names, filters: args };
-  const wanted = args[at + 1] ?? '';
-  if (!names.includes(wanted)) throw new CommandError(`--only takes one of: ${names.join(', ')}`);
-  return { only: [wanted], filters: args.toSpliced(at, 2) };
+  if (at < 0) return { only: undefined, filters: args };
+  const only = LANGUAGE_NAMES.find((name) => name === args[at + 1]);
+  if (!only) throw new CommandError(`--only takes one of: ${LANGUAGE_NAMES.join(', ')}`);
+  const filters = args.toSpliced(at, 2);
+  if (only !== 'typescript' && filters.length > 0)
+    throw new CommandError(
+      `A filter chooses TypeScript specs; a case on one consumer: npm run conformance -- ${only} filter`,
+    );
+  return { only, filters };
 }

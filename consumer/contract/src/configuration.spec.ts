@@ -27,6 +27,8 @@ describe('a wrong value is refused by its name and never shown when it may hold 
     ['RABBITMQ_URL', { RABBITMQ_URL: 'http://u:secret@h' }],
     ['RABBITMQ_URL', { RABBITMQ_URL: 'amqp://u:se/cret@h' }],
     ['RABBITMQ_URL', { RABBITMQ_URL: 'amqp://u:se%cret@h' }],
+    ['RABBITMQ_URL', { RABBITMQ_URL: 'amqp://u:a@secret#c@h' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgresql://u:a@secret@h/d' }],
     ['QUEUE_PREFIX', { QUEUE_PREFIX: 'a b' }],
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '0' }],
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '65' }],

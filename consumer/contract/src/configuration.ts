@@ -36,8 +36,7 @@ export function integerKey(
   throw new ConfigurationError(key, `must be a whole number from ${range.min} to ${range.max}, not "${text}"`);
 }
 
-/** The URL of a service; its scheme must be one of `schemes`. Throws ConfigurationError without showing the URL. */
-export function urlKey(env: Environment, key: string, schemes: readonly string[]): string {
+function urlKey(env: Environment, key: string, schemes: readonly string[]): string {
   const url = env[key];
   const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ');
   if (url === undefined)
@@ -50,10 +49,23 @@ export function urlKey(env: Environment, key: string, schemes: readonly string[]
   return url;
 }
 
+const SERVICE_SCHEMES = {
+  DATABASE_URL: ['postgresql', 'postgres'],
+  MONGODB_URL: ['mongodb', 'mongodb+srv'],
+  RABBITMQ_URL: ['amqp', 'amqps'],
+} as const;
+
+/** The URL of one of the three services. Throws ConfigurationError without showing it. */
+export function serviceUrl(env: Environment, key: keyof typeof SERVICE_SCHEMES): string {
+  return urlKey(env, key, SERVICE_SCHEMES[key]);
+}
+
 /** The drivers decode each part and throw at a stray percent sign. */
 function isReadable(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { username, password, pathname } = new URL(url);
+  const { username, password, pathname, hash } = new URL(url);
+  // Both come from a password that is not encoded, of which a part would then pass for a host and be shown.
+  if (hash !== '' || url.split('@').length > 2) return false;
   try {
     for (const part of [username, password, pathname]) decodeURIComponent(part);
     return true;
@@ -91,9 +103,9 @@ export function sharedConfiguration(env: Environment): SharedConfiguration {
   if (!QUEUE_PREFIX_FORM.test(queuePrefix))
     throw new ConfigurationError('QUEUE_PREFIX', 'must be 1 to 100 letters, digits, dots, dashes or underscores');
   return {
-    databaseUrl: urlKey(env, 'DATABASE_URL', ['postgresql', 'postgres']),
-    mongodbUrl: urlKey(env, 'MONGODB_URL', ['mongodb', 'mongodb+srv']),
-    rabbitmqUrl: urlKey(env, 'RABBITMQ_URL', ['amqp', 'amqps']),
+    databaseUrl: serviceUrl(env, 'DATABASE_URL'),
+    mongodbUrl: serviceUrl(env, 'MONGODB_URL'),
+    rabbitmqUrl: serviceUrl(env, 'RABBITMQ_URL'),
     queuePrefix,
     queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }),
     logLevel: wordKey(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),

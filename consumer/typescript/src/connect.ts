@@ -13,8 +13,6 @@ import pg from 'pg';
 import type { Config } from './config.js';
 
 const APP_NAME = 'disparo-consumer';
-/** One statement at a time for each loop, and one for health. */
-const POSTGRES_CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** An answer that takes longer counts as a store that is down: the batch is retried. */
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -30,8 +28,8 @@ export interface Stores {
 }
 
 /** Makes the clients. Throws ConfigurationError for a URL that its driver cannot read. */
-export function openStores({ databaseUrl, mongodbUrl }: Config): Stores {
-  const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl));
+export function openStores({ databaseUrl, mongodbUrl, partitions }: Config): Stores {
+  const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl, partitions.length + 1));
   const [client, mongo] = readable('MONGODB_URL', () => {
     const opened = openMongo(mongodbUrl);
     return [opened, opened.db(messagesDatabase(mongodbUrl))] as const;
@@ -75,12 +73,13 @@ export async function connectBroker(rabbitmqUrl: string): Promise<ChannelModel> 
   return connection;
 }
 
-function openPostgres(connectionString: string): pg.Pool {
+/** One statement at a time for each loop, and one for health. */
+function openPostgres(connectionString: string, connections: number): pg.Pool {
   // The pool parses only when it connects; this client is never connected, it makes a bad URL known now.
   new pg.Client({ connectionString });
   const pool = new pg.Pool({
     connectionString,
-    max: POSTGRES_CONNECTIONS,
+    max: connections,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: ANSWER_TIMEOUT_MS,
     keepAlive: true,

@@ -79,10 +79,18 @@ async function publishDeadLetters(
   const confirmed = dead.map(
     ({ message, outcome: { reason, detail } }) =>
       new Promise<void>((resolve, reject) => {
-        const options = asItCame(message.properties, { reason, detail, source_queue: sourceQueue });
-        session.deadLetters.publish(session.names.deadLetterExchange, '', message.content, options, (error) =>
-          error ? reject(error) : resolve(),
-        );
+        const added = { reason, detail, source_queue: sourceQueue };
+        const send = (options: Options.Publish) =>
+          session.deadLetters.publish(session.names.deadLetterExchange, '', message.content, options, (error) =>
+            error ? reject(error) : resolve(),
+          );
+        try {
+          send(asItCame(message.properties, added));
+        } catch (error) {
+          // Not every header that amqplib can read can it write again, and such a message must not come again for ever.
+          if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+          send({ persistent: true, headers: { ...added, headers_dropped: true } });
+        }
       }),
   );
   await withinDeadline(Promise.all(confirmed));

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfigurationError, refusal } from '@disparo/contract';
+import { ConfigurationError, refusal, serviceUrl } from '@disparo/contract';
 import amqp from 'amqplib';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
@@ -43,9 +43,10 @@ const CONNECT: Record<Variable, (url: string) => Promise<void>> = {
  */
 export async function answers(variable: Variable, url: string): Promise<true | string> {
   try {
-    await CONNECT[variable](url);
+    await CONNECT[variable](serviceUrl({ [variable]: url }, variable));
     return true;
   } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
     const refused = refusal(error);
     if (refused) throw new ConfigurationError(variable, refused);
     const { code, message, errors } = error as { code?: string; message: string; errors?: { code?: string }[] };

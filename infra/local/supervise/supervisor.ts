@@ -30,9 +30,11 @@ export class ChildDied extends Error {
   }
 }
 
-/** What to start: arguments of `node`, in this folder. */
+/** What to start: `node`, unless it says another command, in this folder or another one. */
 export interface Program {
   name: string;
+  command?: string;
+  cwd?: string;
   args: string[];
   env: NodeJS.ProcessEnv;
   /** Takes each line of its output; without it the child writes to our own streams. */
@@ -71,9 +73,10 @@ export class Supervisor {
   }
 
   /** Starts a child. */
-  start({ name, args, env, line }: Program): Child {
-    const child = spawn(process.execPath, args, {
+  start({ name, command = process.execPath, cwd, args, env, line }: Program): Child {
+    const child = spawn(command, args, {
       env,
+      cwd,
       stdio: line ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
     });
     if (line) for (const stream of [child.stdout, child.stderr]) if (stream) eachLine(stream, line);

@@ -1,0 +1,41 @@
+/** A consumer as the suite knows it: a command, and the little that may differ from one language to another. */
+export interface Language {
+  /** What is started: the executable (or `node`), then its arguments; paths from the root of the clone. */
+  command: readonly [string, ...string[]];
+  /** The file that a build leaves behind. */
+  binary: string;
+  /** The variable that names a file of trusted root certificates. */
+  rootsVariable: string;
+}
+
+/** Every consumer there is. A new one is one more row. */
+export const LANGUAGES = {
+  typescript: {
+    command: ['node', 'consumer/typescript/dist/main.js'],
+    binary: 'consumer/typescript/dist/main.js',
+    rootsVariable: 'NODE_EXTRA_CA_CERTS',
+  },
+  rust: {
+    command: ['consumer/rust/target/release/consumer'],
+    binary: 'consumer/rust/target/release/consumer',
+    rootsVariable: 'SSL_CERT_FILE',
+  },
+  go: {
+    command: ['consumer/go/bin/consumer'],
+    binary: 'consumer/go/bin/consumer',
+    rootsVariable: 'SSL_CERT_FILE',
+  },
+} as const satisfies Record<string, Language>;
+
+/** The name of a language: the key of its row. */
+export type LanguageName = keyof typeof LANGUAGES;
+
+/** The names, in the order of the table. */
+export const LANGUAGE_NAMES = Object.keys(LANGUAGES) as LanguageName[];
+
+/** The language under test: the variable CONSUMER, or TypeScript. */
+export function languageUnderTest(name = process.env.CONSUMER ?? 'typescript'): LanguageName {
+  const found = LANGUAGE_NAMES.find((language) => language === name);
+  if (!found) throw new Error(`CONSUMER: "${name}" is none of ${LANGUAGE_NAMES.join(', ')}`);
+  return found;
+}

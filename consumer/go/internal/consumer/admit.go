@@ -1,0 +1,110 @@
+package consumer
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	files "disparo/contract"
+
+	"disparo/consumer/internal/contract"
+)
+
+// Verdict is what the steps 2 and 3 say of a delivery: As, or why it is a dead letter.
+type Verdict struct {
+	As   As
+	Dead DeadReason
+}
+
+// As is as what a delivery counts that is no dead letter.
+type As string
+
+// Owed goes on to step 4; Repeated was stored before; LetGo is of a campaign that does not run; Stored is only said
+// after step 5.
+const (
+	Owed     As = "owed"
+	Repeated As = "repeated"
+	LetGo    As = "let_go"
+	Stored   As = "stored"
+)
+
+// Admission is step 3 for a whole batch.
+type Admission struct {
+	verdicts map[*Delivery]Verdict
+	// owed has each chunk once, in the order of the queue.
+	owed []*Delivery
+}
+
+// AdmitRow is a row of admit.sql.
+type AdmitRow struct {
+	contract.Key
+	CampaignKnown bool
+	// Size is nil when the ledger does not know the chunk.
+	Size *int32
+	// Running: not deleted, not paused, not cancelled.
+	Running bool
+	Stored  bool
+}
+
+// admit is step 3. It asks the ledger for the distinct chunks of the batch: one read.
+func admit(ctx context.Context, postgres *pgxpool.Pool, chunks []*Delivery) (Admission, error) {
+	asked := map[contract.Key]bool{}
+	var ids []string
+	var firsts []int32
+	for _, at := range chunks {
+		if key := at.chunk.Key(); !asked[key] {
+			asked[key] = true
+			ids, firsts = append(ids, key.CampaignID), append(firsts, key.FirstSequence)
+		}
+	}
+	rows, err := postgres.Query(ctx, files.AdmitSQL, ids, firsts)
+	if err != nil {
+		return Admission{}, err
+	}
+	ledger, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (found AdmitRow, err error) {
+		err = row.Scan(&found.CampaignID, &found.FirstSequence, &found.CampaignKnown, &found.Size, &found.Running, &found.Stored)
+		return found, err
+	})
+	if err != nil {
+		return Admission{}, err
+	}
+	return judge(chunks, ledger), nil
+}
+
+// judge gives the verdicts that the rows of the ledger say. Pure.
+func judge(chunks []*Delivery, rows []AdmitRow) Admission {
+	ledger := make(map[contract.Key]*AdmitRow, len(rows))
+	for i := range rows {
+		ledger[rows[i].Key] = &rows[i]
+	}
+	admission := Admission{verdicts: make(map[*Delivery]Verdict, len(chunks))}
+	inBatch := map[contract.Key]bool{}
+	for _, at := range chunks {
+		key := at.chunk.Key()
+		verdict := verdictOf(at.chunk, ledger[key], inBatch[key])
+		admission.verdicts[at] = verdict
+		if verdict.As == Owed {
+			inBatch[key] = true
+			admission.owed = append(admission.owed, at)
+		}
+	}
+	return admission
+}
+
+// verdictOf looks in the order of the tables in consumer/README.md: of two that fit, the upper one.
+func verdictOf(chunk *contract.Chunk, row *AdmitRow, inBatch bool) Verdict {
+	switch {
+	case row == nil || !row.CampaignKnown:
+		return Verdict{Dead: DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}}
+	case row.Size == nil:
+		return Verdict{Dead: DeadReason{UnknownChunk, "/first_sequence must be in the ledger"}}
+	case int(*row.Size) != len(chunk.PhoneNumbers):
+		return Verdict{Dead: DeadReason{UnknownChunk, "/phone_numbers must have the size that the ledger has"}}
+	case !row.Running:
+		return Verdict{As: LetGo}
+	case row.Stored || inBatch:
+		return Verdict{As: Repeated}
+	}
+	return Verdict{As: Owed}
+}

@@ -1,0 +1,97 @@
+package consumer
+
+import (
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+
+	"disparo/consumer/internal/contract"
+)
+
+func read(change contract.Environment) (Config, error) {
+	env := contract.Environment{"DATABASE_URL": "postgres://h/d", "MONGODB_URL": "mongodb://h", "RABBITMQ_URL": "amqp://h"}
+	maps.Copy(env, change)
+	return ReadConfig(env)
+}
+
+func TestPartitionsShareThePrefetch(t *testing.T) {
+	for _, c := range []struct {
+		change     contract.Environment
+		partitions []int
+		each, port int
+	}{
+		{contract.Environment{}, []int{0}, 250, 0},
+		{contract.Environment{"QUEUE_PARTITIONS": "3", "METRICS_PORT": "9"}, []int{0, 1, 2}, 83, 9},
+		{contract.Environment{"QUEUE_PARTITIONS": "3", "CONSUMER_PARTITIONS": "2, 0", "PREFETCH": "9"}, []int{2, 0}, 4, 0},
+		{contract.Environment{"QUEUE_PARTITIONS": "3", "PREFETCH": "2"}, []int{0, 1, 2}, 1, 0},
+	} {
+		config, err := read(c.change)
+		if err != nil || !reflect.DeepEqual(config.Partitions, c.partitions) || config.PrefetchEach != c.each || config.MetricsPort != c.port {
+			t.Errorf("%v: %+v %v", c.change, config, err)
+		}
+	}
+}
+
+func TestAWrongKeyIsNamed(t *testing.T) {
+	for _, c := range [][3]string{
+		{"PREFETCH", "0", "PREFETCH: must be a whole number from 1 to 1000, not \"0\""},
+		{"PREFETCH", "1001", "from 1 to 1000"},
+		{"METRICS_PORT", "0", "from 1 to 65535"},
+		{"METRICS_PORT", "x", "METRICS_PORT: "},
+		{"CONSUMER_PARTITIONS", "1", "CONSUMER_PARTITIONS: must be different whole numbers from 0 to 0 (QUEUE_PARTITIONS is 1), separated by commas"},
+		{"CONSUMER_PARTITIONS", "0,0", "CONSUMER_PARTITIONS: "},
+		{"CONSUMER_PARTITIONS", "0,", "CONSUMER_PARTITIONS: "},
+		{"CONSUMER_PARTITIONS", "-0", "CONSUMER_PARTITIONS: "},
+	} {
+		if _, err := read(contract.Environment{c[0]: c[1]}); err == nil || !strings.Contains(err.Error(), c[2]) {
+			t.Errorf("%s=%s: %v", c[0], c[1], err)
+		}
+	}
+}
+
+func TestADatabaseURLMeansWhatItMeansToTheOtherConsumers(t *testing.T) {
+	for query, mode := range map[string]string{
+		"":                                     "disable",
+		"?schema=public":                       "disable",
+		"?ssl=0":                               "disable",
+		"?ssl=true":                            "verify-full",
+		"?sslmode=disable":                     "disable",
+		"?sslmode=prefer":                      "verify-full",
+		"?sslmode=require&channel_binding=x":   "verify-full",
+		"?sslmode=no-verify":                   "require",
+		"?sslmode=require&uselibpqcompat=true": "require",
+		"?sslrootcert=/nobody":                 "verify-full",
+	} {
+		got, err := postgresURL("postgresql://u:p@h:1/d" + query)
+		if err != nil || !strings.Contains(got, "sslmode="+mode) || strings.Contains(got, "schema") || strings.Contains(got, "channel") {
+			t.Errorf("%s: %s %v", query, got, err)
+		}
+	}
+	if got, _ := postgresURL("postgresql:///d"); !strings.Contains(got, "host=localhost") {
+		t.Error(got)
+	}
+}
+
+func TestAStoreURLThatItsDriverCannotReadIsRefusedWithoutThePassword(t *testing.T) {
+	for _, c := range [][2]string{
+		{"DATABASE_URL", "postgresql://user:palavra%zz@host/y"},
+		{"DATABASE_URL", "postgresql://user:palavra@host/y?sslmode=verify-full&sslrootcert=/nobody/made/this"},
+		{"MONGODB_URL", "mongodb://user:palavra@host@other/y"},
+		{"MONGODB_URL", "mongodb://user:palavra@host/y?nobodyknowsthis=1"},
+		{"MONGODB_URL", "mongodb://user:palavra@"},
+		{"MONGODB_URL", "mongodb://user:pal/avra@host"},
+		{"MONGODB_URL", "mongodb://user:pal?avra@host"},
+		{"MONGODB_URL", "mongodb://user:pal%zzavra@host"},
+		{"MONGODB_URL", "mongodb://user:palavra@host/d?tls=maybe"},
+	} {
+		config, err := read(contract.Environment{c[0]: c[1]})
+		if err == nil {
+			_, err = openStores(config)
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), c[0]+": is not a usable URL") || strings.Contains(err.Error(), "avra") ||
+			strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", c[1], err)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+
+	files "disparo/contract"
+
+	"disparo/consumer/internal/contract"
+)
+
+const (
+	appName = "disparo-consumer"
+	// One statement at a time for each loop, and one for health.
+	postgresConnections = 4
+	connectTimeout      = 5 * time.Second
+	// answerTimeout: an answer that takes longer counts as a store that is down; the batch is retried.
+	answerTimeout = 30 * time.Second
+	brokerTimeout = 10 * time.Second
+	heartbeat     = 30 * time.Second
+)
+
+// Stores are the two stores. Nothing is connected before the first statement.
+type Stores struct {
+	postgres   *pgxpool.Pool
+	mongodbURL string
+
+	mutex  sync.Mutex
+	client *mongo.Client
+}
+
+// openStores makes the clients. Answers a ConfigurationError for a URL that its driver cannot read.
+func openStores(config Config) (*Stores, error) {
+	stores := &Stores{mongodbURL: config.MongodbURL}
+	pool, err := openPostgres(config.DatabaseURL)
+	if err != nil {
+		return nil, unusable("DATABASE_URL", config.DatabaseURL, err)
+	}
+	stores.postgres = pool
+	// An SRV record is looked up while the URL is read: that waits for a name server and is done when it connects.
+	if !strings.HasPrefix(config.MongodbURL, connstring.SchemeMongoDBSRV+"://") {
+		if _, err := stores.mongo(); err != nil {
+			// Without the driver's words, which may quote a part of a password.
+			return nil, &contract.ConfigurationError{Variable: "MONGODB_URL", Problem: contract.UnusableURL}
+		}
+	}
+	return stores, nil
+}
+
+// mongo answers the database of the messages.
+func (s *Stores) mongo() (*mongo.Database, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.client == nil {
+		client, err := openMongo(s.mongodbURL)
+		if err != nil {
+			return nil, err
+		}
+		s.client = client
+	}
+	return s.client.Database(contract.MessagesDatabase(s.mongodbURL)), nil
+}
+
+func (s *Stores) close(ctx context.Context) {
+	s.postgres.Close()
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.client != nil {
+		_ = s.client.Disconnect(ctx)
+	}
+}
+
+// probeLedger is the first success of PostgreSQL: it answers, and the ledger is there. No row is touched.
+func probeLedger(ctx context.Context, postgres *pgxpool.Pool) error {
+	for _, statement := range []string{files.AdmitSQL, files.RecordStoredSQL} {
+		if _, err := postgres.Exec(ctx, statement, []string{}, []int32{}); err != nil {
+			return passwordMissing(postgres, err)
+		}
+	}
+	return nil
+}
+
+// passwordMissing tells a missing password from a wrong one: pgx sends an empty one, and the server calls that wrong.
+func passwordMissing(postgres *pgxpool.Pool, err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "28P01" && postgres.Config().ConnConfig.Password == "" {
+		return contract.ErrPasswordMissing
+	}
+	return err
+}
+
+// prepareMessages is the first success of MongoDB: it answers, and the collection has its validator.
+func prepareMessages(ctx context.Context, stores *Stores) error {
+	database, err := stores.mongo()
+	if err != nil {
+		return err
+	}
+	return contract.DeclareMessages(ctx, database)
+}
+
+// connectBroker opens a connection to the broker, and answers the socket below it: closing that ends it at once.
+func connectBroker(rabbitmqURL string) (*amqp.Connection, net.Conn, error) {
+	address := contract.EscapeUserinfo(rabbitmqURL)
+	if _, err := contract.ParseURL(rabbitmqURL); err != nil {
+		return nil, nil, unusable("RABBITMQ_URL", rabbitmqURL, err)
+	}
+	if _, err := amqp.ParseURI(address); err != nil {
+		return nil, nil, unusable("RABBITMQ_URL", rabbitmqURL, err)
+	}
+	connection, socket, err := dialBroker(address)
+	if err == amqp.ErrCredentials {
+		// The broker says nothing and hangs up when a password is wrong, and so does one that dies at this moment.
+		connection, socket, err = dialBroker(address)
+	}
+	if err == amqp.ErrVhost {
+		err = errors.New("the broker closed the connection while it was opened")
+	}
+	return connection, socket, err
+}
+
+func dialBroker(address string) (*amqp.Connection, net.Conn, error) {
+	var socket net.Conn
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(appName)
+	connection, err := amqp.DialConfig(address, amqp.Config{
+		// What an operator wrote into the URL wins.
+		Heartbeat:  heartbeat,
+		Properties: properties,
+		Dial: func(network, address string) (net.Conn, error) {
+			dialed, err := net.DialTimeout(network, address, brokerTimeout)
+			if err != nil {
+				return nil, err
+			}
+			socket = dialed
+			// For the handshake alone: the library takes it away when the connection is open.
+			return dialed, dialed.SetDeadline(time.Now().Add(brokerTimeout))
+		},
+	})
+	return connection, socket, err
+}
+
+func openPostgres(databaseURL string) (*pgxpool.Pool, error) {
+	readable, err := postgresURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(readable)
+	if err != nil {
+		// Without the URL, which the outer error quotes.
+		return nil, cmp.Or(errors.Unwrap(err), errors.New("it cannot be parsed"))
+	}
+	config.MaxConns = postgresConnections
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.RuntimeParams["application_name"] = appName
+	// No prepared statement is left on the server: a pooler between it and us may hand out another connection.
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	return pgxpool.NewWithConfig(context.Background(), config)
+}
+
+func unusable(variable, url string, err error) error {
+	why := strings.Join(strings.Fields(withoutSecrets(err.Error(), url)), " ")
+	return &contract.ConfigurationError{
+		Variable: variable,
+		Problem:  fmt.Sprintf("is not a usable URL (%s); percent-encode special characters", why),
+	}
+}

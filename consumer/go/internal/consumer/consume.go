@@ -1,0 +1,239 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// Services is what the loops know of the three services.
+type Services struct{ postgres, mongodb, rabbitmq *Service }
+
+// Consumer is all that the loops need.
+type Consumer struct {
+	config   Config
+	stores   *Stores
+	services *Services
+	report   *Report
+	stop     Stop
+	log      *slog.Logger
+	// busy: something may be at hand that a drain has to finish.
+	busy atomic.Bool
+}
+
+// nothing is what a statement answers that only succeeds.
+type nothing = struct{}
+
+// run consumes until told to stop, session after session. Answers a ConfigurationError at the start only; later only a bug.
+func (c *Consumer) run() error {
+	session, err := c.start()
+	for fruitless := 0; err == nil; session, err = c.openSession() {
+		c.busy.Store(true)
+		err = c.consumeSession(session)
+		c.busy.Store(false)
+		if err != nil || c.stop.Receiving.Err() != nil {
+			break
+		}
+		// A broker that takes the connection and refuses the rest of it must not be hammered.
+		if fruitless++; session.settled.Load() > 0 {
+			fruitless = 0
+		}
+		pause(c.stop.Receiving, backoff(fruitless+1, rand.Float64()))
+	}
+	if errors.Is(err, ErrInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// start connects to all three side by side: a wrong password of one must not wait for another that is not up yet.
+func (c *Consumer) start() (session *Session, err error) {
+	results := make(chan error, 3)
+	connect := func(action func() error) {
+		go func() {
+			defer exitOnPanic()
+			results <- action()
+		}()
+	}
+	connect(func() (err error) {
+		session, err = c.openSession()
+		return err
+	})
+	connect(func() error {
+		return c.first(c.services.postgres, func(ctx context.Context) error { return probeLedger(ctx, c.stores.postgres) })
+	})
+	connect(func() error {
+		return c.first(c.services.mongodb, func(ctx context.Context) error { return prepareMessages(ctx, c.stores) })
+	})
+	for range 3 {
+		if err := <-results; err != nil {
+			return nil, err
+		}
+	}
+	return session, nil
+}
+
+// first tries until a store answers for the first time.
+func (c *Consumer) first(service *Service, action func(context.Context) error) error {
+	_, err := untilUp(c.stop.Receiving, service, answering(func(ctx context.Context) (nothing, error) {
+		return nothing{}, action(ctx)
+	}))
+	return err
+}
+
+func (c *Consumer) openSession() (*Session, error) {
+	return untilUp(c.stop.Receiving, c.services.rabbitmq, func() (*Session, error) {
+		return openSession(c.config, c.stop, c.services.rabbitmq.lost)
+	})
+}
+
+// consumeSession takes every partition of one session, until told to stop or the session is gone.
+func (c *Consumer) consumeSession(session *Session) error {
+	defer session.close()
+	queues, err := c.subscribe(session)
+	if err != nil {
+		return err
+	}
+	results := make(chan error, len(queues))
+	for _, queue := range queues {
+		go func() {
+			defer exitOnPanic()
+			results <- c.consume(queue)
+		}()
+	}
+	for range queues {
+		if err := <-results; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
+	var queues []*Queue
+	var names []string
+	for _, partition := range c.config.Partitions {
+		queue, err := session.subscribe(partition)
+		if err != nil {
+			bug := c.services.rabbitmq.failed(err)
+			session.end(err)
+			return nil, bug
+		}
+		queues, names = append(queues, queue), append(names, queue.name)
+	}
+	c.log.Info("receiving", "queues", names, "prefetch_each", c.config.PrefetchEach)
+	return queues, nil
+}
+
+// consume takes one partition. Returns when it is told to stop or its session is gone; never for one bad message.
+func (c *Consumer) consume(queue *Queue) error {
+	for {
+		if err := c.consumeBatch(queue); errors.Is(err, ErrInterrupted) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// consumeBatch takes one batch from start to finish. Steps as in consumer/README.md.
+func (c *Consumer) consumeBatch(queue *Queue) error {
+	batch, err := queue.gather() // 1
+	if err != nil {
+		return err
+	}
+	watch := startStopwatch(batch.since)
+	interrupted := queue.session.interrupted
+	chunks, malformed := decode(batch.deliveries)                          // 2
+	admission, written, err := c.admitAndStore(interrupted, chunks, watch) // 3, 4
+	if err != nil {
+		return err
+	}
+	campaigns, err := timed(&watch.record, func() ([]RecordRow, error) {
+		return c.recordAndMark(interrupted, written.accepted(admission.owed)) // 5
+	})
+	if err != nil {
+		return err
+	}
+	outcomes, err := outcomesOf(batch, malformed, admission.verdicts, written)
+	if err != nil {
+		return err
+	}
+	if _, err := timed(&watch.settle, func() (nothing, error) {
+		return nothing{}, settle(queue, outcomes) // 6
+	}); err != nil {
+		return err
+	}
+	c.report.batch(SettledBatch{queue.name, outcomes, written, campaigns, watch}) // 7
+	return nil
+}
+
+// admitAndStore is steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be
+// cancelled.
+func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery, watch *Stopwatch) (admission Admission, written Written, err error) {
+	if len(chunks) == 0 {
+		return admission, written, nil
+	}
+	for failures := 0; ; failures++ {
+		admission, err = timed(&watch.admit, func() (Admission, error) {
+			return untilUp(interrupted, c.services.postgres, answering(func(ctx context.Context) (Admission, error) {
+				return admit(ctx, c.stores.postgres, chunks)
+			}))
+		})
+		if err != nil || len(admission.owed) == 0 {
+			return admission, written, err
+		}
+		done := false
+		written, err = timed(&watch.store, func() (written Written, err error) {
+			written, done, err = attempt(interrupted, c.services.mongodb, failures, answering(func(ctx context.Context) (Written, error) {
+				return c.storeNow(ctx, admission.owed)
+			}))
+			return written, err
+		})
+		if done || err != nil {
+			return admission, written, err
+		}
+	}
+}
+
+func (c *Consumer) storeNow(ctx context.Context, owed []*Delivery) (Written, error) {
+	database, err := c.stores.mongo()
+	if err != nil {
+		return Written{}, err
+	}
+	return store(ctx, database, owed, time.Now())
+}
+
+// recordAndMark is step 5.
+func (c *Consumer) recordAndMark(interrupted context.Context, stored []*Delivery) ([]RecordRow, error) {
+	if len(stored) == 0 {
+		return nil, nil
+	}
+	campaigns, err := untilUp(interrupted, c.services.postgres, answering(func(ctx context.Context) ([]RecordRow, error) {
+		return record(ctx, c.stores.postgres, stored)
+	}))
+	if err != nil {
+		return nil, err
+	}
+	var deleted []RecordRow
+	for _, campaign := range campaigns {
+		if campaign.Deleted {
+			deleted = append(deleted, campaign)
+		}
+	}
+	if len(deleted) == 0 {
+		return campaigns, nil
+	}
+	// Not dropped with the channel: the ledger tells of a deleted campaign only this once.
+	_, err = untilUp(c.stop.Working, c.services.mongodb, answering(func(ctx context.Context) (nothing, error) {
+		database, err := c.stores.mongo()
+		if err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, markDeleted(ctx, database, deleted)
+	}))
+	return campaigns, err
+}

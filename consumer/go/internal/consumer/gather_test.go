@@ -1,0 +1,109 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+func deliveryOf(text string) *Delivery {
+	return &Delivery{message: amqp.Delivery{Body: []byte(text)}}
+}
+
+// bodyOf is a chunk of that many numbers.
+func bodyOf(campaign string, first, size int) string {
+	numbers := strings.TrimSuffix(strings.Repeat(`"+5511999990001",`, size), ",")
+	return fmt.Sprintf(`{"version":1,"campaign_id":"%s","company_id":"d123","message":"oi","first_sequence":%d,"phone_numbers":[%s]}`,
+		campaign, first, numbers)
+}
+
+func waitingWith(prefetch int, sizes ...int) *Waiting {
+	waiting := newWaiting(context.Background(), prefetch)
+	for _, size := range sizes {
+		text := "{"
+		if size > 0 {
+			text = bodyOf("c123", 1, size)
+		}
+		waiting.push(amqp.Delivery{Body: []byte(text)})
+	}
+	return waiting
+}
+
+func TestABatchHasAtMostThePrefetchAndTenThousandNumbers(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		prefetch int
+		sizes    []int
+		batches  []int
+	}{
+		{"all at hand", 10, []int{1, 2, 3}, []int{3}},
+		{"the prefetch", 2, []int{1, 1, 1, 1, 1}, []int{2, 2, 1}},
+		{"exactly 10,000", 10, []int{5_000, 5_000, 1}, []int{2, 1}},
+		{"what goes over waits", 10, []int{4_000, 4_000, 4_000, 4_000}, []int{2, 2}},
+		{"what is malformed brings no number", 10, []int{5_000, 0, 5_000, 0, 1}, []int{4, 1}},
+	} {
+		waiting := waitingWith(c.prefetch, c.sizes...)
+		for _, want := range c.batches {
+			batch, err := waiting.gather()
+			if err != nil || len(batch.deliveries) != want {
+				t.Errorf("%s: %d, wanted %d (%v)", c.name, len(batch.deliveries), want, err)
+			}
+		}
+		if left := len(waiting.atHand()); left != 0 {
+			t.Errorf("%s: %d left", c.name, left)
+		}
+	}
+}
+
+func TestABatchKeepsTheOrderOfTheQueue(t *testing.T) {
+	waiting := newWaiting(context.Background(), 3)
+	for tag := range uint64(7) {
+		waiting.push(amqp.Delivery{DeliveryTag: tag})
+	}
+	next := uint64(0)
+	for next < 7 {
+		batch, err := waiting.gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, delivery := range batch.deliveries {
+			if delivery.message.DeliveryTag != next {
+				t.Fatalf("%d, wanted %d", delivery.message.DeliveryTag, next)
+			}
+			next++
+		}
+	}
+}
+
+func TestAFullBatchDoesNotLinger(t *testing.T) {
+	begin := time.Now()
+	if _, err := waitingWith(2, 0, 0).gather(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > linger {
+		t.Errorf("lingered for %s", took)
+	}
+}
+
+func TestWhatWasFetchedStaysWhenItIsOver(t *testing.T) {
+	over, end := context.WithCancel(context.Background())
+	waiting := newWaiting(over, 5)
+	result := make(chan error)
+	go func() {
+		_, err := waiting.gather()
+		result <- err
+	}()
+	end()
+	if err := <-result; !errors.Is(err, ErrInterrupted) {
+		t.Error(err)
+	}
+	waiting.push(amqp.Delivery{})
+	if batch, err := waiting.gather(); !errors.Is(err, ErrInterrupted) || batch.deliveries != nil {
+		t.Error("gathered after the end", err)
+	}
+}

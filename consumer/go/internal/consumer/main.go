@@ -1,0 +1,125 @@
+// Package consumer takes campaign chunks from RabbitMQ, writes one MongoDB document a number and brings the campaign to
+// `enviado` in PostgreSQL. consumer/README.md is the text that it follows; each step is a file of that name.
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"disparo/consumer/internal/contract"
+)
+
+// storesCloseTimeout: a store that does not answer must not hold up the end.
+const storesCloseTimeout = 3 * time.Second
+
+// Main runs the consumer until it is told to stop, and answers the exit code.
+func Main() int {
+	defer exitOnPanic()
+	err := consumeUntilStopped()
+	var configuration *contract.ConfigurationError
+	switch {
+	case err == nil:
+		return contract.ExitDrained
+	case errors.As(err, &configuration):
+		fmt.Fprintln(os.Stderr, configuration)
+		return contract.ExitConfiguration
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return contract.ExitBug
+}
+
+func consumeUntilStopped() error {
+	config, err := readConfigHere()
+	if err != nil {
+		return err
+	}
+	log := newLog(os.Stdout, config.LogLevel)
+	stop := stopOnSignals(func() {
+		log.Warn("forced to stop; what was at hand comes again")
+		os.Exit(contract.ExitForced)
+	})
+	stores, err := openStores(config)
+	if err != nil {
+		return err
+	}
+	report := newReport(log)
+	services := servicesOf(config, log, report)
+	if config.MetricsPort != 0 {
+		if err := serveHealth(config.MetricsPort, stores, services, report); err != nil {
+			return err
+		}
+	}
+	consumer := &Consumer{config: config, stores: stores, services: services, report: report, stop: stop, log: log}
+	if err := consumer.runUntilStopped(); err != nil {
+		return err
+	}
+	log.Info("drained")
+	return nil
+}
+
+// runUntilStopped runs. While it connects there is nothing to finish, and that attempt is not waited for.
+func (c *Consumer) runUntilStopped() error {
+	running := make(chan error, 1)
+	go func() {
+		defer exitOnPanic()
+		running <- c.run()
+	}()
+	select {
+	case err := <-running:
+		return err
+	case <-c.stop.Receiving.Done():
+	}
+	if !c.busy.Load() {
+		return nil
+	}
+	err := <-running
+	closeWithin(storesCloseTimeout, c.stores)
+	return err
+}
+
+func readConfigHere() (Config, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return Config{}, err
+	}
+	env, err := contract.ReadEnvironment(os.Environ(), contract.FindRoot(folder))
+	if err != nil {
+		return Config{}, err
+	}
+	return ReadConfig(env)
+}
+
+func servicesOf(config Config, log *slog.Logger, report *Report) *Services {
+	return &Services{
+		postgres: &Service{title: "PostgreSQL", variable: "DATABASE_URL", url: config.DatabaseURL, log: log, countRetry: report.countRetry("postgres")},
+		mongodb:  &Service{title: "MongoDB", variable: "MONGODB_URL", url: config.MongodbURL, log: log, countRetry: report.countRetry("mongodb")},
+		rabbitmq: &Service{title: "RabbitMQ", variable: "RABBITMQ_URL", url: config.RabbitmqURL, log: log},
+	}
+}
+
+func closeWithin(timeout time.Duration, stores *Stores) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		stores.close(ctx)
+	}()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
+}
+
+// exitOnPanic gives a bug its exit code: Go's own is 2. It is deferred in every goroutine.
+func exitOnPanic() {
+	if bug := recover(); bug != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", bug, debug.Stack())
+		os.Exit(contract.ExitBug)
+	}
+}

@@ -1,0 +1,46 @@
+package consumer
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	files "disparo/contract"
+
+	"disparo/consumer/internal/contract"
+)
+
+// RecordRow is a row of record-stored.sql: a campaign whose counters moved.
+type RecordRow struct {
+	ID      string
+	Status  string
+	Total   int64
+	Stored  int64
+	Deleted bool
+}
+
+// record is step 5. It records chunks as stored. Answers the campaigns that moved; none when a retry finds them recorded.
+func record(ctx context.Context, postgres *pgxpool.Pool, stored []*Delivery) ([]RecordRow, error) {
+	ids := make([]string, len(stored))
+	firsts := make([]int32, len(stored))
+	for i, at := range stored {
+		ids[i], firsts[i] = at.chunk.CampaignID, at.chunk.FirstSequence
+	}
+	rows, err := postgres.Query(ctx, files.RecordStoredSQL, ids, firsts)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[RecordRow])
+}
+
+// markDeleted is step 5 of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since.
+func markDeleted(ctx context.Context, mongo *mongo.Database, deleted []RecordRow) error {
+	for _, campaign := range deleted {
+		if err := contract.MarkMessagesDeleted(ctx, mongo, campaign.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package consumer
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"disparo/consumer/internal/contract"
+)
+
+func TestWhatADeliveryGets(t *testing.T) {
+	reason := DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}
+	refused := DeadReason{RefusedByStore, "/ must match the validator of the collection"}
+	for _, c := range []struct {
+		verdict Verdict
+		refused bool
+		want    Verdict
+	}{
+		{Verdict{Dead: reason}, false, Verdict{Dead: reason}},
+		{Verdict{As: LetGo}, false, Verdict{As: LetGo}},
+		{Verdict{As: Repeated}, false, Verdict{As: Repeated}},
+		{Verdict{As: Owed}, true, Verdict{Dead: refused}},
+		{Verdict{As: Owed}, false, Verdict{As: Stored}},
+	} {
+		if got := outcomeOf(c.verdict, c.refused); got != c.want {
+			t.Errorf("%+v, %v: %+v", c.verdict, c.refused, got)
+		}
+	}
+}
+
+func TestADeliveryWithoutAVerdictIsABug(t *testing.T) {
+	batch := Batch{deliveries: []*Delivery{deliveryOf("{")}}
+	if _, err := outcomesOf(batch, nil, nil, Written{}); !errors.Is(err, errNoVerdict) {
+		t.Error(err)
+	}
+}
+
+func TestADeadLetterIsTheMessageAsItCame(t *testing.T) {
+	at := time.Unix(1_764_000_000, 0)
+	message := amqp.Delivery{
+		Headers:     amqp.Table{"traceparent": "t", "nested": amqp.Table{"a": int64(1)}},
+		ContentType: "application/json", ContentEncoding: "identity", DeliveryMode: amqp.Transient, Priority: 3,
+		CorrelationId: "c", ReplyTo: "r", Expiration: "60000", MessageId: "m", Timestamp: at, Type: "t", UserId: "u", AppId: "a",
+		Body: []byte("{"),
+	}
+	want := amqp.Publishing{
+		Headers: amqp.Table{
+			"traceparent": "t", "nested": amqp.Table{"a": int64(1)},
+			"reason": "not_json", "detail": "/ must be one JSON value", "source_queue": "q",
+		},
+		ContentType: "application/json", ContentEncoding: "identity", DeliveryMode: amqp.Persistent, Priority: 3,
+		CorrelationId: "c", ReplyTo: "r", MessageId: "m", Timestamp: at, Type: "t", AppId: "a",
+		Body: []byte("{"),
+	}
+	if got := asItCame(message, DeadReason{NotJSON, "/ must be one JSON value"}, "q"); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if len(message.Headers) != 2 {
+		t.Error("the headers of the delivery were changed")
+	}
+}
+
+func TestStep3JudgesByTheUpperRowThatFits(t *testing.T) {
+	two := int32(2)
+	key := contract.Key{CampaignID: "c123", FirstSequence: 1}
+	known := AdmitRow{Key: key, CampaignKnown: true, Size: &two, Running: true}
+	with := func(change func(*AdmitRow)) []AdmitRow {
+		row := known
+		change(&row)
+		return []AdmitRow{row}
+	}
+	for _, c := range []struct {
+		name string
+		rows []AdmitRow
+		want []Verdict
+		owed int
+	}{
+		{"owed once, then repeated", []AdmitRow{known}, []Verdict{{As: Owed}, {As: Repeated}}, 1},
+		{"stored", with(func(r *AdmitRow) { r.Stored = true }), []Verdict{{As: Repeated}, {As: Repeated}}, 0},
+		{"stored and not running", with(func(r *AdmitRow) { r.Stored, r.Running = true, false }), []Verdict{{As: LetGo}, {As: LetGo}}, 0},
+		{"another size and not running", with(func(r *AdmitRow) { *r = AdmitRow{Key: key, CampaignKnown: true, Size: new(int32)} }),
+			twice(DeadReason{UnknownChunk, "/phone_numbers must have the size that the ledger has"}), 0},
+		{"no chunk", with(func(r *AdmitRow) { r.Size = nil }), twice(DeadReason{UnknownChunk, "/first_sequence must be in the ledger"}), 0},
+		{"no campaign", with(func(r *AdmitRow) { *r = AdmitRow{Key: key} }), twice(DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}), 0},
+		{"no row", nil, twice(DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}), 0},
+	} {
+		chunks, _ := decode([]*Delivery{deliveryOf(bodyOf("c123", 1, 2)), deliveryOf(bodyOf("c123", 1, 2))})
+		admission := judge(chunks, c.rows)
+		got := []Verdict{admission.verdicts[chunks[0]], admission.verdicts[chunks[1]]}
+		if !reflect.DeepEqual(got, c.want) || len(admission.owed) != c.owed {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+func twice(dead DeadReason) []Verdict { return []Verdict{{Dead: dead}, {Dead: dead}} }

@@ -1,0 +1,43 @@
+package consumer
+
+import (
+	"log/slog"
+	"math"
+	"time"
+)
+
+// Stopwatch has the time of each step of one batch. Of steps 3 and 4 that were repeated, all attempts and waits count.
+type Stopwatch struct {
+	since                                time.Time
+	gather, admit, store, record, settle time.Duration
+}
+
+// startStopwatch begins at the first delivery at hand; what has passed until now is the gathering.
+func startStopwatch(since time.Time) *Stopwatch {
+	return &Stopwatch{since: since, gather: time.Since(since)}
+}
+
+// timed adds the time that an action takes to a step.
+func timed[T any](step *time.Duration, action func() (T, error)) (T, error) {
+	begin := time.Now()
+	result, err := action()
+	*step += time.Since(begin)
+	return result, err
+}
+
+// timings are gather_ms and so on, to a tenth of a millisecond.
+func (s *Stopwatch) timings() []slog.Attr {
+	ms := func(key string, took time.Duration) slog.Attr {
+		return slog.Float64(key, math.Round(float64(took)/float64(time.Millisecond)*10)/10)
+	}
+	return []slog.Attr{
+		ms("gather_ms", s.gather),
+		ms("admit_ms", s.admit),
+		ms("store_ms", s.store),
+		ms("record_ms", s.record),
+		ms("settle_ms", s.settle),
+	}
+}
+
+// seconds since the first delivery was at hand.
+func (s *Stopwatch) seconds() float64 { return time.Since(s.since).Seconds() }

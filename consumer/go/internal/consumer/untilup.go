@@ -1,0 +1,172 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"disparo/consumer/internal/contract"
+)
+
+const (
+	firstRetry   = 100 * time.Millisecond
+	longestRetry = 10 * time.Second
+)
+
+// ErrInterrupted says that what is at hand is dropped: working is over, or the channel of the batch is gone.
+var ErrInterrupted = errors.New("interrupted")
+
+type state int
+
+const (
+	unknown state = iota
+	up
+	lost
+	down
+	ledgerMissing
+)
+
+// Service is one of the three services: whether it is up, as the loops see it. It says each change of that once.
+type Service struct {
+	title      string
+	variable   string
+	url        string
+	log        *slog.Logger
+	countRetry func()
+
+	mutex  sync.Mutex
+	state  state
+	everUp bool
+}
+
+// IsUp tells whether the last attempt succeeded.
+func (s *Service) IsUp() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.state == up
+}
+
+// succeeded: an attempt did.
+func (s *Service) succeeded() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.state != up && s.state != unknown {
+		s.log.Info(s.title + " is back")
+	}
+	s.state, s.everUp = up, true
+}
+
+// lost: a connection that was up is gone; whether the service is down, the next attempt tells.
+func (s *Service) lost(err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.state != up {
+		return
+	}
+	s.state = lost
+	s.log.Info("the connection to " + s.title + " is gone: " + describe(err, s.url))
+}
+
+// failed: an attempt did. Answers what a retry cannot heal: before the first success a refusal.
+func (s *Service) failed(err error) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	var configuration *contract.ConfigurationError
+	if errors.Is(err, ErrInterrupted) || errors.As(err, &configuration) {
+		return err
+	}
+	if refused := contract.Refusal(err); refused != "" && !s.everUp {
+		return &contract.ConfigurationError{Variable: s.variable, Problem: refused}
+	}
+	if s.countRetry != nil {
+		s.countRetry()
+	}
+	next, reason := down, ""
+	if isLedgerMissing(err) {
+		next, reason = ledgerMissing, "the tables of the ledger are not there yet"
+	}
+	if next == s.state {
+		return nil
+	}
+	if reason == "" {
+		reason = describe(err, s.url)
+	}
+	s.state = next
+	s.log.Error("waiting for " + s.title + ": " + reason)
+	return nil
+}
+
+// isLedgerMissing: undefined_table or undefined_function, the migrations have not run yet.
+func isLedgerMissing(err error) bool {
+	var postgres *pgconn.PgError
+	return errors.As(err, &postgres) && (postgres.Code == "42P01" || postgres.Code == "42883")
+}
+
+// backoff is the wait after a number of failures in a row:
+//
+//	failures      1    2    3    4      5      6      7  8 and more
+//	at most, ms 100  200  400  800  1,600  3,200  6,400      10,000
+//
+// each shortened by a random part of up to a half, so that consumers do not come back all at once.
+func backoff(failures int, random float64) time.Duration {
+	longest := longestRetry
+	if doublings := failures - 1; doublings < 7 {
+		longest = min(firstRetry<<doublings, longestRetry)
+	}
+	return time.Duration(float64(longest) * (1 - random/2))
+}
+
+// pause waits, unless the context is done.
+func pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// attempt is one attempt. False when the service was down; the wait before the next attempt is then over.
+//
+// An action is not handed the context: what was begun is finished, so that the caller knows what was done.
+func attempt[T any](ctx context.Context, service *Service, failures int, action func() (T, error)) (result T, done bool, err error) {
+	if ctx.Err() != nil {
+		return result, false, ErrInterrupted
+	}
+	result, err = action()
+	if err == nil {
+		service.succeeded()
+		return result, true, nil
+	}
+	if err = service.failed(err); err != nil {
+		return result, false, err
+	}
+	pause(ctx, backoff(failures+1, rand.Float64()))
+	if ctx.Err() != nil {
+		return result, false, ErrInterrupted
+	}
+	return result, false, nil
+}
+
+// untilUp tries until the service is up. Answers ErrInterrupted when the context is done, and what a retry cannot heal.
+func untilUp[T any](ctx context.Context, service *Service, action func() (T, error)) (T, error) {
+	for failures := 0; ; failures++ {
+		if result, done, err := attempt(ctx, service, failures, action); done || err != nil {
+			return result, err
+		}
+	}
+}
+
+// answering gives a statement the time that an answer may take, and no other end: what was begun is finished.
+func answering[T any](statement func(context.Context) (T, error)) func() (T, error) {
+	return func() (T, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		defer cancel()
+		return statement(ctx)
+	}
+}

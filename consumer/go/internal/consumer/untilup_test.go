@@ -1,0 +1,159 @@
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"disparo/consumer/internal/contract"
+)
+
+func TestBackoffDoublesUpToTenSecondsAndIsShortenedByAtMostAHalf(t *testing.T) {
+	for failures, longest := range map[int]int{1: 100, 2: 200, 3: 400, 4: 800, 5: 1_600, 6: 3_200, 7: 6_400, 8: 10_000, 9: 10_000, 1 << 40: 10_000} {
+		want := time.Duration(longest) * time.Millisecond
+		if most, least := backoff(failures, 0), backoff(failures, 1); most != want || least != want/2 {
+			t.Errorf("%d: %s to %s", failures, least, most)
+		}
+	}
+}
+
+func serviceThatLogsTo(out *bytes.Buffer) *Service {
+	return &Service{title: "PostgreSQL", variable: "DATABASE_URL", url: "postgresql://u:palavra@h/d", log: newLog(out, "info")}
+}
+
+func said(out *bytes.Buffer) (lines []string) {
+	for line := range strings.Lines(out.String()) {
+		var read struct {
+			Level int
+			Msg   string
+		}
+		if err := json.Unmarshal([]byte(line), &read); err != nil {
+			panic(err)
+		}
+		lines = append(lines, fmt.Sprint(read.Level, " ", read.Msg))
+	}
+	return lines
+}
+
+func TestEachChangeOfStateIsSaidOnce(t *testing.T) {
+	var out bytes.Buffer
+	service := serviceThatLogsTo(&out)
+	retries := 0
+	service.countRetry = func() { retries++ }
+	refused := errors.New("dial tcp 127.0.0.1:1: connect: connection refused")
+	for _, err := range []error{refused, refused, &pgconn.PgError{Code: "42P01"}, &pgconn.PgError{Code: "42883"}} {
+		if err := service.failed(err); err != nil {
+			t.Fatal(err)
+		}
+	}
+	service.succeeded()
+	service.succeeded()
+	service.lost(errors.New("EOF palavra"))
+	service.lost(errors.New("EOF"))
+	service.succeeded()
+	want := []string{
+		"50 waiting for PostgreSQL: connection refused at 127.0.0.1:1",
+		"50 waiting for PostgreSQL: the tables of the ledger are not there yet",
+		"30 PostgreSQL is back",
+		"30 the connection to PostgreSQL is gone: EOF ***",
+		"30 PostgreSQL is back",
+	}
+	if got := said(&out); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%q", got)
+	}
+	if retries != 4 || !service.IsUp() {
+		t.Error(retries)
+	}
+}
+
+func TestARefusalStopsTheStartAndNothingLater(t *testing.T) {
+	var out bytes.Buffer
+	service := serviceThatLogsTo(&out)
+	wrong := &pgconn.PgError{Code: "28P01", Message: "password authentication failed"}
+	var refused *contract.ConfigurationError
+	if err := service.failed(wrong); !errors.As(err, &refused) || err.Error() != "DATABASE_URL: the user or the password is wrong" {
+		t.Error(err)
+	}
+	service.succeeded()
+	if err := service.failed(wrong); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUntilUpTriesAgainUntilItIsToldToStop(t *testing.T) {
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(context.Background())
+	tries := 0
+	answer, err := untilUp(ctx, serviceThatLogsTo(&out), func() (int, error) {
+		if tries++; tries < 3 {
+			return 0, errors.New("down")
+		}
+		return tries, nil
+	})
+	if answer != 3 || err != nil {
+		t.Error(answer, err)
+	}
+	_, err = untilUp(ctx, serviceThatLogsTo(&out), func() (int, error) {
+		cancel()
+		return 0, errors.New("down")
+	})
+	if !errors.Is(err, ErrInterrupted) {
+		t.Error(err)
+	}
+}
+
+func TestWhatWasDoneIsKnownThoughTheContextEndedMeanwhile(t *testing.T) {
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(context.Background())
+	answer, err := untilUp(ctx, serviceThatLogsTo(&out), func() (int, error) {
+		cancel()
+		return 1, nil
+	})
+	if answer != 1 || err != nil {
+		t.Error(answer, err)
+	}
+}
+
+func TestAReasonIsOneLineWithoutASecret(t *testing.T) {
+	const url = "postgresql://u:pala%40vra@h/d"
+	for text, want := range map[string]string{
+		"failed to connect to `h`:\n\t127.0.0.1:1 (h): dial error: dial tcp [::1]:1: connect: connection refused": "connection refused at [::1]:1",
+		"dial tcp: lookup nobody.example on 10.0.0.1:53: no such host":                                            "unknown host nobody.example",
+		"lookup nobody.example: no such host":                                                                     "unknown host nobody.example",
+		"read: i/o timeout\nmore":                                                                                 "timed out (read: i/o timeout more)",
+		"said pala%40vra and pala@vra and " + url:                                                                 "said *** and *** and ***",
+		"E11000 dup key: { _id: \"c:1\" }":                                                                        "E11000",
+		"document of +5511999990001 failed":                                                                       "document of *** failed",
+	} {
+		if got := describe(errors.New(text), url); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	if got := describe(fmt.Errorf("statement: %w", context.DeadlineExceeded), url); got != "timed out (statement: context deadline exceeded)" {
+		t.Error(got)
+	}
+}
+
+func TestALogLineHasTheFieldsOfTheOtherConsumers(t *testing.T) {
+	var out bytes.Buffer
+	log := newLog(&out, "warn")
+	log.Info("not said")
+	log.Warn("dead letter", "reason", "not_json")
+	form := regexp.MustCompile(`^\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":40,"msg":"dead letter","pid":\d+,"hostname":"[^"]*","name":"consumer-go","reason":"not_json"\}\n$`)
+	if !form.MatchString(out.String()) {
+		t.Error(out.String())
+	}
+	out.Reset()
+	newLog(&out, "silent").Error("not said")
+	if out.Len() > 0 {
+		t.Error(out.String())
+	}
+}

@@ -1,0 +1,120 @@
+// Package contract is what every app of Disparo agrees on: configuration, queues, statements, documents. It is the twin
+// of consumer/contract/src; what stands in a file of consumer/contract is taken from there.
+package contract
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// How an app of Disparo ends (sysexits.h where it has a name). The same in every language.
+const (
+	// ExitDrained says: told to stop, and everything at hand was finished.
+	ExitDrained = 0
+	// ExitBug says: a bug.
+	ExitBug = 1
+	// ExitForced says: the grace time ran out, or a second signal came; what was at hand comes again.
+	ExitForced = 75
+	// ExitConfiguration says: something that cannot heal by waiting, as a wrong value, password, vhost, certificate, queue.
+	ExitConfiguration = 78
+)
+
+// ConfigurationError is a value that stops the start: one line that names the variable and never shows a secret.
+type ConfigurationError struct {
+	Variable string
+	Problem  string
+}
+
+func (e *ConfigurationError) Error() string { return e.Variable + ": " + e.Problem }
+
+// Environment is the configuration as text, by key. What is unset is not in it.
+type Environment map[string]string
+
+var wholeNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
+
+// Integer is a whole number between least and most, or the default when unset.
+func (env Environment) Integer(key string, least, most, fallback int) (int, error) {
+	text, set := env[key]
+	if !set {
+		return fallback, nil
+	}
+	if value, err := strconv.Atoi(text); err == nil && wholeNumber.MatchString(text) && value >= least && value <= most {
+		return value, nil
+	}
+	return 0, &ConfigurationError{key, fmt.Sprintf(`must be a whole number from %d to %d, not "%s"`, least, most, text)}
+}
+
+// Word is one of a fixed list of words, or the default when unset.
+func (env Environment) Word(key string, words []string, fallback string) (string, error) {
+	value, set := env[key]
+	if !set {
+		value = fallback
+	}
+	if slices.Contains(words, value) {
+		return value, nil
+	}
+	return "", &ConfigurationError{key, fmt.Sprintf(`must be one of %s, not "%s"`, strings.Join(words, ", "), value)}
+}
+
+// URL is the URL of a service; its scheme must be one of those given. The error does not show it.
+func (env Environment) URL(key string, schemes ...string) (string, error) {
+	text, set := env[key]
+	wanted := strings.Join(schemes, ":// or ") + "://"
+	if !set {
+		return "", &ConfigurationError{key, fmt.Sprintf(`is not set; give a URL that begins with %s, or run "npm run services"`, wanted)}
+	}
+	scheme, _, found := strings.Cut(text, "://")
+	if !found || !slices.Contains(schemes, scheme) {
+		return "", &ConfigurationError{key, "must begin with " + wanted}
+	}
+	// MongoDB's lists of hosts are no URL of the WHATWG; its driver parses those.
+	if !slices.Contains(schemes, "mongodb") && !isURL(text) {
+		return "", &ConfigurationError{key, "is not a URL; a password with special characters must be percent-encoded"}
+	}
+	return text, nil
+}
+
+// SharedConfiguration is what every app of Disparo is told.
+type SharedConfiguration struct {
+	DatabaseURL string
+	MongodbURL  string
+	RabbitmqURL string
+	// QueuePrefix begins the names of exchanges and queues.
+	QueuePrefix string
+	// QueuePartitions is how many queues stand side by side, numbered from 0.
+	QueuePartitions int
+	LogLevel        string
+}
+
+var (
+	logLevels       = []string{"trace", "debug", "info", "warn", "error", "silent"}
+	queuePrefixForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+)
+
+// Shared reads the keys that all apps share. Answers a ConfigurationError for the first that is wrong or missing.
+func (env Environment) Shared() (shared SharedConfiguration, err error) {
+	shared.QueuePrefix = "disparo"
+	if prefix, set := env["QUEUE_PREFIX"]; set {
+		shared.QueuePrefix = prefix
+	}
+	if !queuePrefixForm.MatchString(shared.QueuePrefix) {
+		return shared, &ConfigurationError{"QUEUE_PREFIX", "must be 1 to 100 letters, digits, dots, dashes or underscores"}
+	}
+	if shared.DatabaseURL, err = env.URL("DATABASE_URL", "postgresql", "postgres"); err != nil {
+		return shared, err
+	}
+	if shared.MongodbURL, err = env.URL("MONGODB_URL", "mongodb", "mongodb+srv"); err != nil {
+		return shared, err
+	}
+	if shared.RabbitmqURL, err = env.URL("RABBITMQ_URL", "amqp", "amqps"); err != nil {
+		return shared, err
+	}
+	if shared.QueuePartitions, err = env.Integer("QUEUE_PARTITIONS", 1, 64, 1); err != nil {
+		return shared, err
+	}
+	shared.LogLevel, err = env.Word("LOG_LEVEL", logLevels, "info")
+	return shared, err
+}

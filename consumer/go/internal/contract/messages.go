@@ -1,0 +1,85 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	files "disparo/contract"
+)
+
+// Messages is the collection of all messages. It has no index but _id: a second one costs half the speed and more.
+const Messages = "messages"
+
+const (
+	unauthorized    = 13
+	namespaceExists = 48
+)
+
+// MessagesWriteConcern makes a document count as stored only when it survives the death of mongod, whatever the URL says.
+func MessagesWriteConcern() *writeconcern.WriteConcern {
+	journal := true
+	return &writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}
+}
+
+// MessageID is the _id of a number's document: storing a number twice is impossible, a campaign is a range in order.
+func MessageID(campaignID string, sequence int32) string {
+	return fmt.Sprintf("%s:%09d", campaignID, sequence)
+}
+
+// MessageRange is the filter of the _id that holds a campaign's documents.
+func MessageRange(campaignID string) bson.D {
+	// ';' follows ':' in ASCII, so it ends the range of this campaign and of no other.
+	return bson.D{{Key: "$gt", Value: MessageID(campaignID, 0)}, {Key: "$lt", Value: campaignID + ";"}}
+}
+
+var databaseInURL = regexp.MustCompile(`^[^:]+://[^/]+/([^?]+)`)
+
+// MessagesDatabase is the database in a MongoDB URL, or `disparo`.
+func MessagesDatabase(mongodbURL string) string {
+	if found := databaseInURL.FindStringSubmatch(mongodbURL); found != nil {
+		if name, err := url.PathUnescape(found[1]); err == nil {
+			return name
+		}
+	}
+	return "disparo"
+}
+
+// DeclareMessages creates the collection with its validator, or brings the validator of an existing one up to date.
+func DeclareMessages(ctx context.Context, database *mongo.Database) error {
+	var validator bson.D
+	if err := bson.UnmarshalExtJSON(files.MessagesValidatorJSON, false, &validator); err != nil {
+		return err
+	}
+	err := database.CreateCollection(ctx, Messages, options.CreateCollection().SetValidator(validator))
+	var refused mongo.CommandError
+	if errors.As(err, &refused) && refused.Code == namespaceExists {
+		command := bson.D{{Key: "collMod", Value: Messages}, {Key: "validator", Value: validator}}
+		err = database.RunCommand(ctx, command).Err()
+		if errors.As(err, &refused) && refused.Code == unauthorized {
+			// MongoDB's role readWrite may create a collection and not change one: such a user keeps the validator that is there.
+			return nil
+		}
+	}
+	return err
+}
+
+// MarkMessagesDeleted marks all stored documents of a deleted campaign. Safe to repeat.
+func MarkMessagesDeleted(ctx context.Context, database *mongo.Database, campaignID string) error {
+	messages := database.Collection(Messages, options.Collection().SetWriteConcern(MessagesWriteConcern()))
+	filter := bson.D{{Key: "_id", Value: MessageRange(campaignID)}, {Key: "deleted", Value: false}}
+	change := bson.D{{Key: "$set", Value: bson.D{
+		{Key: "deleted", Value: true},
+		{Key: "updated_at", Value: bson.NewDateTimeFromTime(time.Now())},
+	}}}
+	_, err := messages.UpdateMany(ctx, filter, change)
+	return err
+}

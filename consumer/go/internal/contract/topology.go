@@ -1,0 +1,97 @@
+package contract
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	files "disparo/contract"
+)
+
+type exchangeTemplate struct {
+	Name    string
+	Type    string
+	Durable bool
+}
+
+type queueTemplate struct {
+	Name       string
+	RoutingKey string `json:"routing_key"`
+	Durable    bool
+	Arguments  map[string]any
+}
+
+var template = func() (parsed struct {
+	Exchange   exchangeTemplate
+	Queue      queueTemplate
+	DeadLetter struct {
+		Exchange exchangeTemplate
+		Queue    queueTemplate
+	} `json:"dead_letter"`
+}) {
+	if err := json.Unmarshal(files.TopologyJSON, &parsed); err != nil {
+		panic(err)
+	}
+	return parsed
+}()
+
+// Topology has the names on the broker that topology.json gives for a prefix.
+type Topology struct {
+	Prefix string
+	// Partitions is how many queues there are, numbered from 0.
+	Partitions int
+}
+
+// Queue is the name of a partition's queue.
+func (t Topology) Queue(partition int) string { return t.fill(template.Queue.Name, partition) }
+
+// DeadLetterExchange is where dead letters are published.
+func (t Topology) DeadLetterExchange() string { return t.fill(template.DeadLetter.Exchange.Name, 0) }
+
+// Declare makes exchanges, queues and bindings, all durable and with identical arguments in every app, so that whoever
+// starts first on an empty broker creates them. Idempotent. The broker refuses with 406 and closes the channel when one
+// exists with other arguments.
+func (t Topology) Declare(channel *amqp.Channel) error {
+	dead := template.DeadLetter
+	if err := t.declareExchange(channel, dead.Exchange); err != nil {
+		return err
+	}
+	if err := t.declareQueue(channel, dead.Queue, dead.Exchange, 0); err != nil {
+		return err
+	}
+	if err := t.declareExchange(channel, template.Exchange); err != nil {
+		return err
+	}
+	for partition := range t.Partitions {
+		if err := t.declareQueue(channel, template.Queue, template.Exchange, partition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t Topology) declareExchange(channel *amqp.Channel, exchange exchangeTemplate) error {
+	return channel.ExchangeDeclare(t.fill(exchange.Name, 0), exchange.Type, exchange.Durable, false, false, false, nil)
+}
+
+func (t Topology) declareQueue(channel *amqp.Channel, queue queueTemplate, exchange exchangeTemplate, partition int) error {
+	arguments := amqp.Table{}
+	for key, value := range queue.Arguments {
+		if text, is := value.(string); is {
+			value = t.fill(text, partition)
+		}
+		arguments[key] = value
+	}
+	name := t.fill(queue.Name, partition)
+	if _, err := channel.QueueDeclare(name, queue.Durable, false, false, false, arguments); err != nil {
+		return err
+	}
+	return channel.QueueBind(name, t.fill(queue.RoutingKey, partition), t.fill(exchange.Name, partition), false, nil)
+}
+
+func (t Topology) fill(text string, partition int) string {
+	// One pass: a prefix is never filled itself.
+	return strings.NewReplacer("{prefix}", t.Prefix, "{partition}", strconv.Itoa(partition)).Replace(text)
+}

@@ -1,0 +1,74 @@
+use super::*;
+
+fn given(changes: &[(&str, &str)]) -> Environment {
+    let urls = [
+        ("DATABASE_URL", "postgresql://u:secret@h/d"),
+        ("MONGODB_URL", "mongodb://u:secret@h1,h2/d"),
+        ("RABBITMQ_URL", "amqp://u:secret@h"),
+    ];
+    urls.iter()
+        .chain(changes)
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+#[test]
+fn what_is_not_set_has_its_default() {
+    let config = read_config(&given(&[])).expect("a configuration");
+    assert_eq!(config.queue_prefix, "disparo");
+    assert_eq!((config.queue_partitions, config.partitions.as_slice()), (1, &[0][..]));
+    assert_eq!((config.prefetch_each, config.metrics_port, config.log_level), (250, None, Level::Info));
+}
+
+#[test]
+fn the_partitions_share_the_prefetch_evenly_and_have_at_least_one_each() {
+    let each = |partitions, prefetch| {
+        let env = given(&[("QUEUE_PARTITIONS", partitions), ("PREFETCH", prefetch)]);
+        read_config(&env).expect("a configuration").prefetch_each
+    };
+    assert_eq!((each("4", "250"), each("64", "10"), each("1", "1000")), (62, 1, 1_000));
+    let env = given(&[("QUEUE_PARTITIONS", "4"), ("CONSUMER_PARTITIONS", " 2, 0")]);
+    assert_eq!(read_config(&env).expect("a configuration").partitions, [2, 0]);
+}
+
+#[test]
+fn each_wrong_value_is_refused_with_the_sentence_that_every_language_has() {
+    let cases = [
+        ("QUEUE_PREFIX", "a b", "must be 1 to 100 letters, digits, dots, dashes or underscores"),
+        ("DATABASE_URL", "mysql://u:secret@h", "must begin with postgresql:// or postgres://"),
+        (
+            "DATABASE_URL",
+            "postgresql://u:secret@:x/y",
+            "is not a URL; a password with special characters must be percent-encoded",
+        ),
+        ("RABBITMQ_URL", "localhost:5672", "must begin with amqp:// or amqps://"),
+        ("QUEUE_PARTITIONS", "65", "must be a whole number from 1 to 64, not \"65\""),
+        ("QUEUE_PARTITIONS", "+1", "must be a whole number from 1 to 64, not \"+1\""),
+        ("PREFETCH", "0", "must be a whole number from 1 to 1000, not \"0\""),
+        ("PREFETCH", "0000000001", "must be a whole number from 1 to 1000, not \"0000000001\""),
+        ("METRICS_PORT", "70000", "must be a whole number from 1 to 65535, not \"70000\""),
+        ("LOG_LEVEL", "loud", "must be one of trace, debug, info, warn, error, silent, not \"loud\""),
+        (
+            "CONSUMER_PARTITIONS",
+            "0,1",
+            "must be different whole numbers from 0 to 0 (QUEUE_PARTITIONS is 1), separated by commas",
+        ),
+        (
+            "CONSUMER_PARTITIONS",
+            "0,0",
+            "must be different whole numbers from 0 to 0 (QUEUE_PARTITIONS is 1), separated by commas",
+        ),
+    ];
+    for (key, value, problem) in cases {
+        let refused = read_config(&given(&[(key, value)])).expect_err(key);
+        assert_eq!(refused, ConfigurationError::new(key, problem));
+        assert!(!refused.to_string().contains("secret"));
+    }
+    let mut env = given(&[]);
+    env.remove("MONGODB_URL");
+    assert_eq!(
+        read_config(&env).expect_err("not set").to_string(),
+        "MONGODB_URL: is not set; give a URL that begins with mongodb:// or mongodb+srv://, or run \"npm run services\""
+    );
+}

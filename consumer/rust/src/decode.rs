@@ -1,0 +1,243 @@
+//! Step 2: bytes become a chunk or are malformed, with a code.
+
+use crate::json::{Json, Text};
+use lapin::BasicProperties;
+use std::fmt;
+
+/// The version that is written today. Every other one is refused as `unknown_version`.
+const CHUNK_VERSION: f64 = 1.0;
+/// Numbers in one queue message, at most.
+const MAX_CHUNK_NUMBERS: usize = 5_000;
+/// Bytes of one queue message, at most.
+const MAX_CHUNK_BYTES: usize = 1_048_576;
+/// Code points of a text, at most.
+const MAX_TEXT: usize = 1_600;
+const MAX_FIRST_SEQUENCE: i32 = 999_995_000;
+
+const ID_FORM: &str = "^[a-z][a-z0-9]{1,31}$";
+const PHONE_NUMBER_FORM: &str = "^\\+[1-9][0-9]{7,14}$";
+const FIELDS: [&str; 6] = ["version", "campaign_id", "company_id", "message", "first_sequence", "phone_numbers"];
+
+/// Consecutive numbers of a campaign: the body of a queue message, version 1 (campaign-chunk.v1.schema.json).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// A cuid2.
+    pub campaign_id: String,
+    /// A cuid2.
+    pub company_id: String,
+    /// The text that every number of the chunk gets.
+    pub message: String,
+    /// The sequence of the first number, from 1.
+    pub first_sequence: i32,
+    /// E.164 with `+`, in the file's order, 1 to 5,000.
+    pub phone_numbers: Vec<String>,
+}
+
+/// Why a message is a dead letter: consumer/README.md, in the order in which they are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Reason {
+    TooLarge,
+    NotJson,
+    UnknownVersion,
+    SchemaViolation,
+    UnknownCampaign,
+    UnknownChunk,
+    RefusedByStore,
+}
+
+impl Reason {
+    /// As the header and the metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::UnknownVersion => "unknown_version",
+            Self::SchemaViolation => "schema_violation",
+            Self::UnknownCampaign => "unknown_campaign",
+            Self::UnknownChunk => "unknown_chunk",
+            Self::RefusedByStore => "refused_by_store",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// What a dead letter carries in its headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadReason {
+    /// The code.
+    pub reason: Reason,
+    /// A path and a rule, never a value.
+    pub detail: String,
+}
+
+impl DeadReason {
+    /// Of a code and its detail.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// A message as it came, decoded once, on arrival: step 1 counts its numbers, step 2 takes the same chunk.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Of the channel that it came from, and of no other.
+    pub tag: u64,
+    /// As they came.
+    pub properties: BasicProperties,
+    /// As it came.
+    pub body: Vec<u8>,
+    /// The chunk, or why it is none.
+    pub decoded: Result<Chunk, DeadReason>,
+}
+
+impl Delivery {
+    /// Decodes a message.
+    pub fn new(tag: u64, properties: BasicProperties, body: Vec<u8>) -> Self {
+        let decoded = decode_body(&body);
+        Self { tag, properties, body, decoded }
+    }
+
+    /// How many numbers it brings; none when it is malformed.
+    pub fn numbers(&self) -> usize {
+        self.decoded.as_ref().map_or(0, |chunk| chunk.phone_numbers.len())
+    }
+}
+
+/// A delivery that holds a chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct ChunkDelivery<'a> {
+    /// The place of the delivery in its batch.
+    pub at: usize,
+    /// What it holds.
+    pub chunk: &'a Chunk,
+}
+
+/// What step 2 found; the numbers are places in the batch.
+#[derive(Debug)]
+pub struct Decoded<'a> {
+    /// The chunks, in the order of the queue.
+    pub chunks: Vec<ChunkDelivery<'a>>,
+    /// What is none.
+    pub malformed: Vec<(usize, DeadReason)>,
+}
+
+/// Step 2. Splits deliveries into chunks and what is malformed.
+pub fn decode(deliveries: &[Delivery]) -> Decoded<'_> {
+    let (mut chunks, mut malformed) = (Vec::new(), Vec::new());
+    for (at, delivery) in deliveries.iter().enumerate() {
+        match &delivery.decoded {
+            Ok(chunk) => chunks.push(ChunkDelivery { at, chunk }),
+            Err(reason) => malformed.push((at, reason.clone())),
+        }
+    }
+    Decoded { chunks, malformed }
+}
+
+/// The body of a queue message as a chunk, or why it is none.
+pub fn decode_body(content: &[u8]) -> Result<Chunk, DeadReason> {
+    if content.len() > MAX_CHUNK_BYTES {
+        return Err(DeadReason::new(Reason::TooLarge, format!("/ must NOT have more than {MAX_CHUNK_BYTES} bytes")));
+    }
+    let text = std::str::from_utf8(content).map_err(|_| DeadReason::new(Reason::NotJson, "/ must be UTF-8"))?;
+    let body = Json::parse(text).ok_or_else(|| DeadReason::new(Reason::NotJson, "/ must be one JSON value"))?;
+    let Some(fields) = body.fields(FIELDS) else { return Err(violation("/ must be object")) };
+    let version = fields[0].and_then(Json::number);
+    if version.is_some_and(|version| version.fract() == 0.0 && version != CHUNK_VERSION) {
+        return Err(DeadReason::new(Reason::UnknownVersion, format!("/version must be {CHUNK_VERSION}")));
+    }
+    chunk_of(fields)
+}
+
+/// Rules and sentences are those of the schema, in the order in which Ajv looks at them.
+fn chunk_of(fields: [Option<Json<'_>>; 6]) -> Result<Chunk, DeadReason> {
+    let [Some(version), Some(campaign_id), Some(company_id), Some(message), Some(first_sequence), Some(phone_numbers)] =
+        fields
+    else {
+        let missing = fields.iter().position(Option::is_none).unwrap_or_default();
+        return Err(violation(format!("/ must have required property '{}'", FIELDS[missing])));
+    };
+    if version.number() != Some(CHUNK_VERSION) {
+        return Err(violation("/version must be equal to constant"));
+    }
+    let campaign_id = id(campaign_id, "/campaign_id")?;
+    let company_id = id(company_id, "/company_id")?;
+    let message = text(message)?;
+    let first_sequence = sequence(first_sequence)?;
+    let phone_numbers = numbers(phone_numbers)?;
+    // The schema cannot say this; BSON would store another text than the one that came.
+    if !message.well_formed {
+        return Err(violation("/message must NOT have lone surrogates"));
+    }
+    Ok(Chunk { campaign_id, company_id, message: message.text, first_sequence, phone_numbers })
+}
+
+fn id(value: Json<'_>, path: &str) -> Result<String, DeadReason> {
+    let Text { text, .. } = value.text().ok_or_else(|| violation(format!("{path} must be string")))?;
+    let well_formed = match text.as_bytes() {
+        [b'a'..=b'z', rest @ ..] => {
+            (1..=31).contains(&rest.len()) && rest.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
+        }
+        _ => false,
+    };
+    if well_formed { Ok(text) } else { Err(violation(format!("{path} must match pattern \"{ID_FORM}\""))) }
+}
+
+fn text(value: Json<'_>) -> Result<Text, DeadReason> {
+    let text = value.text().ok_or_else(|| violation("/message must be string"))?;
+    // A lone surrogate is one code point to JSON Schema, as its stand-in is here.
+    match text.text.chars().count() {
+        0 => Err(violation("/message must NOT have fewer than 1 characters")),
+        length if length > MAX_TEXT => {
+            Err(violation(format!("/message must NOT have more than {MAX_TEXT} characters")))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn sequence(value: Json<'_>) -> Result<i32, DeadReason> {
+    let number = value.number().filter(|number| number.is_finite() && number.fract() == 0.0);
+    match number.ok_or_else(|| violation("/first_sequence must be integer"))? {
+        number if number > f64::from(MAX_FIRST_SEQUENCE) => {
+            Err(violation(format!("/first_sequence must be <= {MAX_FIRST_SEQUENCE}")))
+        }
+        number if number < 1.0 => Err(violation("/first_sequence must be >= 1")),
+        number => Ok(number as i32),
+    }
+}
+
+fn numbers(value: Json<'_>) -> Result<Vec<String>, DeadReason> {
+    let items = value.items().ok_or_else(|| violation("/phone_numbers must be array"))?;
+    if items.len() > MAX_CHUNK_NUMBERS {
+        return Err(violation(format!("/phone_numbers must NOT have more than {MAX_CHUNK_NUMBERS} items")));
+    }
+    if items.is_empty() {
+        return Err(violation("/phone_numbers must NOT have fewer than 1 items"));
+    }
+    items.into_iter().enumerate().map(|(index, item)| phone_number(item, index)).collect()
+}
+
+fn phone_number(item: Json<'_>, index: usize) -> Result<String, DeadReason> {
+    let Text { text, .. } = item.text().ok_or_else(|| violation(format!("/phone_numbers/{index} must be string")))?;
+    let well_formed = match text.as_bytes() {
+        [b'+', b'1'..=b'9', rest @ ..] => (7..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if well_formed {
+        return Ok(text);
+    }
+    Err(violation(format!("/phone_numbers/{index} must match pattern \"{PHONE_NUMBER_FORM}\"")))
+}
+
+fn violation(detail: impl Into<String>) -> DeadReason {
+    DeadReason::new(Reason::SchemaViolation, detail)
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::fs;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/examples");
+
+fn reason_of(content: &[u8]) -> Option<&'static str> {
+    decode_body(content).err().map(|dead| dead.reason.as_str())
+}
+
+#[test]
+fn every_valid_example_is_a_chunk() {
+    let mut seen = 0;
+    for file in fs::read_dir(format!("{EXAMPLES}/valid")).expect("the contract") {
+        let path = file.expect("a file").path();
+        assert_eq!(decode_body(&fs::read(&path).expect("a file")).err(), None, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 9);
+}
+
+#[test]
+fn every_invalid_example_has_its_documented_reason_and_its_detail_shows_no_value() {
+    let reasons = fs::read(format!("{EXAMPLES}/invalid/reasons.json")).expect("the contract");
+    let reasons: BTreeMap<String, String> = serde_json::from_slice(&reasons).expect("JSON");
+    for (name, reason) in &reasons {
+        let dead = decode_body(&fs::read(format!("{EXAMPLES}/invalid/{name}")).expect("a file")).expect_err(name);
+        assert_eq!(dead.reason.as_str(), reason, "{name}");
+        assert!(dead.detail.starts_with('/') && dead.detail.contains(" must "), "{name}: {}", dead.detail);
+        assert!(!dead.detail.contains("55119") && !dead.detail.contains("Oferta"), "{name}: {}", dead.detail);
+    }
+    assert_eq!(fs::read_dir(format!("{EXAMPLES}/invalid")).expect("the contract").count(), reasons.len() + 1);
+}
+
+fn body(change: &str) -> Vec<u8> {
+    format!(
+        "{{\"version\":1,\"campaign_id\":\"camp\",\"company_id\":\"comp\",\"message\":\"Oi\",\
+         \"first_sequence\":1,\"phone_numbers\":[\"+5511900000001\"]{change}}}"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn what_the_examples_do_not_hold() {
+    let cases: &[(&str, Option<&str>)] = &[
+        ("", None),
+        (",\"version\":1e0,\"first_sequence\":999995000.0", None),
+        (",\"version\":1.00000000000000000001", None),
+        (",\"unknown\":1e999", None),
+        (",\"unknown\":\"\\ud800\",\"\\udc00\":[]", None),
+        (",\"unknown\":123456789012345678901234567890", None),
+        (",\"version\":2.0", Some("unknown_version")),
+        (",\"version\":-0.0", Some("unknown_version")),
+        (",\"version\":1e999", Some("schema_violation")),
+        (",\"version\":1.5", Some("schema_violation")),
+        (",\"first_sequence\":1e999", Some("schema_violation")),
+        (",\"first_sequence\":-1", Some("schema_violation")),
+        (",\"message\":\"\\u0000\"", None),
+        (",\"message\":\"a\nb\"", Some("not_json")),
+        (",\"company_id\":\"\\u0061b\"", None),
+        (",\"unknown\":01", Some("not_json")),
+        (",\"unknown\":nul", Some("not_json")),
+        (",", Some("not_json")),
+    ];
+    for (change, reason) in cases {
+        assert_eq!(reason_of(&body(change)), *reason, "{change}");
+    }
+}
+
+#[test]
+fn deep_garbage_overflows_no_stack_and_a_deep_unknown_field_is_ignored() {
+    let deep = format!(",\"x\":{}{}", "[".repeat(400_000), "]".repeat(400_000));
+    assert_eq!(reason_of(&body(&deep)), None);
+    let deep = format!(",\"phone_numbers\":{}{}", "[".repeat(400_000), "]".repeat(400_000));
+    assert_eq!(reason_of(&body(&deep)), Some("schema_violation"));
+    assert_eq!(reason_of("[".repeat(1_000_000).as_bytes()), Some("not_json"));
+    assert_eq!(reason_of("{\"a\":".repeat(200_000).as_bytes()), Some("not_json"));
+}
+
+#[test]
+fn the_limit_of_bytes_comes_first_and_is_exact() {
+    let padded = |length: usize| {
+        let mut content = body("");
+        content.resize(length, b' ');
+        content
+    };
+    assert_eq!(reason_of(&padded(MAX_CHUNK_BYTES)), None);
+    assert_eq!(reason_of(&padded(MAX_CHUNK_BYTES + 1)), Some("too_large"));
+}
+
+#[test]
+fn a_chunk_holds_what_was_said() {
+    let chunk = decode_body(&body(",\"message\":\"\\ud83d\\ude00 \\\"ok\\\"\"")).expect("a chunk");
+    assert_eq!(
+        chunk,
+        Chunk {
+            campaign_id: "camp".into(),
+            company_id: "comp".into(),
+            message: "😀 \"ok\"".into(),
+            first_sequence: 1,
+            phone_numbers: vec!["+5511900000001".into()],
+        }
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_it_panic(content in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode_body(&content);
+    }
+
+    #[test]
+    fn no_change_of_a_body_makes_it_panic(at in 0_usize..140, with in any::<u8>(), cut in any::<bool>()) {
+        let mut content = body("");
+        let at = at % content.len();
+        content[at] = with;
+        if cut {
+            content.truncate(at);
+        }
+        let _ = decode_body(&content);
+    }
+
+    #[test]
+    fn no_escape_makes_it_panic(text in "(\\\\u[0-9a-fA-F]{0,5}|\\\\[a-z\"/]|[a-z\u{e9}\u{1f600}]){0,20}") {
+        let _ = decode_body(&body(&format!(",\"message\":\"{text}\"")));
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a service cannot be reached, in one line for an operator.
+
+use crate::failure::Failure;
+use percent_encoding::percent_decode_str;
+
+const LONGEST: usize = 300;
+
+/// In words; the password of the URL never stands in them.
+pub fn describe(failure: &Failure, url: &str) -> String {
+    describe_text(&failure.text(), url)
+}
+
+fn describe_text(text: &str, url: &str) -> String {
+    let low = text.to_lowercase();
+    if low.contains("connection refused") {
+        return format!("connection refused at {}", address_of(url));
+    }
+    if low.contains("failed to lookup address") || low.contains("dns resolution") {
+        let address = address_of(url);
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+        return format!("unknown host {host}");
+    }
+    if low.contains("timed out") || low.contains("timeout") {
+        return format!("timed out ({})", without_secrets(text, url));
+    }
+    if text.is_empty() { "no reason given".to_owned() } else { without_secrets(text, url) }
+}
+
+/// Cuts the URL and its password out of a driver's text; and what a store quotes of a document or a command.
+pub fn without_secrets(text: &str, url: &str) -> String {
+    let quoted = [" to execute command ", " dup key: "];
+    let end = quoted.iter().filter_map(|begin| text.find(begin)).min().unwrap_or(text.len());
+    let mut left = without_numbers(&text[..end]).replace(url, "***");
+    if let Some(password) = password_of(url) {
+        let decoded = percent_decode_str(password).decode_utf8_lossy();
+        for secret in [password, decoded.as_ref()].into_iter().filter(|secret| !secret.is_empty()) {
+            left = left.replace(secret, "***");
+        }
+    }
+    left.chars().take(LONGEST).collect()
+}
+
+/// Cuts what looks like a phone number: a plus sign and 8 to 15 digits.
+fn without_numbers(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(plus) = rest.find('+') {
+        let (before, number) = rest.split_at(plus);
+        let digits = number[1..].bytes().take(15).take_while(u8::is_ascii_digit).count();
+        left.push_str(before);
+        left.push_str(if digits >= 8 { "***" } else { "+" });
+        rest = &number[if digits >= 8 { digits + 1 } else { 1 }..];
+    }
+    left.push_str(rest);
+    left
+}
+
+/// What stands between the first colon after the scheme and the last at sign before the path.
+fn password_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (_, password) = rest[..authority.rfind('@')?].split_once(':')?;
+    Some(password)
+}
+
+/// Host and port, or the list of them, that a URL names. The drivers' errors do not tell it.
+fn address_of(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let port = match scheme {
+        "amqp" => "5672",
+        "amqps" => "5671",
+        "mongodb" => "27017",
+        "mongodb+srv" => return host.to_owned(),
+        _ => "5432",
+    };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    if has_port { host.to_owned() } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_never_stands_in_it_encoded_or_not() {
+        let url = "amqp://u:p%40ss@h:1/v";
+        assert_eq!(without_secrets("bad amqp://u:p%40ss@h:1/v, p%40ss, p@ss", url), "bad ***, ***, ***");
+    }
+
+    #[test]
+    fn what_a_store_quotes_never_stands_in_it() {
+        let of = |text| without_secrets(text, "mongodb://h");
+        assert_eq!(of("E11000 duplicate key error dup key: { _id: \"x\" }"), "E11000 duplicate key error");
+        assert_eq!(of("not authorized on d to execute command { insert: \"messages\" }"), "not authorized on d");
+        assert_eq!(of("+5511900000001 and +1234567 and 1+1"), "*** and +1234567 and 1+1");
+    }
+
+    #[test]
+    fn it_names_what_an_operator_can_look_at() {
+        let of = |text| describe_text(text, "amqp://u:secret@some.host:1/v");
+        assert_eq!(of("IO error: Connection refused (os error 111)"), "connection refused at some.host:1");
+        assert_eq!(of("failed to lookup address information: Name or service not known"), "unknown host some.host");
+        assert_eq!(of("the connection timed out"), "timed out (the connection timed out)");
+        assert_eq!(describe_text("Connection refused", "postgres://u@h/d"), "connection refused at h:5432");
+    }
+}

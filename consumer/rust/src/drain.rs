@@ -1,0 +1,39 @@
+//! How this process is told to stop.
+
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How long a batch at hand may take after the first signal.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Two signals, fired in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Stop receiving; finish the batch at hand.
+    pub receiving: CancellationToken,
+    /// Interrupt what is at hand: it comes again.
+    pub working: CancellationToken,
+}
+
+/// SIGTERM or SIGINT fires `receiving`; the grace time's end or a second one fires `working`, and then calls `forced`.
+pub fn stop_on_signals(forced: impl FnOnce() + Send + 'static) -> std::io::Result<Stop> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = Stop::default();
+    let fired = stop.clone();
+    tokio::spawn(async move {
+        either(&mut terminate, &mut interrupt).await;
+        fired.receiving.cancel();
+        let _ = tokio::time::timeout(GRACE, either(&mut terminate, &mut interrupt)).await;
+        fired.working.cancel();
+        forced();
+    });
+    Ok(stop)
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

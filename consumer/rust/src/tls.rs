@@ -1,0 +1,79 @@
+//! TLS by rustls with the system's roots; `SSL_CERT_FILE` takes their place, as with OpenSSL.
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::sync::Arc;
+
+/// Makes ring the cryptography of this process. Before the first connection.
+pub fn install_provider() {
+    // Fails only when there is one already, and then it is this one.
+    let _ = ring::default_provider().install_default();
+}
+
+/// Certificates are checked against the roots of a file, or those of the system.
+pub fn verified(roots: Option<&str>) -> Result<ClientConfig, String> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        None | Some("system") => store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        Some(file) => {
+            let found = CertificateDer::pem_file_iter(file).map_err(|error| format!("sslrootcert: {error}"))?;
+            store.add_parsable_certificates(found.flatten())
+        }
+    };
+    Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
+}
+
+/// No certificate is checked: only where the operator's URL says so.
+pub fn unverified() -> ClientConfig {
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone(algorithms)))
+        .with_no_client_auth()
+}
+
+/// The file of the system's roots, for a driver that takes nothing but a file.
+pub fn roots_file() -> Option<std::path::PathBuf> {
+    std::env::var_os("SSL_CERT_FILE").map(Into::into).or_else(|| openssl_probe::probe().cert_file)
+}
+
+#[derive(Debug)]
+struct Anyone(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}

@@ -1,0 +1,140 @@
+//! The names and the declarations on the broker, from `topology.json`: whoever starts first on an empty broker creates
+//! them, so they are identical in every app.
+
+use crate::failure::Failure;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::{Channel, ExchangeKind};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const TEMPLATE: &str = include_str!("../../contract/topology.json");
+
+#[derive(Debug, Deserialize)]
+struct Template {
+    exchange: Exchange,
+    queue: Queue,
+    dead_letter: DeadLetter,
+}
+
+#[derive(Debug, Deserialize)]
+struct DeadLetter {
+    exchange: Exchange,
+    queue: Queue,
+}
+
+#[derive(Debug, Deserialize)]
+struct Exchange {
+    name: String,
+    r#type: String,
+    durable: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Queue {
+    name: String,
+    routing_key: String,
+    durable: bool,
+    arguments: BTreeMap<String, Argument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Argument {
+    Flag(bool),
+    Text(String),
+}
+
+/// The topology for one prefix.
+#[derive(Debug)]
+pub struct Topology {
+    template: Template,
+    prefix: String,
+    partitions: u16,
+}
+
+impl Topology {
+    /// For a prefix and a number of partitions.
+    pub fn new(prefix: &str, partitions: u16) -> Result<Self, Failure> {
+        let template =
+            serde_json::from_str(TEMPLATE).map_err(|error| Failure::Bug(format!("topology.json: {error}")))?;
+        Ok(Self { template, prefix: prefix.to_owned(), partitions })
+    }
+
+    /// Where dead letters are published.
+    pub fn dead_letter_exchange(&self) -> String {
+        self.fill(&self.template.dead_letter.exchange.name, None)
+    }
+
+    /// The queue of a partition.
+    pub fn queue(&self, partition: u16) -> String {
+        self.fill(&self.template.queue.name, Some(partition))
+    }
+
+    /// Declares exchanges, queues and bindings. Idempotent. The broker refuses with 406 and closes the channel when one
+    /// exists with other arguments.
+    pub async fn declare(&self, channel: &Channel) -> Result<(), Failure> {
+        let dead = &self.template.dead_letter;
+        self.declare_exchange(channel, &dead.exchange).await?;
+        self.declare_queue(channel, &dead.queue, &dead.exchange, None).await?;
+        self.declare_exchange(channel, &self.template.exchange).await?;
+        for partition in 0..self.partitions {
+            self.declare_queue(channel, &self.template.queue, &self.template.exchange, Some(partition)).await?;
+        }
+        Ok(())
+    }
+
+    async fn declare_exchange(&self, channel: &Channel, exchange: &Exchange) -> Result<(), Failure> {
+        let kind = match exchange.r#type.as_str() {
+            "direct" => ExchangeKind::Direct,
+            "fanout" => ExchangeKind::Fanout,
+            "topic" => ExchangeKind::Topic,
+            other => ExchangeKind::Custom(other.to_owned()),
+        };
+        let options = ExchangeDeclareOptions { durable: exchange.durable, ..Default::default() };
+        let name = self.fill(&exchange.name, None);
+        Ok(channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await?)
+    }
+
+    async fn declare_queue(
+        &self,
+        channel: &Channel,
+        queue: &Queue,
+        exchange: &Exchange,
+        partition: Option<u16>,
+    ) -> Result<(), Failure> {
+        let name = self.fill(&queue.name, partition);
+        let mut arguments = FieldTable::default();
+        for (key, value) in &queue.arguments {
+            let value = match value {
+                Argument::Flag(flag) => AMQPValue::Boolean(*flag),
+                Argument::Text(text) => AMQPValue::LongString(LongString::from(self.fill(text, partition))),
+            };
+            arguments.insert(key.as_str().into(), value);
+        }
+        let options = QueueDeclareOptions { durable: queue.durable, ..Default::default() };
+        channel.queue_declare(name.as_str().into(), options, arguments).await?;
+        let (exchange, key) = (self.fill(&exchange.name, None), self.fill(&queue.routing_key, partition));
+        let options = QueueBindOptions::default();
+        Ok(channel.queue_bind(name.into(), exchange.into(), key.into(), options, FieldTable::default()).await?)
+    }
+
+    fn fill(&self, text: &str, partition: Option<u16>) -> String {
+        let partition = partition.map(|partition| partition.to_string()).unwrap_or_default();
+        text.replacen("{partition}", &partition, 1).replacen("{prefix}", &self.prefix, 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_contract() {
+        let topology = Topology::new("a.b", 2).expect("the contract");
+        assert_eq!(topology.dead_letter_exchange(), "a.b.dead");
+        assert_eq!(topology.queue(1), "a.b.campaigns.1");
+        assert_eq!(topology.fill(&topology.template.exchange.name, None), "a.b.campaigns");
+        assert!(matches!(topology.template.queue.arguments["x-single-active-consumer"], Argument::Flag(true)));
+    }
+}

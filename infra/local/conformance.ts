@@ -1,0 +1,34 @@
+import { LANGUAGE_NAMES } from '../../consumer/conformance/runner/languages.js';
+import { CommandError } from './command-error.js';
+import { buildOf, conformanceAcross, conformanceOf, requireBinaries, requireToolchains, runSteps } from './suites.js';
+import { withServices } from './supervise/session.js';
+import { say } from './supervise/terminal.js';
+
+/**
+ * `npm run conformance -- typescript|rust|go|all [filters]`: builds a consumer and runs the cases on it, on real services;
+ * `all` adds the cases that start several languages at once. Runs every language and answers the first exit code that is not 0.
+ */
+export default async function conformance([which = '', ...filters]: string[]): Promise<number> {
+  const languages = LANGUAGE_NAMES.filter((name) => which === 'all' || which === name);
+  if (languages.length === 0)
+    throw new CommandError(`usage: npm run conformance -- ${LANGUAGE_NAMES.join('|')}|all [filter]`);
+  requireToolchains(languages, 'npm run conformance -- LANGUAGE');
+  let quiet = false;
+  const untilRunning = (line: string) => {
+    if (!quiet) say(line);
+  };
+  // A filter may name cases of one language only, or of the last file only.
+  const options = which === 'all' && filters.length > 0 ? [...filters, '--passWithNoTests'] : filters;
+  return withServices(untilRunning, { wait: true }, async ({ supervisor, env }) => {
+    quiet = true;
+    const built = await runSteps(supervisor, env, languages.flatMap(buildOf));
+    if (built !== 0) return built;
+    const codes: number[] = [];
+    for (const language of languages) codes.push(await runSteps(supervisor, env, [conformanceOf(language, options)]));
+    if (which === 'all') {
+      requireBinaries();
+      codes.push(await runSteps(supervisor, env, [conformanceAcross(options)]));
+    }
+    return codes.find((code) => code !== 0) ?? 0;
+  });
+}
