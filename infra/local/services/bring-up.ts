@@ -16,7 +16,7 @@ import {
 import { composeRemove, composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
 import { enterUser, leaveUser, withLock } from './lock.js';
 import { mongodb } from './mongodb.js';
-import type { Say, Variable } from './names.js';
+import type { Say, ServiceName, Variable } from './names.js';
 import { freePort, isFree } from './ports.js';
 import { postgres } from './postgres.js';
 import { waitUntilReachable } from './probe.js';
@@ -135,10 +135,19 @@ async function isRunning(service: Service, state: State): Promise<boolean> {
   }
 }
 
+/** Erlang says nothing and ends with 0 when one of its own two ports is taken. */
+const PORTS_OF: Record<ServiceName, readonly (keyof State['ports'])[]> = {
+  postgres: ['postgres'],
+  mongodb: ['mongodb'],
+  rabbitmq: ['rabbitmq', 'rabbitmqDistribution', 'epmd'],
+};
+
 /** A port that somebody else has taken since is given up for another. */
 async function movePorts(state: State, missing: Service[]): Promise<void> {
   const taken = new Set(Object.values(state.ports));
-  for (const { name } of missing) if (!(await isFree(state.ports[name]))) state.ports[name] = await freePort(taken);
+  for (const { name } of missing)
+    for (const port of PORTS_OF[name])
+      if (!(await isFree(state.ports[port]))) state.ports[port] = await freePort(taken);
 }
 
 /** Answers what is still missing: all, where no daemon brings them healthy. What has its data in binaries' folders stays there. */
