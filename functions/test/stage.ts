@@ -85,6 +85,8 @@ export class Stage {
     const mongoClient = new MongoClient(inDatabase(given(services, 'MONGODB_URL'), name));
     const pool = new pg.Pool({ connectionString: inDatabase(adminUrl, name), max: 4 });
     pool.on('error', () => {});
+    // A connection that is still closing when its database is dropped is told so.
+    pool.on('connect', (client) => client.on('error', () => {}));
     const stage = new Stage(told, mongoClient.db(name), mongoClient, pool, adminUrl);
     if (start) await stage.start();
     return stage;

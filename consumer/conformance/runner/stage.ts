@@ -71,6 +71,8 @@ export class Stage {
     };
     const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: 4 });
     pool.on('error', () => {});
+    // A connection that is still closing when its database is dropped is told so.
+    pool.on('connect', (client) => client.on('error', () => {}));
     const broker = await connect(RABBITMQ_URL, { noDelay: true });
     broker.on('error', () => {});
     const channel = await broker.createConfirmChannel();

@@ -87,6 +87,8 @@ function openPostgres(connectionString: string, connections: number): pg.Pool {
   });
   // An idle connection that dies is replaced by the next statement, which says so if it cannot.
   pool.on('error', () => {});
+  // The pool listens to idle connections only: one that is told off while it closes would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
