@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../platform/log.js';
 import { LedgerRepository } from './ledger.repository.js';
@@ -38,19 +39,7 @@ export class DispatchCampaigns {
   async loop(intervalMs: number, stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       await this.pass(stop).catch((error: unknown) => this.log.error({ err: error }, 'a dispatch pass failed'));
-      await nextTick(intervalMs, stop);
+      await delay(intervalMs, undefined, { signal: stop }).catch(() => undefined);
     }
   }
-}
-
-function nextTick(ms: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      stop.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    stop.addEventListener('abort', done);
-  });
 }
