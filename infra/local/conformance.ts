@@ -1,26 +1,30 @@
 import { LANGUAGE_NAMES } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
-import { buildOf, conformanceAcross, conformanceOf, requireBinaries, requireToolchains, runSteps } from './suites.js';
+import { buildOf, conformanceAcross, conformanceOf, requireBinaries, requireBuildTools, runSteps } from './suites.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
 /**
- * `npm run conformance -- typescript|rust|go|all [filters]`: builds a consumer and runs the cases on it, on real services;
- * `all` adds the cases that start several languages at once. Runs every language and answers the first exit code that is not 0.
+ * `npm run conformance -- typescript|rust|go|all [--full] [filters]`: builds a consumer and runs the cases on it, on real
+ * services; `all` adds the cases that start several languages at once, `--full` takes the long form of the long ones. Runs
+ * every language and answers the first exit code that is not 0.
  */
-export default async function conformance([which = '', ...filters]: string[]): Promise<number> {
+export default async function conformance(args: string[]): Promise<number> {
+  const [which, ...filters] = args.filter((arg) => arg !== '--full');
+  const length = args.includes('--full') ? { CONFORMANCE: 'full' } : {};
   const languages = LANGUAGE_NAMES.filter((name) => which === 'all' || which === name);
   if (languages.length === 0)
-    throw new CommandError(`usage: npm run conformance -- ${LANGUAGE_NAMES.join('|')}|all [filter]`);
-  requireToolchains(languages, 'npm run conformance -- LANGUAGE');
+    throw new CommandError(`usage: npm run conformance -- ${LANGUAGE_NAMES.join('|')}|all [--full] [filter]`);
+  requireBuildTools(languages, (language) => `npm run conformance -- ${language}`);
   let quiet = false;
   const untilRunning = (line: string) => {
     if (!quiet) say(line);
   };
   // A filter may name cases of one language only, or of the last file only.
   const options = which === 'all' && filters.length > 0 ? [...filters, '--passWithNoTests'] : filters;
-  return withServices(untilRunning, { wait: true }, async ({ supervisor, env }) => {
+  return withServices(untilRunning, { wait: true }, async ({ supervisor, env: given }) => {
     quiet = true;
+    const env = { ...given, ...length };
     const built = await runSteps(supervisor, env, languages.flatMap(buildOf));
     if (built !== 0) return built;
     const codes: number[] = [];

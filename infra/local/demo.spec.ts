@@ -76,3 +76,10 @@ test.each([
 test('an empty file is refused before anything is started', async () => {
   expect(await demo(file('empty.txt', ''))).toEqual({ code: 78, output: 'empty.txt is empty\n' });
 });
+
+test('an unknown consumer is refused before anything is started', async () => {
+  expect(await demo('--consumer', 'typescript,java')).toEqual({
+    code: 78,
+    output: 'There is no consumer "java"; there are typescript, rust and go\n',
+  });
+});

@@ -3,20 +3,24 @@ import { access, stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, readEnvironment } from '@disparo/contract';
+import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { migrate } from '../../functions/platform/migrate.js';
 import { CommandError } from './command-error.js';
+import { buildConsumers, CONSUMER_USAGE, consumerProgram, inWords, listed, parseConsumers } from './consumers.js';
 import { type Campaign, Client } from './demo/client.js';
 import { Progress } from './demo/progress.js';
 import { report, reportFile } from './demo/report.js';
 import type { Services } from './services/bring-up.js';
 import { freePort } from './services/ports.js';
 import { createDatabase } from './services/postgres.js';
+import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
 import { baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
 import { ChildDied } from './supervise/supervisor.js';
 import { colour, say } from './supervise/terminal.js';
 
+const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file]]`;
 const SAMPLE = 'postman/numeros.txt';
 /** What the API takes in a function; a larger file goes to the plain server. */
 const FUNCTION_LIMIT_BYTES = 9 * 1024 * 1024;
@@ -34,16 +38,23 @@ interface File {
   size: number;
 }
 
-/** `npm run demo [-- file]`: a file of numbers through API, queue and consumer into the stores. Answers the exit code. */
+/**
+ * `npm run demo [-- --consumer=rust,go] [-- file]`: a file of numbers through API, queue and a consumer of each language
+ * named into the stores. Answers the exit code.
+ */
 export default async function demo(args: string[]): Promise<number> {
-  const file = await inputFile(args);
+  const { languages, rest } = parseConsumers(args, USAGE);
+  const file = await inputFile(rest);
+  requireBuildTools(languages, (language) => `npm run demo -- --consumer=${language}`);
   // Of the process: what had to be installed first is counted too.
   const begun = performance.timeOrigin;
   say(colour('bold', `Disparo: ${file.name} becomes messages`));
-  return withServices(say, { wait: true }, (session) => run(session, file, begun));
+  return withServices(say, { wait: true }, (session) => run(session, languages, file, begun));
 }
 
-async function run({ supervisor, services, env }: Session, file: File, begun: number): Promise<number> {
+async function run(session: Session, languages: readonly LanguageName[], file: File, begun: number): Promise<number> {
+  const { supervisor, services, env } = session;
+  await buildConsumers(session, languages);
   const mine = await ownRoom(services);
   await supervisor.during(migrate(mine.DATABASE_URL));
   const lines: string[] = [];
@@ -52,27 +63,20 @@ async function run({ supervisor, services, env }: Session, file: File, begun: nu
     if (lines.length > KEPT_LINES) lines.shift();
   };
   try {
-    const ports = { host: HOST, api: await freePort(), lambda: await freePort() };
-    // Given here and not left out: what the environment leaves out is looked up in .env.
-    const own = {
-      ...env,
-      ...mine,
-      API_HOST: HOST,
-      API_PORT: String(ports.api),
-      METRICS_PORT: String(await freePort()),
-    };
+    const taken = new Set<number>();
+    const ports = { host: HOST, api: await freePort(taken), lambda: await freePort(taken) };
+    const own = { ...env, ...mine, API_HOST: HOST, API_PORT: String(ports.api) };
     const large = file.size > FUNCTION_LIMIT_BYTES;
     const api = large ? { name: 'server', args: ['dist/functions/server.js'], env: own } : offlineProgram(ports, own);
-    say(
-      `Starting the API (${large ? 'plain server: the file is too large for a function' : 'serverless offline'}) and a TypeScript consumer`,
-    );
+    const how = large ? 'plain server: the file is too large for a function' : 'serverless offline';
+    say(`Starting ${listed([`the API (${how})`, ...languages.map(inWords)])}`);
     supervisor.start({ ...api, line: keep('api') });
-    supervisor.start({
-      name: 'consumer',
-      args: ['consumer/typescript/dist/main.js'],
-      env: own,
-      line: keep('consumer'),
-    });
+    for (const language of languages) {
+      const consumer = consumerProgram(language);
+      // Given here and not left out: what the environment leaves out is looked up in .env.
+      const METRICS_PORT = String(await freePort(taken));
+      supervisor.start({ ...consumer, env: { ...own, METRICS_PORT }, line: keep(consumer.name) });
+    }
     const base = baseUrl(HOST, ports.api);
     await supervisor.during(untilHealthy(base));
     const nudge = large ? async () => {} : () => invokeDispatch(ports.lambda);
@@ -160,7 +164,7 @@ function withDatabase(url: string, name: string): string {
 
 /** The file to upload. A path is meant from where the person typed the command, which npm has left. Throws CommandError. */
 async function inputFile(args: string[]): Promise<File> {
-  if (args.length > 1) throw new CommandError('usage: npm run demo [-- file]');
+  if (args.length > 1) throw new CommandError(`usage: ${USAGE}`);
   const typedIn = readEnvironment().INIT_CWD ?? process.cwd();
   const path = args[0] === undefined ? resolve(SAMPLE) : resolve(typedIn, args[0]);
   const name = args[0] ?? relative(process.cwd(), path);

@@ -26,9 +26,9 @@ afterAll(() => {
   for (const child of started) child.kill('SIGKILL');
 });
 
-function start(port: number) {
+function start(port: number, ...args: string[]) {
   const env = { ...process.env, ...room, API_PORT: String(port) };
-  const child = spawn(process.execPath, ['infra/local/run.mjs', 'start'], { env });
+  const child = spawn(process.execPath, ['infra/local/run.mjs', 'start', ...args], { env });
   started.push(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -43,7 +43,7 @@ test('everything comes up, the printed lines work when pasted, and SIGTERM stops
   const { child, output } = start(port);
   await vi.waitUntil(() => output().includes('Ready.') || child.exitCode !== null, { timeout: 90_000 });
   expect(output()).toContain(`http://127.0.0.1:${port}/api/docs`);
-  expect(output()).toMatch(/^consumer \| .*receiving/m);
+  expect(output()).toMatch(/^consumer-typescript \| .*receiving/m);
   expect(output()).not.toMatch(/:\/\/\w+:\w+@/);
 
   const pasted = /^API=[\s\S]*?messages; echo$/m.exec(output())?.[0] ?? '';
@@ -66,5 +66,16 @@ test('a port in use is one line that names API_PORT, before anything is started'
   intruder.close();
 
   expect(output()).toMatch(/^API_PORT: port \d+ of 127\.0\.0\.1 is already in use.*\n$/);
+  expect(code).toBe(78);
+});
+
+test.each([
+  [['--consumer=java'], 'There is no consumer "java"; there are typescript, rust and go\n'],
+  [['rust'], 'usage: npm start [-- --consumer=typescript|rust|go, several with a comma]\n'],
+])('%j is refused before anything is started', async (args, line) => {
+  const { child, output } = start(await freePort(), ...args);
+  const [code] = await once(child, 'close');
+
+  expect(output()).toBe(line);
   expect(code).toBe(78);
 });

@@ -1,21 +1,42 @@
+import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { migrate } from '../../functions/platform/migrate.js';
+import { CommandError } from './command-error.js';
+import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
 import { freePort } from './services/ports.js';
+import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
 import { apiAddress, baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
 import { colour, say } from './supervise/terminal.js';
 
-const NAMES = { api: 'cyan', consumer: 'magenta' } as const;
-const WIDTH = 'consumer'.length;
+const USAGE = `npm start [-- ${CONSUMER_USAGE}]`;
+const API_COLOUR = 'cyan';
+const COLOURS = { typescript: 'magenta', rust: 'yellow', go: 'blueBright' } as const satisfies Record<
+  LanguageName,
+  string
+>;
+type Colour = typeof API_COLOUR | (typeof COLOURS)[LanguageName];
 
-/** `npm start`: services, migrations, the functions under serverless offline, one consumer, until Ctrl-C. Answers the exit code. */
-export default async function start(): Promise<number> {
+/**
+ * `npm start [-- --consumer=rust,go]`: services, migrations, the functions under serverless offline and a consumer of each
+ * language named, until Ctrl-C. Answers the exit code.
+ */
+export default async function start(args: string[]): Promise<number> {
+  const { languages, rest } = parseConsumers(args, USAGE);
+  if (rest.length > 0) throw new CommandError(`usage: ${USAGE}`);
+  requireBuildTools(languages, (language) => `npm start -- --consumer=${language}`);
   const { host, port } = await apiAddress();
-  return withServices(say, { wait: true }, async ({ supervisor, services, env }: Session) => {
+  return withServices(say, { wait: true }, async (session: Session) => {
+    const { supervisor, services, env } = session;
+    await buildConsumers(session, languages);
     for (const name of await supervisor.during(migrate(services.urls.DATABASE_URL))) say(`Migration: ${name}`);
     const lambda = await freePort();
-    supervisor.start({ ...offlineProgram({ host, api: port, lambda }, env), line: printer('api') });
-    supervisor.start({ name: 'consumer', args: ['consumer/typescript/dist/main.js'], env, line: printer('consumer') });
+    const consumers = await consumerPrograms(languages, env, [port, lambda]);
+    const width = Math.max(...consumers.map(({ program }) => program.name.length));
+    const api = offlineProgram({ host, api: port, lambda }, env);
+    supervisor.start({ ...api, line: printer(api.name, API_COLOUR, width) });
+    for (const { language, program } of consumers)
+      supervisor.start({ ...program, line: printer(program.name, COLOURS[language], width) });
     const base = baseUrl(host, port);
     await supervisor.during(untilHealthy(base));
     await supervisor.during(invokeDispatch(lambda));
@@ -24,8 +45,20 @@ export default async function start(): Promise<number> {
   });
 }
 
-function printer(name: keyof typeof NAMES): (line: string) => void {
-  const prefix = colour(NAMES[name], `${name.padEnd(WIDTH)} |`);
+/** Says which METRICS_PORT each consumer has, where several cannot all have the one that is set. */
+async function consumerPrograms(languages: readonly LanguageName[], env: NodeJS.ProcessEnv, taken: readonly number[]) {
+  const ports = await metricsPorts(languages.length, taken);
+  const consumers = languages.map((language, at) => {
+    const metrics = ports[at] === undefined ? {} : { METRICS_PORT: String(ports[at]) };
+    return { language, program: { ...consumerProgram(language), env: { ...env, ...metrics } } };
+  });
+  if (ports.length > 1)
+    say(`METRICS_PORT: ${consumers.map(({ program: { name, env } }) => `${env.METRICS_PORT} for ${name}`).join(', ')}`);
+  return consumers;
+}
+
+function printer(name: string, style: Colour, width: number): (line: string) => void {
+  const prefix = colour(style, `${name.padEnd(width)} |`);
   return (line) => {
     if (line.trim() !== '') say(`${prefix} ${prettyLine(line)}`);
   };

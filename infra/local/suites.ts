@@ -17,39 +17,52 @@ export interface Step {
   listMeans?: string;
 }
 
+/** Programs that must be on the PATH, and where each comes from. */
+type Tools = Record<string, string>;
+
 /** What `npm test` does for one language. */
 interface Suite {
-  /** Programs that must be on the PATH, and where they come from. */
-  toolchain: { commands: string[]; from: string };
+  /** What the build wants, and what the checks want beside it. */
+  tools: { build: Tools; checks: Tools };
   checks: Step[];
   build: Step[];
 }
 
 const RUST = 'consumer/rust';
 const GO = 'consumer/go';
+const STATICCHECK = 'honnef.co/go/tools/cmd/staticcheck@v0.7.0';
+const GO_FROM = 'https://go.dev/dl';
+const CC_FROM = 'a C compiler, such as the package gcc';
 
 /** By the language that a suite tests. TypeScript is built already when this runs, and its specs are the runner's. */
 const SUITES: Record<LanguageName, Suite> = {
-  typescript: { toolchain: { commands: [], from: '' }, checks: [], build: [] },
+  typescript: { tools: { build: {}, checks: {} }, checks: [], build: [] },
   rust: {
-    toolchain: { commands: ['cargo'], from: 'https://rustup.rs' },
+    tools: { build: { cargo: 'https://rustup.rs', cc: CC_FROM }, checks: {} },
     checks: [
-      { command: 'cargo', args: ['fmt', '--check'], cwd: RUST },
-      { command: 'cargo', args: ['clippy', '--release', '--all-targets', '--', '-D', 'warnings'], cwd: RUST },
-      { command: 'cargo', args: ['test', '--release'], cwd: RUST },
+      cargo('fmt', '--check'),
+      cargo('clippy', '--release', '--all-targets', '--', '-D', 'warnings'),
+      cargo('test', '--release'),
     ],
-    build: [{ command: 'cargo', args: ['build', '--release'], cwd: RUST }],
+    build: [cargo('build', '--release')],
   },
   go: {
-    toolchain: { commands: ['go', 'gofmt'], from: 'https://go.dev/dl' },
+    // The race detector is C.
+    tools: { build: { go: GO_FROM }, checks: { gofmt: GO_FROM, cc: CC_FROM } },
     checks: [
       { command: 'gofmt', args: ['-l', '.'], cwd: GO, listMeans: 'gofmt would change these' },
       { command: 'go', args: ['vet', './...'], cwd: GO },
+      { command: 'go', args: ['run', STATICCHECK, './...'], cwd: GO },
       { command: 'go', args: ['test', '-race', './...'], cwd: GO },
     ],
     build: [{ command: 'go', args: ['build', '-o', 'bin/consumer', './cmd/consumer'], cwd: GO }],
   },
 };
+
+/** Into the folder where the consumer is looked for, whatever CARGO_TARGET_DIR says. */
+function cargo(...args: string[]): Step {
+  return { command: 'cargo', args, cwd: RUST, env: { CARGO_TARGET_DIR: 'target' } };
+}
 
 /** The checks, the unit tests and the build of a language, then the runner on what is left of it. */
 export function suiteOf(language: LanguageName): Step[] {
@@ -81,29 +94,47 @@ function vitest(env: Record<string, string>, filters: string[]): Step {
   return { command: process.execPath, args: ['node_modules/vitest/vitest.mjs', 'run', ...filters], env };
 }
 
-/** Throws one line that says which suites cannot be run for want of a toolchain, before anything is started. */
-export function requireToolchains(languages: readonly LanguageName[], command: string): void {
+/** Throws one line when a consumer cannot be built for want of a program, before anything is started. */
+export function requireBuildTools(languages: readonly LanguageName[], command: Command): void {
+  requireTools('A consumer cannot be built', languages, ({ build }) => build, command);
+}
+
+/** Throws one line when a suite cannot be run for want of a program, before anything is started. */
+export function requireToolchains(languages: readonly LanguageName[], command: Command): void {
+  requireTools('A suite cannot be run', languages, ({ build, checks }) => ({ ...build, ...checks }), command);
+}
+
+/** The same for another language, to be proposed. */
+type Command = (language: LanguageName) => string;
+
+function requireTools(
+  failure: string,
+  languages: readonly LanguageName[],
+  wanted: (tools: Suite['tools']) => Tools,
+  command: Command,
+): void {
+  const absent = (language: LanguageName) =>
+    Object.entries(wanted(SUITES[language].tools))
+      .filter(([name]) => spawnSync(name, ['--help'], { stdio: 'ignore' }).error)
+      .map(([name, from]) => `no ${name} (${from})`);
   const missing = languages.flatMap((language) => {
-    const { commands, from } = SUITES[language].toolchain;
-    const absent = commands.filter((name) => spawnSync(name, ['--help'], { stdio: 'ignore' }).error);
-    return absent.length === 0 ? [] : [{ language, says: `${language}: no ${absent.join(', no ')} (${from})` }];
+    const programs = absent(language);
+    return programs.length === 0 ? [] : [`${language}: ${programs.join(', ')}`];
   });
   if (missing.length === 0) return;
-  const suites = missing.length === 1 ? 'A suite' : 'Suites';
-  const left = LANGUAGE_NAMES.filter((name) => missing.every(({ language }) => language !== name));
+  const able = LANGUAGE_NAMES.filter((language) => absent(language).length === 0);
   throw new CommandError(
-    `${suites} cannot be run, as a program is not on the PATH: ${missing.map(({ says }) => says).join('; ')}. ` +
-      `One that can: ${left.map((name) => command.replace('LANGUAGE', name)).join(' or ')}`,
+    `${failure}, as a program is not on the PATH: ${missing.join('; ')}. What can be done: ${able.map(command).join(', or ')}`,
   );
 }
 
-/** Throws when a consumer that the next step starts is not there. */
-export function requireBinaries(): void {
-  const missing = Object.values(LANGUAGES).filter(({ binary }) => !existsSync(binary));
-  if (missing.length > 0) throw new CommandError(`Not built: ${missing.map(({ binary }) => binary).join(', ')}`);
+/** Throws when a consumer that is to be started is not there. */
+export function requireBinaries(languages: readonly LanguageName[] = LANGUAGE_NAMES): void {
+  const missing = languages.map((language) => LANGUAGES[language].binary).filter((binary) => !existsSync(binary));
+  if (missing.length > 0) throw new CommandError(`Not built: ${missing.join(', ')}`);
 }
 
-/** Runs steps one after the other, as children of the command. Answers the exit code of the first that fails. */
+/** Runs steps one after the other, as children of the command. Answers the exit code of the first that fails. Throws Interrupted. */
 export async function runSteps(supervisor: Supervisor, env: NodeJS.ProcessEnv, steps: Step[]): Promise<number> {
   for (const step of steps) {
     const code = await runStep(supervisor, env, step);
@@ -117,7 +148,7 @@ async function runStep(supervisor: Supervisor, env: NodeJS.ProcessEnv, step: Ste
   const shown = command === process.execPath ? 'vitest' : [command, ...args].join(' ');
   say(`> ${cwd ? `${cwd}: ` : ''}${shown}${step.env?.CONSUMER ? `, CONSUMER=${step.env.CONSUMER}` : ''}`);
   const listed: string[] = [];
-  const code = await supervisor.foreground({
+  const code = await supervisor.toItsEnd({
     name: shown,
     command,
     args,

@@ -1,20 +1,17 @@
 import { LANGUAGE_NAMES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
-import { requireToolchains, runSteps, type Step, suiteOf, typescriptSpecs } from './suites.js';
+import { conformanceAcross, requireBinaries, requireToolchains, runSteps, suiteOf, typescriptSpecs } from './suites.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
-/** Rust and Go are asked for by name until their list of cases is whole. */
-const BY_DEFAULT: readonly LanguageName[] = ['typescript'];
-
 /**
- * `npm test [-- --only typescript|rust|go] [-- filters]`: the suites on real services. Filters choose TypeScript specs.
- * Answers the exit code of the first step that fails.
+ * `npm test [-- --only typescript|rust|go] [-- filters]`: the suites of the three languages on real services, and the cases
+ * across them. Filters choose TypeScript specs. Answers the exit code of the first step that fails.
  */
 export default async function test(args: string[]): Promise<number> {
   const { only, filters } = parse(args);
-  const languages = only ? [only] : BY_DEFAULT;
-  requireToolchains(languages, 'npm test -- --only LANGUAGE');
+  const chosen = filters.length > 0 ? 'typescript' : only;
+  requireToolchains(chosen ? [chosen] : LANGUAGE_NAMES, (language) => `npm test -- --only ${language}`);
   // The runner's own last lines are to be the last: nothing of ours follows them.
   let quiet = false;
   const untilRunning = (line: string) => {
@@ -22,12 +19,13 @@ export default async function test(args: string[]): Promise<number> {
   };
   return withServices(untilRunning, { wait: true }, async ({ supervisor, env: { CONSUMER: _, ...env } }) => {
     quiet = true;
-    return runSteps(supervisor, env, steps(languages, filters));
+    if (filters.length > 0) return runSteps(supervisor, env, [typescriptSpecs(filters)]);
+    if (only) return runSteps(supervisor, env, suiteOf(only));
+    const code = await runSteps(supervisor, env, LANGUAGE_NAMES.flatMap(suiteOf));
+    if (code !== 0) return code;
+    requireBinaries();
+    return runSteps(supervisor, env, [conformanceAcross([])]);
   });
-}
-
-function steps(languages: readonly LanguageName[], filters: string[]): Step[] {
-  return filters.length > 0 ? [typescriptSpecs(filters)] : languages.flatMap(suiteOf);
 }
 
 function parse(args: string[]): { only: LanguageName | undefined; filters: string[] } {

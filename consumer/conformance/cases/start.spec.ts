@@ -1,185 +1,350 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import '../runner/known-failing.js';
+import { expect } from 'vitest';
+import type { Variable } from '../../../infra/local/services/names.js';
+import { type Case, prove, type Room } from '../runner/cases.js';
 import { freePort } from '../runner/consumer-process.js';
-import { Stage } from '../runner/stage.js';
-import { PATIENCE_MS } from '../runner/until.js';
+import type { Stage, StageOptions } from '../runner/stage.js';
 
+/** Its words stand in no message of a consumer: so even a part of it that is printed is seen. */
 const SECRET = 'uma-senha-errada';
+const PARTS_OF_SECRET = /senha|errada/;
+const SERVICES = ['DATABASE_URL', 'MONGODB_URL', 'RABBITMQ_URL'] as const;
+/** Enough where the start ends before anything of the stores or of the broker is looked at. */
+const BARE: StageOptions = { migrated: false, declared: false };
 
-describe('what stops a start', { timeout: PATIENCE_MS }, () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await Stage.open();
-  }, PATIENCE_MS);
-  afterAll(() => stage.close(), PATIENCE_MS);
+/** A change of the right URL that makes it a wrong one, and what is said of it. */
+interface WrongUrl {
+  name: string;
+  variable: Variable;
+  change: (url: URL) => void;
+  says: RegExp;
+  why: string;
+}
 
-  /** Exit code 78 and one line, which the expectation names; nothing secret in all that was printed. */
-  async function refused(env: Record<string, string>): Promise<string> {
-    const consumer = stage.start(env);
-    expect(await consumer.exit(), consumer.everything).toBe(78);
-    const secrets = Object.values({ ...stage.env, ...env }).flatMap((url) => /:([^:/@]+)@/.exec(url)?.[1] ?? []);
-    for (const secret of secrets.filter((word) => word !== 'disparo'))
-      expect(consumer.everything).not.toContain(secret);
-    expect(consumer.errors.match(/\n/g)).toHaveLength(1);
-    return consumer.errors;
-  }
+const WRONG_URLS: WrongUrl[] = [
+  {
+    name: 'no password where PostgreSQL wants one',
+    variable: 'DATABASE_URL',
+    change: (url) => Object.assign(url, { password: '' }),
+    says: /^DATABASE_URL: .*wants a password/,
+    why: 'A secret that was not mounted would look like a database that is down, and somebody would restart the database.',
+  },
+  {
+    name: 'no user and password where MongoDB wants them',
+    variable: 'MONGODB_URL',
+    change: (url) => Object.assign(url, { username: '', password: '', search: '' }),
+    says: /^MONGODB_URL: .*wants a user and a password/,
+    why: 'MongoDB lets anybody connect and refuses the first write: batches would be tried again for ever.',
+  },
+  {
+    name: 'a missing vhost',
+    variable: 'RABBITMQ_URL',
+    change: (url) => Object.assign(url, { pathname: '/nobody-made-this' }),
+    says: /^RABBITMQ_URL: .*vhost/,
+    why: 'A misspelt vhost heals by no waiting: campaigns would stand still while the consumer seems to be alive.',
+  },
+  {
+    name: 'a missing database',
+    variable: 'DATABASE_URL',
+    change: (url) => Object.assign(url, { pathname: '/nobody_made_this' }),
+    says: /^DATABASE_URL: .*database does not exist/,
+    why: 'A misspelt database heals by no waiting: campaigns would stand still while the consumer seems to be alive.',
+  },
+];
 
-  const changed = (variable: 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL', change: (url: URL) => void): string => {
-    const url = new URL(stage.env[variable]);
-    change(url);
-    return url.href;
-  };
+/** URLs that no service would understand. */
+const MALFORMED: { variable: Variable; url: string; why: string }[] = [
+  {
+    variable: 'DATABASE_URL',
+    url: `postgresql://user:${SECRET}@:x/y`,
+    why: 'A driver that guesses the host connects elsewhere, and shows the password to whoever answers.',
+  },
+  {
+    variable: 'DATABASE_URL',
+    url: `mysql://user:${SECRET}@host/y`,
+    why: 'The URL of another product, pasted by mistake, must not be tried as if it were ours.',
+  },
+  {
+    variable: 'DATABASE_URL',
+    url: `postgresql://user:${SECRET}@host/y?sslmode=verify-full&sslrootcert=/nobody/made/this`,
+    why: 'A consumer that connects without the certificate it was told to check gives the password to anybody.',
+  },
+  {
+    variable: 'MONGODB_URL',
+    url: `mongodb://user:${SECRET}@host@other/y`,
+    why: 'Half of a password with an @ would be taken for a host, looked up by name, and stand in the logs.',
+  },
+  {
+    variable: 'MONGODB_URL',
+    url: `mongodb://user:${SECRET}@host/y?nobodyknowsthis=1`,
+    why: 'An option that one language obeys and another ignores makes the same deployment behave in two ways.',
+  },
+  {
+    variable: 'MONGODB_URL',
+    url: `mongodb://user:${SECRET}@`,
+    why: 'A template whose host was not filled in would be waited for as a store that is down.',
+  },
+  {
+    variable: 'RABBITMQ_URL',
+    url: `amqp://user:${SECRET}@host:port`,
+    why: 'A template whose port was not filled in would be waited for as a broker that is down.',
+  },
+  {
+    variable: 'RABBITMQ_URL',
+    url: 'localhost:5672',
+    why: 'A host and a port without a scheme may be TLS or not: guessing sends the password in the clear.',
+  },
+];
 
-  it.each(['DATABASE_URL', 'MONGODB_URL', 'RABBITMQ_URL'] as const)('a wrong password in %s', async (variable) => {
-    const url = changed(variable, (it) => {
-      it.username ||= 'someone';
-      it.password = SECRET;
-    });
-    expect(await refused({ [variable]: url })).toMatch(new RegExp(`^${variable}: .*password`));
-  });
+/** What becomes of a URL when a password goes into it as it is. */
+const NOT_ENCODED: { variable: Variable; url: string }[] = [
+  { variable: 'RABBITMQ_URL', url: `amqp://user:${SECRET}#1@127.0.0.1` },
+  { variable: 'RABBITMQ_URL', url: `amqp://user:uma@senha-errada@127.0.0.1` },
+  { variable: 'RABBITMQ_URL', url: 'amqp://user:senha%errada@127.0.0.1' },
+  { variable: 'RABBITMQ_URL', url: `amqp://user:${SECRET}%ff@127.0.0.1` },
+  { variable: 'RABBITMQ_URL', url: `amqp://user:${SECRET}@127.0.0.1/a%zz` },
+  { variable: 'DATABASE_URL', url: `postgresql://user:${SECRET}#1@127.0.0.1/y` },
+  { variable: 'DATABASE_URL', url: 'postgresql://user:uma@senha-errada@127.0.0.1/y' },
+  { variable: 'DATABASE_URL', url: 'postgresql://user:senha%errada@127.0.0.1/y' },
+  { variable: 'DATABASE_URL', url: `postgresql://user:${SECRET}%ff@127.0.0.1/y` },
+  { variable: 'DATABASE_URL', url: `postgresql://user:${SECRET}@127.0.0.1/a%zz` },
+];
 
-  it.each(['DATABASE_URL', 'MONGODB_URL', 'RABBITMQ_URL'] as const)(
-    'a wrong password in %s, while another service is down',
-    async (variable) => {
-      const other = variable === 'DATABASE_URL' ? 'MONGODB_URL' : 'DATABASE_URL';
-      const port = await freePort();
-      const url = changed(variable, (it) => {
-        it.username ||= 'someone';
-        it.password = SECRET;
-      });
-      const down = changed(other, (it) => {
-        it.port = String(port);
-      });
-      expect(await refused({ [variable]: url, [other]: down })).toMatch(new RegExp(`^${variable}: .*password`));
+/** Values that are out of what is documented, and what is said of them. */
+const WRONG_VALUES: { variable: string; value: string; says: RegExp; why: string }[] = [
+  {
+    variable: 'DATABASE_URL',
+    value: '',
+    says: /is not set/,
+    why: 'An empty secret, as a missing one is mounted, must be told from a wrong one by whoever repairs it at night.',
+  },
+  {
+    variable: 'PREFETCH',
+    value: '0',
+    says: /from 1 to 1000/,
+    why: 'To RabbitMQ 0 means no limit: one consumer would take the whole queue into its memory.',
+  },
+  {
+    variable: 'QUEUE_PARTITIONS',
+    value: 'two',
+    says: /from 1 to 64/,
+    why: 'Read as 1, half of the queues would have no consumer, and their campaigns would never end.',
+  },
+  {
+    variable: 'CONSUMER_PARTITIONS',
+    value: '0,1',
+    says: /from 0 to 0/,
+    why: 'A consumer of a partition that the API never publishes to looks busy to its operator and never is.',
+  },
+  {
+    variable: 'CONSUMER_PARTITIONS',
+    value: '0,0',
+    says: /different/,
+    why: 'Two consumers on one queue of one process would break the order of its numbers.',
+  },
+  {
+    variable: 'QUEUE_PREFIX',
+    value: 'with a blank',
+    says: /letters/,
+    why: 'Queues of another name than the publisher means are declared in silence, and nothing ever arrives in them.',
+  },
+  {
+    variable: 'LOG_LEVEL',
+    value: 'loud',
+    says: /trace, debug/,
+    why: 'An operator who misspells the level in an incident would get no lines at all, or wait for the wrong ones.',
+  },
+  {
+    variable: 'METRICS_PORT',
+    value: '70000',
+    says: /from 1 to 65535/,
+    why: 'A consumer without the port that its alarms watch is one that dies unseen.',
+  },
+];
+
+prove('what stops a start', [
+  ...SERVICES.map(
+    (variable): Case => ({
+      name: `a wrong password in ${variable}`,
+      why: 'It heals by no waiting: campaigns would stand still behind a consumer that only seems to be connecting.',
+      async run(room) {
+        const stage = await room.stage();
+        const url = changed(stage, variable, withWrongPassword);
+        expect(await refused(stage, { [variable]: url })).toMatch(new RegExp(`^${variable}: .*password`));
+      },
+    }),
+  ),
+  ...SERVICES.map(
+    (variable): Case => ({
+      name: `a wrong password in ${variable}, while another service is down`,
+      why: 'The operator would first repair what is down, and learn of the password only after that.',
+      async run(room) {
+        const stage = await room.stage();
+        const other = variable === 'DATABASE_URL' ? 'MONGODB_URL' : 'DATABASE_URL';
+        const port = String(await freePort());
+        const url = changed(stage, variable, withWrongPassword);
+        const down = changed(stage, other, (it) => Object.assign(it, { port }));
+        const line = await refused(stage, { [variable]: url, [other]: down });
+        expect(line).toMatch(new RegExp(`^${variable}: .*password`));
+      },
+    }),
+  ),
+  ...WRONG_URLS.map(
+    ({ name, variable, change, says, why }): Case => ({
+      name,
+      why,
+      async run(room) {
+        const stage = await room.stage();
+        expect(await refused(stage, { [variable]: changed(stage, variable, change) })).toMatch(says);
+      },
+    }),
+  ),
+  ...MALFORMED.map(
+    ({ variable, url, why }): Case => ({
+      name: `a malformed ${variable}: ${url}`,
+      why,
+      async run(room) {
+        const stage = await room.stage(BARE);
+        expect(await refused(stage, { [variable]: url })).toMatch(new RegExp(`^${variable}: `));
+      },
+    }),
+  ),
+  ...NOT_ENCODED.map(
+    ({ variable, url }): Case => ({
+      name: `a password that is not percent-encoded in ${variable}: ${url}`,
+      why: 'A part of the password would pass for a host or a vhost, be looked up by name and stand in the logs.',
+      async run(room) {
+        const stage = await room.stage(BARE);
+        const line = await refused(stage, { [variable]: url });
+        expect(line).toMatch(new RegExp(`^${variable}: .*percent-encoded`));
+      },
+    }),
+  ),
+  ...WRONG_VALUES.map(
+    ({ variable, value, says, why }): Case => ({
+      name: `a wrong value in ${variable}: "${value}"`,
+      why,
+      async run(room) {
+        const stage = await room.stage(BARE);
+        const line = await refused(stage, { [variable]: value });
+        expect(line.startsWith(`${variable}: `), line).toBe(true);
+        expect(line).toMatch(says);
+      },
+    }),
+  ),
+  {
+    name: 'a METRICS_PORT that is in use',
+    why: 'Alarms would read the health of another process, and call this consumer well while it is dead.',
+    async run(room) {
+      const stage = await room.stage();
+      const port = await takenPort(room);
+      expect(await refused(stage, { METRICS_PORT: String(port) })).toBe(`METRICS_PORT: port ${port} is in use\n`);
     },
-  );
+  },
+  {
+    name: 'a queue that exists with other arguments',
+    why: 'A consumer that deletes or takes such a queue loses messages, or serves another installation.',
+    async run(room) {
+      const stage = await room.stage({ declared: false });
+      await stage.channel.assertQueue(stage.names.queue(0), { durable: true });
+      const line = await refused(stage, {});
+      expect(line).toMatch(/^RABBITMQ_URL: .*other arguments.*campaigns\.0.*QUEUE_PREFIX/);
+    },
+  },
+]);
 
-  it('no password where the server wants one', async () => {
-    const postgres = changed('DATABASE_URL', (it) => {
-      it.password = '';
-    });
-    expect(await refused({ DATABASE_URL: postgres })).toMatch(/^DATABASE_URL: .*wants a password/);
-    const mongodb = changed('MONGODB_URL', (it) => {
-      it.username = '';
-      it.password = '';
-      it.search = '';
-    });
-    expect(await refused({ MONGODB_URL: mongodb })).toMatch(/^MONGODB_URL: .*wants a user and a password/);
-  });
-
-  it('a missing vhost', async () => {
-    const url = changed('RABBITMQ_URL', (it) => {
-      it.pathname = '/nobody-made-this';
-    });
-    expect(await refused({ RABBITMQ_URL: url })).toMatch(/^RABBITMQ_URL: .*vhost/);
-  });
-
-  it('a missing database', async () => {
-    const url = changed('DATABASE_URL', (it) => {
-      it.pathname = '/nobody_made_this';
-    });
-    expect(await refused({ DATABASE_URL: url })).toMatch(/^DATABASE_URL: .*database does not exist/);
-  });
-
-  it.each([
-    ['DATABASE_URL', `postgresql://user:${SECRET}@:x/y`],
-    ['DATABASE_URL', `mysql://user:${SECRET}@host/y`],
-    ['DATABASE_URL', `postgresql://user:${SECRET}@host/y?sslmode=verify-full&sslrootcert=/nobody/made/this`],
-    ['MONGODB_URL', `mongodb://user:${SECRET}@host@other/y`],
-    ['MONGODB_URL', `mongodb://user:${SECRET}@host/y?nobodyknowsthis=1`],
-    ['MONGODB_URL', `mongodb://user:${SECRET}@`],
-    ['RABBITMQ_URL', `amqp://user:${SECRET}@host:port`],
-    ['RABBITMQ_URL', 'localhost:5672'],
-  ])('a malformed %s: %s', async (variable, url) => {
-    expect(await refused({ [variable]: url })).toMatch(new RegExp(`^${variable}: `));
-  });
-
-  it.each([
-    ['DATABASE_URL', '', /is not set/],
-    ['PREFETCH', '0', /from 1 to 1000/],
-    ['QUEUE_PARTITIONS', 'two', /from 1 to 64/],
-    ['CONSUMER_PARTITIONS', '0,1', /from 0 to 0/],
-    ['CONSUMER_PARTITIONS', '0,0', /different/],
-    ['QUEUE_PREFIX', 'with a blank', /letters/],
-    ['LOG_LEVEL', 'loud', /trace, debug/],
-    ['METRICS_PORT', '70000', /from 1 to 65535/],
-  ])('a wrong value in %s: "%s"', async (variable, value, says) => {
-    const line = await refused({ [variable]: value });
-    expect(line.startsWith(`${variable}: `), line).toBe(true);
-    expect(line).toMatch(says);
-  });
-
-  it('a METRICS_PORT that is in use', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    expect(await refused({ METRICS_PORT: String(port) })).toBe(`METRICS_PORT: port ${port} is in use\n`);
-    server.close();
-  });
-
-  it('a queue that exists with other arguments', async () => {
-    const prefix = `${stage.env.QUEUE_PREFIX}.other`;
-    await stage.channel.assertQueue(`${prefix}.campaigns.0`, { durable: true });
-    const line = await refused({ QUEUE_PREFIX: prefix });
-    expect(line).toMatch(/^RABBITMQ_URL: .*other arguments.*campaigns\.0.*QUEUE_PREFIX/);
-    await stage.channel.deleteQueue(`${prefix}.campaigns.0`);
-    await stage.channel.deleteQueue(`${prefix}.dead`);
-    for (const exchange of ['campaigns', 'dead']) await stage.channel.deleteExchange(`${prefix}.${exchange}`);
-  });
-});
-
-describe('what is enough', { timeout: PATIENCE_MS }, () => {
-  it('a MongoDB user with readWrite on this database, at the first start and at the second', async () => {
-    const stage = await Stage.open();
-    const user = { createUser: 'limited', pwd: 'limited', roles: ['readWrite'] };
-    try {
-      await stage.mongo.db().command(user);
-      const url = new URL(stage.env.MONGODB_URL);
-      [url.username, url.password] = ['limited', 'limited'];
-      url.searchParams.set('authSource', stage.mongo.db().databaseName);
+prove('what is enough', [
+  {
+    name: 'a MongoDB user with readWrite on this database, at the first start and at the second',
+    why: 'Who runs a consumer would have to give it the rights of an administrator, over the data of others too.',
+    async run(room) {
+      const stage = await room.stage();
+      const db = stage.mongo.db();
+      await db.command({ createUser: 'limited', pwd: 'limited', roles: ['readWrite'] });
+      room.cleaned({
+        async close() {
+          await db.command({ dropUser: 'limited' });
+        },
+      });
+      const url = changed(stage, 'MONGODB_URL', (it) => {
+        [it.username, it.password] = ['limited', 'limited'];
+        it.searchParams.set('authSource', db.databaseName);
+      });
       for (let start = 1; start <= 2; start++) {
-        const consumer = stage.start({ MONGODB_URL: url.href });
+        const consumer = stage.start({ MONGODB_URL: url });
         await consumer.untilSaid('receiving');
         const { id, chunks } = await stage.campaign(5);
         await stage.publish(chunks);
         await stage.untilStatus(id, 'enviado');
         await consumer.kill();
       }
-      await stage.mongo.db().command({ dropUser: 'limited' });
-    } finally {
-      await stage.close();
-    }
-  });
-});
+    },
+  },
+]);
 
-describe('what waits', { timeout: PATIENCE_MS }, () => {
-  it('a ledger whose tables are not there yet, said once', async () => {
-    const stage = await Stage.open({ migrated: false });
-    try {
+prove('what waits', [
+  {
+    name: 'a ledger whose tables are not there yet, said once',
+    why: 'In a first deploy consumer and migration start together: who crashes or says nothing alarms for no reason.',
+    async run(room) {
+      const stage = await room.stage({ migrated: false });
       const consumer = stage.start();
       await consumer.untilSaid('waiting for PostgreSQL: the tables of the ledger are not there yet');
       await stage.migrate();
       await consumer.untilSaid('receiving');
       expect(consumer.said('waiting for')).toHaveLength(1);
       expect(consumer.said('PostgreSQL is back')).toHaveLength(1);
-    } finally {
-      await stage.close();
-    }
-  });
-
-  it('exits 0 on SIGTERM while it waits', async () => {
-    const stage = await Stage.open();
-    try {
-      const url = new URL(stage.env.MONGODB_URL);
-      url.port = String(await freePort());
-      const consumer = stage.start({ MONGODB_URL: url.href });
+    },
+  },
+  {
+    name: 'exits 0 on SIGTERM while it waits',
+    why: 'A deploy that is taken back in an outage would hang on every consumer until it is killed.',
+    async run(room) {
+      const stage = await room.stage();
+      const port = String(await freePort());
+      const consumer = stage.start({
+        MONGODB_URL: changed(stage, 'MONGODB_URL', (it) => Object.assign(it, { port })),
+      });
       await consumer.untilSaid('waiting for MongoDB');
       consumer.signal('SIGTERM');
       expect(await consumer.exit()).toBe(0);
-    } finally {
-      await stage.close();
-    }
+    },
+  },
+]);
+
+/** Exit code 78 and one line, which the expectation names; nothing secret in all that was printed. */
+async function refused(stage: Stage, env: Record<string, string>): Promise<string> {
+  const consumer = stage.start(env);
+  expect(await consumer.exit(), consumer.everything).toBe(78);
+  const secrets = Object.values({ ...stage.env, ...env }).flatMap((url) => /:([^:/@]+)@/.exec(url)?.[1] ?? []);
+  for (const secret of secrets.filter((word) => word !== 'disparo')) expect(consumer.everything).not.toContain(secret);
+  expect(consumer.everything).not.toMatch(PARTS_OF_SECRET);
+  expect(consumer.errors.match(/\n/g)).toHaveLength(1);
+  return consumer.errors;
+}
+
+/** The URL of the stage, changed. */
+function changed(stage: Stage, variable: Variable, change: (url: URL) => void): string {
+  const url = new URL(stage.env[variable]);
+  change(url);
+  return url.href;
+}
+
+function withWrongPassword(url: URL): void {
+  url.username ||= 'someone';
+  url.password = SECRET;
+}
+
+/** A port that somebody listens on until the case ends. */
+async function takenPort(room: Room): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  room.cleaned({
+    async close() {
+      server.close();
+    },
   });
-});
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  return port;
+}

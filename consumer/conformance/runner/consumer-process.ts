@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { LANGUAGES, type LanguageName } from './languages.js';
-import { until } from './until.js';
+import { PATIENCE_MS, until } from './until.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 
@@ -30,9 +30,13 @@ export class ConsumerProcess {
     this.#exited = once(this.#child, 'close').then(([code]) => code as number | null);
   }
 
-  /** The exit code; null when a signal ended it. */
-  exit(): Promise<number | null> {
-    return this.#exited;
+  /** Waits for its exit code, which is null when a signal ended it. Throws with what it printed when it goes on. */
+  async exit(): Promise<number | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`it does not end: ${this.everything}`)), PATIENCE_MS);
+    });
+    return Promise.race([this.#exited, late]).finally(() => clearTimeout(timer));
   }
 
   signal(name: NodeJS.Signals): void {

@@ -16,6 +16,7 @@ import { type ChannelModel, type ConfirmChannel, connect, type GetMessage, type 
 import { type Collection, MongoClient } from 'mongodb';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import type { Variable } from '../../../infra/local/services/names.js';
 import { ConsumerProcess } from './consumer-process.js';
 import { type LanguageName, languageUnderTest } from './languages.js';
 import { PATIENCE_MS, until } from './until.js';
@@ -30,12 +31,13 @@ export interface Campaign {
   chunks: Chunk[];
 }
 
-interface StageOptions {
+/** `migrated`: the ledger has its tables; `declared`: the broker has exchanges and queues. Both are so unless said. */
+export interface StageOptions {
   migrated?: boolean;
   declared?: boolean;
   partitions?: number;
-  /** Of a mongod of the test's own. */
-  mongodbUrl?: string;
+  /** URLs of services of the case's own, which it may stop. */
+  services?: Partial<Record<Variable, string>>;
 }
 
 /** Real stores and a real broker, a database, a prefix of its own; all dropped at the end. */
@@ -47,8 +49,7 @@ export class Stage {
     readonly names: Topology,
     readonly pool: pg.Pool,
     readonly mongo: MongoClient,
-    readonly broker: ChannelModel,
-    readonly channel: ConfirmChannel,
+    private broker: Broker,
     private readonly adminUrl: string,
   ) {}
 
@@ -56,16 +57,16 @@ export class Stage {
     migrated = true,
     declared = true,
     partitions = 1,
-    mongodbUrl,
+    services = {},
   }: StageOptions = {}): Promise<Stage> {
-    const { DATABASE_URL: adminUrl = '', MONGODB_URL = '', RABBITMQ_URL = '' } = readEnvironment();
+    const { DATABASE_URL: adminUrl = '', MONGODB_URL = '', RABBITMQ_URL = '' } = { ...readEnvironment(), ...services };
     const name = `test_${cuid2.createId()}`;
     await onServer(adminUrl, `CREATE DATABASE ${name}`);
     const database = new URL(adminUrl);
     database.pathname = `/${name}`;
     const env = {
       DATABASE_URL: database.href,
-      MONGODB_URL: mongodbUrl ?? withDatabase(MONGODB_URL, name),
+      MONGODB_URL: withDatabase(MONGODB_URL, name),
       RABBITMQ_URL,
       QUEUE_PREFIX: name,
     };
@@ -73,14 +74,11 @@ export class Stage {
     pool.on('error', () => {});
     // A connection that is still closing when its database is dropped is told so.
     pool.on('connect', (client) => client.on('error', () => {}));
-    const broker = await connect(RABBITMQ_URL, { noDelay: true });
-    broker.on('error', () => {});
-    const channel = await broker.createConfirmChannel();
-    channel.on('error', () => {});
     const mongo = new MongoClient(env.MONGODB_URL, { serverSelectionTimeoutMS: PATIENCE_MS });
-    const stage = new Stage(env, topology(name, partitions), pool, mongo, broker, channel, adminUrl);
+    const broker = await openBroker(RABBITMQ_URL);
+    const stage = new Stage(env, topology(name, partitions), pool, mongo, broker, adminUrl);
     if (migrated) await stage.migrate();
-    if (declared) await declareTopology(channel, name, partitions);
+    if (declared) await declareTopology(stage.channel, name, partitions);
     return stage;
   }
 
@@ -94,6 +92,17 @@ export class Stage {
       advisoryLockMode: 'wait',
       logger: { debug: silent, info: silent, warn: silent, error: silent },
     });
+  }
+
+  /** The stage's own channel on the broker. */
+  get channel(): ConfirmChannel {
+    return this.broker.channel;
+  }
+
+  /** Connects to the broker once more, after it was restarted or has closed the connection. */
+  async reconnect(): Promise<void> {
+    await this.broker.connection.close().catch(() => {});
+    this.broker = await until(() => openBroker(this.env.RABBITMQ_URL));
   }
 
   get messages(): Collection<MessageDocument> {
@@ -215,10 +224,10 @@ export class Stage {
   async close(): Promise<void> {
     for (const consumer of this.#consumers) await consumer.kill();
     const queues = Array.from({ length: this.names.partitions }, (_, partition) => this.names.queue(partition));
-    const cleaner = await this.broker.createChannel();
+    const cleaner = await this.broker.connection.createChannel();
     for (const queue of [...queues, this.names.deadLetterQueue]) await cleaner.deleteQueue(queue);
     for (const exchange of [this.names.exchange, this.names.deadLetterExchange]) await cleaner.deleteExchange(exchange);
-    await this.broker.close();
+    await this.broker.connection.close();
     await this.mongo.db().dropDatabase();
     await this.mongo.close();
     await this.pool.end();
@@ -234,6 +243,19 @@ export function phoneNumber(sequence: number): string {
 /** The numbers that a campaign of `total` must have in the store, in order. */
 export function allNumbers(total: number): string[] {
   return Array.from({ length: total }, (_, index) => phoneNumber(index + 1));
+}
+
+interface Broker {
+  connection: ChannelModel;
+  channel: ConfirmChannel;
+}
+
+async function openBroker(url: string): Promise<Broker> {
+  const connection = await connect(url, { noDelay: true });
+  connection.on('error', () => {});
+  const channel = await connection.createConfirmChannel();
+  channel.on('error', () => {});
+  return { connection, channel };
 }
 
 async function onServer(url: string, statement: string): Promise<void> {

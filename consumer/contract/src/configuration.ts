@@ -36,6 +36,9 @@ export function integerKey(
   throw new ConfigurationError(key, `must be a whole number from ${range.min} to ${range.max}, not "${text}"`);
 }
 
+/** A blank that is no part of a URL comes with a copy or a file, and drivers take it for a part of the last name. */
+const holdsBlank = (url: string): boolean => [...url].some((character) => character <= ' ');
+
 function urlKey(env: Environment, key: string, schemes: readonly string[]): string {
   const url = env[key];
   const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ');
@@ -44,7 +47,7 @@ function urlKey(env: Environment, key: string, schemes: readonly string[]): stri
   if (!schemes.some((scheme) => url.startsWith(`${scheme}://`)))
     throw new ConfigurationError(key, `must begin with ${wanted}`);
   // MongoDB's lists of hosts are no WHATWG URL; its driver parses those.
-  if (!schemes.includes('mongodb') && !isReadable(url))
+  if (holdsBlank(url) || (!schemes.includes('mongodb') && !isReadable(url)))
     throw new ConfigurationError(key, 'is not a URL; a password with special characters must be percent-encoded');
   return url;
 }
@@ -64,8 +67,9 @@ export function serviceUrl(env: Environment, key: keyof typeof SERVICE_SCHEMES):
 function isReadable(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { username, password, pathname, hash } = new URL(url);
-  // Both come from a password that is not encoded, of which a part would then pass for a host and be shown.
-  if (hash !== '' || url.split('@').length > 2) return false;
+  // These come from a password that is not encoded, of which a part would then pass for a host and be shown.
+  const ats = url.split('@').length - 1;
+  if (hash !== '' || ats > 1 || (ats === 1 && username === '' && password === '')) return false;
   try {
     for (const part of [username, password, pathname]) decodeURIComponent(part);
     return true;

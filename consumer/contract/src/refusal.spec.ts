@@ -9,7 +9,9 @@ test.each([
   'mongodb://user:secret@host/db?tls=maybe',
 ])('a URL that the driver cannot read is refused without showing it: %s', (url) => {
   const error = caught(() => new MongoClient(url));
-  expect(refusal(error)).toBe('is not a usable URL; percent-encode special characters');
+  expect(refusal(error)).toBe(
+    'is not usable; check its options and the files they name, and percent-encode special characters',
+  );
 });
 
 test('what may heal by waiting is no refusal', () => {

@@ -11,6 +11,10 @@ export function refusal(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Of a URL that its driver does not take, and in place of the driver's words, which may quote a part of the password. */
+export const UNUSABLE_URL =
+  'is not usable; check its options and the files they name, and percent-encode special characters';
+
 interface Known {
   codes: readonly (string | number)[];
   pattern?: RegExp;
@@ -66,12 +70,14 @@ const KNOWN: readonly Known[] = [
   {
     codes: ['MongoParseError', 'MongoAPIError'],
     pattern: /^Unable to parse .* with URL$/,
-    says: 'is not a usable URL; percent-encode special characters',
+    says: UNUSABLE_URL,
   },
+  // Node's file system, for a certificate that the URL names
+  { codes: [], pattern: /^(ENOENT|EACCES|EISDIR): .*, (open|read)/, says: UNUSABLE_URL },
   {
     codes: [],
     pattern: /^(Invalid URL|Invalid scheme|Invalid connection string|.*must (be|contain|not contain) .*host)/,
-    says: 'is not a usable URL',
+    says: UNUSABLE_URL,
   },
 ];
 

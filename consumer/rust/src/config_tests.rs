@@ -72,3 +72,31 @@ fn each_wrong_value_is_refused_with_the_sentence_that_every_language_has() {
         "MONGODB_URL: is not set; give a URL that begins with mongodb:// or mongodb+srv://, or run \"npm run services\""
     );
 }
+
+#[test]
+fn a_url_with_a_password_that_is_not_encoded_is_refused_and_never_shown() {
+    let problem = "is not a URL; a password with special characters must be percent-encoded";
+    for (key, scheme) in [("DATABASE_URL", "postgresql"), ("RABBITMQ_URL", "amqp")] {
+        for rest in [
+            "u:se#cret@h/d",
+            "u:secret@h/d#x",
+            "u:a@secret@h/d",
+            "u:secret@h/d@x",
+            "u:se%cret@h/d",
+            "u%:secret@h/d",
+            "u:secret@h/d%4",
+            "u:secret%ff@h/d",
+            "u:se/cret@h/d",
+            "u:secret@h:port/d",
+            "u:secret@[fe80::1%25lo]/d",
+        ] {
+            let url = format!("{scheme}://{rest}");
+            let refused = read_config(&given(&[(key, &url)])).expect_err(&url);
+            assert_eq!(refused, ConfigurationError::new(key, problem), "{url}");
+        }
+        for rest in ["u:p%40%C3%A9@h:1/d%2F", "u:p^{}é@h", "h", "u:p@[::1]:1/d#", "u:p@h?x=%zz"] {
+            let url = format!("{scheme}://{rest}");
+            assert!(read_config(&given(&[(key, &url)])).is_ok(), "{url}");
+        }
+    }
+}

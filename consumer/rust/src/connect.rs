@@ -2,12 +2,13 @@
 
 use crate::admit::ADMIT_SQL;
 use crate::config::{Config, ConfigurationError};
-use crate::describe::without_secrets;
 use crate::failure::Failure;
 use crate::messages::{MESSAGES, declare_messages};
+use crate::mongo_url;
 use crate::pool::{Parameter, Pool};
 use crate::postgres_url;
 use crate::record::RECORD_STORED_SQL;
+use crate::refusal::UNUSABLE_URL;
 use crate::tls;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
@@ -15,7 +16,6 @@ use mongodb::bson::doc;
 use mongodb::bson::raw::RawDocumentBuf;
 use mongodb::options::{ClientOptions, ConnectionString, Tls};
 use mongodb::{Client, Collection, Database};
-use percent_encoding::percent_decode_str;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -45,24 +45,15 @@ pub struct Mongo {
     client: OnceCell<Client>,
 }
 
-/// Makes the clients. Fails for a URL that its driver cannot read.
+/// Makes the clients. Fails for a URL that its driver cannot read, without the driver's words: they may quote a part of
+/// the password.
 pub fn open_stores(config: &Config) -> Result<Stores, ConfigurationError> {
-    let unusable = |variable, why: &str, url: &str| {
-        let why = without_secrets(why, url);
-        let why = why.lines().next().unwrap_or_default();
-        let problem = format!("is not a usable URL ({why}); percent-encode special characters");
-        ConfigurationError::new(variable, problem)
-    };
-    let (mut postgres, tls) = postgres_url::parse(&config.database_url)
-        .map_err(|why| unusable("DATABASE_URL", &why, &config.database_url))?;
+    let unusable = |variable| ConfigurationError::new(variable, UNUSABLE_URL);
+    let (mut postgres, tls) = postgres_url::parse(&config.database_url).ok_or_else(|| unusable("DATABASE_URL"))?;
     postgres.application_name(APP_NAME).connect_timeout(CONNECT_TIMEOUT);
     postgres.keepalives(true).keepalives_idle(KEEPALIVE_IDLE);
-    broker_uri(&config.rabbitmq_url).map_err(|why| unusable("RABBITMQ_URL", &why, &config.rabbitmq_url))?;
-    let url = &config.mongodb_url;
-    let mongo = ConnectionString::parse(url)
-        .map_err(|error| error.kind.to_string())
-        .and_then(|parsed| Ok((parsed, database_of(url)?)))
-        .map_err(|why| unusable("MONGODB_URL", &why, url))?;
+    let mongo = mongo_url::parse(&config.mongodb_url).ok_or_else(|| unusable("MONGODB_URL"))?;
+    broker_uri(&config.rabbitmq_url).ok_or_else(|| unusable("RABBITMQ_URL"))?;
     Ok(Stores {
         postgres: Pool::new(postgres, tls),
         mongo: Mongo { url: mongo.0, database: mongo.1, client: OnceCell::new() },
@@ -136,7 +127,7 @@ pub async fn in_time<T>(answer: impl Future<Output = Result<T, Failure>>) -> Res
 
 /// A connection to the broker. lapin's own recovery stays off.
 pub async fn connect_broker(url: &str) -> Result<Connection, Failure> {
-    let uri = broker_uri(url).map_err(Failure::Bug)?;
+    let uri = broker_uri(url).ok_or_else(|| Failure::Bug("RABBITMQ_URL cannot be read".to_owned()))?;
     let properties = ConnectionProperties::default().with_connection_name(APP_NAME.into());
     timeout(BROKER_TIMEOUT, Connection::connect_uri(uri, properties))
         .await
@@ -145,9 +136,9 @@ pub async fn connect_broker(url: &str) -> Result<Connection, Failure> {
 }
 
 /// A broker's URL as the sibling's driver reads it.
-fn broker_uri(url: &str) -> Result<AMQPUri, String> {
-    let mut uri: AMQPUri = url.parse()?;
-    let parts = Url::parse(url).map_err(|error| error.to_string())?;
+fn broker_uri(url: &str) -> Option<AMQPUri> {
+    let mut uri: AMQPUri = url.parse().ok()?;
+    let parts = Url::parse(url).ok()?;
     if uri.vhost.is_empty() {
         uri.vhost = "/".to_owned();
     }
@@ -160,19 +151,7 @@ fn broker_uri(url: &str) -> Result<AMQPUri, String> {
     }
     // What an operator wrote into the URL wins.
     uri.query.heartbeat = uri.query.heartbeat.or(Some(HEARTBEAT_S));
-    Ok(uri)
-}
-
-/// The database in a MongoDB URL, or `disparo`.
-fn database_of(url: &str) -> Result<String, String> {
-    let name = url
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map_or("", |(_, path)| path.split('?').next().unwrap_or_default());
-    if name.is_empty() {
-        return Ok("disparo".to_owned());
-    }
-    percent_decode_str(name).decode_utf8().map(|name| name.into_owned()).map_err(|_| "URI malformed".to_owned())
+    Some(uri)
 }
 
 #[cfg(test)]
@@ -189,13 +168,5 @@ mod tests {
         assert_eq!(of("amqp://127.0.0.1:1").authority.host, "127.0.0.1");
         assert_eq!(of("amqp://u:p%40@h").authority.userinfo.password, "p@");
         assert_eq!((of("amqp://h").query.heartbeat, of("amqp://h?heartbeat=5").query.heartbeat), (Some(30), Some(5)));
-    }
-
-    #[test]
-    fn the_database_is_the_one_in_the_url_or_disparo() {
-        let of = |url| database_of(url).expect("a name");
-        assert_eq!(of("mongodb://u:p@h1,h2:1/d%2Dx?authSource=admin"), "d-x");
-        assert_eq!(of("mongodb://h"), "disparo");
-        assert_eq!(of("mongodb://h/?w=1"), "disparo");
     }
 }

@@ -1,7 +1,9 @@
 //! Why a service cannot be reached, in one line for an operator.
 
 use crate::failure::Failure;
+use crate::percent::decoded;
 use percent_encoding::percent_decode_str;
+use url::Url;
 
 const LONGEST: usize = 300;
 
@@ -18,7 +20,9 @@ fn describe_text(text: &str, url: &str) -> String {
     if low.contains("failed to lookup address") || low.contains("dns resolution") {
         let address = address_of(url);
         let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        return format!("unknown host {host}");
+        // What a name server was asked for.
+        let service = if url.starts_with("mongodb+srv://") { "_mongodb._tcp." } else { "" };
+        return format!("unknown host {service}{host}");
     }
     if low.contains("timed out") || low.contains("timeout") {
         return format!("timed out ({})", without_secrets(text, url));
@@ -32,8 +36,8 @@ pub fn without_secrets(text: &str, url: &str) -> String {
     let end = quoted.iter().filter_map(|begin| text.find(begin)).min().unwrap_or(text.len());
     let mut left = without_numbers(&text[..end]).replace(url, "***");
     if let Some(password) = password_of(url) {
-        let decoded = percent_decode_str(password).decode_utf8_lossy();
-        for secret in [password, decoded.as_ref()].into_iter().filter(|secret| !secret.is_empty()) {
+        let plain = percent_decode_str(password).decode_utf8_lossy();
+        for secret in [password, plain.as_ref()].into_iter().filter(|secret| !secret.is_empty()) {
             left = left.replace(secret, "***");
         }
     }
@@ -65,18 +69,33 @@ fn password_of(url: &str) -> Option<&str> {
 
 /// Host and port, or the list of them, that a URL names. The drivers' errors do not tell it.
 fn address_of(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let scheme = url.split("://").next().unwrap_or_default();
     let port = match scheme {
-        "amqp" => "5672",
-        "amqps" => "5671",
-        "mongodb" => "27017",
-        "mongodb+srv" => return host.to_owned(),
-        _ => "5432",
+        "mongodb" | "mongodb+srv" => return hosts_of(url, scheme),
+        "amqp" => 5_672,
+        "amqps" => 5_671,
+        _ => 5_432,
     };
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    if has_port { host.to_owned() } else { format!("{host}:{port}") }
+    let Ok(url) = Url::parse(url) else { return "an address that cannot be read".to_owned() };
+    // PostgreSQL takes both from the query, too.
+    let given = |key: &str| {
+        let found = url.query_pairs().filter(|(name, value)| name == key && !value.is_empty() && port == 5_432).last();
+        found.map(|(_, value)| value.into_owned())
+    };
+    let host = given("host").unwrap_or_else(|| match url.host_str() {
+        None | Some("") => "localhost".to_owned(),
+        Some(host) => decoded(host).unwrap_or_else(|| host.to_owned()),
+    });
+    let port = given("port").unwrap_or_else(|| url.port().unwrap_or(port).to_string());
+    format!("{host}:{port}")
+}
+
+/// MongoDB's list of hosts.
+fn hosts_of(url: &str, scheme: &str) -> String {
+    let authority = url[scheme.len() + 3..].split(['/', '?', '#']).next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    let has_port = hosts.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    if has_port || scheme == "mongodb+srv" { hosts.to_owned() } else { format!("{hosts}:27017") }
 }
 
 #[cfg(test)]
@@ -103,6 +122,22 @@ mod tests {
         assert_eq!(of("IO error: Connection refused (os error 111)"), "connection refused at some.host:1");
         assert_eq!(of("failed to lookup address information: Name or service not known"), "unknown host some.host");
         assert_eq!(of("the connection timed out"), "timed out (the connection timed out)");
-        assert_eq!(describe_text("Connection refused", "postgres://u@h/d"), "connection refused at h:5432");
+        for (url, address) in [
+            ("postgres://u@h/d", "h:5432"),
+            ("postgres://u@h:/d", "h:5432"),
+            ("postgres://u@h:0001/d", "h:1"),
+            ("postgres://u@[::1]:1/d", "[::1]:1"),
+            ("postgres:///d", "localhost:5432"),
+            ("postgres://u@höst/d", "höst:5432"),
+            ("postgres:///d?host=h&port=1", "h:1"),
+            ("amqp://", "localhost:5672"),
+            ("amqps://h/v?host=x", "h:5671"),
+            ("mongodb://u:p@a:1,b:2/d", "a:1,b:2"),
+            ("mongodb://h/d", "h:27017"),
+        ] {
+            assert_eq!(describe_text("Connection refused", url), format!("connection refused at {address}"));
+        }
+        let srv = describe_text("DNS resolution: no record", "mongodb+srv://u:p@a.b.c/d");
+        assert_eq!(srv, "unknown host _mongodb._tcp.a.b.c");
     }
 }

@@ -37,6 +37,11 @@ impl Failure {
             let concern = insert.write_concern_error.as_ref().map(|error| error.message.as_str());
             return format!("the insert failed with {codes:?}, {}", concern.unwrap_or("no write-concern error"));
         }
+        if let Self::Postgres(error) = self
+            && let Some(answer) = error.as_db_error()
+        {
+            return answer.message().lines().next().unwrap_or_default().to_owned();
+        }
         let mut texts: Vec<String> = vec![match self {
             // Not the whole error: its text holds the server's answer.
             Self::Mongo(error) => error.kind.to_string(),

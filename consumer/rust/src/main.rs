@@ -14,6 +14,8 @@ mod health;
 mod json;
 mod log;
 mod messages;
+mod mongo_url;
+mod percent;
 mod pool;
 mod postgres_url;
 mod record;

@@ -1,26 +1,28 @@
 //! A PostgreSQL URL as the siblings' driver reads it: TLS only when `sslmode` or `ssl` asks for it, and then the
 //! certificate is checked, but for `no-verify`; parameters that it does not know are ignored.
 
+use crate::percent::decoded;
 use crate::tls;
-use percent_encoding::percent_decode_str;
+use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use tokio_postgres::Config;
-use tokio_postgres::config::{ChannelBinding, SslMode};
+use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-/// The settings of a URL, and TLS when it asks for it. The text of what is wrong holds no secret.
-pub fn parse(url: &str) -> Result<(Config, Option<MakeRustlsConnect>), String> {
-    let url = Url::parse(url).map_err(|error| error.to_string())?;
-    let given: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+/// The settings of a URL, and TLS when it asks for it. None for one that cannot be read.
+pub fn parse(url: &str) -> Option<(Config, Option<MakeRustlsConnect>)> {
+    let url = Url::parse(url).ok()?;
+    let mut given: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+    given.retain(|_, value| !value.is_empty());
     let mut config = Config::new();
-    let part = |key: &str, part: &str| -> Result<Option<String>, String> {
-        let own = given.get(key).cloned().filter(|value| !value.is_empty());
-        Ok(own.or(Some(decoded(part)?)).filter(|value| !value.is_empty()))
+    let part = |key: &str, part: &str| -> Option<Option<String>> {
+        Some(given.get(key).cloned().or(Some(decoded(part)?)).filter(|value| !value.is_empty()))
     };
     let operator = std::env::var("USER").unwrap_or_else(|_| "postgres".to_owned());
     let user = part("user", url.username())?.unwrap_or(operator);
-    config.dbname(part("dbname", url.path().trim_start_matches('/'))?.unwrap_or_else(|| user.clone()));
+    let database = decoded(url.path().strip_prefix('/').unwrap_or_default())?;
+    config.dbname(if database.is_empty() { user.clone() } else { database });
     config.user(user);
     if let Some(password) = part("password", url.password().unwrap_or_default())? {
         config.password(password);
@@ -28,7 +30,7 @@ pub fn parse(url: &str) -> Result<(Config, Option<MakeRustlsConnect>), String> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     config.host(part("host", host)?.unwrap_or_else(|| "localhost".to_owned()));
     let port = match given.get("port") {
-        Some(port) => Some(port.parse().map_err(|_| "invalid port".to_owned())?),
+        Some(port) => Some(port.parse().ok()?),
         None => url.port(),
     };
     config.port(port.unwrap_or(5_432));
@@ -38,35 +40,60 @@ pub fn parse(url: &str) -> Result<(Config, Option<MakeRustlsConnect>), String> {
     if given.get("channel_binding").is_some_and(|binding| binding == "require") {
         config.channel_binding(ChannelBinding::Require);
     }
-    let tls = tls_of(&given)?;
+    let mut tls = tls_of(&given)?;
     config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-    Ok((config, tls))
-}
-
-fn tls_of(given: &BTreeMap<String, String>) -> Result<Option<MakeRustlsConnect>, String> {
-    let value = |key: &str| given.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    let roots = value("sslrootcert");
-    let libpq = value("uselibpqcompat") == Some("true");
-    match value("sslmode") {
-        Some("disable") => return Ok(None),
-        Some("no-verify") => return Ok(Some(MakeRustlsConnect::new(tls::unverified()))),
-        // As libpq has it, these two are no check of the certificate unless it is told whom to trust.
-        Some("prefer" | "require") if libpq && roots.is_none() => {
-            return Ok(Some(MakeRustlsConnect::new(tls::unverified())));
-        }
-        Some(_) => {}
-        None if roots.is_some() || matches!(value("ssl"), Some("true" | "1")) => {}
-        None => return Ok(None),
+    if let Some(tls) = tls.as_mut().filter(|_| is_direct(&given)) {
+        config.ssl_negotiation(SslNegotiation::Direct);
+        tls.alpn_protocols = vec![b"postgresql".to_vec()];
     }
-    Ok(Some(MakeRustlsConnect::new(tls::verified(roots)?)))
+    Some((config, tls.map(MakeRustlsConnect::new)))
 }
 
-fn decoded(part: &str) -> Result<String, String> {
-    let well_formed = part.match_indices('%').all(|(at, _)| {
-        part.as_bytes().get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    });
-    let text = percent_decode_str(part).decode_utf8().ok().filter(|_| well_formed);
-    text.map(|text| text.into_owned()).ok_or_else(|| "URI malformed".to_owned())
+/// TLS without the exchange that asks the server for it.
+fn is_direct(given: &BTreeMap<String, String>) -> bool {
+    given.get("sslnegotiation").is_some_and(|negotiation| negotiation == "direct")
+}
+
+/// | in the URL | TLS |
+/// |---|---|
+/// | nothing, `sslmode=disable`, `ssl=0` | no |
+/// | `sslmode=no-verify` | yes, whatever the certificate |
+/// | `uselibpqcompat=true` | as libpq has it, but never without TLS where that is a choice |
+/// | another `sslmode`, another `ssl`, a certificate | yes, and the certificate must be trusted |
+///
+/// None for files that cannot be read.
+fn tls_of(given: &BTreeMap<String, String>) -> Option<Option<ClientConfig>> {
+    let value = |key: &str| given.get(key).map(String::as_str);
+    let (roots, libpq) = (value("sslrootcert"), value("uselibpqcompat") == Some("true"));
+    let identity = match (value("sslcert"), value("sslkey")) {
+        (None, None) => None,
+        (certificate, key) => Some(tls::identity(certificate?, key?)?),
+    };
+    // Read whatever `sslmode` says: a file that is not there is a mistake.
+    let verified = match roots {
+        Some(_) => Some(tls::verified(roots, identity.as_ref())?),
+        None => None,
+    };
+    let unverified = match value("sslmode") {
+        Some("disable") => return Some(None),
+        Some("no-verify") => true,
+        // As libpq has it, these are no check of the certificate unless it is told whom to trust.
+        Some("prefer") => libpq,
+        Some("require") => libpq && roots.is_none(),
+        Some("verify-ca") if libpq && roots.is_none() => return None,
+        Some(_) => false,
+        None if roots.is_some() || identity.is_some() => false,
+        None => match value("ssl") {
+            Some("0" | "false") => return Some(None),
+            None if !is_direct(given) => return Some(None),
+            _ => false,
+        },
+    };
+    Some(Some(match verified {
+        _ if unverified => tls::unverified(identity.as_ref())?,
+        Some(verified) => verified,
+        None => tls::verified(None, identity.as_ref())?,
+    }))
 }
 
 #[cfg(test)]
@@ -87,15 +114,44 @@ mod tests {
     fn tls_is_what_the_url_asks_for() {
         crate::tls::install_provider();
         let tls = |query: &str| parse(&format!("postgres://u:p@h/d?{query}")).expect("a URL").1.is_some();
-        for query in ["sslmode=require", "sslmode=verify-full", "ssl=true", "sslmode=no-verify"] {
+        for query in [
+            "sslmode=require",
+            "sslmode=verify-full",
+            "ssl=true",
+            "sslmode=no-verify",
+            "ssl=no-verify",
+            "sslnegotiation=direct",
+        ] {
             assert!(tls(query), "{query}");
         }
         assert!(!tls("sslmode=disable") && !tls("ssl=false") && !tls(""));
     }
 
     #[test]
-    fn what_is_malformed_is_refused_without_the_password() {
-        let Err(why) = parse("postgresql://user:secret%zz@host/y") else { panic!("taken") };
-        assert_eq!(why, "URI malformed");
+    fn what_cannot_be_read_is_refused() {
+        crate::tls::install_provider();
+        for url in [
+            "postgresql://user:secret%zz@host/y",
+            "postgresql://user:secret@host/y?port=abc",
+            "postgresql://user:secret@host/y?port=70000",
+            "postgresql://user:secret@host/y?sslrootcert=/nobody/made/this",
+            "postgresql://user:secret@host/y?sslmode=disable&sslrootcert=/nobody/made/this",
+            "postgresql://user:secret@host/y?sslcert=/nobody/made/this&sslkey=/nobody/made/this",
+            "postgresql://user:secret@host/y?sslcert=/nobody/made/this",
+            "postgresql://user:secret@host/y?sslmode=verify-ca&uselibpqcompat=true",
+        ] {
+            assert!(parse(url).is_none(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_of_the_query_wins_unless_it_is_empty() {
+        let url = "postgresql://u:p@h:1/d?host=other&port=2&user=v&password=w&dbname=ignored";
+        let (config, _) = parse(url).expect("a URL");
+        assert_eq!((config.get_user(), config.get_password()), (Some("v"), Some(&b"w"[..])));
+        assert_eq!((config.get_dbname(), config.get_ports()), (Some("d"), &[2][..]));
+        assert_eq!(config.get_hosts(), [Host::Tcp("other".into())]);
+        let (config, _) = parse("postgresql://u:p@h:1/?host=&port=&user=").expect("a URL");
+        assert_eq!((config.get_dbname(), config.get_ports()), (Some("u"), &[1][..]));
     }
 }

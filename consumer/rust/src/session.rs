@@ -108,6 +108,11 @@ impl Session {
         Ok(Queue { name, session: self.clone(), channel, waiting })
     }
 
+    /// The size of a frame, at most, as it was agreed with the broker.
+    pub fn frame_max(&self) -> u32 {
+        self.connection.configuration().frame_max()
+    }
+
     /// The session is over: what is at hand is dropped. Only the first reason counts.
     pub fn end(&self, failure: &Failure) {
         if self.closing.load(Ordering::Acquire) || self.gone.swap(true, Ordering::AcqRel) {

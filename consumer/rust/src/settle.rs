@@ -9,13 +9,16 @@ use crate::store::Written;
 use crate::until_up::Halt;
 use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
-use lapin::types::{AMQPValue, LongString};
+use lapin::protocol::basic::gen_properties;
+use lapin::types::{AMQPValue, FieldTable, LongString};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 const PERSISTENT: u8 = 2;
+/// Of a frame with properties: 7 bytes before it and 1 after it, the class, the weight and the size of the body.
+const FRAME_OVERHEAD: usize = 20;
 
 /// What a delivery gets, and as what it is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +104,8 @@ async fn publish_dead_letters(
         let mut confirms = Vec::new();
         for (delivery, outcome) in batch.deliveries.iter().zip(outcomes) {
             let Outcome::DeadLetter(reason) = outcome else { continue };
-            let (properties, options) = (as_it_came(delivery, reason, source_queue), BasicPublishOptions::default());
+            let properties = as_it_came(delivery, reason, source_queue, session.frame_max());
+            let options = BasicPublishOptions::default();
             let exchange = exchange.as_str().into();
             confirms.push(
                 session.dead_letters.basic_publish(exchange, "".into(), options, &delivery.body, properties).await?,
@@ -120,9 +124,31 @@ async fn publish_dead_letters(
 
 /// The properties of the message, persistent. Two are left out, as the broker acts upon them: `expiration` would make the
 /// dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
-fn as_it_came(delivery: &Delivery, reason: &DeadReason, source_queue: &str) -> BasicProperties {
+fn as_it_came(delivery: &Delivery, reason: &DeadReason, source_queue: &str, frame_max: u32) -> BasicProperties {
+    let headers = delivery.properties.headers().clone().unwrap_or_default();
+    let properties = with_reason(delivery, headers, reason, source_queue);
+    if fits(&properties, frame_max) {
+        return properties;
+    }
+    // The broker would close the connection for a frame above its limit, and such a message must not come again for ever.
+    let mut headers = FieldTable::default();
+    headers.insert("headers_dropped".into(), AMQPValue::Boolean(true));
+    with_reason(delivery, headers, reason, source_queue)
+}
+
+/// Whether the frame with the properties keeps to the broker's limit: it is the one that is never split.
+fn fits(properties: &BasicProperties, frame_max: u32) -> bool {
+    let written = gen_properties(properties)(Vec::new().into());
+    written.is_ok_and(|written| written.write.len() + FRAME_OVERHEAD <= frame_max as usize)
+}
+
+fn with_reason(
+    delivery: &Delivery,
+    mut headers: FieldTable,
+    reason: &DeadReason,
+    source_queue: &str,
+) -> BasicProperties {
     let came = &delivery.properties;
-    let mut headers = came.headers().clone().unwrap_or_default();
     for (name, value) in
         [("reason", reason.reason.as_str()), ("detail", &reason.detail), ("source_queue", source_queue)]
     {

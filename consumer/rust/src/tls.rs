@@ -1,10 +1,11 @@
 //! TLS by rustls with the system's roots; `SSL_CERT_FILE` takes their place, as with OpenSSL.
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
 /// Makes ring the cryptography of this process. Before the first connection.
@@ -13,26 +14,43 @@ pub fn install_provider() {
     let _ = ring::default_provider().install_default();
 }
 
-/// Certificates are checked against the roots of a file, or those of the system.
-pub fn verified(roots: Option<&str>) -> Result<ClientConfig, String> {
+/// A certificate of this client, and its key.
+pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Reads a certificate and its key from their files. None when they cannot be read.
+pub fn identity(certificate: &str, key: &str) -> Option<Identity> {
+    Some((certificates(certificate)?, PrivateKeyDer::from_pem_file(key).ok()?))
+}
+
+/// Certificates are checked against the roots of a file, or those of the system. None when the file cannot be read.
+pub fn verified(roots: Option<&str>, identity: Option<&Identity>) -> Option<ClientConfig> {
     let mut store = RootCertStore::empty();
     match roots {
         None | Some("system") => store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-        Some(file) => {
-            let found = CertificateDer::pem_file_iter(file).map_err(|error| format!("sslrootcert: {error}"))?;
-            store.add_parsable_certificates(found.flatten())
-        }
+        Some(file) => store.add_parsable_certificates(certificates(file)?),
     };
-    Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
+    with_identity(ClientConfig::builder().with_root_certificates(store), identity)
 }
 
 /// No certificate is checked: only where the operator's URL says so.
-pub fn unverified() -> ClientConfig {
+pub fn unverified(identity: Option<&Identity>) -> Option<ClientConfig> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
-    ClientConfig::builder()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(algorithms)))
-        .with_no_client_auth()
+    let builder = ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(Anyone(algorithms)));
+    with_identity(builder, identity)
+}
+
+fn certificates(file: &str) -> Option<Vec<CertificateDer<'static>>> {
+    Some(CertificateDer::pem_file_iter(file).ok()?.flatten().collect())
+}
+
+fn with_identity(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    identity: Option<&Identity>,
+) -> Option<ClientConfig> {
+    match identity {
+        None => Some(builder.with_no_client_auth()),
+        Some((certificates, key)) => builder.with_client_auth_cert(certificates.clone(), key.clone_key()).ok(),
+    }
 }
 
 /// The file of the system's roots, for a driver that takes nothing but a file.

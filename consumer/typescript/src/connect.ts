@@ -6,6 +6,7 @@ import {
   type MessageDocument,
   messagesDatabase,
   RECORD_STORED_SQL,
+  UNUSABLE_URL,
 } from '@disparo/contract';
 import { type ChannelModel, connect } from 'amqplib';
 import { type Collection, type Db, MongoClient } from 'mongodb';
@@ -18,6 +19,11 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const BROKER_TIMEOUT_MS = 10_000;
 const HEARTBEAT_S = 30;
+const HEARTBEAT = /[?&]heartbeat=/;
+const WRONG_HEARTBEAT = /[?&]heartbeat=(?!\d{1,5}(&|$))/;
+const MAX_PORT = 65_535;
+/** https://www.mongodb.com/docs/manual/reference/limits/#std-label-restrictions-on-db-names */
+const NO_DATABASE_NAME = /[/\\. "$\0]/;
 
 /** The two stores. Nothing is connected before the first statement. */
 export interface Stores {
@@ -28,11 +34,14 @@ export interface Stores {
 }
 
 /** Makes the clients. Throws ConfigurationError for a URL that its driver cannot read. */
-export function openStores({ databaseUrl, mongodbUrl, partitions }: Config): Stores {
+export function openStores({ databaseUrl, mongodbUrl, rabbitmqUrl, partitions }: Config): Stores {
+  if (WRONG_HEARTBEAT.test(rabbitmqUrl)) throw new ConfigurationError('RABBITMQ_URL', UNUSABLE_URL);
   const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl, partitions.length + 1));
   const [client, mongo] = readable('MONGODB_URL', () => {
     const opened = openMongo(mongodbUrl);
-    return [opened, opened.db(messagesDatabase(mongodbUrl))] as const;
+    const name = messagesDatabase(mongodbUrl);
+    if (NO_DATABASE_NAME.test(name)) throw new Error('no name of a database');
+    return [opened, opened.db(name)] as const;
   });
   return {
     postgres,
@@ -62,7 +71,7 @@ export async function prepareMessages(mongo: Db): Promise<object> {
 export async function connectBroker(rabbitmqUrl: string): Promise<ChannelModel> {
   // amqplib takes the heartbeat from the URL alone, and what an operator wrote there wins.
   const separator = rabbitmqUrl.includes('?') ? '&' : '?';
-  const url = /[?&]heartbeat=/.test(rabbitmqUrl) ? rabbitmqUrl : `${rabbitmqUrl}${separator}heartbeat=${HEARTBEAT_S}`;
+  const url = HEARTBEAT.test(rabbitmqUrl) ? rabbitmqUrl : `${rabbitmqUrl}${separator}heartbeat=${HEARTBEAT_S}`;
   const connection = await connect(url, {
     noDelay: true,
     keepAlive: true,
@@ -76,7 +85,8 @@ export async function connectBroker(rabbitmqUrl: string): Promise<ChannelModel> 
 /** One statement at a time for each loop, and one for health. */
 function openPostgres(connectionString: string, connections: number): pg.Pool {
   // The pool parses only when it connects; this client is never connected, it makes a bad URL known now.
-  new pg.Client({ connectionString });
+  const { port } = new pg.Client({ connectionString });
+  if (!(port >= 0 && port <= MAX_PORT)) throw new Error('no port');
   const pool = new pg.Pool({
     connectionString,
     max: connections,
@@ -105,7 +115,6 @@ function readable<T>(variable: string, open: () => T): T {
   try {
     return open();
   } catch {
-    // The driver's words may quote a part of the password.
-    throw new ConfigurationError(variable, 'is not a usable URL; percent-encode special characters');
+    throw new ConfigurationError(variable, UNUSABLE_URL);
   }
 }

@@ -1,12 +1,22 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { CommandError } from '../command-error.js';
 import type { ServiceName, Variable } from './names.js';
 import { choosePorts, type Ports } from './ports.js';
-import { postgresBinaries } from './postgres-binaries.js';
+import { POSTGRES_COPY, postgresBinaries, reachableBinaries } from './postgres-binaries.js';
 
 /** The folders of one clone. Two clones on one machine share none of them. */
 export interface Clone {
@@ -42,6 +52,16 @@ export function openClone(root: string): Clone {
   const data = known ?? (servicesReach(local) ? local : outside);
   if (data === outside) openOutside(outside);
   return { root, local, data, id };
+}
+
+/** Folders inside the data of the clone at `root`, for services beside its own; whoever asks removes `data`. */
+export function openBeside(root: string): Clone {
+  const clone = openClone(root);
+  const data = mkdtempSync(join(clone.data, 'beside-'));
+  chmodSync(data, 0o755);
+  if (clone.data === clone.local) return { root, local: data, data, id: basename(data) };
+  symlinkSync(join(dirname(reachableBinaries(clone)), POSTGRES_COPY), join(data, POSTGRES_COPY));
+  return { ...clone, data, id: basename(data) };
 }
 
 /** As root, PostgreSQL and RabbitMQ run as users of their own: may such a user enter `.local/` and run the binaries? */

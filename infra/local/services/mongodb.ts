@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb';
 import type { Clone, State } from './clone.js';
 import { findMongod } from './mongod-binary.js';
-import { lastWords, launch, stopByPidFile, untilReady } from './process.js';
+import { lastWords, launch, livingPid, stopByPidFile, untilReady } from './process.js';
 import type { Service } from './service.js';
 import { privateFolder } from './user.js';
 
@@ -45,6 +45,11 @@ export const mongodb: Service = {
   async stop(clone) {
     const paths = layout(clone);
     await stopByPidFile(paths.pid, paths.data);
+  },
+
+  pid(clone) {
+    const paths = layout(clone);
+    return livingPid(paths.pid, paths.data);
   },
 };
 

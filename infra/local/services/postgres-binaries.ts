@@ -2,6 +2,9 @@ import { cpSync, existsSync, readFileSync, renameSync, symlinkSync } from 'node:
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
+/** The copy's folder, beside the data. */
+export const POSTGRES_COPY = 'postgres-binaries';
+
 /** Where the npm package of this platform holds `bin/`, `lib/` and `share/`; undefined where there is no such package. */
 export function postgresBinaries(): string | undefined {
   try {
@@ -17,7 +20,7 @@ export function reachableBinaries(clone: { local: string; data: string }): strin
   const packaged = postgresBinaries();
   if (!packaged) throw new Error(`there are no binaries for ${process.platform}-${process.arch}`);
   if (clone.data === clone.local) return linkLibraries(packaged);
-  const copy = join(clone.data, 'postgres-binaries');
+  const copy = join(clone.data, POSTGRES_COPY);
   if (!existsSync(copy)) {
     cpSync(packaged, `${copy}.${process.pid}`, { recursive: true, verbatimSymlinks: true });
     renameSync(`${copy}.${process.pid}`, copy);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Clone, State } from './clone.js';
 import { reachableBinaries } from './postgres-binaries.js';
-import { lastWords, run, type User } from './process.js';
+import { lastWords, livingPid, run, type User } from './process.js';
 import type { Service } from './service.js';
 import { privateFolder, serviceUser } from './user.js';
 
@@ -48,6 +48,11 @@ export const postgres: Service = {
     // A server that was killed leaves its pid file: there is nothing to stop, and pg_ctl says so with code 1.
     if (stopped.code !== 0 && !/No such process|is not running|Is server running/i.test(stopped.output))
       throw new Error(stopped.output.trim());
+  },
+
+  pid(clone) {
+    const data = join(clone.data, 'postgres', 'data');
+    return livingPid(join(data, 'postmaster.pid'), data);
   },
 };
 

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Whom a process runs as; undefined is whoever we are. */
@@ -82,7 +82,7 @@ export async function untilReady(
 
 /** SIGTERM to the process that a pid file names, then SIGKILL after a grace time. A number that now belongs to another program is left alone. */
 export async function stopByPidFile(file: string, marker: string): Promise<void> {
-  const pid = pidIn(file, marker);
+  const pid = livingPid(file, marker);
   if (pid === undefined) return;
   process.kill(pid, 'SIGTERM');
   if (await gone(pid, STOP_GRACE_MS)) return;
@@ -90,15 +90,15 @@ export async function stopByPidFile(file: string, marker: string): Promise<void>
   await gone(pid, KILL_GRACE_MS);
 }
 
-/** By the process and not by its pid file, which a service may remove long before it ends. */
-async function gone(pid: number, withinMs: number): Promise<boolean> {
+/** Waits until no process of that number lives. By the process and not by its pid file, which a service may remove long before it ends. */
+export async function gone(pid: number, withinMs: number): Promise<boolean> {
   for (const deadline = Date.now() + withinMs; Date.now() < deadline; await delay(POLL_MS))
     if (!isAlive(pid)) return true;
   return false;
 }
 
 /** The living process that a pid file names, if its command line holds `marker`. */
-function pidIn(file: string, marker: string): number | undefined {
+export function livingPid(file: string, marker: string): number | undefined {
   const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0;
   return Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(marker) ? pid : undefined;
 }
@@ -109,6 +109,49 @@ export function commandLine(pid: number): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').replaceAll('\0', ' ');
   if (existsSync('/proc/self')) return '';
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
+}
+
+/** Sends a signal to a process and to those that it has started; nothing to those that are gone. Answers who was there. */
+export function signalFamily(pid: number, name: NodeJS.Signals): number[] {
+  const family = [pid, ...childrenOf(pid)];
+  for (const member of family) {
+    try {
+      process.kill(member, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+  return family;
+}
+
+function childrenOf(pid: number): number[] {
+  const pairs = existsSync('/proc/self') ? parentsInProc() : parentsByPs();
+  return pairs.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []));
+}
+
+function parentsInProc(): number[][] {
+  const ids = readdirSync('/proc').map(Number).filter(Boolean);
+  return ids.map((id) => {
+    // A process may end meanwhile.
+    const status = readIfThere(`/proc/${id}/status`);
+    return [id, Number(/^PPid:\s+(\d+)/m.exec(status)?.[1])];
+  });
+}
+
+function parentsByPs(): number[][] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Whether a process of that number lives; a dead one that nobody has buried yet does not. */

@@ -12,11 +12,18 @@ const UPDATE_TIMEOUT_MS = 120_000;
 const INSTALL_TIMEOUT_MS = 300_000;
 const SERVICE_TIMEOUT_MS = 60_000;
 
-/** The path of a rabbitmq-server: found on this machine, or installed through apt where one may. Throws. */
+/** There is none, and it is not for us to install it. */
+export class NotInstalled extends Error {
+  constructor() {
+    super('rabbitmq-server is not installed');
+  }
+}
+
+/** The path of a rabbitmq-server: found on this machine, or installed through apt where one may. Throws; NotInstalled where one may not. */
 export async function findRabbitmq(say: Say): Promise<string> {
   const found = look();
   if (found) return found;
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) throw new Error('rabbitmq-server is not installed');
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) throw new NotInstalled();
   await installThroughApt(say);
   const installed = look();
   if (!installed) throw new Error('apt-get has installed it, but there is no rabbitmq-server');

@@ -1,15 +1,16 @@
 import { chownSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readEnvironment } from '@disparo/contract';
 import type { Clone, State } from './clone.js';
 import { answers } from './probe.js';
-import { lastWords, launch, run, stopByPidFile, type User, untilReady } from './process.js';
+import { lastWords, launch, livingPid, run, stopByPidFile, type User, untilReady } from './process.js';
 import { findRabbitmq } from './rabbitmq-binary.js';
 import type { Service } from './service.js';
 import { privateFolder, serviceUser } from './user.js';
 
 const START_TIMEOUT_MS = 60_000;
 const EPMD_TIMEOUT_MS = 5_000;
+const CONTROL_TIMEOUT_MS = 30_000;
 const USER = 'disparo';
 
 /** `rabbitmq-server` by hand: a node name, ports and folders of the clone's own, so that a broker of the machine is left alone. */
@@ -40,7 +41,25 @@ export const rabbitmq: Service = {
     const env = { ...nodeEnvironment(clone, paths, state) };
     await run('epmd', ['-port', String(state.ports.epmd), '-kill'], { env, timeoutMs: EPMD_TIMEOUT_MS });
   },
+
+  pid(clone) {
+    const home = join(clone.data, 'rabbitmq');
+    return livingPid(join(home, 'pid'), home);
+  },
 };
+
+/** Has a clone's broker do something that AMQP has no word for. Answers what was printed; throws it when that failed. */
+export async function rabbitmqctl(clone: Clone, state: State, args: string[]): Promise<string> {
+  const server = await findRabbitmq(() => {});
+  const user = await serviceUser('rabbitmq');
+  const paths = layout(clone, user);
+  const env = { ...nodeEnvironment(clone, paths, state) };
+  const options = { user, env, cwd: paths.home, timeoutMs: CONTROL_TIMEOUT_MS };
+  const told = ['-q', '-n', nodeName(clone), ...args];
+  const { code, output } = await run(join(dirname(server), 'rabbitmqctl'), told, options);
+  if (code !== 0) throw new Error(`rabbitmqctl ${args[0]}: ${output.trim()}`);
+  return output;
+}
 
 function nodeName(clone: Clone): string {
   return `disparo-${clone.id}@localhost`;

@@ -15,4 +15,6 @@ export interface Service {
   start(clone: Clone, state: State, say: Say): Promise<void>;
   /** Stops it in its own clean way and waits until it is gone; nothing when it does not run. */
   stop(clone: Clone, state: State): Promise<void>;
+  /** Its process while it lives, of several the first. */
+  pid(clone: Clone): number | undefined;
 }

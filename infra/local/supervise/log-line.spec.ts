@@ -20,6 +20,12 @@ test('a line of pino becomes time, level, sentence and fields, without what says
   expect(prettyLine(JSON.stringify(entry))).toBe('09:05:07 warn  waiting service=mongodb word="two words" n=3');
 });
 
+test('the order of its fields does not matter', () => {
+  const line = '{"time":"2026-11-24T09:05:07.000Z","msg":"drained","level":30,"name":"consumer-go"}';
+
+  expect(prettyLine(line)).toMatch(/^\d\d:\d\d:07 info {2}drained$/);
+});
+
 test('an error is shown by its stack', () => {
   const err = { type: 'Error', message: 'no', stack: 'Error: no\n    at x' };
 

@@ -25,10 +25,12 @@ export function foregroundLine(): { line?: (line: string) => void } {
   return interactive ? { line: (line) => say(prettyLine(line)) } : {};
 }
 
+/** A consumer in another language writes the fields of pino in an order of its own. */
 function parse(line: string): Record<string, unknown> | undefined {
-  if (!line.startsWith('{"level":')) return undefined;
+  if (!line.startsWith('{"')) return undefined;
   try {
-    return JSON.parse(line) as Record<string, unknown>;
+    const entry = JSON.parse(line) as Record<string, unknown>;
+    return typeof entry.level === 'number' && typeof entry.msg === 'string' ? entry : undefined;
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { bringUp, type Services } from '../services/bring-up.js';
 import type { Say } from '../services/names.js';
 import { waitUntilReachable } from '../services/probe.js';
 import { foregroundLine } from './log-line.js';
-import { ChildDied, Interrupted, Supervisor } from './supervisor.js';
+import { ChildDied, Interrupted, type Program, Supervisor } from './supervisor.js';
 import { say } from './terminal.js';
 
 /** Whatever stands at a given URL may still be starting itself. */
@@ -38,7 +38,7 @@ export async function withServices(
   } catch (error) {
     if (error instanceof ChildDied) process.stderr.write(`${error.message}; stopping the rest\n`);
     const stopped = await supervisor.stop();
-    if (error instanceof Interrupted) return stopped;
+    if (error instanceof Interrupted) return stopped === 0 ? error.exitCode : stopped;
     if (error instanceof ChildDied) return error.exitCode;
     throw error;
   } finally {
@@ -55,9 +55,16 @@ async function reach(services: Services, say: Say): Promise<void> {
   if (result !== true) throw new CommandError(`Given up after ${REACHABLE_MS / 1000} s: ${result}`);
 }
 
-/** One program alone, which waits by itself for services that do not answer yet. Answers its exit code. */
-export async function runAlone(name: string, file: string): Promise<number> {
-  return withServices(say, { wait: false }, ({ supervisor, env }) =>
-    supervisor.foreground({ name, args: [file], env, ...foregroundLine() }),
-  );
+/**
+ * One program alone, which waits by itself for services that do not answer yet; `before` it, what has to be done first.
+ * Answers its exit code.
+ */
+export async function runAlone(
+  program: Pick<Program, 'name' | 'command' | 'args'>,
+  before: (session: Session) => Promise<void> = async () => {},
+): Promise<number> {
+  return withServices(say, { wait: false }, async (session) => {
+    await before(session);
+    return session.supervisor.foreground({ ...program, env: session.env, ...foregroundLine() });
+  });
 }

@@ -24,6 +24,24 @@ try {
   process.exit(error.exitCode ?? 0);
 }`;
 
+/** Does two things before its work, as a build is done before what it builds is started. */
+const BUILDING = `
+import { Supervisor } from '${BUILT}';
+const supervisor = new Supervisor();
+const program = (...args) => ({ name: 'step', args, env: process.env });
+try {
+  console.log('first ended with ' + (await supervisor.toItsEnd(program('--eval', 'process.exit(3)'))));
+  console.log(await supervisor.during(Promise.resolve('work goes on')));
+  console.log('second ended with ' + (await supervisor.toItsEnd(program(process.argv[2]))));
+} catch (error) {
+  console.log('ended: ' + error.message);
+  await supervisor.stop();
+  process.exit(error.exitCode);
+}`;
+
+/** A compiler's way with a signal. */
+const PLAIN = `console.log('child ' + process.pid); setInterval(() => {}, 1000);`;
+
 /** Drains for a while, as a consumer does, and says what it was told and how often. */
 const CHILD = `
 let told = 0;
@@ -42,8 +60,14 @@ let groups: number[] = [];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'disparo-supervisor-'));
-  for (const [name, text] of Object.entries({ 'command.mjs': COMMAND, 'child.mjs': CHILD, 'dying.mjs': DYING }))
-    writeFileSync(join(folder, name), text);
+  const files = {
+    'command.mjs': COMMAND,
+    'building.mjs': BUILDING,
+    'child.mjs': CHILD,
+    'plain.mjs': PLAIN,
+    'dying.mjs': DYING,
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
 });
 
 afterAll(() => {
@@ -66,8 +90,8 @@ interface Running {
 }
 
 /** A command in a process group of its own, as a shell starts one. `before` stands between the group's leader and it. */
-async function running(child: string, before: string[] = []): Promise<Running> {
-  const line = [...before, process.execPath, join(folder, 'command.mjs'), join(folder, child)];
+async function running(child: string, before: string[] = [], command = 'command.mjs'): Promise<Running> {
+  const line = [...before, process.execPath, join(folder, command), join(folder, child)];
   const started = spawn(line[0] ?? '', line.slice(1), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   started.stdout.on('data', (data) => {
@@ -147,4 +171,13 @@ test('a child that ends by itself is named with its code, which is the code of t
 
   expect(words(command)).toEqual(['last words', 'ended: child ended with code 78', 'stopped with 0']);
   expect(code).toBe(78);
+});
+
+test('what has to be done first may end by itself, and the work goes on; halfway through, a signal is a failure', async () => {
+  const command = await running('plain.mjs', [], 'building.mjs');
+  process.kill(-command.group, 'SIGINT');
+  const [code] = await once(command.process, 'close');
+
+  expect(words(command)).toEqual(['first ended with 3', 'work goes on', 'ended: asked to stop']);
+  expect(code).toBe(130);
 });

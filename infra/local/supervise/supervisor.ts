@@ -17,7 +17,15 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const INTERRUPTED = 130;
 
 /** Asked to stop: by a signal, or because whoever started this command is gone. */
-export class Interrupted extends Error {}
+export class Interrupted extends Error {
+  constructor(
+    message: string,
+    /** The command's, when its children have ended well: no failure for what runs until it is stopped. */
+    readonly exitCode: number = EXIT.drained,
+  ) {
+    super(message);
+  }
+}
 
 /** A child ended by itself, which none is expected to do. */
 export class ChildDied extends Error {
@@ -104,6 +112,21 @@ export class Supervisor {
       if (!(error instanceof Interrupted)) throw error;
       await this.stop();
       return child.ended;
+    }
+  }
+
+  /** Waits for a program that must be done before the work goes on. Answers its exit code; throws Interrupted, as a failure. */
+  async toItsEnd(program: Program): Promise<number> {
+    const child = this.start(program);
+    try {
+      const code = await Promise.race([child.ended, this.#interrupted]);
+      const { signalCode } = child.process;
+      // A Ctrl-C reaches it too, and may end it before we hear of it.
+      if (signalCode !== null) await Promise.race([delay(SENTINEL_MS), this.#interrupted]);
+      this.#children.splice(this.#children.indexOf(child), 1);
+      return signalCode === null ? code : code || EXIT.bug;
+    } catch (error) {
+      throw error instanceof Interrupted ? new Interrupted(error.message, INTERRUPTED) : error;
     }
   }
 

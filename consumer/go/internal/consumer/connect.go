@@ -1,11 +1,10 @@
 package consumer
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
 	files "disparo/contract"
 
@@ -47,15 +45,15 @@ func openStores(config Config) (*Stores, error) {
 	stores := &Stores{mongodbURL: config.MongodbURL}
 	pool, err := openPostgres(config.DatabaseURL)
 	if err != nil {
-		return nil, unusable("DATABASE_URL", config.DatabaseURL, err)
+		return nil, unusable("DATABASE_URL")
 	}
 	stores.postgres = pool
-	// An SRV record is looked up while the URL is read: that waits for a name server and is done when it connects.
-	if !strings.HasPrefix(config.MongodbURL, connstring.SchemeMongoDBSRV+"://") {
-		if _, err := stores.mongo(); err != nil {
-			// Without the driver's words, which may quote a part of a password.
-			return nil, &contract.ConfigurationError{Variable: "MONGODB_URL", Problem: contract.UnusableURL}
-		}
+	// The client itself is made when it connects: an SRV record is looked up then, and that may wait for a name server.
+	if err := checkMongoURL(config.MongodbURL); err != nil {
+		return nil, unusable("MONGODB_URL")
+	}
+	if _, err := brokerURL(config.RabbitmqURL); err != nil {
+		return nil, err
 	}
 	return stores, nil
 }
@@ -64,6 +62,10 @@ func openStores(config Config) (*Stores, error) {
 func (s *Stores) mongo() (*mongo.Database, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	name, err := contract.MessagesDatabase(s.mongodbURL)
+	if err != nil {
+		return nil, err
+	}
 	if s.client == nil {
 		client, err := openMongo(s.mongodbURL)
 		if err != nil {
@@ -71,7 +73,7 @@ func (s *Stores) mongo() (*mongo.Database, error) {
 		}
 		s.client = client
 	}
-	return s.client.Database(contract.MessagesDatabase(s.mongodbURL)), nil
+	return s.client.Database(name), nil
 }
 
 func (s *Stores) close(ctx context.Context) {
@@ -113,12 +115,9 @@ func prepareMessages(ctx context.Context, stores *Stores) error {
 
 // connectBroker opens a connection to the broker, and answers the socket below it: closing that ends it at once.
 func connectBroker(rabbitmqURL string) (*amqp.Connection, net.Conn, error) {
-	address := contract.EscapeUserinfo(rabbitmqURL)
-	if _, err := contract.ParseURL(rabbitmqURL); err != nil {
-		return nil, nil, unusable("RABBITMQ_URL", rabbitmqURL, err)
-	}
-	if _, err := amqp.ParseURI(address); err != nil {
-		return nil, nil, unusable("RABBITMQ_URL", rabbitmqURL, err)
+	address, err := brokerURL(rabbitmqURL)
+	if err != nil {
+		return nil, nil, err
 	}
 	connection, socket, err := dialBroker(address)
 	if err == amqp.ErrCredentials {
@@ -129,6 +128,24 @@ func connectBroker(rabbitmqURL string) (*amqp.Connection, net.Conn, error) {
 		err = errors.New("the broker closed the connection while it was opened")
 	}
 	return connection, socket, err
+}
+
+// brokerURL is the URL as the driver reads it. Answers a ConfigurationError for one that it cannot work with.
+func brokerURL(rabbitmqURL string) (string, error) {
+	address := contract.StrictURL(rabbitmqURL)
+	if _, err := contract.ParseURL(rabbitmqURL); err != nil {
+		return "", unusable("RABBITMQ_URL")
+	}
+	parsed, err := amqp.ParseURI(address)
+	if err != nil {
+		return "", unusable("RABBITMQ_URL")
+	}
+	for _, mechanism := range parsed.AuthMechanism {
+		if !slices.Contains([]string{"plain", "amqplain", "external"}, strings.ToLower(mechanism)) {
+			return "", unusable("RABBITMQ_URL")
+		}
+	}
+	return address, nil
 }
 
 func dialBroker(address string) (*amqp.Connection, net.Conn, error) {
@@ -159,8 +176,7 @@ func openPostgres(databaseURL string) (*pgxpool.Pool, error) {
 	}
 	config, err := pgxpool.ParseConfig(readable)
 	if err != nil {
-		// Without the URL, which the outer error quotes.
-		return nil, cmp.Or(errors.Unwrap(err), errors.New("it cannot be parsed"))
+		return nil, err
 	}
 	config.MaxConns = postgresConnections
 	config.ConnConfig.ConnectTimeout = connectTimeout
@@ -170,10 +186,7 @@ func openPostgres(databaseURL string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), config)
 }
 
-func unusable(variable, url string, err error) error {
-	why := strings.Join(strings.Fields(withoutSecrets(err.Error(), url)), " ")
-	return &contract.ConfigurationError{
-		Variable: variable,
-		Problem:  fmt.Sprintf("is not a usable URL (%s); percent-encode special characters", why),
-	}
+// unusable says so without the words of a driver: they may quote a part of a password.
+func unusable(variable string) error {
+	return &contract.ConfigurationError{Variable: variable, Problem: contract.UnusableURL}
 }

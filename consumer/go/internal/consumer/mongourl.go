@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"net"
+	"regexp"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -13,18 +14,6 @@ import (
 )
 
 func openMongo(url string) (*mongo.Client, error) {
-	if hasUnescapedUserinfo(url) {
-		return nil, contract.ErrUnusableURL
-	}
-	parsed, err := connstring.ParseAndValidate(url)
-	if err != nil {
-		return nil, srvFailure(err)
-	}
-	for name := range parsed.UnknownOptions {
-		if !mongoOptionsOfOthers[name] {
-			return nil, contract.ErrUnusableURL
-		}
-	}
 	client, err := mongo.Connect(options.Client().
 		ApplyURI(url).
 		SetAppName(appName).
@@ -36,11 +25,50 @@ func openMongo(url string) (*mongo.Client, error) {
 	return client, nil
 }
 
+// checkMongoURL tells what is wrong with a URL, as far as no name server has to be asked. This driver guesses at some
+// places what was meant, the others refuse; two consumers must not understand one URL in two ways.
+func checkMongoURL(url string) error {
+	if _, err := contract.MessagesDatabase(url); err != nil || hasUnescapedUserinfo(url) {
+		return contract.ErrUnusableURL
+	}
+	rest, srv := strings.CutPrefix(url, connstring.SchemeMongoDBSRV+"://")
+	if srv {
+		url = connstring.SchemeMongoDB + "://" + srvOption.ReplaceAllString(rest, "$1")
+	}
+	parsed, err := connstring.ParseAndValidate(url)
+	if err != nil || srv && (len(parsed.Hosts) != 1 || strings.Contains(parsed.Hosts[0], ":") || parsed.DirectConnection) {
+		return contract.ErrUnusableURL
+	}
+	for name := range parsed.UnknownOptions {
+		if !mongoOptionsOfOthers[name] {
+			return contract.ErrUnusableURL
+		}
+	}
+	// Not those that the driver found: it leaves empty ones out.
+	for host := range strings.SplitSeq(hostsOf(url), ",") {
+		if !strings.HasSuffix(host, ".sock") && !contract.IsHost(strings.ReplaceAll(host, " ", "")) {
+			return contract.ErrUnusableURL
+		}
+	}
+	return nil
+}
+
+// srvOption are the options that only a URL with mongodb+srv may have.
+var srvOption = regexp.MustCompile(`(?i)([?&])srv(?:MaxHosts|ServiceName)=[^&]*&?`)
+
+func hostsOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest[strings.LastIndexByte(rest, '@')+1:]
+}
+
 // mongoOptionsOfOthers are options that the driver of the TypeScript consumer takes, this one does not know, and that
 // change nothing here. One that would change something, as tlsAllowInvalidCertificates, is refused and not left out.
 var mongoOptionsOfOthers = map[string]bool{
 	"enableutf8validation": true, "family": true, "forceserverobjectid": true, "ignoreundefined": true, "j": true,
-	"monitorcommands": true, "nodelay": true, "sockettimeoutms": true, "waitqueuetimeoutms": true, "wtimeoutms": true,
+	"monitorcommands": true, "nodelay": true, "sockettimeoutms": true, "waitqueuetimeoutms": true, "wtimeout": true, "wtimeoutms": true,
 }
 
 // srvFailure tells a name server that does not answer, which heals, from a URL that is wrong.
@@ -52,8 +80,7 @@ func srvFailure(err error) error {
 	return contract.ErrUnusableURL
 }
 
-// hasUnescapedUserinfo tells whether a user or a password has a character that must be percent-encoded there. This
-// driver guesses what was meant, the others refuse; two consumers must not understand one URL in two ways.
+// hasUnescapedUserinfo tells whether a user or a password has a character that must be percent-encoded there.
 func hasUnescapedUserinfo(url string) bool {
 	_, rest, _ := strings.Cut(url, "://")
 	authority, _, _ := strings.Cut(rest, "/")

@@ -3,6 +3,7 @@ package consumer
 import (
 	"net/url"
 	"os"
+	"strings"
 
 	"disparo/consumer/internal/contract"
 )
@@ -14,40 +15,57 @@ func postgresURL(databaseURL string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	given := parsed.Query()
+	given := lastOfEach(parsed.Query())
+	if given["sslmode"] == "verify-ca" && given["uselibpqcompat"] == "true" && given["sslrootcert"] == "" {
+		return "", contract.ErrUnusableURL
+	}
 	kept := url.Values{"sslmode": {sslMode(given)}}
 	for _, name := range []string{"host", "port", "user", "password", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "options"} {
-		if given.Get(name) != "" {
-			kept.Set(name, given.Get(name))
+		if given[name] != "" {
+			kept.Set(name, given[name])
 		}
 	}
-	if parsed.Host == "" && given.Get("host") == "" && os.Getenv("PGHOST") == "" {
+	if parsed.Host == "" && given["host"] == "" && os.Getenv("PGHOST") == "" {
 		kept.Set("host", "localhost")
 	}
-	parsed.RawQuery = kept.Encode()
+	// pgx takes a plus sign for itself, and text without two slashes for no URL.
+	parsed.RawQuery = strings.ReplaceAll(kept.Encode(), "+", "%20")
+	if parsed.Path == "" {
+		parsed.Path = "/"
+	}
 	return parsed.String(), nil
+}
+
+// lastOfEach: of a parameter that stands twice, the last counts.
+func lastOfEach(query url.Values) map[string]string {
+	last := make(map[string]string, len(query))
+	for name, values := range query {
+		last[name] = values[len(values)-1]
+	}
+	return last
 }
 
 // sslMode:
 //
-//	in the URL                                     TLS
-//	nothing, sslmode=disable, ssl=0                no
-//	sslmode=no-verify                              yes, whatever the certificate
-//	uselibpqcompat=true                            as sslmode means in libpq
-//	another sslmode, ssl=true, a certificate       yes, and the certificate must be trusted
-func sslMode(given url.Values) string {
-	mode, ssl := given.Get("sslmode"), given.Get("ssl")
+//	in the URL                                    TLS
+//	nothing, sslmode=disable, ssl=0               no
+//	sslmode=no-verify                             yes, whatever the certificate
+//	uselibpqcompat=true                           as libpq has it, but never without TLS where that is a choice
+//	another sslmode, another ssl, a certificate   yes, and the certificate must be trusted
+func sslMode(given map[string]string) string {
+	mode, ssl := given["sslmode"], given["ssl"]
+	libpq := given["uselibpqcompat"] == "true"
 	switch {
-	case given.Get("uselibpqcompat") == "true" && mode != "":
-		return mode
 	case mode == "disable":
 		return "disable"
-	case mode == "no-verify":
+	case mode == "no-verify", libpq && (mode == "prefer" || mode == "require"):
 		return "require"
-	case mode != "", ssl == "true", ssl == "1", given.Get("sslnegotiation") == "direct":
+	case libpq && mode == "verify-ca":
+		return "verify-ca"
+	case mode != "", given["sslrootcert"] != "", given["sslcert"] != "", given["sslkey"] != "":
 		return "verify-full"
-	case given.Get("sslrootcert") != "", given.Get("sslcert") != "", given.Get("sslkey") != "":
-		return "verify-full"
+	case ssl == "0", ssl == "false", ssl == "" && given["sslnegotiation"] != "direct":
+		return "disable"
 	}
-	return "disable"
+	return "verify-full"
 }

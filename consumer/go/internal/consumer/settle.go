@@ -82,7 +82,7 @@ func publishDeadLetters(session *Session, sourceQueue string, outcomes []Outcome
 	var letters []amqp.Publishing
 	for _, outcome := range outcomes {
 		if outcome.isDead() {
-			letters = append(letters, asItCame(outcome.delivery.message, outcome.Dead, sourceQueue))
+			letters = append(letters, asItCame(outcome.delivery.message, outcome.Dead, sourceQueue, session.connection.Config.FrameSize))
 		}
 	}
 	if len(letters) == 0 {
@@ -128,13 +128,10 @@ func publishConfirmed(ctx context.Context, session *Session, letters []amqp.Publ
 
 // asItCame is the message with its properties, persistent. Two are left out, as the broker acts upon them: `expiration`
 // would make the dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
-func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string) amqp.Publishing {
+func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string, frameMax int) amqp.Publishing {
 	headers := amqp.Table{}
 	maps.Copy(headers, message.Headers)
-	headers["reason"] = string(dead.Reason)
-	headers["detail"] = dead.Detail
-	headers["source_queue"] = sourceQueue
-	return amqp.Publishing{
+	letter := amqp.Publishing{
 		Headers:         headers,
 		ContentType:     message.ContentType,
 		ContentEncoding: message.ContentEncoding,
@@ -148,4 +145,17 @@ func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string) amqp.P
 		AppId:           message.AppId,
 		Body:            message.Body,
 	}
+	addReason(headers, dead, sourceQueue)
+	if headers.Validate() != nil || propertiesSize(letter) > frameMax {
+		// The broker would close the connection for a frame above its limit, and such a message must not come again for ever.
+		letter.Headers = amqp.Table{"headers_dropped": true}
+		addReason(letter.Headers, dead, sourceQueue)
+	}
+	return letter
+}
+
+func addReason(headers amqp.Table, dead DeadReason, sourceQueue string) {
+	headers["reason"] = string(dead.Reason)
+	headers["detail"] = dead.Detail
+	headers["source_queue"] = sourceQueue
 }

@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,11 +56,38 @@ func TestADeadLetterIsTheMessageAsItCame(t *testing.T) {
 		CorrelationId: "c", ReplyTo: "r", MessageId: "m", Timestamp: at, Type: "t", AppId: "a",
 		Body: []byte("{"),
 	}
-	if got := asItCame(message, DeadReason{NotJSON, "/ must be one JSON value"}, "q"); !reflect.DeepEqual(got, want) {
+	if got := asItCame(message, DeadReason{NotJSON, "/ must be one JSON value"}, "q", frameMax); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	if len(message.Headers) != 2 {
 		t.Error("the headers of the delivery were changed")
+	}
+}
+
+const frameMax = 131_072
+
+func TestHeadersThatNoFrameCanHoldAnyMoreAreDroppedWholeAndTheRestIsKept(t *testing.T) {
+	letter := func(length int) amqp.Publishing {
+		message := amqp.Delivery{MessageId: "m", Headers: amqp.Table{"big": strings.Repeat("x", length)}, Body: []byte("{")}
+		return asItCame(message, DeadReason{NotJSON, "/ must be right"}, "q", frameMax)
+	}
+	if _, kept := letter(120_000).Headers["big"]; !kept {
+		t.Error("dropped what fits")
+	}
+	longest := frameMax - propertiesSize(letter(0))
+	if got := letter(longest); propertiesSize(got) != frameMax || got.Headers["big"] == nil {
+		t.Error("dropped what fits just so")
+	}
+	want := amqp.Publishing{
+		Headers:      amqp.Table{"headers_dropped": true, "reason": "not_json", "detail": "/ must be right", "source_queue": "q"},
+		DeliveryMode: amqp.Persistent, MessageId: "m", Body: []byte("{"),
+	}
+	if got := letter(longest + 1); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	unwritable := amqp.Delivery{MessageId: "m", Headers: amqp.Table{"big": uint64(1)}, Body: []byte("{")}
+	if got := asItCame(unwritable, DeadReason{NotJSON, "/ must be right"}, "q", frameMax); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -70,8 +70,10 @@ func (env Environment) URL(key string, schemes ...string) (string, error) {
 	if !found || !slices.Contains(schemes, scheme) {
 		return "", &ConfigurationError{key, "must begin with " + wanted}
 	}
+	// A blank that is no part of a URL comes with a copy or a file, and drivers take it for a part of the last name.
+	blank := strings.ContainsFunc(text, func(char rune) bool { return char <= ' ' })
 	// MongoDB's lists of hosts are no URL of the WHATWG; its driver parses those.
-	if !slices.Contains(schemes, "mongodb") && !isURL(text) {
+	if blank || !slices.Contains(schemes, "mongodb") && !isReadable(text) {
 		return "", &ConfigurationError{key, "is not a URL; a password with special characters must be percent-encoded"}
 	}
 	return text, nil

@@ -33,9 +33,21 @@ func TestAWrongValueIsRefusedByItsNameAndNeverShownWhenItMayHoldASecret(t *testi
 		{"DATABASE_URL", "postgresql://u:secret@h:65536/d"},
 		{"DATABASE_URL", "postgresql://u:secret@:5432/d"},
 		{"DATABASE_URL", "postgresql://u:se/cret@h/d"},
+		{"DATABASE_URL", "postgresql://u:a@secret@h/d"},
+		{"DATABASE_URL", "postgresql://u:secret@h/d@x"},
+		{"DATABASE_URL", "postgresql://u:secret@h/d#x"},
+		{"DATABASE_URL", "postgresql://u:secret%zz@h/d"},
+		{"DATABASE_URL", "postgresql://u%:secret@h/d"},
+		{"DATABASE_URL", "postgresql://u:secret@h/d%4"},
+		{"DATABASE_URL", "postgresql://u:secret%ff@h/d"},
+		{"DATABASE_URL", "postgresql://u:secret%ED%A0%80@h/d"},
+		{"DATABASE_URL", "postgresql://u:secret@[fe80::1%25lo]/d"},
 		{"MONGODB_URL", "u:secret@h"},
 		{"RABBITMQ_URL", "http://u:secret@h"},
 		{"RABBITMQ_URL", "amqp://u:se/cret@h"},
+		{"RABBITMQ_URL", "amqp://u:se%cret@h"},
+		{"RABBITMQ_URL", "amqp://u:a@secret#c@h"},
+		{"RABBITMQ_URL", "amqp://u:se#cret@h"},
 		{"RABBITMQ_URL", "amqp://u:secret@"},
 		{"RABBITMQ_URL", "amqp://u:secret@::1:5672"},
 		{"QUEUE_PREFIX", "a b"},
@@ -61,8 +73,25 @@ func TestAWrongValueIsRefusedByItsNameAndNeverShownWhenItMayHoldASecret(t *testi
 	}
 }
 
+func TestAURLIsReadAsTheStandardHasIt(t *testing.T) {
+	for text, strict := range map[string]string{
+		"amqp://u:a@b{@h": "amqp://u:a%40b%7B@h",
+		"amqp://h/%2f":    "amqp://h/%2f",
+		"amqp://":         "amqp://",
+	} {
+		if got := StrictURL(text); got != strict {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for _, text := range []string{"x://u:p@h:/d#", "x://u:p@h:000001/d", "x://u:p@[::1]:1", "x:///d", "x://u:p@h/d?y=%zz"} {
+		if !isReadable(text) {
+			t.Error(text)
+		}
+	}
+}
+
 func TestThePasswordMayHoldWhatTheStandardLetsIt(t *testing.T) {
-	for _, password := range []string{"p%40ss", "p{a}ss", "p^ss", "p@ss", "pá", "p ss", "p:s"} {
+	for _, password := range []string{"p%40ss", "p{a}ss", "p^ss", "pá", "p%C3%A1", "p:s"} {
 		text := "postgresql://u:" + password + "@h:5432/d"
 		env := sound()
 		env["DATABASE_URL"] = text
@@ -73,7 +102,7 @@ func TestThePasswordMayHoldWhatTheStandardLetsIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(text, err)
 		}
-		want := strings.ReplaceAll(password, "%40", "@")
+		want := strings.NewReplacer("%40", "@", "%C3%A1", "á").Replace(password)
 		if got, _ := parsed.User.Password(); got != want || parsed.Host != "h:5432" {
 			t.Errorf("%s: %s at %s", text, got, parsed.Host)
 		}

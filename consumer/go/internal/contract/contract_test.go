@@ -65,10 +65,15 @@ func TestTheDatabaseOfAURL(t *testing.T) {
 		"mongodb://h":  "disparo",
 		"mongodb://u:p@a:1,b:2/other?authSource=admin": "other",
 		"mongodb://h/?replicaSet=rs":                   "disparo",
-		"mongodb+srv://u:p@cluster/with%20blank":       "with blank",
+		"mongodb+srv://u:p@cluster/with%2Ddash":        "with-dash",
 	} {
-		if got := MessagesDatabase(url); got != want {
-			t.Errorf("%s: %s", url, got)
+		if got, err := MessagesDatabase(url); err != nil || got != want {
+			t.Errorf("%s: %s %v", url, got, err)
+		}
+	}
+	for _, url := range []string{"mongodb://h/a.b", "mongodb://h/a%2eb", "mongodb://h/%zz", "mongodb://h/%ff"} {
+		if got, err := MessagesDatabase(url); !errors.Is(err, ErrUnusableURL) {
+			t.Errorf("%s: %s %v", url, got, err)
 		}
 	}
 }
@@ -114,7 +119,7 @@ func TestWhatStopsAStartAndWhatWaits(t *testing.T) {
 		{wrapped(x509.UnknownAuthorityError{}), "the server's certificate is not trusted (x509: certificate signed by unknown authority)"},
 		{errors.New("server selection error: { Addr: h, Last error: tls: failed to verify certificate: x509: certificate has expired }"),
 			"the server's certificate is not trusted (x509: certificate has expired)"},
-		{wrapped(ErrUnusableURL), "is not a usable URL; percent-encode special characters"},
+		{wrapped(ErrUnusableURL), "is not usable; check its options and the files they name, and percent-encode special characters"},
 		{errors.New("dial tcp 127.0.0.1:1: connect: connection refused"), ""},
 		{errors.New("lookup nobody: no such host"), ""},
 		{io.EOF, ""},

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -43,14 +45,17 @@ func MessageRange(campaignID string) bson.D {
 
 var databaseInURL = regexp.MustCompile(`^[^:]+://[^/]+/([^?]+)`)
 
-// MessagesDatabase is the database in a MongoDB URL, or `disparo`.
-func MessagesDatabase(mongodbURL string) string {
-	if found := databaseInURL.FindStringSubmatch(mongodbURL); found != nil {
-		if name, err := url.PathUnescape(found[1]); err == nil {
-			return name
-		}
+// MessagesDatabase is the database in a MongoDB URL, or `disparo`. Answers ErrUnusableURL for a name that no server takes.
+func MessagesDatabase(mongodbURL string) (string, error) {
+	found := databaseInURL.FindStringSubmatch(mongodbURL)
+	if found == nil {
+		return "disparo", nil
 	}
-	return "disparo"
+	name, err := url.PathUnescape(found[1])
+	if err != nil || !utf8.ValidString(name) || strings.ContainsAny(name, "/\\. \"$\x00") {
+		return "", ErrUnusableURL
+	}
+	return name, nil
 }
 
 // DeclareMessages creates the collection with its validator, or brings the validator of an existing one up to date.

@@ -15,7 +15,7 @@ const (
 	wantsUser     = "the server wants a user and a password, and the URL has none"
 	noTLS         = "the server does not speak TLS, which the URL asks for"
 	// UnusableURL is said without the words of a driver's parser: they may quote a part of a password.
-	UnusableURL = "is not a usable URL; percent-encode special characters"
+	UnusableURL = "is not usable; check its options and the files they name, and percent-encode special characters"
 
 	noVhost = "the vhost is missing, not open to this user, or at its limit of connections"
 )

@@ -1,0 +1,170 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageId } from '@disparo/contract';
+import { expect } from 'vitest';
+import { type Case, FULL, prove, type Room } from '../runner/cases.js';
+import type { ConsumerProcess } from '../runner/consumer-process.js';
+import type { OwnService } from '../runner/own-service.js';
+import { allNumbers, type Campaign, type Stage } from '../runner/stage.js';
+import { until, untilAtLeast } from '../runner/until.js';
+
+const TOTAL = 20_000;
+const SIZE = 100;
+const GONE_MS = FULL ? 5_000 : 1_500;
+
+interface Outage {
+  how: string;
+  goes(service: OwnService): Promise<void> | void;
+  comes(service: OwnService): Promise<void> | void;
+}
+
+const FROZEN: Outage = { how: 'stands still', goes: (it) => it.freeze(), comes: (it) => it.thaw() };
+const STOPPED: Outage = { how: 'is stopped', goes: (it) => it.stop(), comes: (it) => it.start() };
+const KILLED: Outage = { how: 'is killed', goes: (it) => it.kill(), comes: (it) => it.start() };
+
+const STORES = [
+  { name: 'mongodb', title: 'MongoDB' },
+  { name: 'postgres', title: 'PostgreSQL' },
+] as const;
+
+prove('a service that goes away in the middle, three times, and comes back', [
+  ...STORES.map(
+    ({ name, title }): Case => ({
+      name: `${title} stands still, is stopped, is killed: it costs time, and what was recorded is there`,
+      why: 'Databases are restarted, fail over and run out of memory in the middle of campaigns.',
+      async run(room) {
+        const { stage, service, campaign, consumer } = await storing(room, name);
+        for (const [turn, { how, goes, comes }] of [FROZEN, STOPPED, KILLED].entries()) {
+          await inTheMiddle(stage, campaign, 0.1 + 0.3 * turn);
+          await goes(service);
+          await delay(GONE_MS);
+          await comes(service);
+          const recorded = await recordedIds(stage, campaign);
+          expect(recorded.length, `before it ${how}`).toBeGreaterThan(0);
+          expect(await stage.messages.countDocuments({ _id: { $in: recorded } }), how).toBe(recorded.length);
+        }
+        await whole(stage, campaign);
+        expect(consumer.said('the connection to RabbitMQ is gone')).toEqual([]);
+        // A driver may sit out a short outage by itself: then there is no change of state to be told.
+        const told = consumer.said(`waiting for ${title}`).length;
+        expect(told).toBeLessThanOrEqual(3);
+        expect(consumer.said(`${title} is back`)).toHaveLength(told);
+      },
+    }),
+  ),
+  {
+    name: 'RabbitMQ closes the connection, is stopped, is killed: every number is stored once, in order',
+    why: 'Hosted brokers are restarted without anybody being asked, and close connections when memory is short.',
+    async run(room) {
+      const { stage, service, campaign, consumer } = await storing(room, 'rabbitmq');
+      await inTheMiddle(stage, campaign, 0.1);
+      // Held for as long as the command takes, so that it meets a consumer at work.
+      consumer.signal('SIGSTOP');
+      await service.control('close_all_connections', 'closed by the operator');
+      consumer.signal('SIGCONT');
+      for (const [turn, { goes, comes }] of [STOPPED, KILLED].entries()) {
+        await inTheMiddle(stage, campaign, 0.4 + 0.3 * turn);
+        await goes(service);
+        await until(() => expect(consumer.said('waiting for RabbitMQ')).toHaveLength(turn + 1));
+        await delay(GONE_MS);
+        await comes(service);
+        await until(() => expect(consumer.said('RabbitMQ is back')).toHaveLength(turn + 1));
+      }
+      await stage.reconnect();
+      await whole(stage, campaign);
+      expect(consumer.said('the connection to RabbitMQ is gone')).toHaveLength(3);
+    },
+  },
+]);
+
+prove('a campaign that changes while its batch is held up', [
+  {
+    name: 'cancelled while MongoDB is down: nothing of it is stored',
+    why: 'Who cancels a campaign an hour into an outage must not see it sent when the store comes back.',
+    async run(room) {
+      const service = await room.own('mongodb');
+      const stage = await room.stage({ services: service.services });
+      const { id, chunks } = await stage.campaign(5);
+      const consumer = stage.start();
+      await consumer.untilSaid('receiving');
+      await service.kill();
+      await stage.publish(chunks);
+      await consumer.untilSaid('waiting for MongoDB');
+      await stage.pool.query('UPDATE campaigns SET cancelled_at = now() WHERE id = $1', [id]);
+      // Still down: a step 4 that began before the cancelling must not come through.
+      await until(() => expect(consumer.sum('let_go')).toBe(1));
+      await service.start();
+      expect(await stage.count()).toBe(0);
+      expect((await stage.ledger(id)).status).toBe('cancelado');
+    },
+  },
+  {
+    name: 'deleted between admit and store: it ends as deleted documents',
+    why: 'A company that has deleted a campaign must find no message of it that is not.',
+    async run(room) {
+      const service = await room.own('mongodb');
+      const stage = await room.stage({ services: service.services });
+      const { id, chunks } = await stage.campaign(5);
+      const consumer = stage.start();
+      await consumer.untilSaid('receiving');
+      service.freeze();
+      await stage.publish(chunks);
+      // Admitted: the last statement that PostgreSQL saw of the consumer is the one of step 3, with a chunk in it.
+      await until(async () => expect(await admitted(stage)).toBe(true));
+      await stage.pool.query('UPDATE campaigns SET deleted = true WHERE id = $1', [id]);
+      service.thaw();
+      await consumer.untilSaid('the campaign was deleted meanwhile');
+      expect(await stage.messages.countDocuments({ campaign_id: id, deleted: true })).toBe(5);
+      expect(await stage.messages.countDocuments({ deleted: false })).toBe(0);
+      expect((await stage.ledger(id)).stored).toBe(5);
+      await until(async () => expect(await stage.ready()).toBe(0));
+    },
+  },
+]);
+
+/** A consumer at work on a campaign, one service of which is the case's own. */
+async function storing(
+  room: Room,
+  name: 'postgres' | 'mongodb' | 'rabbitmq',
+): Promise<{ stage: Stage; service: OwnService; campaign: Campaign; consumer: ConsumerProcess }> {
+  const service = await room.own(name);
+  const stage = await room.stage({ services: service.services });
+  const campaign = await stage.campaign(TOTAL, SIZE);
+  await stage.publish(campaign.chunks);
+  return { stage, service, campaign, consumer: stage.start({ PREFETCH: '2' }) };
+}
+
+/** Waits until a share of the campaign is stored; throws when all of it is. */
+async function inTheMiddle(stage: Stage, { id }: Campaign, share: number): Promise<void> {
+  await untilAtLeast(TOTAL * share, () => stage.count());
+  expect((await stage.ledger(id)).stored, 'too late: all is stored').toBeLessThan(TOTAL);
+}
+
+/** The ids of the documents whose chunks the ledger has as stored. */
+async function recordedIds(stage: Stage, { id }: Campaign): Promise<string[]> {
+  const { rows } = await until(() =>
+    stage.pool.query<{ first: number }>(
+      'SELECT first_sequence AS first FROM campaign_chunks WHERE campaign_id = $1 AND stored_at IS NOT NULL',
+      [id],
+    ),
+  );
+  return rows.flatMap(({ first }) => Array.from({ length: SIZE }, (_, index) => messageId(id, first + index)));
+}
+
+/** Waits for `enviado`; then every number is there once, in order, and nothing is left on the queue. */
+async function whole(stage: Stage, { id, chunks }: Campaign): Promise<void> {
+  await stage.untilStatus(id, 'enviado');
+  expect(await stage.storedNumbers(id)).toEqual(allNumbers(TOTAL));
+  expect(await stage.count()).toBe(TOTAL);
+  expect(await stage.ledger(id)).toEqual({ status: 'enviado', stored: TOTAL, chunks: chunks.length });
+  await until(async () => expect(await stage.ready()).toBe(0));
+}
+
+/** The probe at the start ends with the statement of step 5; idle after that of step 3 means that a batch is in step 4. */
+async function admitted(stage: Stage): Promise<boolean> {
+  const { rows } = await stage.pool.query<{ query: string }>(
+    `SELECT query FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'disparo-consumer' AND state = 'idle'
+      ORDER BY state_change DESC LIMIT 1`,
+  );
+  return rows[0]?.query.includes('-- Step 3') ?? false;
+}

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'vitest';
+import type { ServiceName } from '../../../infra/local/services/names.js';
+import { NotInstalled } from '../../../infra/local/services/rabbitmq-binary.js';
+import { OwnService } from './own-service.js';
+import { Stage, type StageOptions } from './stage.js';
+import { PATIENCE_MS } from './until.js';
+
+/** `--full`: long cases in their whole length. Without it they have the shorter form of `npm test`. */
+export const FULL = process.env.CONFORMANCE === 'full';
+
+const LIST = new URL(`../known-failing/${process.env.CONSUMER ?? 'typescript'}.txt`, import.meta.url);
+
+/** `title > name`, one a line. They run all the same, and one that passes is an error: then its line goes. */
+const KNOWN_FAILING = new Set(readFileSync(LIST, 'utf8').split('\n').filter(Boolean));
+
+/** Something that a case opens and that has to be closed after it. */
+interface Closable {
+  close(): Promise<void>;
+}
+
+/** What a case works with. All that it opens here is closed after the case, the last first. */
+export class Room {
+  readonly #opened: Closable[] = [];
+
+  constructor(private readonly skip: (reason: string) => never) {}
+
+  /** A stage of the case's own. */
+  async stage(options?: StageOptions): Promise<Stage> {
+    return this.cleaned(await Stage.open(options));
+  }
+
+  /** A service of the case's own. Skips the case where its binary is not to be had. */
+  async own(name: ServiceName): Promise<OwnService> {
+    try {
+      return this.cleaned(await OwnService.start(name));
+    } catch (error) {
+      if (error instanceof NotInstalled) this.skip(error.message);
+      throw error;
+    }
+  }
+
+  /** Has `thing` closed after the case. */
+  cleaned<T extends Closable>(thing: T): T {
+    this.#opened.unshift(thing);
+    return thing;
+  }
+
+  /** Closes everything, whatever cannot be closed; then throws what was thrown first. */
+  async close(): Promise<void> {
+    const closed: PromiseSettledResult<void>[] = [];
+    for (const thing of this.#opened.splice(0)) closed.push(...(await Promise.allSettled([thing.close()])));
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+/** One thing that every consumer does. */
+export interface Case {
+  /** A sentence; with the title of its group it is the name in `known-failing/`. */
+  name: string;
+  /** Who would suffer, and how, if it were not so. Printed with a failure. */
+  why: string;
+  /** Throws when the consumer under test does something else. */
+  run(room: Room): Promise<void>;
+}
+
+/** Hands the cases to the runner, each in a room of its own. */
+export function prove(title: string, cases: readonly Case[]): void {
+  describe(title, { timeout: 4 * PATIENCE_MS }, () => {
+    for (const { name, why, run } of cases)
+      it(name, { fails: KNOWN_FAILING.has(`${title} > ${name}`) }, async ({ skip, onTestFinished }) => {
+        const room = new Room(skip);
+        // Also when the case hangs, which ends neither way below.
+        onTestFinished(() => room.close().catch(() => {}));
+        try {
+          await run(room);
+        } catch (error) {
+          if (error instanceof Error) error.message += `\n\nWhy it matters: ${why}`;
+          throw error;
+        }
+        await room.close();
+      });
+  });
+}

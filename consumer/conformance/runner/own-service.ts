@@ -1,0 +1,80 @@
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { SERVICES } from '../../../infra/local/services/bring-up.js';
+import { type Clone, newState, openBeside, type State } from '../../../infra/local/services/clone.js';
+import type { ServiceName, Variable } from '../../../infra/local/services/names.js';
+import { gone, signalFamily } from '../../../infra/local/services/process.js';
+import { rabbitmqctl } from '../../../infra/local/services/rabbitmq.js';
+import type { Service } from '../../../infra/local/services/service.js';
+import { PATIENCE_MS, until } from './until.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const silent = () => {};
+
+/** A service that a case may stop, kill and start again: as `npm run services` starts it, with data and ports of its own. */
+export class OwnService {
+  private constructor(
+    private readonly service: Service,
+    private readonly clone: Clone,
+    private readonly state: State,
+  ) {}
+
+  static async start(name: ServiceName): Promise<OwnService> {
+    const service = SERVICES.find((one) => one.name === name) as Service;
+    const own = new OwnService(service, openBeside(ROOT), await newState());
+    await own.start();
+    return own;
+  }
+
+  /** The URL, under the variable that names it. */
+  get services(): Partial<Record<Variable, string>> {
+    const { name, variable } = this.service;
+    return { [variable]: this.service.url(this.state.password, this.state.ports[name]) };
+  }
+
+  /** Starts it on the same data and waits until it answers. */
+  start(): Promise<void> {
+    return this.service.start(this.clone, this.state, silent);
+  }
+
+  /** As an operator does it: SIGTERM, or what the service has for it. */
+  stop(): Promise<void> {
+    return this.service.stop(this.clone, this.state);
+  }
+
+  /** As a power cut does it to the process. */
+  async kill(): Promise<void> {
+    for (const pid of this.#signal('SIGKILL')) {
+      if (!(await gone(pid, PATIENCE_MS))) throw new Error(`${this.service.title}: process ${pid} lives on`);
+      // PostgreSQL takes one that is dead and not yet buried for a living server.
+      await until(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+    }
+  }
+
+  /** Stands still, with every connection open and nobody answering. */
+  freeze(): void {
+    this.#signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#signal('SIGCONT');
+  }
+
+  /** RabbitMQ only: see rabbitmqctl. */
+  control(...args: string[]): Promise<string> {
+    return rabbitmqctl(this.clone, this.state, args);
+  }
+
+  async close(): Promise<void> {
+    this.thaw();
+    await this.stop();
+    rmSync(this.clone.data, { recursive: true, force: true });
+  }
+
+  /** With its children, as PostgreSQL has one for each connection. Answers whom it reached. */
+  #signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): number[] {
+    const pid = this.service.pid(this.clone);
+    return pid === undefined ? [] : signalFamily(pid, name);
+  }
+}
