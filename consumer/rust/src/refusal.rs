@@ -6,7 +6,8 @@ use mongodb::error::ErrorKind;
 
 const WRONG_PASSWORD: &str = "the user or the password is wrong";
 /// Said without the words of a driver's parser: they may quote a part of a password.
-pub const UNUSABLE_URL: &str = "is not usable; check its options and the files they name, and percent-encode special characters";
+pub const UNUSABLE_URL: &str =
+    "is not usable; check its options and the files they name, and percent-encode special characters";
 
 /// What was refused, in words without a secret; None for all that is worth a retry.
 pub fn refusal(failure: &Failure) -> Option<String> {

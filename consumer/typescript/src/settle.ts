@@ -89,7 +89,7 @@ async function publishDeadLetters(
         } catch (error) {
           // Not every header that amqplib can read can it write again, and such a message must not come again for ever.
           if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-          send({ persistent: true, headers: { ...added, headers_dropped: true } });
+          send({ ...asItCame(message.properties, added), headers: { ...added, headers_dropped: true } });
         }
       }),
   );
