@@ -2,7 +2,7 @@ import middy from '@middy/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import type { Context } from 'aws-lambda';
 import { createApp } from './app.js';
-import { DispatchCampaigns, type Pass } from './campaigns/dispatch-campaigns.js';
+import { DispatchCampaigns, type Pass } from './ledger/dispatch-campaigns.js';
 import { loadConfig } from './platform/config.js';
 
 /** A pass stops at the next window when so little is left of the function's time. */

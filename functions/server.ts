@@ -4,7 +4,7 @@ import { ConfigurationError, EXIT, refusal } from '@disparo/contract';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { createApp } from './app.js';
-import { DispatchCampaigns } from './campaigns/dispatch-campaigns.js';
+import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
 import { type Config, loadConfig } from './platform/config.js';
 import { Log } from './platform/log.js';
 import { migrate } from './platform/migrate.js';

@@ -109,7 +109,7 @@ export class CampaignsRepository {
            UPDATE campaign_chunks SET published_at = NULL
             WHERE campaign_id = $1 AND stored_at IS NULL AND published_at IS NOT NULL RETURNING size)
          UPDATE campaigns
-            SET paused_at = NULL, epoch = epoch + 1, lease_until = NULL, updated_at = clock_timestamp(),
+            SET paused_at = NULL, epoch = epoch + 1, lease_until = NULL, lease_holder = NULL, updated_at = clock_timestamp(),
                 published = published - (SELECT coalesce(sum(size), 0) FROM back)
           WHERE id = $1`,
         [id],
@@ -122,7 +122,8 @@ export class CampaignsRepository {
   cancel(userId: string, id: string): Promise<boolean> {
     return this.changes(
       this.postgres,
-      `UPDATE campaigns SET cancelled_at = clock_timestamp(), updated_at = clock_timestamp()
+      `UPDATE campaigns SET cancelled_at = clock_timestamp(), updated_at = clock_timestamp(),
+              sweep_at = clock_timestamp()
         WHERE ${OF_USER} AND id = $2 AND cancelled_at IS NULL AND stored < total RETURNING id`,
       [userId, id],
     );
@@ -132,7 +133,8 @@ export class CampaignsRepository {
   delete(userId: string, id: string): Promise<boolean> {
     return this.changes(
       this.postgres,
-      `UPDATE campaigns SET deleted = true, deleted_at = clock_timestamp(), updated_at = clock_timestamp()
+      `UPDATE campaigns SET deleted = true, deleted_at = clock_timestamp(), updated_at = clock_timestamp(),
+              sweep_at = clock_timestamp()
         WHERE ${OF_USER} AND id = $2 RETURNING id`,
       [userId, id],
     );
@@ -146,7 +148,8 @@ export class CampaignsRepository {
     );
     const ids = rows.map(({ id }) => id);
     await sql.query(
-      `UPDATE campaigns SET deleted = true, deleted_at = clock_timestamp(), updated_at = clock_timestamp()
+      `UPDATE campaigns SET deleted = true, deleted_at = clock_timestamp(), updated_at = clock_timestamp(),
+              sweep_at = clock_timestamp()
         WHERE id = ANY ($1::text[])`,
       [ids],
     );

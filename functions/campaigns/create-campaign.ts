@@ -6,6 +6,8 @@ import { createId } from '@paralleldrive/cuid2';
 import type { FastifyRequest } from 'fastify';
 import { CompanyNotFound } from '../accounts/accounts.errors.js';
 import { Memberships } from '../accounts/memberships.js';
+import { type Claim, LedgerRepository } from '../ledger/ledger.repository.js';
+import { PublishCampaign } from '../ledger/publish-campaign.js';
 import { Config } from '../platform/config.js';
 import { Log } from '../platform/log.js';
 import { Postgres, type Transaction } from '../platform/postgres.js';
@@ -13,8 +15,6 @@ import { ValidationProblem } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
 import { CampaignNotFound, FileEmpty, type FileSummary, IdempotencyKeyReused } from './campaigns.errors.js';
 import { CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
-import { type Claim, LedgerRepository } from './ledger.repository.js';
-import { PublishCampaign } from './publish-campaign.js';
 import { readUpload, type Upload } from './upload.js';
 
 const FIRST_ANSWER_POLL_MS = 50;

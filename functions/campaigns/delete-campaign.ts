@@ -1,20 +1,20 @@
-import { markMessagesDeleted } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { CompanyDeletion } from '../accounts/company-deletion.js';
+import { SweepCampaigns } from '../ledger/sweep-campaigns.js';
 import { Log } from '../platform/log.js';
-import { isMongoAway, Mongo } from '../platform/mongo.js';
+import { isMongoAway } from '../platform/mongo.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { CampaignsRepository } from './campaigns.repository.js';
 
 /**
- * Deletes campaigns and marks their documents. A consumer that is just writing marks its own (step 5 of the loop). When
- * MongoDB is down the campaign is deleted all the same.
+ * Deletes campaigns and marks their documents. A consumer that is just writing marks its own (step 5 of the loop). What is
+ * not marked then, as MongoDB is down or a consumer dies, dispatch marks (R10).
  */
 @Injectable()
 export class DeleteCampaign {
   constructor(
     private readonly campaigns: CampaignsRepository,
-    private readonly mongo: Mongo,
+    private readonly sweeping: SweepCampaigns,
     private readonly log: Log,
     deletion: CompanyDeletion,
   ) {
@@ -33,10 +33,12 @@ export class DeleteCampaign {
   private async markDocuments(ids: string[]): Promise<void> {
     for (const id of ids) {
       try {
-        const marked = await markMessagesDeleted(await this.mongo.messages(), id);
-        this.log.info({ campaign_id: id, marked }, 'marked the documents of a deleted campaign');
+        await this.sweeping.mark(id);
       } catch (error) {
-        this.log.error({ campaign_id: id, err: error }, 'could not mark the documents of a deleted campaign');
+        this.log.error(
+          { campaign_id: id, err: error },
+          'could not mark the documents of a deleted campaign; dispatch will',
+        );
         // The others would wait for it one after the other.
         if (isMongoAway(error)) return;
       }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { LedgerRepository } from '../ledger/ledger.repository.js';
+import { PublishCampaign } from '../ledger/publish-campaign.js';
 import { CampaignNotFound, InvalidTransition } from './campaigns.errors.js';
 import { type CampaignRow, CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
-import { LedgerRepository } from './ledger.repository.js';
-import { PublishCampaign } from './publish-campaign.js';
 
 /** Pause, resume and cancel: one guarded update each, and the answer is read after it (R9). The same call again is fine. */
 @Injectable()

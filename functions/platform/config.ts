@@ -25,7 +25,7 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly jwtSecret: Uint8Array;
   /** Queue messages a campaign takes at most, unless one would hold over MAX_CHUNK_NUMBERS. */
   abstract readonly campaignQueueSlots: number;
-  /** Seconds until an unstored chunk counts as late; for the healer, which is not built yet. */
+  /** Seconds until a chunk that is published and not stored counts as late (R7); doubled with each attempt. */
   abstract readonly healAfterS: number;
   /** The largest file the plain server takes, in MiB. */
   abstract readonly uploadLimitMib: number;

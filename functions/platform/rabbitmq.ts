@@ -56,6 +56,27 @@ export class Broker implements OnApplicationShutdown {
     await link.publish(this.#topology.exchange, routingKey, message);
   }
 
+  /** Messages that wait in the queue of a partition; those that a consumer holds are not counted. Rejects with NotPublished. */
+  async ready(partition: number): Promise<number> {
+    const link = await this.#open();
+    return link.ready(this.#topology.queue(partition));
+  }
+
+  /**
+   * A connection of its own for `work`, closed after it, whatever came of it: what is not acknowledged then goes back to its
+   * place in the queue. Rejects with NotPublished when it cannot be opened.
+   */
+  async apart<T>(work: (channel: ConfirmChannel, names: Topology) => Promise<T>): Promise<T> {
+    const { connection, channel } = await openChannel(this.config, HEARTBEAT_S.server).catch((error: unknown) => {
+      throw notOpened(error);
+    });
+    try {
+      return await work(channel, this.#topology);
+    } finally {
+      await within(CONNECT_TIMEOUT_MS, closeInOrder(connection, channel)).catch(() => destroy(connection));
+    }
+  }
+
   /** A round trip on the channel that publishes. Rejects with NotPublished. */
   async ping(): Promise<void> {
     const link = await this.#open();
@@ -140,12 +161,15 @@ class Link {
   }
 
   ping(exchange: string): Promise<void> {
-    return this.#withDeadline((done) => {
-      this.channel.checkExchange(exchange).then(
-        () => done(),
-        (error: unknown) => done(notOpened(error)),
-      );
+    return this.#asked(() => this.channel.checkExchange(exchange));
+  }
+
+  async ready(queue: string): Promise<number> {
+    let count = 0;
+    await this.#asked(async () => {
+      count = (await this.channel.checkQueue(queue)).messageCount;
     });
+    return count;
   }
 
   /** Gives the connection up at once and fails what is in flight. */
@@ -166,6 +190,15 @@ class Link {
     const gone = new Promise<void>((resolve) => this.connection.once('close', () => resolve()));
     const closed = Promise.race([gone, this.connection.close()]);
     await within(CONNECT_TIMEOUT_MS, closed).catch(() => destroy(this.connection));
+  }
+
+  #asked(question: () => Promise<unknown>): Promise<void> {
+    return this.#withDeadline((done) => {
+      question().then(
+        () => done(),
+        (error: unknown) => done(notOpened(error)),
+      );
+    });
   }
 
   #closeWhenRetired(): void {
@@ -199,30 +232,44 @@ class Link {
 }
 
 async function openLink(config: Config, heartbeatS: number, forget: () => void): Promise<Link> {
+  const { connection, channel } = await openChannel(config, heartbeatS);
+  return new Link(connection, channel, forget);
+}
+
+async function openChannel(
+  config: Config,
+  heartbeatS: number,
+): Promise<{ connection: ChannelModel; channel: ConfirmChannel }> {
   const url = new URL(config.rabbitmqUrl);
   url.searchParams.set('heartbeat', String(heartbeatS));
   const connection = await connect(url.href, { noDelay: true, keepAlive: true, timeout: CONNECT_TIMEOUT_MS });
   // Without a listener an error event ends the process; the promises below reject all the same.
   connection.on('error', () => {});
   try {
-    return await within(OPEN_TIMEOUT_MS, declared(connection, config, forget));
+    return { connection, channel: await within(OPEN_TIMEOUT_MS, declared(connection, config)) };
   } catch (error) {
     destroy(connection);
     throw error;
   }
 }
 
-async function declared(connection: ChannelModel, config: Config, forget: () => void): Promise<Link> {
+async function declared(connection: ChannelModel, config: Config): Promise<ConfirmChannel> {
   const channel = await connection.createConfirmChannel();
   channel.on('error', () => {});
   await declareTopology(channel, config.queuePrefix, config.queuePartitions);
-  return new Link(connection, channel, forget);
+  return channel;
 }
 
 function notOpened(error: unknown): NotPublished {
   const refused = refusal(error);
   if (refused) return new NotPublished('refused', refused, error);
   return new NotPublished('unreachable', error instanceof Error ? error.message : String(error), error);
+}
+
+/** The channel first: the close of its connection may overtake an acknowledgement. */
+async function closeInOrder(connection: ChannelModel, channel: ConfirmChannel): Promise<void> {
+  await channel.close();
+  await connection.close();
 }
 
 /** Ends the socket without asking the broker, which may be the one that does not answer. */

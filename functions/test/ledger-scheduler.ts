@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
+import { randomFrom } from '../../consumer/conformance/runner/random.js';
 import type { Postgres, Sql, Transaction } from '../platform/postgres.js';
 
 /** What an actor gets at a gate when it has died there: it does nothing any more, not even in its `finally`. */
@@ -29,17 +30,6 @@ interface InFlight {
 /** Polls of the lock table begin after a statement has been silent for this long. */
 const SILENCE_MS = 2;
 
-/** A replayable sequence of numbers in [0, 1): mulberry32. */
-export function sequenceOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /**
  * Lets one actor go one step at a time, in an order that a seed decides: a step ends when everyone stands at a gate again
  * or waits for a lock that another's open transaction holds. So the interleavings are real and can be replayed.
@@ -60,7 +50,7 @@ export class Scheduler {
     seed: number,
     private readonly monitor: pg.Client,
   ) {
-    this.#random = sequenceOf(seed);
+    this.#random = randomFrom(seed);
   }
 
   chance(): number {

@@ -2,8 +2,13 @@ import { ADMIT_SQL, type AdmitRow, type Chunk, messageId, RECORD_STORED_SQL, typ
 import type pg from 'pg';
 import { Registry } from 'prom-client';
 import { CampaignsRepository } from '../campaigns/campaigns.repository.js';
-import { LedgerRepository } from '../campaigns/ledger.repository.js';
-import { PublishCampaign } from '../campaigns/publish-campaign.js';
+import { HealChunks } from '../ledger/heal-chunks.js';
+import { type ChunkPlace, HealingRepository } from '../ledger/healing.repository.js';
+import { LedgerRepository } from '../ledger/ledger.repository.js';
+import type { MessageStore } from '../ledger/message-store.js';
+import { PublishCampaign } from '../ledger/publish-campaign.js';
+import { SweepCampaigns } from '../ledger/sweep-campaigns.js';
+import type { Config } from '../platform/config.js';
 import { Log } from '../platform/log.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Broker, OutgoingMessage } from '../platform/rabbitmq.js';
@@ -47,14 +52,17 @@ const COMMANDS = [
   'resume',
   'cancel',
   'delete',
+  'delete',
 ] as const;
 const COMMANDS_A_USER = 4;
 /** Of a hundred steps. */
-const FAULTS = { crash: 4, lease: 3, channelLost: 3, lost: 4 };
+const FAULTS = { crash: 8, lease: 3, channelLost: 3, lost: 4, purged: 2 };
 const QUIET_ROUNDS = 8;
 const SPEEDS = [0.2, 1, 1, 4];
-/** The broker of one run in four loses messages: what is lost is given back, which would hide what the ledger loses. */
-const LOSING = 0.25;
+/** The broker of one run in three loses messages, and there is a healer, which in the others would hide what the ledger loses. */
+const LOSING = 1 / 3;
+/** Of a healer's passes in the chaos: at others it is somewhere else. */
+const HEALS = 0.5;
 
 /** Thrown by the simulated broker in place of a confirm. */
 class NotConfirmed extends Error {}
@@ -76,9 +84,7 @@ export class Simulation {
   #faulty = true;
   #passes = 0;
   readonly #loses: boolean;
-  #lost = false;
   #looked = 0;
-  #consumerCrashed = false;
   #failure: unknown;
 
   constructor(
@@ -183,14 +189,42 @@ export class Simulation {
       this.#failure ??= error;
     });
     const publishing = new PublishCampaign(ledger, broker, new Runtime('server'), log, metrics);
+    const [heal, sweep] = this.#healers(session, log);
     for (;;) {
       const chance = await this.scheduler.gate(actor, 'begin a pass', () => this.#faulty || this.#passes > 0);
       this.#passes--;
+      if (this.#loses && (chance < HEALS || !this.#faulty)) await heal.heal();
       const { id } = this.#campaigns[Math.floor(chance * this.#campaigns.length)] ?? { id: '' };
       const claim = await ledger.claim({ id });
       if (claim) await publishing.publish(claim, new AbortController().signal);
       if (actor.dead) throw new Crash();
+      // In the chaos a healer that records what is stored would hide a consumer that does not.
+      if (!this.#faulty) await sweep.sweep(new AbortController().signal);
     }
+  }
+
+  /** Nothing is too young to be healed here: only the queue and the order tell what is lost. */
+  #healers(session: Session, log: Log): [HealChunks, SweepCampaigns] {
+    const { actor } = session;
+    const healing = new HealingRepository(session.postgres);
+    const broker = {
+      ready: async () => {
+        await this.scheduler.gate(actor, 'ask the broker');
+        return this.#queue.length;
+      },
+    } as unknown as Broker;
+    const store = {
+      markDeleted: async (id: string) => this.#mark(actor, id),
+      countOf: async (id: string, { first_sequence, size }: ChunkPlace) => {
+        await this.scheduler.gate(actor, `count ${id}:${first_sequence}`);
+        return Array.from({ length: size }, (_, index) => messageId(id, first_sequence + index)).filter((key) =>
+          this.#store.has(key),
+        ).length;
+      },
+    } as unknown as MessageStore;
+    const config = { healAfterS: 0, queuePartitions: 1 } as Config;
+    const metrics = { registry: new Registry() } as unknown as Metrics;
+    return [new HealChunks(healing, broker, config, log, metrics), new SweepCampaigns(healing, store, log)];
   }
 
   async #toBroker(actor: Actor, message: OutgoingMessage): Promise<void> {
@@ -241,9 +275,11 @@ export class Simulation {
     });
   }
 
-  async #mark(actor: Actor, campaignId: string): Promise<void> {
+  async #mark(actor: Actor, campaignId: string): Promise<number> {
     await this.scheduler.gate(actor, `mark ${campaignId}`);
-    for (const [id, document] of this.#store) if (id.startsWith(`${campaignId}:`)) document.deleted = true;
+    const living = [...this.#store].filter(([id, { deleted }]) => id.startsWith(`${campaignId}:`) && !deleted);
+    for (const [, document] of living) document.deleted = true;
+    return living.length;
   }
 
   async #steer(session: Session): Promise<void> {
@@ -260,11 +296,10 @@ export class Simulation {
 
   async #fault(): Promise<void> {
     const chance = this.scheduler.chance() * 100;
-    const { crash, lease, channelLost, lost } = FAULTS;
+    const { crash, lease, channelLost, lost, purged } = FAULTS;
     const processes = this.#actors.filter(({ kind }) => kind !== 'user');
     if (chance < crash) {
-      const { now, kind } = this.scheduler.pick(processes);
-      if (kind === 'consumer') this.#consumerCrashed = true;
+      const { now } = this.scheduler.pick(processes);
       this.#giveBack(now);
       await this.scheduler.crash(now);
     } else if (chance < crash + lease) await this.#expireLeases();
@@ -272,10 +307,13 @@ export class Simulation {
       const { now } = this.scheduler.pick(processes.filter(({ kind }) => kind === 'consumer'));
       this.scheduler.trace.push(`${now.name} loses its channel`);
       this.#giveBack(now);
-    } else if (chance < crash + lease + channelLost + lost && this.#loses && this.#queue.length > 0) {
-      this.#lost = true;
+    } else if (!this.#loses || this.#queue.length === 0) return;
+    else if (chance < crash + lease + channelLost + lost) {
       this.scheduler.trace.push('the broker loses a message');
       this.#queue.splice(Math.floor(this.scheduler.chance() * this.#queue.length), 1);
+    } else if (chance < crash + lease + channelLost + lost + purged) {
+      this.scheduler.trace.push('the queue is purged');
+      this.#queue.length = 0;
     }
   }
 
@@ -313,8 +351,7 @@ export class Simulation {
       this.#passes = this.#campaigns.length * 4;
       await this.#drain();
       const owing = (await readLedger(this.connections.monitor, this.#ids())).filter((row) => row.owes);
-      if (owing.length === 0) return;
-      if (this.#lost) await this.#heal();
+      if (owing.length === 0) return this.#sweepOnce();
     }
     throw new Error(
       `still owed after ${QUIET_ROUNDS} rounds: ${JSON.stringify(await readLedger(this.connections.monitor, this.#ids()))}`,
@@ -326,15 +363,16 @@ export class Simulation {
     while (await this.scheduler.step());
   }
 
-  /** What the healer will do, by hand: with an empty queue all that is published and not stored is lost. */
-  async #heal(): Promise<void> {
+  /** One more time over the stopped ones, now that nobody writes any more. */
+  async #sweepOnce(): Promise<void> {
     await this.connections.monitor.query(
-      `WITH back AS (UPDATE campaign_chunks SET published_at = NULL
-         WHERE campaign_id = ANY ($1) AND stored_at IS NULL AND published_at IS NOT NULL RETURNING campaign_id, size),
-       moved AS (SELECT campaign_id, sum(size) AS n FROM back GROUP BY 1)
-       UPDATE campaigns c SET published = c.published - moved.n FROM moved WHERE c.id = moved.campaign_id`,
+      'UPDATE campaigns SET sweep_at = clock_timestamp() WHERE id = ANY ($1) AND sweep_at IS NOT NULL',
       [this.#ids()],
     );
+    this.#passes = 1;
+    await this.#drain();
+    // The next run on this database looks after its own.
+    await this.connections.monitor.query('UPDATE campaigns SET sweep_at = NULL');
   }
 
   async #assertEnd(): Promise<void> {
@@ -350,8 +388,10 @@ export class Simulation {
       if (!stopped && (row?.status !== 'enviado' || stored.join() !== wanted.join()))
         throw new Error(`${id} is ${row?.status} with ${stored.join(', ')} and not enviado with ${wanted.join(', ')}`);
       if (stored.some((document) => !wanted.includes(document))) throw new Error(`${id} has a document of no number`);
-      if (row?.deleted && !this.#consumerCrashed && documents.some(([, { deleted }]) => !deleted))
+      if (row?.deleted && documents.some(([, { deleted }]) => !deleted))
         throw new Error(`${id} is deleted and has a living document`);
+      if (row?.status === 'cancelado' && !row.deleted && row.stored !== documents.length)
+        throw new Error(`${id} is cancelado with ${row.stored} stored and ${documents.length} documents`);
     }
   }
 

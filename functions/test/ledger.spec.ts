@@ -2,7 +2,7 @@ import { ADMIT_SQL, type AdmitRow, RECORD_STORED_SQL, type RecordRow } from '@di
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CampaignsRepository } from '../campaigns/campaigns.repository.js';
-import { type Claim, LedgerRepository } from '../campaigns/ledger.repository.js';
+import { type Claim, LedgerRepository } from '../ledger/ledger.repository.js';
 import { Postgres } from '../platform/postgres.js';
 import { COMPANY, createLedgerDatabase, type LedgerDatabase, USER } from './ledger-database.js';
 import { assertInvariants, readLedger } from './ledger-invariants.js';

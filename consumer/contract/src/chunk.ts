@@ -41,6 +41,8 @@ export function chunkMessage(chunk: Chunk, traceparent: string): { content: Buff
       persistent: true,
       type: 'campaign-chunk.v1',
       messageId: `${chunk.campaign_id}:${chunk.first_sequence}`,
+      // In seconds, as AMQP has it: tells how old a dead letter is.
+      timestamp: Math.floor(Date.now() / 1_000),
       headers: { traceparent },
     },
   };

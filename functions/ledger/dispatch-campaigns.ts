@@ -1,28 +1,43 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../platform/log.js';
+import { HealChunks } from './heal-chunks.js';
 import { LedgerRepository } from './ledger.repository.js';
 import { PublishCampaign } from './publish-campaign.js';
+import { SweepCampaigns } from './sweep-campaigns.js';
 
-/** What one pass did, in campaigns. */
+/** What one pass did. */
 export interface Pass {
+  /** Campaigns of which nothing is owed any more. */
   published: number;
+  /** Campaigns that still owe. */
   failed: number;
+  /** Numbers that were late and went back to the outbox. */
+  healed: number;
+  /** Stopped campaigns that were gone over. */
+  swept: number;
 }
 
-/** The dispatcher: each minute and at the start it publishes what is owed. Several at once do no harm (lease, SKIP LOCKED). */
+/**
+ * The dispatcher: each minute and at the start it gives back what was lost, publishes what is owed and goes over stopped
+ * campaigns. Several at once do no harm: lease, SKIP LOCKED, statements that are safe to repeat.
+ */
 @Injectable()
 export class DispatchCampaigns {
   constructor(
     private readonly ledger: LedgerRepository,
     private readonly publishing: PublishCampaign,
+    private readonly healing: HealChunks,
+    private readonly sweeping: SweepCampaigns,
     private readonly log: Log,
   ) {}
 
   /** One pass over all campaigns that owe, oldest first, each tried once. Throws when PostgreSQL cannot be reached. */
   async pass(stop: AbortSignal): Promise<Pass> {
+    const pass: Pass = { published: 0, failed: 0, healed: 0, swept: 0 };
+    // Each does its part whatever the others meet: a MongoDB that is down keeps nothing from the queue.
+    pass.healed = await this.orNone('healing', () => this.healing.heal());
     const tried: string[] = [];
-    const pass: Pass = { published: 0, failed: 0 };
     while (!stop.aborted) {
       const claim = await this.ledger.claim({ except: tried });
       if (!claim) break;
@@ -30,8 +45,9 @@ export class DispatchCampaigns {
       const outcome = await this.publishing.publish(claim, stop);
       pass[outcome === 'all' ? 'published' : 'failed']++;
     }
+    pass.swept = await this.orNone('sweeping', () => this.sweeping.sweep(stop));
     await this.ledger.dropOldKeys();
-    if (tried.length > 0) this.log.info({ ...pass }, 'dispatched what was owed');
+    if (Object.values(pass).some((count) => count > 0)) this.log.info({ ...pass }, 'dispatched');
     return pass;
   }
 
@@ -40,6 +56,15 @@ export class DispatchCampaigns {
     while (!stop.aborted) {
       await this.pass(stop).catch((error: unknown) => this.log.error({ err: error }, 'a dispatch pass failed'));
       await delay(intervalMs, undefined, { signal: stop }).catch(() => undefined);
+    }
+  }
+
+  private async orNone(what: string, work: () => Promise<number>): Promise<number> {
+    try {
+      return await work();
+    } catch (error) {
+      this.log.error({ err: error }, `${what} broke off; the next pass goes on`);
+      return 0;
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { createId } from '@paralleldrive/cuid2';
 import { Postgres, type Sql, type Transaction } from '../platform/postgres.js';
 import type { RecipientChunk } from '../recipients/recipients.js';
 import type { Reject } from '../recipients/reject-list.js';
@@ -27,6 +28,8 @@ export interface NewCampaign {
 export interface Claim {
   id: string;
   epoch: number;
+  /** Whose lease it is. */
+  lease_holder: string;
   company_id: string;
   message: string;
   partition: number;
@@ -55,11 +58,11 @@ export class LedgerRepository {
   insertCampaign(sql: Transaction, campaign: NewCampaign): Promise<Claim | undefined> {
     const { id, name, message, companyId, userId, partition, total, traceparent } = campaign;
     return sql.one<Claim>(
-      `INSERT INTO campaigns (id, name, message, company_id, user_id, partition, total, traceparent, lease_until)
-       SELECT $1, $2, $3, c.id, $5, $6::int, $7::int, $8, clock_timestamp() + $9::interval
+      `INSERT INTO campaigns (id, name, message, company_id, user_id, partition, total, traceparent, lease_until, lease_holder)
+       SELECT $1, $2, $3, c.id, $5, $6::int, $7::int, $8, clock_timestamp() + $9::interval, $10
          FROM companies c WHERE c.id = $4 AND NOT c.deleted FOR SHARE
-       RETURNING id, epoch, company_id, message, partition, traceparent`,
-      [id, name, message, companyId, userId, partition, total, traceparent, LEASE],
+       RETURNING id, epoch, lease_holder, company_id, message, partition, traceparent`,
+      [id, name, message, companyId, userId, partition, total, traceparent, LEASE, createId()],
     );
   }
 
@@ -123,15 +126,15 @@ export class LedgerRepository {
   /** R8, guard: running, owes, no live lease. SKIP LOCKED, so that publishers never wait for one another. */
   claim(options: { id?: string; except?: string[] }): Promise<Claim | undefined> {
     return this.postgres.one<Claim>(
-      `UPDATE campaigns SET lease_until = clock_timestamp() + $1::interval
+      `UPDATE campaigns SET lease_until = clock_timestamp() + $1::interval, lease_holder = $4
         WHERE id = (
           SELECT id FROM campaigns
            WHERE id = coalesce($2::text, id) AND NOT (id = ANY ($3::text[]))
              AND NOT deleted AND paused_at IS NULL AND cancelled_at IS NULL AND published < total
              AND (lease_until IS NULL OR lease_until < clock_timestamp())
            ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-       RETURNING id, epoch, company_id, message, partition, traceparent`,
-      [LEASE, options.id ?? null, options.except ?? []],
+       RETURNING id, epoch, lease_holder, company_id, message, partition, traceparent`,
+      [LEASE, options.id ?? null, options.except ?? [], createId()],
     );
   }
 
@@ -149,19 +152,21 @@ export class LedgerRepository {
 
   /** R3: the broker has confirmed these chunks. Renews the lease. */
   async stamp(claim: Claim, sequences: number[]): Promise<void> {
-    await this.postgres.query('SELECT stamp_published($1, $2, $3, $4::interval)', [
+    await this.postgres.query('SELECT stamp_published($1, $2, $3, $4, $5::interval)', [
       claim.id,
       claim.epoch,
       sequences,
+      claim.lease_holder,
       LEASE,
     ]);
   }
 
+  /** Gives a lease back, unless it is another's by now. */
   async release(claim: Claim): Promise<void> {
-    await this.postgres.query('UPDATE campaigns SET lease_until = NULL WHERE id = $1 AND epoch = $2', [
-      claim.id,
-      claim.epoch,
-    ]);
+    await this.postgres.query(
+      'UPDATE campaigns SET lease_until = NULL, lease_holder = NULL WHERE id = $1 AND lease_holder = $2',
+      [claim.id, claim.lease_holder],
+    );
   }
 
   /** Forgets the keys whose life is over. */

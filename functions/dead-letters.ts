@@ -1,0 +1,99 @@
+import { EXIT } from '@disparo/contract';
+import { createApp } from './app.js';
+import { type DeadLetter, DeadLetters, HELD } from './ledger/dead-letters.js';
+import { loadConfig } from './platform/config.js';
+import { runOnce } from './platform/once.js';
+
+const BODY_SHOWN = 2_000;
+/** What a letter may hold is somebody else's: no control character of it reaches the terminal. */
+const CONTROL = /[^\P{Cc}\n]/gu;
+
+/** `npm run dead-letters -- list | show N | replay [N] | drop [N]`. Without N all of them. */
+await runOnce(
+  async () => createApp({ ...loadConfig(), logLevel: 'silent' }, 'server'),
+  async (app) => {
+    const [command = 'list', place] = process.argv.slice(2);
+    const letters = app.get(DeadLetters);
+    const one = place === undefined ? undefined : Number(place);
+    if (one !== undefined && one > HELD) return tooFar();
+    if (command === 'show') return show(letters, one ?? 1);
+    if (command === 'replay') return replay(letters, one);
+    if (command === 'drop') return drop(letters, one);
+    return list(letters);
+  },
+);
+
+async function list(dead: DeadLetters): Promise<number> {
+  const { letters, total } = await dead.list();
+  if (total === 0) return said('There is no dead letter');
+  const rows = letters.map(row);
+  const head = ['N', 'reason', 'campaign', 'published', 'bytes', 'detail'];
+  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((cells) => cells[at]?.length ?? 0)));
+  for (const cells of [head, ...rows])
+    said(
+      cells
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  return letters.length < total ? said(`The oldest ${letters.length} of ${total}`) : EXIT.drained;
+}
+
+function row({ place, reason, campaignId, publishedAt, bytes, detail }: DeadLetter): string[] {
+  return [String(place), reason ?? '-', campaignId ?? '-', age(publishedAt), bytes.toLocaleString('en'), detail ?? '-'];
+}
+
+async function show(dead: DeadLetters, place: number): Promise<number> {
+  const letter = await dead.show(place);
+  if (!letter) return missing(place);
+  const { properties, body } = letter;
+  said(JSON.stringify(properties, null, 2));
+  said(body.slice(0, BODY_SHOWN));
+  return body.length > BODY_SHOWN ? said(`... ${(body.length - BODY_SHOWN).toLocaleString('en')} more characters`) : 0;
+}
+
+async function replay(dead: DeadLetters, place: number | undefined): Promise<number> {
+  const { sent, stay } = await dead.replay(place);
+  if (place !== undefined && sent + stay.length === 0) return missing(place);
+  said(`${sent} sent again`);
+  for (const letter of stay)
+    said(
+      `${letter.place} stays: it came from ${letter.sourceQueue ?? 'no queue that it names'}, which is none of these`,
+    );
+  return stay.length === 0 ? EXIT.drained : EXIT.forced;
+}
+
+async function drop(dead: DeadLetters, place: number | undefined): Promise<number> {
+  const dropped = await dead.drop(place);
+  if (place !== undefined && dropped === 0) return missing(place);
+  return said(`${dropped} dropped`);
+}
+
+/** In the largest unit that fits. */
+function age(since: Date | undefined): string {
+  if (!since) return '-';
+  const seconds = Math.max(0, Math.round((Date.now() - since.getTime()) / 1_000));
+  const [size, unit] = (
+    [
+      [86_400, 'd'],
+      [3_600, 'h'],
+      [60, 'min'],
+    ] as const
+  ).find(([each]) => seconds >= each) ?? [1, 's'];
+  return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
+function tooFar(): number {
+  process.stderr.write(`N goes up to ${HELD}: replay or drop older ones first\n`);
+  return EXIT.configuration;
+}
+
+function missing(place: number): number {
+  process.stderr.write(`There is no dead letter ${place}\n`);
+  return EXIT.configuration;
+}
+
+function said(line: string): number {
+  process.stdout.write(`${line.replace(CONTROL, '\ufffd')}\n`);
+  return EXIT.drained;
+}

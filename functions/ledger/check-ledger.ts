@@ -1,0 +1,190 @@
+import { type MessageDocument, messageRange } from '@disparo/contract';
+import { Injectable } from '@nestjs/common';
+import { Mongo } from '../platform/mongo.js';
+import { Postgres } from '../platform/postgres.js';
+
+/** What the ledger and the store say of one campaign, where they do not agree. All are numbers of messages, except `counters`. */
+export interface Difference {
+  campaignId: string;
+  /** Counters of the campaign that are not the sum of its chunks, in words. */
+  counters: string[];
+  /** Recorded as stored, and there is no document. */
+  missing: number;
+  /** The document's number is not the ledger's. */
+  different: number;
+  /** Documents of no number of the ledger. */
+  unknown: number;
+  /** Documents of a deleted campaign that are not marked, or of a living one that are. */
+  wronglyMarked: number;
+  /** The first sequences concerned. */
+  sequences: number[];
+}
+
+/** What one check found. */
+export interface Check {
+  campaigns: number;
+  /** Documents that were looked at. */
+  messages: number;
+  /** Documents of chunks that are not recorded yet: of a batch at hand, or of a part of one that was left. No difference. */
+  ahead: number;
+  differences: Difference[];
+}
+
+interface CampaignRow {
+  id: string;
+  total: number;
+  published: number;
+  stored: number;
+  deleted: boolean;
+  chunks_total: number;
+  chunks_published: number;
+  chunks_stored: number;
+}
+
+interface ChunkRow {
+  first_sequence: number;
+  phone_numbers: string;
+  stored: boolean;
+}
+
+/** What the ledger says of one number. */
+interface LedgerNumber {
+  sequence: number;
+  phoneNumber: string;
+  stored: boolean;
+}
+
+type StoredMessage = Pick<MessageDocument, 'sequence' | 'phone_number' | 'deleted'>;
+
+const CHUNKS_AT_A_TIME = 20;
+const SEQUENCES_SHOWN = 5;
+
+/**
+ * Compares the ledger with the documents, number by number. The ledger is read first and the store after it, so that a
+ * consumer at work makes no difference. Holds a few chunks at a time.
+ */
+@Injectable()
+export class CheckLedger {
+  constructor(
+    private readonly postgres: Postgres,
+    private readonly mongo: Mongo,
+  ) {}
+
+  /** Of one campaign, or of all and of documents that belong to none. Undefined when there is no such campaign. */
+  async check(campaignId?: string): Promise<Check | undefined> {
+    const check: Check = { campaigns: 0, messages: 0, ahead: 0, differences: [] };
+    for await (const campaign of this.campaigns(campaignId)) {
+      check.campaigns++;
+      await this.compare(campaign, check);
+    }
+    if (campaignId !== undefined) return check.campaigns === 0 ? undefined : check;
+    for await (const [id, count] of this.strangers()) {
+      check.messages += count;
+      check.differences.push({ ...nothing(id), unknown: count });
+    }
+    return check;
+  }
+
+  private async compare(campaign: CampaignRow, check: Check): Promise<void> {
+    const difference = { ...nothing(campaign.id), counters: wrongCounters(campaign) };
+    const note = (kind: 'missing' | 'different' | 'unknown' | 'wronglyMarked', sequence: number): void => {
+      difference[kind]++;
+      if (difference.sequences.length < SEQUENCES_SHOWN) difference.sequences.push(sequence);
+    };
+    const messages = (await this.documents(campaign.id))[Symbol.asyncIterator]();
+    const next = async (): Promise<StoredMessage | undefined> => {
+      const { value, done } = await messages.next();
+      if (!done) check.messages++;
+      return done ? undefined : value;
+    };
+    let message = await next();
+    for await (const { sequence, phoneNumber, stored } of this.numbers(campaign.id)) {
+      for (; message && message.sequence < sequence; message = await next()) note('unknown', message.sequence);
+      if (message?.sequence !== sequence) {
+        if (stored) note('missing', sequence);
+        continue;
+      }
+      if (message.phone_number !== phoneNumber) note('different', sequence);
+      if (message.deleted !== campaign.deleted) note('wronglyMarked', sequence);
+      if (!stored) check.ahead++;
+      message = await next();
+    }
+    for (; message; message = await next()) note('unknown', message.sequence);
+    const { counters, missing, different, unknown, wronglyMarked } = difference;
+    if (counters.length + missing + different + unknown + wronglyMarked > 0) check.differences.push(difference);
+  }
+
+  /** Oldest first. */
+  private async *campaigns(id?: string): AsyncGenerator<CampaignRow> {
+    const ids = await this.postgres.query<{ id: string }>(
+      'SELECT id FROM campaigns WHERE $1::text IS NULL OR id = $1 ORDER BY created_at, id',
+      [id ?? null],
+    );
+    for (const { id } of ids) {
+      const row = await this.postgres.one<CampaignRow>(
+        `SELECT c.id, c.total, c.published, c.stored, c.deleted, k.*
+           FROM campaigns c CROSS JOIN LATERAL (
+             SELECT coalesce(sum(size), 0)::int AS chunks_total,
+                    coalesce(sum(size) FILTER (WHERE published_at IS NOT NULL), 0)::int AS chunks_published,
+                    coalesce(sum(size) FILTER (WHERE stored_at IS NOT NULL), 0)::int AS chunks_stored
+               FROM campaign_chunks WHERE campaign_id = c.id) k
+          WHERE c.id = $1`,
+        [id],
+      );
+      if (row) yield row;
+    }
+  }
+
+  /** In the order of their sequence. */
+  private async *numbers(campaignId: string): AsyncGenerator<LedgerNumber> {
+    for (let after = 0; ; ) {
+      const chunks = await this.postgres.query<ChunkRow>(
+        `SELECT first_sequence, phone_numbers, stored_at IS NOT NULL AS stored FROM campaign_chunks
+          WHERE campaign_id = $1 AND first_sequence > $2 ORDER BY first_sequence LIMIT $3`,
+        [campaignId, after, CHUNKS_AT_A_TIME],
+      );
+      for (const { first_sequence, phone_numbers, stored } of chunks)
+        for (const [index, phoneNumber] of phone_numbers.split('\n').entries())
+          yield { sequence: first_sequence + index, phoneNumber, stored };
+      const last = chunks.at(-1);
+      if (!last) return;
+      after = last.first_sequence;
+    }
+  }
+
+  private async documents(campaignId: string): Promise<AsyncIterable<StoredMessage>> {
+    const messages = await this.mongo.messages();
+    return messages
+      .find({ _id: messageRange(campaignId) })
+      .project<StoredMessage>({ _id: 0, sequence: 1, phone_number: 1, deleted: 1 })
+      .sort({ _id: 1 });
+  }
+
+  /** Campaigns that have documents and that the ledger does not know, with how many. From one to the next by `_id`. */
+  private async *strangers(): AsyncGenerator<[campaignId: string, count: number]> {
+    const messages = await this.mongo.messages();
+    for (let after = ''; ; ) {
+      const first = await messages
+        .find({ _id: { $gt: after } })
+        .project<{ _id: string }>({ _id: 1 })
+        .sort({ _id: 1 })
+        .limit(1)
+        .next();
+      if (!first) return;
+      const [campaignId = ''] = first._id.split(':');
+      after = `${campaignId};`;
+      if (!(await this.postgres.one('SELECT 1 FROM campaigns WHERE id = $1', [campaignId])))
+        yield [campaignId, await messages.countDocuments({ _id: { $gte: campaignId, $lt: after } })];
+    }
+  }
+}
+
+function nothing(campaignId: string): Difference {
+  return { campaignId, counters: [], missing: 0, different: 0, unknown: 0, wronglyMarked: 0, sequences: [] };
+}
+
+function wrongCounters(row: CampaignRow): string[] {
+  return (['total', 'published', 'stored'] as const)
+    .filter((counter) => row[counter] !== row[`chunks_${counter}`])
+    .map((counter) => `${counter} is ${row[counter]}, its chunks say ${row[`chunks_${counter}`]}`);
+}

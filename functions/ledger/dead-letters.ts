@@ -1,0 +1,198 @@
+import type { Topology } from '@disparo/contract';
+import { Injectable } from '@nestjs/common';
+import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
+import { Broker } from '../platform/rabbitmq.js';
+
+/** A dead letter as the operator sees it. Undefined is what the message does not say. */
+export interface DeadLetter {
+  /** Its place in the queue, from 1. */
+  place: number;
+  reason: string | undefined;
+  detail: string | undefined;
+  campaignId: string | undefined;
+  /** When it was published. */
+  publishedAt: Date | undefined;
+  sourceQueue: string | undefined;
+  bytes: number;
+}
+
+/** One letter whole. */
+export interface WholeLetter extends DeadLetter {
+  properties: Record<string, unknown>;
+  body: string;
+}
+
+/** What replaying came to: letters sent again, and those that stay as nobody knows their queue. */
+export interface Replayed {
+  sent: number;
+  stay: DeadLetter[];
+}
+
+/** Letters held at a time, and the last place that can be named. CloudAMQP's free plan closes a connection that holds over 1,000. */
+export const HELD = 500;
+const ADDED_HEADERS = ['reason', 'detail', 'source_queue', 'headers_dropped'];
+
+/** The dead-letter queue. What is looked at stays at its place: it is taken, and given back with the channel. */
+@Injectable()
+export class DeadLetters {
+  constructor(private readonly broker: Broker) {}
+
+  /** The oldest letters, 500 at most, and how many there are. */
+  list(): Promise<{ letters: DeadLetter[]; total: number }> {
+    return this.broker.apart(async (channel, names) => {
+      const total = await count(channel, names);
+      const letters: DeadLetter[] = [];
+      for await (const message of take(channel, names, Math.min(total, HELD)))
+        letters.push(letterOf(message, letters.length + 1));
+      return { letters, total };
+    });
+  }
+
+  /** Undefined when there is none at that place. */
+  show(place: number): Promise<WholeLetter | undefined> {
+    return this.broker.apart(async (channel, names) => {
+      const message = await at(channel, names, place);
+      if (!message) return undefined;
+      const { content, properties } = message;
+      const said = Object.entries(properties).filter(([, value]) => value !== undefined);
+      return {
+        ...letterOf(message, place),
+        properties: Object.fromEntries(said),
+        body: content.toString('utf8'),
+      };
+    });
+  }
+
+  /**
+   * Sends one letter, or all that are there now, to the queue that it came from, without what was added to it. Each is
+   * confirmed before it is taken out, so that a process that dies between leaves a second copy, which a consumer lets go.
+   */
+  replay(place?: number): Promise<Replayed> {
+    return this.broker.apart(async (channel, names) => {
+      const replayed: Replayed = { sent: 0, stay: [] };
+      await each(channel, names, place, async (message, at) => {
+        const routingKey = partitionOf(message, names);
+        if (routingKey === undefined) {
+          replayed.stay.push(letterOf(message, at));
+          return false;
+        }
+        await send(channel, names.exchange, routingKey, message);
+        replayed.sent++;
+        return true;
+      });
+      return replayed;
+    });
+  }
+
+  /** Takes one letter, or all that are there now, out of the queue for good. Answers how many. */
+  drop(place?: number): Promise<number> {
+    return this.broker.apart(async (channel, names) => {
+      let dropped = 0;
+      await each(channel, names, place, async () => {
+        dropped++;
+        return true;
+      });
+      return dropped;
+    });
+  }
+}
+
+async function count(channel: ConfirmChannel, names: Topology): Promise<number> {
+  return (await channel.checkQueue(names.deadLetterQueue)).messageCount;
+}
+
+async function* take(channel: ConfirmChannel, names: Topology, upTo: number): AsyncGenerator<GetMessage> {
+  for (let taken = 0; taken < upTo; taken++) {
+    const message = await channel.get(names.deadLetterQueue);
+    if (!message) return;
+    yield message;
+  }
+}
+
+/** Those before it are held until the channel closes. */
+async function at(channel: ConfirmChannel, names: Topology, place: number): Promise<GetMessage | undefined> {
+  let last: GetMessage | undefined;
+  let seen = 0;
+  for await (const message of take(channel, names, place)) {
+    seen++;
+    last = message;
+  }
+  return seen === place ? last : undefined;
+}
+
+/** Goes over one letter or all there are now; `work` tells whether it is done with, and so taken out. */
+async function each(
+  channel: ConfirmChannel,
+  names: Topology,
+  place: number | undefined,
+  work: (message: GetMessage, place: number) => Promise<boolean>,
+): Promise<void> {
+  if (place !== undefined) {
+    const message = await at(channel, names, place);
+    if (message && (await work(message, place))) channel.ack(message);
+    await channel.waitForConfirms();
+    return;
+  }
+  let held = 0;
+  let seen = 0;
+  for await (const message of take(channel, names, await count(channel, names))) {
+    if (await work(message, ++seen)) channel.ack(message);
+    else if (++held >= HELD) break;
+  }
+}
+
+/** Resolves when the broker has confirmed it and it is in a queue. */
+async function send(channel: ConfirmChannel, exchange: string, routingKey: string, message: GetMessage): Promise<void> {
+  const { headers, clusterId: _clusterId, deliveryMode: _mode, ...properties } = message.properties;
+  const own = Object.entries(headers ?? {}).filter(([name]) => !ADDED_HEADERS.includes(name));
+  const options: Options.Publish = {
+    ...properties,
+    headers: Object.fromEntries(own),
+    persistent: true,
+    mandatory: true,
+  };
+  let returned = false;
+  const onReturn = (): void => {
+    returned = true;
+  };
+  channel.once('return', onReturn);
+  channel.publish(exchange, routingKey, message.content, options);
+  await channel.waitForConfirms();
+  channel.off('return', onReturn);
+  if (returned) throw new Error(`the broker has no queue for partition ${routingKey}`);
+}
+
+/** The routing key of the queue that a letter came from; undefined when it is none of ours. */
+function partitionOf(message: GetMessage, names: Topology): string | undefined {
+  const source: unknown = message.properties.headers?.source_queue;
+  const partitions = Array.from({ length: names.partitions }, (_, partition) => partition);
+  const found = partitions.find((partition) => names.queue(partition) === source);
+  return found === undefined ? undefined : names.routingKey(found);
+}
+
+function letterOf({ content, properties }: GetMessage, place: number): DeadLetter {
+  const { reason, detail, source_queue: sourceQueue } = (properties.headers ?? {}) as Record<string, unknown>;
+  const { timestamp } = properties as { timestamp?: unknown };
+  return {
+    place,
+    reason: text(reason),
+    detail: text(detail),
+    campaignId: campaignIn(content) ?? text(properties.messageId)?.split(':')[0],
+    publishedAt: typeof timestamp === 'number' && timestamp > 0 ? new Date(timestamp * 1_000) : undefined,
+    sourceQueue: text(sourceQueue),
+    bytes: content.length,
+  };
+}
+
+function campaignIn(content: Buffer): string | undefined {
+  try {
+    const { campaign_id } = JSON.parse(content.toString('utf8')) as { campaign_id?: unknown };
+    return text(campaign_id);
+  } catch {
+    return undefined;
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

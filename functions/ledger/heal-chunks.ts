@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { Config } from '../platform/config.js';
+import { Log } from '../platform/log.js';
+import { Metrics } from '../platform/metrics.js';
+import { Broker } from '../platform/rabbitmq.js';
+import { HealingRepository } from './healing.repository.js';
+
+/**
+ * R7: gives back to the outbox what reached the queue and is not stored long after: purged, dropped by a policy, or lost with
+ * a broker. What was not lost after all goes out twice, and its second copy is let go.
+ */
+@Injectable()
+export class HealChunks {
+  private readonly healed: Counter;
+
+  constructor(
+    private readonly healing: HealingRepository,
+    private readonly broker: Broker,
+    private readonly config: Config,
+    private readonly log: Log,
+    metrics: Metrics,
+  ) {
+    this.healed = new Counter({
+      name: 'disparo_healed_numbers_total',
+      help: 'Numbers that were published, were late and went back to the outbox.',
+      registers: [metrics.registry],
+    });
+  }
+
+  /** Goes over every partition once. Answers the numbers given back. Throws when a store or the broker is away. */
+  async heal(): Promise<number> {
+    const { healAfterS, queuePartitions } = this.config;
+    let numbers = 0;
+    for (const partition of await this.healing.latePartitions(healAfterS)) {
+      if (partition >= queuePartitions) continue;
+      const ready = await this.broker.ready(partition);
+      const back = await this.healing.heal(partition, healAfterS, ready === 0);
+      if (back > 0) this.log.warn({ partition, ready, numbers: back }, 'late and not in the store: published again');
+      numbers += back;
+    }
+    this.healed.inc(numbers);
+    return numbers;
+  }
+}

@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { CheckLedger } from './check-ledger.js';
+import { DeadLetters } from './dead-letters.js';
+import { DispatchCampaigns } from './dispatch-campaigns.js';
+import { HealChunks } from './heal-chunks.js';
+import { HealingRepository } from './healing.repository.js';
+import { LedgerRepository } from './ledger.repository.js';
+import { MessageStore } from './message-store.js';
+import { PublishCampaign } from './publish-campaign.js';
+import { SweepCampaigns } from './sweep-campaigns.js';
+
+/** The ledger of campaigns, and the way from it to the queue: publish, heal, sweep. It answers no route. */
+@Module({
+  providers: [
+    LedgerRepository,
+    HealingRepository,
+    MessageStore,
+    PublishCampaign,
+    HealChunks,
+    SweepCampaigns,
+    DispatchCampaigns,
+    CheckLedger,
+    DeadLetters,
+  ],
+  exports: [
+    LedgerRepository,
+    MessageStore,
+    PublishCampaign,
+    SweepCampaigns,
+    DispatchCampaigns,
+    CheckLedger,
+    DeadLetters,
+  ],
+})
+export class LedgerModule {}

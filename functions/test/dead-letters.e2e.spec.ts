@@ -1,0 +1,176 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type Chunk, chunkMessage, findRoot, type Topology, topology } from '@disparo/contract';
+import { type ConfirmChannel, connect } from 'amqplib';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { accepted, ConsumerProcess, someNumbers, storedNumbers, untilStatus } from './campaign-fixtures.js';
+import { Stage, type TestCompany, type TestUser } from './stage.js';
+
+const NUMBERS = someNumbers(3);
+const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+let stage: Stage;
+let ana: TestUser;
+let company: TestCompany;
+let names: Topology;
+let channel: ConfirmChannel;
+let close: () => Promise<void>;
+let consumer: ConsumerProcess;
+
+beforeAll(async () => {
+  stage = await Stage.open({ env: { CAMPAIGN_QUEUE_SLOTS: '1' } });
+  ana = await stage.user();
+  company = await stage.company(ana);
+  names = topology(stage.env.QUEUE_PREFIX ?? '', 1);
+  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  channel = await connection.createConfirmChannel();
+  close = () => connection.close();
+});
+
+beforeEach(async () => {
+  await channel.purgeQueue(names.deadLetterQueue);
+  consumer = new ConsumerProcess(stage);
+});
+
+afterEach(() => consumer.kill());
+
+afterAll(async () => {
+  await close?.();
+  await stage?.close();
+});
+
+/** What the command prints, and its exit code. */
+async function deadLetters(...args: string[]): Promise<[code: number | null, output: string]> {
+  const child = spawn(process.execPath, ['dist/functions/dead-letters.js', ...args], {
+    cwd: findRoot() ?? '.',
+    env: { ...process.env, NODE_ENV: '', ...stage.env },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  const [code] = await once(child, 'close');
+  return [code as number | null, output];
+}
+
+/** Publishes to the campaigns' queue, and waits until as many letters are dead. */
+async function dies(count: number, ...bodies: (Buffer | Chunk)[]): Promise<void> {
+  for (const body of bodies) {
+    const { content, properties } = Buffer.isBuffer(body)
+      ? { content: body, properties: {} }
+      : chunkMessage(body, TRACE);
+    channel.publish(names.exchange, names.routingKey(0), content, { persistent: true, ...properties });
+  }
+  await channel.waitForConfirms();
+  await stage.until(async () => (await dead()) === count, `${count} dead letters`);
+}
+
+async function dead(): Promise<number> {
+  return (await channel.checkQueue(names.deadLetterQueue)).messageCount;
+}
+
+/** An accepted and stored campaign is made one that the ledger has not stored and the queue does not know. */
+async function unstored(): Promise<Chunk> {
+  const { id } = await accepted(stage, ana, company, NUMBERS);
+  await untilStatus(stage, ana, id, 'enviado');
+  await stage.mongo.collection('messages').deleteMany({ campaign_id: id });
+  await stage.sql('UPDATE campaigns SET stored = 0 WHERE id = $1', [id]);
+  await stage.sql('UPDATE campaign_chunks SET stored_at = NULL WHERE campaign_id = $1', [id]);
+  return {
+    campaign_id: id,
+    company_id: company.id,
+    message: 'Hoje tudo pela metade.',
+    first_sequence: 1,
+    phone_numbers: NUMBERS,
+  };
+}
+
+const stranger = (campaign_id: string): Chunk => ({
+  campaign_id,
+  company_id: 'ccompany',
+  message: 'Oi',
+  first_sequence: 1,
+  phone_numbers: NUMBERS,
+});
+
+test('an empty queue says so', async () => {
+  expect(await deadLetters('list')).toEqual([0, 'There is no dead letter\n']);
+  expect(await deadLetters('show', '1')).toEqual([78, 'There is no dead letter 1\n']);
+  expect(await deadLetters('show', '501')).toEqual([78, 'N goes up to 500: replay or drop older ones first\n']);
+});
+
+test('list names reason, campaign and age, and leaves every letter at its place', async () => {
+  await dies(2, Buffer.from('{'), stranger('cstranger'));
+  const [code, output] = await deadLetters('list');
+  expect([
+    code,
+    output
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/).slice(0, 4)),
+  ]).toEqual([
+    0,
+    [
+      ['N', 'reason', 'campaign', 'published'],
+      ['1', 'not_json', '-', '-'],
+      ['2', 'unknown_campaign', 'cstranger', expect.stringMatching(/^\d+ s ago$/)],
+    ],
+  ]);
+  const [, again] = await deadLetters('list');
+  expect(again.replaceAll(/\d+ s ago/g, '')).toBe(output.replaceAll(/\d+ s ago/g, ''));
+  expect(await dead()).toBe(2);
+});
+
+test('show prints a letter whole, without what a terminal would act upon', async () => {
+  await dies(1, Buffer.from('{"a":"\u001b[2Jx"'));
+  const [code, output] = await deadLetters('show', '1');
+  expect([code, output]).toEqual([0, expect.stringContaining('"reason": "not_json"')]);
+  expect(output).toContain('{"a":"\ufffd[2Jx"');
+  expect(await dead()).toBe(1);
+});
+
+test('a replayed letter is stored as if it had never died, once, however often it is replayed', async () => {
+  const chunk = await unstored();
+  const { campaign_id: id } = chunk;
+  await stage.sql('ALTER TABLE campaign_chunks RENAME TO hidden');
+  await stage.sql('CREATE TABLE campaign_chunks (LIKE hidden)');
+  await dies(2, chunk, chunk);
+  await stage.sql('DROP TABLE campaign_chunks');
+  await stage.sql('ALTER TABLE hidden RENAME TO campaign_chunks');
+  expect(await deadLetters('replay')).toEqual([0, '2 sent again\n']);
+  await untilStatus(stage, ana, id, 'enviado');
+  await stage.until(async () => (await channel.checkQueue(names.queue(0))).messageCount === 0, 'the queue is empty');
+  expect(await storedNumbers(stage, id)).toEqual(NUMBERS);
+  expect(await dead()).toBe(0);
+  expect(await deadLetters('replay')).toEqual([0, '0 sent again\n']);
+});
+
+test('replay and drop take the letter that is named and no other', async () => {
+  await dies(3, stranger('cone'), stranger('ctwo'), stranger('cthree'));
+  expect(await deadLetters('drop', '2')).toEqual([0, '1 dropped\n']);
+  expect(await campaigns()).toEqual(['cone', 'cthree']);
+  await consumer.kill();
+  expect(await deadLetters('replay', '1')).toEqual([0, '1 sent again\n']);
+  expect(await campaigns()).toEqual(['cthree']);
+  const sent = (await channel.get(names.queue(0), { noAck: true })) || undefined;
+  expect(sent?.properties.headers).toEqual({ traceparent: TRACE });
+  expect(await deadLetters('drop')).toEqual([0, '1 dropped\n']);
+  expect(await dead()).toBe(0);
+});
+
+test('a letter of another queue stays, and is named', async () => {
+  channel.publish(names.deadLetterExchange, '', Buffer.from('x'), { headers: { source_queue: 'elsewhere' } });
+  await channel.waitForConfirms();
+  expect(await deadLetters('replay')).toEqual([
+    75,
+    '0 sent again\n1 stays: it came from elsewhere, which is none of these\n',
+  ]);
+  expect(await dead()).toBe(1);
+});
+
+async function campaigns(): Promise<(string | undefined)[]> {
+  const [, output] = await deadLetters('list');
+  return output
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/ {2,}/)[2]);
+}

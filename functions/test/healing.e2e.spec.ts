@@ -1,0 +1,309 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { findRoot, messageId, topology } from '@disparo/contract';
+import { createId } from '@paralleldrive/cuid2';
+import { type Channel, type ChannelModel, connect } from 'amqplib';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  accepted,
+  as,
+  ConsumerProcess,
+  campaign,
+  someNumbers,
+  storedNumbers,
+  untilStatus,
+} from './campaign-fixtures.js';
+import { Stage, type TestCompany, type TestUser } from './stage.js';
+
+const NUMBERS = someNumbers(6);
+/** Longer than the default of HEAL_AFTER_S. */
+const LATE = '61 seconds';
+
+let stage: Stage;
+let ana: TestUser;
+let company: TestCompany;
+let connection: ChannelModel;
+let channel: Channel;
+let consumer: ConsumerProcess | undefined;
+
+beforeAll(async () => {
+  // Without its own dispatcher: the passes are the tests'. The API's only other work is to answer.
+  stage = await Stage.open();
+  ana = await stage.user();
+  company = await stage.company(ana);
+  connection = await connect(stage.env.RABBITMQ_URL ?? '');
+});
+
+beforeEach(async () => {
+  channel = await connection.createChannel();
+  await channel.purgeQueue(queue());
+});
+
+afterEach(async () => {
+  await consumer?.kill();
+  consumer = undefined;
+  await channel.close();
+  await stage.sql('UPDATE campaigns SET cancelled_at = now() WHERE cancelled_at IS NULL AND stored < total');
+  await stage.sql('UPDATE campaigns SET sweep_at = NULL');
+  // What a test has stored is older than anything that the next one makes late.
+  await stage.sql(
+    "UPDATE campaign_chunks SET published_at = published_at - interval '30 days' WHERE stored_at IS NOT NULL",
+  );
+});
+
+afterAll(async () => {
+  await connection?.close();
+  await stage?.close();
+});
+
+const queue = (): string => topology(stage.env.QUEUE_PREFIX ?? '', 1).queue(0);
+
+/** What one pass of a dispatcher of its own prints. */
+async function dispatch(): Promise<string> {
+  const child = spawn(process.execPath, ['dist/functions/dispatch-once.js'], {
+    cwd: findRoot() ?? '.',
+    env: { ...process.env, NODE_ENV: '', ...stage.env, LOG_LEVEL: 'error' },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  await once(child, 'close');
+  return output;
+}
+
+/** Six numbers in six queue messages, all published. */
+async function queued(): Promise<string> {
+  const { id, status } = await accepted(stage, ana, company, NUMBERS);
+  expect(status).toBe('enfileirado');
+  return id;
+}
+
+/** Time passes for a campaign's published chunks. */
+async function age(id: string, by = LATE): Promise<void> {
+  await stage.sql(
+    `UPDATE campaign_chunks SET published_at = published_at - $2::interval WHERE campaign_id = $1 AND stored_at IS NULL`,
+    [id, by],
+  );
+}
+
+async function record(id: string, sequences: number[]): Promise<void> {
+  await stage.sql('SELECT * FROM record_stored($1, $2)', [sequences.map(() => id), sequences]);
+}
+
+/** What waits in the queue, as `campaign:sequence`; it is taken out. */
+async function taken(): Promise<string[]> {
+  const found: string[] = [];
+  for (;;) {
+    const message = await channel.get(queue(), { noAck: true });
+    if (!message) return found;
+    found.push(String(message.properties.messageId));
+  }
+}
+
+const all = (id: string): string[] => NUMBERS.map((_, index) => `${id}:${index + 1}`);
+
+async function attempts(id: string): Promise<number[]> {
+  const rows = await stage.sql<{ attempts: number }>(
+    'SELECT attempts FROM campaign_chunks WHERE campaign_id = $1 ORDER BY first_sequence',
+    [id],
+  );
+  return rows.map((row) => row.attempts);
+}
+
+async function store(id: string, sequences: number[]): Promise<void> {
+  const now = new Date();
+  await stage.mongo.collection<{ _id: string }>('messages').insertMany(
+    sequences.map((sequence) => ({
+      _id: messageId(id, sequence),
+      identifier: createId(),
+      phone_number: NUMBERS[sequence - 1] ?? NUMBERS[0],
+      message: 'Hoje tudo pela metade.',
+      campaign_id: id,
+      company_id: company.id,
+      sequence,
+      created_at: now,
+      updated_at: now,
+      deleted: false,
+    })),
+  );
+}
+
+describe('what was lost comes back by itself', () => {
+  test('a queue that was purged is filled again when its messages are late, and not before', async () => {
+    const id = await queued();
+    await channel.purgeQueue(queue());
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed\n');
+    await age(id);
+    expect(await dispatch()).toBe('1 campaigns published, 0 still owed, 6 numbers were late and went out again\n');
+    expect(await campaign(stage, ana, id)).toMatchObject({ status: 'enfileirado', published: 6 });
+    expect(await attempts(id)).toEqual([1, 1, 1, 1, 1, 1]);
+    consumer = new ConsumerProcess(stage);
+    await untilStatus(stage, ana, id, 'enviado');
+    expect(await storedNumbers(stage, id)).toEqual(NUMBERS);
+  });
+
+  test('a purge of a busy queue is seen by what was published later and is stored', async () => {
+    const lost = await queued();
+    await channel.purgeQueue(queue());
+    const later = await queued();
+    await age(lost);
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed\n');
+    await record(later, [1]);
+    expect(await dispatch()).toContain('6 numbers were late');
+    expect(await taken()).toEqual([...all(later), ...all(lost)]);
+  });
+
+  test('what still waits in the queue is not published again, however late it is', async () => {
+    const id = await queued();
+    await age(id, '2 days');
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed\n');
+    expect(await taken()).toEqual(all(id));
+  });
+
+  test('a queue that was deleted is declared and filled again', async () => {
+    const id = await queued();
+    await channel.deleteQueue(queue());
+    await age(id);
+    expect(await dispatch()).toContain('6 numbers were late');
+    expect(await taken()).toEqual(all(id));
+  });
+
+  test('each time it is healed the grace time of a chunk doubles', async () => {
+    const id = await queued();
+    for (const seconds of [61, 121, 241]) {
+      await channel.purgeQueue(queue());
+      await age(id, `${seconds - 20} seconds`);
+      expect(await dispatch()).toBe('0 campaigns published, 0 still owed\n');
+      await age(id, '20 seconds');
+      expect(await dispatch()).toContain('6 numbers were late');
+    }
+    expect(await attempts(id)).toEqual([3, 3, 3, 3, 3, 3]);
+  });
+
+  test('campaigns that stand still are left alone', async () => {
+    const [paused, cancelled, deleted] = [await queued(), await queued(), await queued()];
+    await as(stage, ana)('POST', `/api/campaigns/${paused}/pause`);
+    await as(stage, ana)('POST', `/api/campaigns/${cancelled}/cancel`);
+    await as(stage, ana)('DELETE', `/api/campaigns/${deleted}`);
+    await channel.purgeQueue(queue());
+    for (const id of [paused, cancelled, deleted]) await age(id);
+    expect(await dispatch()).toContain('0 campaigns published, 0 still owed, 2 stopped campaigns gone over');
+    expect(await taken()).toEqual([]);
+    expect(await campaign(stage, ana, paused)).toMatchObject({ status: 'pausado', published: 6 });
+  });
+
+  test('four dispatchers at once do no harm', async () => {
+    const ids = [await queued(), await queued(), await queued()];
+    await channel.purgeQueue(queue());
+    for (const id of ids) await age(id);
+    await Promise.all([dispatch(), dispatch(), dispatch(), dispatch()]);
+    consumer = new ConsumerProcess(stage);
+    for (const id of ids) {
+      expect(await untilStatus(stage, ana, id, 'enviado')).toMatchObject({ published: 6, stored: 6 });
+      expect(await storedNumbers(stage, id)).toEqual(NUMBERS);
+    }
+  });
+});
+
+describe('what a stopped campaign left behind', () => {
+  test('documents that were written after a delete are marked, now and again later', async () => {
+    const id = await queued();
+    await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
+    await store(id, [1, 2, 3]);
+    expect(await dispatch()).toContain('1 stopped campaigns gone over');
+    expect(await living(id)).toBe(0);
+    await store(id, [4]);
+    expect(await dispatch()).not.toContain('gone over');
+    await stage.sql(`UPDATE campaigns SET sweep_at = clock_timestamp() WHERE id = $1`, [id]);
+    expect(await dispatch()).toContain('1 stopped campaigns gone over');
+    expect(await living(id)).toBe(0);
+  });
+
+  test('it is gone over in ever longer steps, for seven days', async () => {
+    const id = await queued();
+    await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
+    for (const [stopped, next] of [
+      ['1 second', 30],
+      ['10 minutes', 600],
+      ['6 days', 6 * 86_400],
+    ]) {
+      await stage.sql(
+        'UPDATE campaigns SET deleted_at = clock_timestamp() - $2::interval, sweep_at = clock_timestamp() WHERE id = $1',
+        [id, stopped],
+      );
+      await dispatch();
+      const [row] = await stage.sql<{ seconds: number }>(
+        'SELECT extract(epoch FROM sweep_at - clock_timestamp())::float8 AS seconds FROM campaigns WHERE id = $1',
+        [id],
+      );
+      // Reckoned from the end of the pass: a process has started and ended between.
+      expect(Math.abs((row?.seconds ?? 0) - Number(next))).toBeLessThan(30);
+    }
+    await stage.sql(
+      `UPDATE campaigns SET deleted_at = clock_timestamp() - interval '8 days', sweep_at = clock_timestamp() WHERE id = $1`,
+      [id],
+    );
+    await dispatch();
+    expect(await stage.sql('SELECT sweep_at FROM campaigns WHERE id = $1', [id])).toEqual([{ sweep_at: null }]);
+  });
+
+  test('what the store has of a cancelled campaign is counted', async () => {
+    const id = await queued();
+    await as(stage, ana)('POST', `/api/campaigns/${id}/cancel`);
+    await store(id, [2, 3]);
+    await dispatch();
+    expect(await campaign(stage, ana, id)).toMatchObject({ status: 'cancelado', stored: 2, published: 6 });
+  });
+
+  /** Documents that are not marked. */
+  function living(id: string): Promise<number> {
+    return stage.mongo.collection('messages').countDocuments({ campaign_id: id, deleted: false });
+  }
+});
+
+describe('npm run ledger -- check', () => {
+  test('says that ledger and store agree, and what they do not agree on', async () => {
+    const id = await queued();
+    consumer = new ConsumerProcess(stage);
+    await untilStatus(stage, ana, id, 'enviado');
+    expect(await check(id)).toEqual([0, '1 campaigns, 6 messages: no difference\n']);
+
+    const messages = stage.mongo.collection<{ _id: string }>('messages');
+    await messages.deleteOne({ _id: messageId(id, 2) });
+    await messages.updateOne({ _id: messageId(id, 3) }, { $set: { phone_number: '+5511999999999' } });
+    await messages.updateOne({ _id: messageId(id, 4) }, { $set: { deleted: true } });
+    await store(id, [7]);
+    expect(await check(id)).toEqual([
+      1,
+      `${id}: 1 recorded as stored and not there; 1 with another phone number; 1 that the ledger does not know; ` +
+        '1 whose "deleted" is not the campaign\'s (first at sequence 2, 3, 4, 7)\n' +
+        '1 campaigns, 6 messages: 1 with a difference\n',
+    ]);
+    await messages.deleteMany({});
+  });
+
+  test('a campaign under way makes no difference, a stranger does, and what is unknown is refused', async () => {
+    const id = await queued();
+    await store(id, [1]);
+    expect(await check(id)).toEqual([
+      0,
+      '1 campaigns, 1 messages, 1 of them stored and not recorded yet: no difference\n',
+    ]);
+    await store('cnobodyknowsthisoneatall', [1]);
+    const [code, output] = await check();
+    expect(code).toBe(1);
+    expect(output.split('\n')).toContain('cnobodyknowsthisoneatall: 1 that the ledger does not know');
+    expect(await check('cnobody')).toEqual([78, 'There is no campaign "cnobody"\n']);
+    await stage.mongo.collection('messages').deleteMany({});
+  });
+
+  async function check(...args: string[]): Promise<[code: number | null, output: string]> {
+    const child = spawn(process.execPath, ['dist/functions/ledger-check.js', ...args], {
+      cwd: findRoot() ?? '.',
+      env: { ...process.env, NODE_ENV: '', ...stage.env },
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+    const [code] = await once(child, 'close');
+    return [code as number | null, output];
+  }
+});
