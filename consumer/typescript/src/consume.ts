@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { prepareMessages, probeLedger, type Stores } from './connect.js';
 import { type ChunkDelivery, decode } from './decode.js';
 import type { Stop } from './drain.js';
+import type { Identifiers } from './identifiers.js';
 import { markDeleted, record } from './record.js';
 import type { Report } from './report.js';
 import { outcomesOf, settle } from './settle.js';
@@ -20,6 +21,7 @@ export type Services = Record<'postgres' | 'mongodb' | 'rabbitmq', Service>;
 export interface Consumer {
   config: Config;
   stores: Stores;
+  identifiers: Identifiers;
   services: Services;
   report: Report;
   stop: Stop;
@@ -104,7 +106,7 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<boolean> 
 /** Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be cancelled. */
 async function admitAndStore(
   interrupted: AbortSignal,
-  { stores, services }: Consumer,
+  { stores, services, identifiers }: Consumer,
   chunks: readonly ChunkDelivery[],
   watch: Stopwatch,
 ): Promise<{ admission: Admission; written: Written }> {
@@ -115,7 +117,7 @@ async function admitAndStore(
     );
     if (admission.owed.length === 0) return { admission, written: NOTHING_WRITTEN };
     const written = await watch.time('store', () =>
-      attempt(interrupted, services.mongodb, failures, () => store(stores.messages, admission.owed)),
+      attempt(interrupted, services.mongodb, failures, () => store(stores.messages, admission.owed, identifiers)),
     );
     if (written) return { admission, written };
   }

@@ -5,6 +5,7 @@ import { openStores } from './connect.js';
 import { run, type Services } from './consume.js';
 import { fired, stopOnSignals } from './drain.js';
 import { serveHealth } from './health.js';
+import { Identifiers } from './identifiers.js';
 import { Report } from './report.js';
 import { Service } from './until-up.js';
 
@@ -23,7 +24,8 @@ async function main(): Promise<void> {
   const services = servicesOf(config, log, report);
   if (config.metricsPort !== undefined) await serveHealth(config.metricsPort, stores, services, report);
 
-  const consumer = { config, stores, services, report, stop, log, busy: false };
+  const identifiers = new Identifiers();
+  const consumer = { config, stores, identifiers, services, report, stop, log, busy: false };
   const running = run(consumer);
   // While it connects there is nothing to finish, and that attempt is not waited for.
   await Promise.race([running, fired(stop.receiving)]);

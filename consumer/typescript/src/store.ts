@@ -1,7 +1,7 @@
 import { MESSAGES_WRITE_CONCERN, type MessageDocument, messageId } from '@disparo/contract';
-import cuid2 from '@paralleldrive/cuid2';
 import { type Collection, MongoBulkWriteError } from 'mongodb';
 import type { ChunkDelivery } from './decode.js';
+import type { Identifiers } from './identifiers.js';
 
 /** What became of the documents of a batch. */
 export interface Written {
@@ -20,6 +20,7 @@ const REFUSED_BY_VALIDATOR = 121;
 export async function store(
   messages: Collection<MessageDocument>,
   owed: readonly ChunkDelivery[],
+  identifiers: Identifiers,
   now = new Date(),
 ): Promise<Written> {
   const documents = owed.flatMap(({ chunk }) =>
@@ -27,7 +28,7 @@ export async function store(
       const sequence = chunk.first_sequence + index;
       return {
         _id: messageId(chunk.campaign_id, sequence),
-        identifier: cuid2.createId(),
+        identifier: identifiers.take(),
         phone_number,
         message: chunk.message,
         campaign_id: chunk.campaign_id,
