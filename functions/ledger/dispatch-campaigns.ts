@@ -37,6 +37,8 @@ export class DispatchCampaigns {
     const pass: Pass = { published: 0, failed: 0, healed: 0, swept: 0 };
     // Each does its part whatever the others meet: a MongoDB that is down keeps nothing from the queue.
     pass.healed = await this.orNone('healing', () => this.healing.heal());
+    // Beside the publishing, which may take all the time that a function has.
+    const sweeping = this.orNone('sweeping', () => this.sweeping.sweep(stop));
     const tried: string[] = [];
     while (!stop.aborted) {
       const claim = await this.ledger.claim({ except: tried });
@@ -45,7 +47,7 @@ export class DispatchCampaigns {
       const outcome = await this.publishing.publish(claim, stop);
       pass[outcome === 'all' ? 'published' : 'failed']++;
     }
-    pass.swept = await this.orNone('sweeping', () => this.sweeping.sweep(stop));
+    pass.swept = await sweeping;
     await this.ledger.dropOldKeys();
     if (Object.values(pass).some((count) => count > 0)) this.log.info({ ...pass }, 'dispatched');
     return pass;

@@ -120,6 +120,23 @@ export async function rowsStored(stage: Stage): Promise<Record<string, unknown>>
   return row ?? {};
 }
 
+/** One of our commands as a real process on the stores of a stage: its exit code and all that it printed. */
+export async function ran(
+  stage: Stage,
+  program: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
+): Promise<[code: number | null, output: string]> {
+  const child = spawn(process.execPath, [`dist/functions/${program}.js`, ...args], {
+    cwd: findRoot() ?? '.',
+    env: { ...process.env, NODE_ENV: '', ...stage.env, ...env },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  const [code] = await once(child, 'close');
+  return [code as number | null, output];
+}
+
 /** The TypeScript consumer as a real process, on the stores of a stage. */
 export class ConsumerProcess {
   readonly output: string[] = [];

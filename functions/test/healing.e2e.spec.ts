@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { findRoot, messageId, topology } from '@disparo/contract';
+import { messageId, topology } from '@disparo/contract';
 import { createId } from '@paralleldrive/cuid2';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -9,6 +7,7 @@ import {
   as,
   ConsumerProcess,
   campaign,
+  ran,
   someNumbers,
   storedNumbers,
   untilStatus,
@@ -27,7 +26,6 @@ let channel: Channel;
 let consumer: ConsumerProcess | undefined;
 
 beforeAll(async () => {
-  // Without its own dispatcher: the passes are the tests'. The API's only other work is to answer.
   stage = await Stage.open();
   ana = await stage.user();
   company = await stage.company(ana);
@@ -35,6 +33,9 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
+  // The API has a dispatcher of its own: it has just made its pass, and the next one is a minute away.
+  await stage.kill();
+  await stage.start();
   channel = await connection.createChannel();
   await channel.purgeQueue(queue());
 });
@@ -60,14 +61,7 @@ const queue = (): string => topology(stage.env.QUEUE_PREFIX ?? '', 1).queue(0);
 
 /** What one pass of a dispatcher of its own prints. */
 async function dispatch(): Promise<string> {
-  const child = spawn(process.execPath, ['dist/functions/dispatch-once.js'], {
-    cwd: findRoot() ?? '.',
-    env: { ...process.env, NODE_ENV: '', ...stage.env, LOG_LEVEL: 'error' },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
-  await once(child, 'close');
-  return output;
+  return (await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' }))[1];
 }
 
 /** Six numbers in six queue messages, all published. */
@@ -296,14 +290,5 @@ describe('npm run ledger -- check', () => {
     await stage.mongo.collection('messages').deleteMany({});
   });
 
-  async function check(...args: string[]): Promise<[code: number | null, output: string]> {
-    const child = spawn(process.execPath, ['dist/functions/ledger-check.js', ...args], {
-      cwd: findRoot() ?? '.',
-      env: { ...process.env, NODE_ENV: '', ...stage.env },
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
-    const [code] = await once(child, 'close');
-    return [code as number | null, output];
-  }
+  const check = (...args: string[]) => ran(stage, 'ledger-check', args);
 });

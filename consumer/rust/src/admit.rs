@@ -3,13 +3,11 @@
 use crate::connect::ANSWER_TIMEOUT;
 use crate::decode::{Chunk, ChunkDelivery, DeadReason, Reason};
 use crate::failure::Failure;
+use crate::ledger::ADMIT_SQL;
 use crate::pool::Pool;
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-
-/// One read, no lock, one row for each pair that was asked.
-pub const ADMIT_SQL: &str = include_str!("../../contract/admit.sql");
 
 /// What step 3 says of a delivery: its chunk is owed and goes on, was stored before, is let go, or is a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]

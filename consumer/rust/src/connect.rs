@@ -1,13 +1,12 @@
 //! The clients of the three services.
 
-use crate::admit::ADMIT_SQL;
 use crate::config::{Config, ConfigurationError};
 use crate::failure::Failure;
+use crate::ledger::{ADMIT_SQL, RECORD_STORED_SQL};
 use crate::messages::{MESSAGES, declare_messages};
 use crate::mongo_url;
 use crate::pool::{Parameter, Pool};
 use crate::postgres_url;
-use crate::record::RECORD_STORED_SQL;
 use crate::refusal::UNUSABLE_URL;
 use crate::tls;
 use lapin::uri::AMQPUri;

@@ -12,6 +12,7 @@ mod failure;
 mod gather;
 mod health;
 mod json;
+mod ledger;
 mod log;
 mod messages;
 mod mongo_url;

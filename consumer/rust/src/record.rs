@@ -3,14 +3,12 @@
 use crate::connect::{ANSWER_TIMEOUT, Mongo, in_time};
 use crate::decode::ChunkDelivery;
 use crate::failure::Failure;
+use crate::ledger::RECORD_STORED_SQL;
 use crate::messages::mark_messages_deleted;
 use crate::pool::Pool;
 use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-
-/// The counters move by the rows that changed.
-pub const RECORD_STORED_SQL: &str = include_str!("../../contract/record-stored.sql");
 
 /// A campaign that moved. What is serialized stands in the log line of the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
