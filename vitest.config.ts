@@ -1,15 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
 const CASES = 'consumer/conformance/cases/**/*.spec.ts';
+const FAULTS = 'consumer/conformance/faults/**/*.spec.ts';
 const ACROSS = 'consumer/conformance/across/**/*.spec.ts';
 
-/** CONSUMER names the language whose consumer the conformance cases start; `all` is the file that starts several at once. */
+/** CONSUMER names the language whose consumer the conformance cases and the faults start; `all` is the file that starts several at once. */
 const { CONSUMER } = process.env;
-const EVERYTHING = ['functions/**/*.spec.ts', 'consumer/**/*.spec.ts', 'infra/**/*.spec.ts'];
+const EVERYTHING = ['functions/**/*.spec.ts', 'consumer/**/*.spec.ts', 'infra/**/*.spec.ts', 'bench/**/*.spec.ts'];
 
 export default defineConfig({
   test: {
-    include: CONSUMER === undefined ? EVERYTHING : [CONSUMER === 'all' ? ACROSS : CASES],
+    include: CONSUMER === undefined ? EVERYTHING : CONSUMER === 'all' ? [ACROSS] : [CASES, FAULTS],
     exclude: ['**/dist/**', '**/node_modules/**', ...(CONSUMER === undefined ? [ACROSS] : [])],
     // Real stores and real processes share the machine with the tests.
     pool: 'forks',

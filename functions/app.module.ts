@@ -5,6 +5,7 @@ import type { Config } from './platform/config.js';
 import type { Log } from './platform/log.js';
 import { PlatformModule } from './platform/platform.module.js';
 import type { Runtime } from './platform/runtime.js';
+import { UploadsModule } from './uploads/uploads.module.js';
 
 /** The rooms of the house; a new one is one more line here. */
 @Module({})
@@ -13,7 +14,7 @@ export class AppModule {
   static for(config: Config, runtime: Runtime, log: Log): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.for(config, runtime, log), AccountsModule, CampaignsModule],
+      imports: [PlatformModule.for(config, runtime, log), AccountsModule, CampaignsModule, UploadsModule],
     };
   }
 }

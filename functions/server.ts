@@ -11,6 +11,7 @@ import { migrate } from './platform/migrate.js';
 import { Mongo } from './platform/mongo.js';
 import { isAway } from './platform/postgres.js';
 import { Broker } from './platform/rabbitmq.js';
+import { LookForUploads } from './uploads/look-for-uploads.js';
 
 /** Between two tries of a service that is not reachable yet. */
 const RETRY_MS = 1_000;
@@ -18,6 +19,8 @@ const RETRY_MS = 1_000;
 const GRACE_MS = 25_000;
 const CLOSE_IDLE_MS = 100;
 const DISPATCH_EVERY_MS = 60_000;
+/** No event tells this process of a file in the object store. */
+const LOOK_FOR_UPLOADS_EVERY_MS = 2_000;
 const STDERR = 2;
 
 /** Ends the process with the one line that says why. */
@@ -88,11 +91,14 @@ async function workBeside(app: NestFastifyApplication, config: Config): Promise<
     untilReady('RABBITMQ_URL', 'rabbitmq', log, () => app.get(Broker).ping()),
   ]);
   log.info({}, 'ready');
-  const stopDispatch = new AbortController();
-  const dispatching = app.get(DispatchCampaigns).loop(DISPATCH_EVERY_MS, stopDispatch.signal);
-  return () => {
-    stopDispatch.abort();
-    return dispatching;
+  const stopLoops = new AbortController();
+  const loops = Promise.all([
+    app.get(DispatchCampaigns).loop(DISPATCH_EVERY_MS, stopLoops.signal),
+    app.get(LookForUploads).loop(LOOK_FOR_UPLOADS_EVERY_MS, stopLoops.signal),
+  ]);
+  return async () => {
+    stopLoops.abort();
+    await loops;
   };
 }
 

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
+import { AcceptCampaign } from './accept-campaign.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsRepository } from './campaigns.repository.js';
 import { CreateCampaign } from './create-campaign.js';
@@ -16,6 +17,7 @@ import { SteerCampaign } from './steer-campaign.js';
   controllers: [CampaignsController],
   providers: [
     CampaignsRepository,
+    AcceptCampaign,
     CreateCampaign,
     ReadCampaigns,
     SteerCampaign,
@@ -23,5 +25,6 @@ import { SteerCampaign } from './steer-campaign.js';
     ReadMessages,
     CsvReply,
   ],
+  exports: [AcceptCampaign],
 })
 export class CampaignsModule {}

@@ -1,19 +1,17 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MAX_CHUNK_NUMBERS } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import type { FastifyRequest } from 'fastify';
-import { CompanyNotFound } from '../accounts/accounts.errors.js';
 import { Memberships } from '../accounts/memberships.js';
-import { type Claim, LedgerRepository } from '../ledger/ledger.repository.js';
+import { LedgerRepository } from '../ledger/ledger.repository.js';
 import { PublishCampaign } from '../ledger/publish-campaign.js';
 import { Config } from '../platform/config.js';
 import { Log } from '../platform/log.js';
 import { Postgres, type Transaction } from '../platform/postgres.js';
 import { ValidationProblem } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
-import { CampaignNotFound, FileEmpty, type FileSummary, IdempotencyKeyReused } from './campaigns.errors.js';
+import { AcceptCampaign, type Accepted, summaryOf, traceparentOf } from './accept-campaign.js';
+import { CampaignNotFound, type FileSummary, IdempotencyKeyReused } from './campaigns.errors.js';
 import { CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
 import { readUpload, type Upload } from './upload.js';
 
@@ -40,6 +38,7 @@ export class CreateCampaign {
     private readonly memberships: Memberships,
     private readonly ledger: LedgerRepository,
     private readonly campaigns: CampaignsRepository,
+    private readonly accepting: AcceptCampaign,
     private readonly publishing: PublishCampaign,
     private readonly log: Log,
   ) {}
@@ -50,7 +49,7 @@ export class CreateCampaign {
     const limitMib = this.runtime.kind === 'function' ? FUNCTION_UPLOAD_MIB : this.config.uploadLimitMib;
     const upload = await readUpload(request, limitMib);
     request.companyId = upload.companyId;
-    return this.create(userId, upload, traceparent(request.headers.traceparent), key);
+    return this.create(userId, upload, traceparentOf(request.headers.traceparent), key);
   }
 
   /**
@@ -59,10 +58,7 @@ export class CreateCampaign {
    */
   async create(userId: string, upload: Upload, traceparent: string, key?: string): Promise<Creation> {
     await this.memberships.requireMember(userId, upload.companyId);
-    const { recipients } = upload;
-    const file: FileSummary = { ...recipients.counts, rejects: recipients.firstRejects() };
-    if (file.accepted === 0) throw new FileEmpty(file);
-
+    const file = summaryOf(upload.recipients);
     const id = createId();
     const accepted = await this.acceptOnce({
       id,
@@ -111,26 +107,15 @@ export class CreateCampaign {
     return kept && 'repeated';
   }
 
-  private async accept(
-    sql: Transaction,
-    { id, userId, upload, file, traceparent, key }: Acceptance,
-  ): Promise<Accepted> {
-    const { name, message, companyId, recipients } = upload;
-    const total = file.accepted;
-    const partition = partitionOf(id, this.config.queuePartitions);
-    const campaign = { id, name, message, companyId, userId, partition, total, traceparent };
-    const claim = await this.ledger.insertCampaign(sql, campaign);
-    if (!claim) throw new CompanyNotFound();
-    const size = chunkSize(total, this.config.campaignQueueSlots);
-    await this.ledger.insertChunks(sql, id, recipients.chunks(size));
-    if (file.invalid > 0) await this.ledger.insertRejects(sql, id, recipients.rejects());
-    const row = await this.campaigns.find(userId, id, sql);
-    if (!row) throw new CompanyNotFound();
+  private async accept(sql: Transaction, acceptance: Acceptance): Promise<Accepted> {
+    const { id, userId, upload, file, traceparent, key } = acceptance;
+    const { content, ...fields } = upload;
+    const accepted = await this.accepting.accept(sql, { ...fields, id, userId, file, traceparent });
     if (key !== undefined) {
-      const kept = { companyId, key, content: upload.content, campaignId: id, answer: answer(row, file) };
+      const kept = { companyId: upload.companyId, key, content, campaignId: id, answer: answer(accepted.row, file) };
       await this.ledger.keepAnswer(sql, kept);
     }
-    return { claim, row };
+    return accepted;
   }
 
   /** The first request may still be publishing, or may have died after its commit: then the answer of the commit stands. */
@@ -147,12 +132,6 @@ export class CreateCampaign {
   }
 }
 
-interface Accepted {
-  claim: Claim;
-  /** As it was at the commit. */
-  row: SteeredRow;
-}
-
 interface Acceptance {
   id: string;
   userId: string;
@@ -166,25 +145,8 @@ function answer(row: SteeredRow, file: FileSummary): string {
   return JSON.stringify({ ...campaignOf(row), file });
 }
 
-/** Numbers in one queue message: a campaign takes at most `slots` of them, unless one would hold over 5,000 numbers. */
-export function chunkSize(total: number, slots: number): number {
-  return Math.min(Math.max(Math.ceil(total / slots), 1), MAX_CHUNK_NUMBERS);
-}
-
-/** The partition of a campaign: the same for ever, and spread evenly. */
-export function partitionOf(campaignId: string, partitions: number): number {
-  return createHash('sha256').update(campaignId).digest().readUInt32BE() % partitions;
-}
-
 function idempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   if (typeof header === 'string' && /^[\x20-\x7e]{1,255}$/.test(header) && header.trim() !== '') return header;
   throw new ValidationProblem([{ path: 'Idempotency-Key', message: 'must be 1 to 255 printable characters' }]);
-}
-
-/** The caller's W3C Trace Context, or a new one: https://www.w3.org/TR/trace-context/ */
-function traceparent(header: unknown): string {
-  if (typeof header === 'string' && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(header))
-    return header;
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
 }

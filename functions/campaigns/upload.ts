@@ -79,6 +79,20 @@ async function readForm(request: FastifyRequest, limitMib: number): Promise<Uplo
   return upload(checked, allowDuplicates, recipients, part.sha256);
 }
 
+/** The numbers of a file that comes as a stream of bytes. Throws FileIsNotText, at once: the rest is not read. */
+export async function readNumbers(
+  bytes: AsyncIterable<Uint8Array>,
+  options: { allowDuplicates: boolean },
+): Promise<Recipients> {
+  const file = new RecipientsFile();
+  return asProblem(
+    (async () => {
+      for await (const piece of bytes) file.write(piece);
+      return file.finish(options);
+    })(),
+  );
+}
+
 /** The parts of a form. What its parser cannot read is the caller's mistake and no bug: ValidationProblem. */
 async function* parts(request: FastifyRequest, options: object): AsyncGenerator<Multipart> {
   try {

@@ -37,6 +37,30 @@ test('what is not said has a default', () => {
     campaignQueueSlots: 500,
     healAfterS: 60,
     uploadLimitMib: 1_024,
+    objectStore: undefined,
+  });
+});
+
+test('a bucket is enough for AWS; elsewhere an endpoint and a pair of keys come with it', () => {
+  const { objectStore } = load({ JWT_SECRET: SECRET, UPLOAD_BUCKET: 'disparo-uploads' });
+  expect(objectStore).toEqual({
+    bucket: 'disparo-uploads',
+    endpoint: undefined,
+    region: 'sa-east-1',
+    credentials: undefined,
+  });
+  const other = {
+    UPLOAD_BUCKET: 'disparo-uploads',
+    S3_ENDPOINT: 'http://127.0.0.1:7070',
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+  };
+  expect(load({ JWT_SECRET: SECRET, ...other }).objectStore).toEqual({
+    bucket: 'disparo-uploads',
+    endpoint: 'http://127.0.0.1:7070',
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
   });
 });
 
@@ -62,6 +86,8 @@ test('processes that start together agree on the secret', async () => {
 test.each([
   ['API_PORT', { API_PORT: '70000' }],
   ['UPLOAD_LIMIT_MIB', { UPLOAD_LIMIT_MIB: '0' }],
+  ['UPLOAD_BUCKET', { UPLOAD_BUCKET: 'My bucket' }],
+  ['S3_ENDPOINT', { S3_ENDPOINT: '127.0.0.1:7070' }],
   ['JWT_SECRET', { JWT_SECRET: 'x'.repeat(31) }],
   ['JWT_SECRET', { JWT_SECRET: '', NODE_ENV: 'production' }],
 ] as [string, Record<string, string>][])('%s is refused by its name where it is %j', (variable, env) => {

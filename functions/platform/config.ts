@@ -27,8 +27,20 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly campaignQueueSlots: number;
   /** Seconds until a chunk that is published and not stored counts as late (R7); doubled with each attempt. */
   abstract readonly healAfterS: number;
-  /** The largest file the plain server takes, in MiB. */
+  /** The largest file the plain server takes, and an upload by URL wherever it is asked for, in MiB. */
   abstract readonly uploadLimitMib: number;
+  /** Where uploads by URL go; undefined: there are none here. */
+  abstract readonly objectStore: ObjectStoreConfig | undefined;
+}
+
+/** A bucket of S3, or of something that speaks like it. */
+export interface ObjectStoreConfig {
+  bucket: string;
+  /** Undefined: AWS. Clients send their files here too. */
+  endpoint: string | undefined;
+  region: string;
+  /** Undefined: what the SDK finds by itself, such as the role of a function. */
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined;
 }
 
 const MIN_SECRET_BYTES = 32;
@@ -43,6 +55,26 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     campaignQueueSlots: integerKey(env, 'CAMPAIGN_QUEUE_SLOTS', { min: 1, max: 100_000, default: 500 }),
     healAfterS: integerKey(env, 'HEAL_AFTER_S', { min: 1, max: 86_400, default: 60 }),
     uploadLimitMib: integerKey(env, 'UPLOAD_LIMIT_MIB', { min: 1, max: 16_384, default: 1_024 }),
+    objectStore: objectStore(env),
+  };
+}
+
+const BUCKET_FORM = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+function objectStore(env: Record<string, string>): ObjectStoreConfig | undefined {
+  const { UPLOAD_BUCKET: bucket, S3_ENDPOINT: endpoint, AWS_SESSION_TOKEN: sessionToken } = env;
+  if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)))
+    throw new ConfigurationError('S3_ENDPOINT', 'must be a URL that begins with http:// or https://');
+  if (bucket === undefined) return undefined;
+  if (!BUCKET_FORM.test(bucket))
+    throw new ConfigurationError('UPLOAD_BUCKET', 'must be 3 to 63 lower-case letters, digits, dots and dashes');
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  const given = accessKeyId !== undefined && secretAccessKey !== undefined;
+  return {
+    bucket,
+    endpoint,
+    region: env.AWS_REGION ?? 'sa-east-1',
+    credentials: given ? { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } : undefined,
   };
 }
 

@@ -4,11 +4,12 @@ import { HealthController } from './health.controller.js';
 import { Log } from './log.js';
 import { Metrics } from './metrics.js';
 import { Mongo } from './mongo.js';
+import { ObjectStore } from './object-store.js';
 import { Postgres } from './postgres.js';
 import { Broker } from './rabbitmq.js';
 import { Runtime } from './runtime.js';
 
-const STORES = [Postgres, Mongo, Broker, Metrics];
+const STORES = [Postgres, Mongo, Broker, ObjectStore, Metrics];
 
 /** What every room stands on. Its stores close after HTTP and after the rooms. */
 @Global()

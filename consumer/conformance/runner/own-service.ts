@@ -7,6 +7,7 @@ import type { ServiceName, Variable } from '../../../infra/local/services/names.
 import { gone, signalFamily } from '../../../infra/local/services/process.js';
 import { rabbitmqctl } from '../../../infra/local/services/rabbitmq.js';
 import type { Service } from '../../../infra/local/services/service.js';
+import { undertaker } from './undertaker.js';
 import { PATIENCE_MS, until } from './until.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -18,11 +19,14 @@ export class OwnService {
     private readonly service: Service,
     private readonly clone: Clone,
     private readonly state: State,
+    /** Calls off what happens when this process ends before `close`. */
+    private readonly callOff: () => void,
   ) {}
 
   static async start(name: ServiceName): Promise<OwnService> {
     const service = SERVICES.find((one) => one.name === name) as Service;
-    const own = new OwnService(service, openBeside(ROOT), await newState());
+    const [clone, state] = [openBeside(ROOT), await newState()];
+    const own = new OwnService(service, clone, state, undertaker(name, clone, state));
     await own.start();
     return own;
   }
@@ -70,6 +74,7 @@ export class OwnService {
     this.thaw();
     await this.stop();
     rmSync(this.clone.data, { recursive: true, force: true });
+    this.callOff();
   }
 
   /** With its children, as PostgreSQL has one for each connection. Answers whom it reached. */

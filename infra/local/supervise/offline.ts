@@ -27,7 +27,10 @@ export function offlineProgram(ports: { host: string; api: number; lambda: numbe
     '--noSponsor',
     ...listen,
   ];
-  return { name: 'api', args, env: { ...env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' } };
+  const told: NodeJS.ProcessEnv = { ...env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' };
+  // Empty means unset, but serverless.yml takes a default for what is absent only, and no bucket has an empty name.
+  if (!told.UPLOAD_BUCKET) delete told.UPLOAD_BUCKET;
+  return { name: 'api', args, env: told };
 }
 
 /** Where the API is told to listen, which must be free; 0 is any free port. Throws ConfigurationError and CommandError. */

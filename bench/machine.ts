@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { cpus, totalmem } from 'node:os';
+import type { Room } from './room.js';
+
+/** What the figures of a run belong to. */
+export interface Machine {
+  cores: number;
+  processor: string;
+  memoryGb: number;
+  system: string;
+  node: string;
+  postgres: string;
+  mongod: string;
+  rabbitmq: string;
+  rust: string;
+  go: string;
+}
+
+const GB = 1e9;
+
+/** Asks the services and the compilers; a compiler that is not there is "-". */
+export async function machineOf({ pool, mongo, channel }: Room): Promise<Machine> {
+  const { rows } = await pool.query<{ server_version: string }>('SHOW server_version');
+  const { version } = await mongo.db().command({ buildInfo: 1 });
+  const { serverProperties } = channel.connection as unknown as { serverProperties: { version?: string } };
+  return {
+    cores: cpus().length,
+    processor: cpus()[0]?.model.trim() ?? '-',
+    memoryGb: Math.round(totalmem() / GB),
+    system: `${process.platform} ${process.arch}`,
+    node: process.version,
+    postgres: rows[0]?.server_version ?? '-',
+    mongod: String(version),
+    rabbitmq: serverProperties.version ?? '-',
+    rust: said('rustc', '--version'),
+    go: said('go', 'version'),
+  };
+}
+
+function said(command: string, ...args: string[]): string {
+  const { stdout, status } = spawnSync(command, args, { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : '-';
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
+import { Client } from '../../infra/local/demo/client.js';
+import { freePort } from '../../infra/local/services/ports.js';
+import { untilHealthy } from '../../infra/local/supervise/offline.js';
+import { Program } from '../program.js';
+import { MESSAGE, type Room, secondsSince } from '../room.js';
+import { numbersFile } from './numbers-file.js';
+
+const HOST = '127.0.0.1';
+const WARM_UP = 5;
+const POLL_MS = 10;
+const CONFIRMED_MS = 300_000;
+
+/** One POST /api/campaigns on a plain server, without a consumer. */
+export interface UploadMeasure {
+  numbers: number;
+  /** From the first byte of the request to its answer. */
+  answerS: number;
+  /** From the first byte until the broker has confirmed the last chunk, as the ledger has it. */
+  confirmedS: number;
+  memory: ApiMemory | undefined;
+}
+
+/** From the first byte of an upload to `enviado`. */
+export interface EndToEndMeasure {
+  language: LanguageName;
+  numbers: number;
+  sentS: number;
+  memory: ApiMemory | undefined;
+}
+
+/** Of the API's process: at rest before the upload, and the most during it. */
+export interface ApiMemory {
+  idleMb: number;
+  peakMb: number;
+}
+
+/** Uploads, on a server of its own that has had one upload of five numbers before. */
+export async function measureUpload(room: Room, numbers: number): Promise<UploadMeasure> {
+  return withApi(room, async ({ upload, memory }) => {
+    const { begunAt, answerS, id } = await upload(numbers);
+    const confirmedS = (await confirmedAt(room, id)) - begunAt;
+    return { numbers, answerS, confirmedS, memory: memory() };
+  });
+}
+
+/** Uploads with a consumer at hand, and waits until all is stored. */
+export async function measureEndToEnd(room: Room, language: LanguageName, numbers: number): Promise<EndToEndMeasure> {
+  return withApi(room, async ({ upload, memory, api }) => {
+    const consumer = Program.consumer(language, room.env);
+    try {
+      await consumer.untilSaid('receiving');
+      const { begun, id } = await upload(numbers);
+      const alive = () => {
+        consumer.throwIfEnded();
+        api.throwIfEnded();
+      };
+      const sent = await room.untilSent({ id, total: numbers }, alive);
+      const used = memory();
+      await room.requireStored({ id, total: numbers });
+      return { language, numbers, sentS: (sent - begun) / 1_000, memory: used };
+    } finally {
+      await consumer.stop();
+    }
+  });
+}
+
+interface Api {
+  api: Program;
+  /** `begun` by `performance.now()`, `begunAt` in seconds since 1970. */
+  upload(numbers: number): Promise<{ id: string; begun: number; begunAt: number; answerS: number }>;
+  memory(): ApiMemory | undefined;
+}
+
+async function withApi<T>(room: Room, work: (api: Api) => Promise<T>): Promise<T> {
+  const port = await freePort();
+  const env = { ...room.env, API_HOST: HOST, API_PORT: String(port), JWT_SECRET: randomBytes(32).toString('hex') };
+  const api = Program.script('functions/server.js', env);
+  try {
+    await api.untilSaid('ready');
+    const base = `http://${HOST}:${port}`;
+    await untilHealthy(base);
+    const client = new Client(base);
+    await client.enter();
+    await uploaded(client, WARM_UP);
+    let idleMb: number | undefined;
+    return await work({
+      api,
+      async upload(numbers) {
+        api.resetPeak();
+        idleMb = api.cost()?.rssMb;
+        return uploaded(client, numbers);
+      },
+      memory() {
+        const peakMb = api.cost()?.peakMb;
+        return idleMb === undefined || peakMb === undefined ? undefined : { idleMb, peakMb };
+      },
+    });
+  } finally {
+    await api.stop();
+  }
+}
+
+async function uploaded(client: Client, numbers: number) {
+  const { remove, ...file } = numbersFile(numbers);
+  try {
+    const [begun, begunAt] = [performance.now(), Date.now() / 1_000];
+    const { campaign } = await client.upload({ ...file, name: 'Bench', message: MESSAGE }, () => {});
+    return { id: campaign.id, begun, begunAt, answerS: secondsSince(begun) };
+  } finally {
+    remove();
+  }
+}
+
+/** When the last chunk was stamped as confirmed, in seconds since 1970: the server's clock is this machine's. */
+async function confirmedAt(room: Room, id: string): Promise<number> {
+  for (const deadline = performance.now() + CONFIRMED_MS; ; await delay(POLL_MS)) {
+    const { rows } = await room.pool.query<{ at: number }>(
+      `SELECT extract(epoch FROM (SELECT max(published_at) FROM campaign_chunks WHERE campaign_id = id))::float8 AS at
+         FROM campaigns WHERE id = $1 AND published = total`,
+      [id],
+    );
+    if (rows[0]) return rows[0].at;
+    if (performance.now() > deadline) throw new Error('an upload is not confirmed in time');
+  }
+}

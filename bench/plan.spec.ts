@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { CommandError } from '../infra/local/command-error.js';
+import { PARTS, parsePlan } from './plan.js';
+
+const numbers = (sizes: readonly { numbers: number }[]) => sizes.map((size) => size.numbers);
+
+describe('the plan of a bench', () => {
+  it('measures every part and every language unless it is told otherwise, and ten million only when asked', () => {
+    const plan = parsePlan([]);
+    expect(plan).toMatchObject({ name: '', parts: PARTS, languages: ['rust', 'go', 'typescript'], largest: [] });
+    expect(numbers(plan.drains)).toEqual([10_000, 100_000, 1_000_000]);
+    expect(numbers(parsePlan(['--full']).largest)).toEqual([10_000_000]);
+  });
+
+  it('leaves the million out of a quick one', () => {
+    const plan = parsePlan(['--quick']);
+    expect(plan.name).toBe('quick');
+    expect([numbers(plan.drains), numbers(plan.uploads), numbers(plan.endToEnd)]).toEqual([
+      [10_000, 100_000],
+      [5, 1_000, 100_000],
+      [100_000],
+    ]);
+  });
+
+  it('takes some parts, some languages and a largest size, and then is no whole run', () => {
+    const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
+    expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
+    expect([numbers(plan.drains), numbers(plan.uploads)]).toEqual([[1_000], [5, 1_000]]);
+  });
+
+  it.each([['--only=x'], ['--languages=cobol'], ['--at-most=0'], ['--fast'], ['--quick', '--full']])(
+    'refuses %s',
+    (...args) => {
+      expect(() => parsePlan(args)).toThrow(CommandError);
+    },
+  );
+});

@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util';
+import { LANGUAGE_NAMES, type LanguageName } from '../consumer/conformance/runner/languages.js';
+import { CommandError } from '../infra/local/command-error.js';
+
+/** What can be measured, in the order in which it is. */
+export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'partitions'] as const;
+
+/** The name of a part, as `--only` takes it. */
+export type Part = (typeof PARTS)[number];
+
+/** A size and how often it is measured; the table shows the median. */
+export interface Size {
+  numbers: number;
+  rounds: number;
+}
+
+/** What a run of the bench measures. */
+export interface Plan {
+  /** Part of the names of the results; the default has none. */
+  name: '' | 'quick' | 'full' | 'part';
+  parts: readonly Part[];
+  languages: readonly LanguageName[];
+  /** Drained from a full queue by one consumer. */
+  drains: readonly Size[];
+  /** Drained by the first language only, as the others would take long. */
+  largest: readonly Size[];
+  uploads: readonly Size[];
+  endToEnd: readonly Size[];
+  /** How many numbers the naive pair gets; its rate does not depend on it. */
+  naive: Size;
+  /** Queues, each with a consumer of its own, and the numbers that they share. */
+  partitions: readonly number[];
+  partitionNumbers: number;
+}
+
+const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
+
+/** Small sizes are over in milliseconds, which a busy machine disturbs: they are measured more often. */
+const DRAINS = [size(10_000, 3), size(100_000, 3), size(1_000_000, 1)];
+const UPLOADS = [size(5, 5), size(1_000, 5), size(100_000, 3), size(1_000_000, 1)];
+const END_TO_END = [size(100_000, 1), size(1_000_000, 1)];
+const LARGEST = [size(10_000_000, 1)];
+const NAIVE = size(2_000, 3);
+const PARTITION_NUMBERS = 400_000;
+/** The 1,000,000 and more are left out. */
+const QUICK = { atMost: 100_000 };
+
+/** Rust is first where it is chosen: it is the one whose queue is the least of the time. */
+const ORDER: readonly LanguageName[] = ['rust', 'go', 'typescript'];
+
+function size(numbers: number, rounds: number): Size {
+  return { numbers, rounds };
+}
+
+/** What the arguments ask for. Throws CommandError. */
+export function parsePlan(args: string[]): Plan {
+  const values = parse(args);
+  const only = among(values.only, PARTS, '--only');
+  const languages = among(values.languages, LANGUAGE_NAMES, '--languages');
+  const atMost = values['at-most'] === undefined ? undefined : wholeNumber(values['at-most']);
+  const limit = Math.min(atMost ?? Number.POSITIVE_INFINITY, values.quick ? QUICK.atMost : Number.POSITIVE_INFINITY);
+  const isPart = only !== undefined || languages !== undefined || atMost !== undefined;
+  return {
+    name: isPart ? 'part' : values.quick ? 'quick' : values.full ? 'full' : '',
+    parts: PARTS.filter((part) => only?.includes(part) ?? true),
+    languages: ORDER.filter((language) => languages?.includes(language) ?? true),
+    drains: upTo(limit, DRAINS),
+    largest: values.full ? upTo(limit, LARGEST) : [],
+    uploads: upTo(limit, UPLOADS),
+    endToEnd: upTo(limit, END_TO_END),
+    naive: { ...NAIVE, numbers: Math.min(limit, NAIVE.numbers) },
+    partitions: [1, 2, 4],
+    partitionNumbers: Math.min(limit, PARTITION_NUMBERS),
+  };
+}
+
+function parse(args: string[]) {
+  const options = {
+    quick: { type: 'boolean' },
+    full: { type: 'boolean' },
+    only: { type: 'string' },
+    languages: { type: 'string' },
+    'at-most': { type: 'string' },
+  } as const;
+  try {
+    const { values } = parseArgs({ args, options });
+    if (values.quick && values.full) throw new Error('one of the two');
+    return values;
+  } catch {
+    throw new CommandError(`usage: ${USAGE}`);
+  }
+}
+
+function among<T extends string>(list: string | undefined, known: readonly T[], option: string): T[] | undefined {
+  if (list === undefined) return undefined;
+  return list.split(',').map((word) => {
+    const found = known.find((one) => one === word);
+    if (found === undefined) throw new CommandError(`${option}: "${word}" is none of ${known.join(', ')}`);
+    return found;
+  });
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new CommandError(`--at-most: "${text}" is no whole number above 0`);
+  return Number(text);
+}
+
+/** The sizes up to a limit; the limit itself where all are larger. */
+function upTo(limit: number, sizes: readonly Size[]): Size[] {
+  const fitting = sizes.filter(({ numbers }) => numbers <= limit);
+  return fitting.length > 0 ? fitting : sizes.slice(0, 1).map(({ rounds }) => size(limit, rounds));
+}

@@ -1,0 +1,37 @@
+import type { Machine } from './machine.js';
+import type { DrainMeasure } from './measure/drain.js';
+import type { NaiveMeasure } from './measure/naive.js';
+import type { PartitionMeasure } from './measure/partitions.js';
+import type { EndToEndMeasure, UploadMeasure } from './measure/upload.js';
+import type { Part } from './plan.js';
+
+/** Ceiling M, measured before and after each drain, into a collection like the consumers' and into one without validator. */
+export interface CeilingMeasure {
+  numbers: number;
+  /** With the validator of the consumers' collection. */
+  validatedS: number;
+  /** Without: what the machine can, whatever we ask of a document. */
+  plainS: number;
+}
+
+/** A drain, and the ceilings measured right before and right after it. */
+export interface BracketedDrain extends DrainMeasure {
+  ceilings: readonly [CeilingMeasure, CeilingMeasure];
+}
+
+/** One run of the bench: every raw time. */
+export interface Results {
+  /** ISO 8601. */
+  begun: string;
+  ended: string;
+  run: string;
+  parts: readonly Part[];
+  machine: Machine;
+  /** Load average of one minute; with more than the cores at the beginning, something else was running too. */
+  load: { begin: number; end: number };
+  naive: { each: NaiveMeasure[]; end: NaiveMeasure[] };
+  drains: BracketedDrain[];
+  uploads: UploadMeasure[];
+  endToEnd: EndToEndMeasure[];
+  partitions: PartitionMeasure[];
+}

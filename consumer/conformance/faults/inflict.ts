@@ -1,0 +1,123 @@
+import { type Chunk, chunkMessage } from '@disparo/contract';
+import type { ServiceName } from '../../../infra/local/services/names.js';
+import { until } from '../runner/until.js';
+import type { Fault, Going, Kind } from './schedule.js';
+import type { Town } from './town.js';
+
+/** A purge waits so long for a queue with something in it. */
+const PURGE_PATIENCE_MS = 5_000;
+const POLL_MS = 20;
+const WORDS = 100;
+
+/** Tells what has just been done to the town, in words that go behind the fault's name. */
+type Tell = (what?: string) => void;
+
+/** How each fault is done to the town. Each resolves when it is over and everything that it took down is up again. */
+const INFLICT: { [K in Kind]: (town: Town, fault: Extract<Fault, { kind: K }>, tell: Tell) => Promise<void> } = {
+  'consumer killed': (town, { which, backMs, prefetch }, tell) =>
+    town.inTurn(`consumer ${which}`, async () => {
+      await town.killConsumer(which);
+      tell(`consumer ${which}, back in ${backMs} ms with PREFETCH=${prefetch}`);
+      await town.wait(backMs);
+      town.startConsumer(which, prefetch);
+    }),
+
+  'consumer stands still': (town, { which, forMs }, tell) =>
+    town.inTurn(`consumer ${which}`, async () => {
+      town.signalConsumer(which, 'SIGSTOP');
+      tell(`consumer ${which}, for ${forMs} ms`);
+      await town.wait(forMs);
+      town.signalConsumer(which, 'SIGCONT');
+    }),
+
+  'API killed': (town, { backMs }, tell) =>
+    town.inTurn('api', async () => {
+      await town.killApi();
+      tell(`back in ${backMs} ms`);
+      await town.wait(backMs);
+      town.startApi();
+    }),
+
+  'dispatcher killed': (town, { afterMs }, tell) =>
+    town.inTurn('dispatcher', async () => {
+      const atWork = await town.killDispatcher(afterMs);
+      tell(atWork ? `${afterMs} ms after its start` : `too late, it ended before its ${afterMs} ms`);
+    }),
+
+  'connections to the broker cut': async (town, _, tell) => {
+    town.proxy.cut();
+    tell();
+  },
+
+  'broker restarted': (town, fault, tell) => restart(town, 'rabbitmq', fault, tell),
+  'MongoDB restarted': (town, fault, tell) => restart(town, 'mongodb', fault, tell),
+  'PostgreSQL restarted': (town, fault, tell) => restart(town, 'postgres', fault, tell),
+
+  'chunks published again': async (town, { picks }, tell) => {
+    const chunks = await until(() => chosen(town, picks));
+    await town.inTurn('rabbitmq', () =>
+      town.onBroker(async (channel) => {
+        for (const { partition, traceparent, ...chunk } of chunks) {
+          const { content, properties } = chunkMessage(chunk, traceparent);
+          channel.publish(town.names.exchange, town.names.routingKey(partition), content, properties);
+        }
+        await channel.waitForConfirms();
+        tell(`first sequences ${chunks.map(({ first_sequence }) => first_sequence).join(', ')}`);
+      }),
+    );
+  },
+
+  'queues purged': (town, _, tell) =>
+    town.inTurn('rabbitmq', () =>
+      town.onBroker(async (channel) => {
+        let lost = 0;
+        for (let waited = 0; lost === 0 && waited < PURGE_PATIENCE_MS; waited += POLL_MS) {
+          for (const queue of town.queues) lost += (await channel.purgeQueue(queue)).messageCount;
+          await town.wait(POLL_MS);
+        }
+        tell(`${lost} chunks lost`);
+      }),
+    ),
+};
+
+/** Does it, at once or when the thing is free, and sees it to its end. Rejects when the town is closed meanwhile. */
+export function inflict(town: Town, fault: Fault, say: (line: string) => void): Promise<void> {
+  const tell: Tell = (what) => say(what ? `${fault.kind}: ${what}` : fault.kind);
+  return (INFLICT[fault.kind] as (town: Town, fault: Fault, tell: Tell) => Promise<void>)(town, fault, tell);
+}
+
+async function restart(
+  town: Town,
+  name: ServiceName,
+  { how, downMs }: { how: Going; downMs: number },
+  tell: Tell,
+): Promise<void> {
+  await town.inTurn(name, async () => {
+    const service = town.services[name];
+    await (how === 'killed' ? service.kill() : service.stop());
+    tell(`${how}, down for ${downMs} ms`);
+    await town.wait(downMs);
+    await service.start().catch((error: unknown) => {
+      // On a machine that is very busy a RabbitMQ has ended once while it booted: an operator would try again, too.
+      tell(`did not start, trying again: ${String(error).slice(0, WORDS)}`);
+      return service.start();
+    });
+  });
+}
+
+/** Chunks of running campaigns as the ledger has them, whether published and stored or not. */
+async function chosen(town: Town, picks: number[]): Promise<(Chunk & { partition: number; traceparent: string })[]> {
+  const chunks: (Chunk & { partition: number; traceparent: string })[] = [];
+  for (const pick of picks) {
+    const { rows } = await town.pool.query(
+      `SELECT k.campaign_id, c.company_id, c.message, k.first_sequence, string_to_array(k.phone_numbers, E'\\n') AS phone_numbers,
+              c.partition, c.traceparent
+         FROM campaign_chunks k JOIN campaigns c ON c.id = k.campaign_id
+        ORDER BY c.created_at, k.first_sequence
+        LIMIT 1 OFFSET (SELECT floor($1::float8 * count(*)) FROM campaign_chunks)::int`,
+      [pick],
+    );
+    chunks.push(...rows);
+  }
+  return chunks;
+}

@@ -1,0 +1,194 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { inflict } from './inflict.js';
+import { type Form, type Part, type Sent, schedule } from './schedule.js';
+import type { Town } from './town.js';
+import { type CampaignView, type Letter, letter, type Receipt, User } from './user.js';
+import { exactly, type Verdict, verdict } from './verdict.js';
+import { Watch } from './watch.js';
+
+const POLL_MS = 200;
+const SOON_MS = 5;
+const LIES_SHOWN = 5;
+/** An API that was killed during an upload is back after that long. */
+const API_BACK_MS = 500;
+
+/** A file that was accepted. */
+interface Accepted extends Receipt {
+  letter: Letter;
+}
+
+/** One run of a seed, from an empty town to the verdict. */
+export class Run {
+  readonly #begun = performance.now();
+  readonly #accepted: Accepted[] = [];
+  #watch: Watch | undefined;
+
+  constructor(
+    private readonly town: Town,
+    private readonly seed: number,
+    private readonly form: Form,
+  ) {}
+
+  /** Throws what is not as it must be. */
+  async toItsEnd(): Promise<void> {
+    const { town } = this;
+    const parts = schedule(this.seed, this.form);
+    town.healAfterS = parts[0]?.healAfterS ?? 0;
+    town.startApi();
+    town.startConsumers();
+    const user = await User.register(town.apiUrl, town.over);
+    town.startScheduler();
+    const watch = new Watch(town);
+    this.#watch = watch;
+    for (const [nth, part] of parts.entries()) {
+      this.say(`part ${nth + 1}: ${part.campaigns.length} campaigns, HEAL_AFTER_S=${part.healAfterS}`);
+      await this.part(part, user);
+    }
+    await this.judge(user, watch);
+  }
+
+  /** What stands where, for whom the run has failed. */
+  async state(): Promise<string> {
+    const { rows: campaigns } = await this.town.pool.query(
+      `SELECT name, status, total, published, stored, partition, lease_until > now() AS leased,
+              (SELECT json_agg(json_build_array(first_sequence, published_at, attempts) ORDER BY first_sequence)
+                 FROM (SELECT * FROM campaign_chunks k WHERE k.campaign_id = c.id AND stored_at IS NULL LIMIT 3) k) AS unstored
+         FROM campaigns c ORDER BY created_at`,
+    );
+    const queues = await this.town.onBroker(async (channel) => {
+      const all: object[] = [];
+      for (const queue of [...this.town.queues, this.town.names.deadLetterQueue])
+        all.push(await channel.checkQueue(queue));
+      return all;
+    });
+    const seen = [...(this.#watch?.lies.slice(0, LIES_SHOWN) ?? []), ...this.town.endedByThemselves];
+    return [...campaigns, ...queues, ...seen].map((line) => JSON.stringify(line)).join('\n');
+  }
+
+  say(line: string): void {
+    const seconds = ((performance.now() - this.#begun) / 1_000).toFixed(1);
+    const told = `${seconds.padStart(6)} s  ${String(this.#watch?.stored ?? 0).padStart(6)} stored  ${line}\n`;
+    process.stdout.write(told);
+    appendFileSync(join(this.town.folder, 'faults.log'), `${new Date().toISOString()} ${told}`);
+  }
+
+  private async part(part: Part, user: User): Promise<void> {
+    const { town } = this;
+    town.healAfterS = part.healAfterS;
+    const [first, ...others] = part.campaigns.map((sent, nth) => ({ sent, nth: this.#accepted.length + nth }));
+    // The clock of a part begins when there is something to hit.
+    if (first) await this.upload(first.sent, first.nth, user);
+    await this.untilStoring();
+    const uploads = others.map(({ sent, nth }) => this.upload(sent, nth, user));
+    const faults = part.faults.map(async ({ atMs, ...fault }) => {
+      await town.wait(atMs);
+      await inflict(town, fault, (line) => this.say(line));
+    });
+    // All of them to their end, also when one fails: what is down comes up again.
+    for (const done of await Promise.allSettled([...uploads, ...faults]))
+      if (done.status === 'rejected') throw done.reason;
+    this.say('all is well again');
+    await this.untilSent(user);
+    this.say('every campaign is enviado');
+  }
+
+  private async upload({ atMs, total, apiDies }: Sent, nth: number, user: User): Promise<void> {
+    const sent = letter(this.seed, nth, total);
+    await this.town.wait(atMs);
+    const dying = apiDies === undefined ? undefined : this.apiDies(apiDies, sent);
+    const receipt = await user.send(sent);
+    await dying;
+    this.#accepted[nth] = { ...receipt, letter: sent };
+    this.say(
+      `${sent.name} of ${total}: answered with ${receipt.status} after ${receipt.unanswered} tries without an answer`,
+    );
+  }
+
+  private async apiDies(when: number | 'once accepted', { name }: Letter): Promise<void> {
+    const { town } = this;
+    if (when === 'once accepted') await this.untilInLedger(name);
+    else await town.wait(when);
+    await town.inTurn('api', async () => {
+      await town.killApi();
+      this.say(`API killed during the upload of ${name}, ${when === 'once accepted' ? when : `after ${when} ms`}`);
+      await town.wait(API_BACK_MS);
+      town.startApi();
+    });
+  }
+
+  private async untilInLedger(name: string): Promise<void> {
+    for (; ; await this.town.wait(SOON_MS)) {
+      const found = await this.town.pool.query('SELECT FROM campaigns WHERE name = $1', [name]).catch(() => undefined);
+      if (found?.rowCount) return;
+    }
+  }
+
+  private async untilStoring(): Promise<void> {
+    const deadline = performance.now() + this.form.settleMs;
+    const before = this.#watch?.stored ?? 0;
+    while ((this.#watch?.stored ?? 0) === before) {
+      if (performance.now() > deadline) throw new Error('nothing is stored of the first campaign of the part');
+      await this.town.wait(SOON_MS);
+    }
+  }
+
+  private async untilSent(user: User): Promise<void> {
+    const { settleMs } = this.form;
+    let best = 0;
+    let progressAt = performance.now();
+    for (; ; await this.town.wait(POLL_MS)) {
+      const views: CampaignView[] = [];
+      for (const { id } of this.#accepted) views.push(await user.campaign(id));
+      if (views.every(({ status }) => status === 'enviado')) return;
+      const stored = views.reduce((sum, view) => sum + view.stored, 0);
+      if (stored > best) progressAt = performance.now();
+      best = Math.max(best, stored);
+      if (performance.now() > progressAt + settleMs)
+        throw new Error(
+          `stuck, ${settleMs / 1_000} s after the last number was stored: ${views.map(inWords).join('; ')}`,
+        );
+    }
+  }
+
+  private async judge(user: User, watch: Watch): Promise<void> {
+    const { town } = this;
+    const found: Record<string, Verdict> = {};
+    for (const { id, letter } of this.#accepted) found[letter.name] = await verdict(town, user, id, letter);
+    expect(found, 'every number once, in the order of its file').toEqual(
+      Object.fromEntries(this.#accepted.map(({ letter }) => [letter.name, exactly(letter)])),
+    );
+    const ids = this.#accepted.map(({ id }) => id).sort();
+    expect((await user.campaignIds()).sort(), 'one campaign for each file that was sent').toEqual(ids);
+    for (const { id, letter } of this.#accepted) {
+      const again = await user.send(letter);
+      expect({ id: again.id, status: again.status }, `${letter.name}, sent again with its key`).toEqual({
+        id,
+        status: 200,
+      });
+    }
+    expect((await user.campaignIds()).sort(), 'one campaign for each key').toEqual(ids);
+    const total = this.#accepted.reduce((sum, { letter }) => sum + letter.numbers.length, 0);
+    expect(await town.messages.countDocuments(), 'documents').toBe(total);
+    // Their list is long: only how many.
+    const identifiers = await town.messages.aggregate([{ $group: { _id: '$identifier' } }, { $count: 'of' }]).toArray();
+    expect(identifiers, 'different identifiers').toEqual([{ of: total }]);
+    expect(await this.leftAtTheBroker(), 'dead letters').toEqual({ messageCount: 0 });
+    expect(watch.lies, 'seen while things went wrong').toEqual([]);
+    expect(watch.looks, 'looks at the ledger').toBeGreaterThan(0);
+    await town.end();
+    expect(town.endedByThemselves, 'processes that nobody had killed').toEqual([]);
+  }
+
+  private leftAtTheBroker(): Promise<{ messageCount: number }> {
+    return this.town.onBroker(async (channel) => {
+      const { messageCount } = await channel.checkQueue(this.town.names.deadLetterQueue);
+      return { messageCount };
+    });
+  }
+}
+
+function inWords({ status, total, published, stored }: CampaignView): string {
+  return `${status}, ${published} published and ${stored} stored of ${total}`;
+}

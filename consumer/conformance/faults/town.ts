@@ -1,0 +1,226 @@
+import { setMaxListeners } from 'node:events';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MESSAGES, type MessageDocument, type Topology, topology } from '@disparo/contract';
+import { type ConfirmChannel, connect } from 'amqplib';
+import { type Collection, MongoClient } from 'mongodb';
+import pg from 'pg';
+import type { ServiceName } from '../../../infra/local/services/names.js';
+import { freePort } from '../../../infra/local/services/ports.js';
+import type { Room } from '../runner/cases.js';
+import { ConsumerProcess } from '../runner/consumer-process.js';
+import type { LanguageName } from '../runner/languages.js';
+import type { OwnService } from '../runner/own-service.js';
+import { TcpProxy } from '../runner/tcp-proxy.js';
+import { PATIENCE_MS, until } from '../runner/until.js';
+import { Program } from './program.js';
+
+const CONSUMERS = 2;
+const PREFIX = 'faults';
+/** So that order is kept side by side as well. */
+const PARTITIONS = 2;
+/** One chunk at a time for each partition: there are many moments to be killed at. */
+const DEFAULT_PREFETCH = 2;
+const AMQP_PORT = 5672;
+const POLL_MS = 5;
+/** A scheduler calls each minute; here there is less time. */
+const DISPATCH_PAUSE_MS = 1_000;
+/** Done, and the one for what is still owed or away. */
+const DISPATCH_ENDS = [0, 75];
+
+type Services = Record<ServiceName, OwnService>;
+
+/** Everything that runs: three services of its own, the API, a scheduler that calls the dispatcher, two consumers. */
+export class Town {
+  /** How processes ended that nobody had killed. */
+  readonly endedByThemselves: string[] = [];
+  /** Whoever waits in the town stops waiting when this is aborted. */
+  readonly #closing = new AbortController();
+  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #consumers: ConsumerProcess[] = [];
+  #api: Program | undefined;
+  #dispatcher: Program | undefined;
+  #scheduler: Promise<void> | undefined;
+  /** HEAL_AFTER_S of processes that are started from now on. */
+  healAfterS = 0;
+
+  private constructor(
+    readonly language: LanguageName,
+    readonly services: Services,
+    readonly proxy: TcpProxy,
+    readonly pool: pg.Pool,
+    private readonly mongo: MongoClient,
+    private readonly env: Record<string, string>,
+    /** Where the processes' output goes. */
+    readonly folder: string,
+  ) {
+    // Everybody who waits listens to it.
+    setMaxListeners(0, this.over);
+  }
+
+  /** The services run; nothing else does. Skips where a broker of its own cannot be had. */
+  static async open(room: Room, language: LanguageName, slots: number): Promise<Town> {
+    const started = await Promise.allSettled([room.own('postgres'), room.own('mongodb'), room.own('rabbitmq')]);
+    const [postgres, mongodb, rabbitmq] = started.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value;
+    }) as [OwnService, OwnService, OwnService];
+    const urls = { DATABASE_URL: '', MONGODB_URL: '', ...postgres.services, ...mongodb.services };
+    const proxy = await TcpProxy.to(rabbitmq.services.RABBITMQ_URL ?? '', AMQP_PORT);
+    await proxy.open();
+    const env = {
+      ...urls,
+      RABBITMQ_URL: proxy.url,
+      QUEUE_PREFIX: PREFIX,
+      QUEUE_PARTITIONS: String(PARTITIONS),
+      CAMPAIGN_QUEUE_SLOTS: String(slots),
+      API_PORT: String(await freePort()),
+      JWT_SECRET: 'a secret of the faults, which is long enough',
+    };
+    const pool = new pg.Pool({ connectionString: urls.DATABASE_URL, max: 4, connectionTimeoutMillis: PATIENCE_MS });
+    pool.on('error', () => {});
+    pool.on('connect', (client) => client.on('error', () => {}));
+    const mongo = new MongoClient(urls.MONGODB_URL, { serverSelectionTimeoutMS: PATIENCE_MS });
+    const folder = mkdtempSync(join(tmpdir(), 'disparo-faults-'));
+    return room.cleaned(new Town(language, { postgres, mongodb, rabbitmq }, proxy, pool, mongo, env, folder));
+  }
+
+  get over(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get apiUrl(): string {
+    return `http://127.0.0.1:${this.env.API_PORT}`;
+  }
+
+  get names(): Topology {
+    return topology(PREFIX, PARTITIONS);
+  }
+
+  get queues(): string[] {
+    return Array.from({ length: PARTITIONS }, (_, partition) => this.names.queue(partition));
+  }
+
+  get messages(): Collection<MessageDocument> {
+    return this.mongo.db().collection(MESSAGES);
+  }
+
+  startApi(): void {
+    this.over.throwIfAborted();
+    this.#api = this.program('functions/server.js', 'api.log');
+  }
+
+  async killApi(): Promise<void> {
+    const api = this.#api;
+    if (!api) return;
+    this.#api = undefined;
+    this.note('the API', await api.kill(), [null]);
+  }
+
+  startConsumers(): void {
+    for (let which = 0; which < CONSUMERS; which++) this.startConsumer(which, DEFAULT_PREFETCH);
+  }
+
+  startConsumer(which: number, prefetch: number): void {
+    this.over.throwIfAborted();
+    const env = { ...this.env, PREFETCH: String(prefetch) };
+    this.#consumers[which] = new ConsumerProcess(this.language, env, tmpdir());
+  }
+
+  async killConsumer(which: number): Promise<void> {
+    const consumer = this.#consumers[which];
+    if (!consumer) return;
+    await consumer.kill();
+    this.note(`consumer ${which}`, await consumer.exit(), [null]);
+    appendFileSync(join(this.folder, `consumer-${which}.log`), consumer.everything);
+    delete this.#consumers[which];
+  }
+
+  signalConsumer(which: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#consumers[which]?.signal(name);
+  }
+
+  /** Calls the dispatcher again and again, until the town is closed. */
+  startScheduler(): void {
+    this.#scheduler = this.schedule().catch(() => {});
+  }
+
+  /** Kills a dispatcher that long after its start. Answers whether it was still at work. */
+  async killDispatcher(afterMs: number): Promise<boolean> {
+    const before = this.#dispatcher;
+    while (this.#dispatcher === before || !this.#dispatcher?.alive) await this.wait(POLL_MS);
+    const dispatcher = this.#dispatcher;
+    await this.wait(afterMs);
+    return (await dispatcher.kill()) === null;
+  }
+
+  /** One after the other on the same thing: what is down cannot be stopped again. */
+  inTurn<T>(thing: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(thing) ?? Promise.resolve()).then(work);
+    this.#turns.set(
+      thing,
+      turn.catch(() => {}),
+    );
+    return turn;
+  }
+
+  /** Lets time go by; rejects when the town is closed meanwhile. */
+  async wait(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.over });
+  }
+
+  /** A channel of the test's own, past the proxy, for as long as `work` takes. Waits for a broker that is away. */
+  async onBroker<T>(work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
+    const connection = await until(() => connect(this.services.rabbitmq.services.RABBITMQ_URL ?? ''));
+    connection.on('error', () => {});
+    try {
+      const channel = await connection.createConfirmChannel();
+      channel.on('error', () => {});
+      return await work(channel);
+    } finally {
+      await connection.close().catch(() => {});
+    }
+  }
+
+  /** Ends every process, the consumers last, and every wait. What had ended by itself is known then. */
+  async end(): Promise<void> {
+    this.#closing.abort();
+    await this.#dispatcher?.kill();
+    await this.#scheduler;
+    await this.killApi();
+    for (let which = 0; which < CONSUMERS; which++) await this.killConsumer(which);
+    await Promise.allSettled(this.#turns.values());
+  }
+
+  /** Ends it; the services are the room's to close. */
+  async close(): Promise<void> {
+    await this.end();
+    await this.proxy.close();
+    await this.pool.end();
+    await this.mongo.close();
+  }
+
+  /** Forgets the output of the processes: nobody needs to read it. */
+  removeFolder(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private async schedule(): Promise<void> {
+    for (; ; await this.wait(DISPATCH_PAUSE_MS)) {
+      this.over.throwIfAborted();
+      this.#dispatcher = this.program('functions/dispatch-once.js', 'dispatch.log');
+      this.note('a dispatcher', await this.#dispatcher.ended, [null, ...DISPATCH_ENDS]);
+    }
+  }
+
+  private program(script: string, output: string): Program {
+    const env = { ...this.env, HEAL_AFTER_S: String(this.healAfterS) };
+    return new Program(`dist/${script}`, env, join(this.folder, output));
+  }
+
+  private note(who: string, code: number | null, expected: (number | null)[]): void {
+    if (!expected.includes(code)) this.endedByThemselves.push(`${who} ended by itself with code ${code}`);
+  }
+}

@@ -1,0 +1,71 @@
+import { messageRange } from '@disparo/contract';
+import type { Town } from './town.js';
+import type { Letter, User } from './user.js';
+
+const SHOWN = 5;
+
+/** All that there is to say of a campaign after the faults. Counts are of numbers, unless it says chunks. */
+export interface Verdict {
+  status: string;
+  total: number;
+  published: number;
+  stored: number;
+  chunks: { unpublished: number; unstored: number; numbers: number };
+  documents: number;
+  identifiers: number;
+  /** Where a document is not what the file has there; the first five. */
+  wrong: string[];
+}
+
+/** What everything must have come to. */
+export function exactly({ numbers: { length } }: Letter): Verdict {
+  return {
+    status: 'enviado',
+    total: length,
+    published: length,
+    stored: length,
+    chunks: { unpublished: 0, unstored: 0, numbers: length },
+    documents: length,
+    identifiers: length,
+    wrong: [],
+  };
+}
+
+/** What the API, the ledger and the store say of a campaign. */
+export async function verdict(town: Town, user: User, id: string, letter: Letter): Promise<Verdict> {
+  const { status, total, published, stored } = await user.campaign(id);
+  const { rows } = await town.pool.query<Verdict['chunks']>(
+    `SELECT count(*) FILTER (WHERE published_at IS NULL)::int AS unpublished,
+            count(*) FILTER (WHERE stored_at IS NULL)::int AS unstored, sum(size)::int AS numbers
+       FROM campaign_chunks WHERE campaign_id = $1`,
+    [id],
+  );
+  const documents = await town.messages
+    .find({ _id: messageRange(id) })
+    .sort({ _id: 1 })
+    .toArray();
+  const found = documents.map(
+    ({ sequence, phone_number, message, deleted }) =>
+      `${sequence} ${phone_number} ${deleted ? 'deleted ' : ''}${message}`,
+  );
+  const wanted = letter.numbers.map((number, index) => `${index + 1} ${number} ${letter.message}`);
+  return {
+    status,
+    total,
+    published,
+    stored,
+    chunks: rows[0] ?? { unpublished: -1, unstored: -1, numbers: -1 },
+    documents: documents.length,
+    identifiers: new Set(documents.map(({ identifier }) => identifier)).size,
+    wrong: differences(found, wanted),
+  };
+}
+
+/** Where two lists differ: the first places. A diff of fifty thousand lines is nothing to read. */
+function differences(found: string[], wanted: string[]): string[] {
+  const places: string[] = [];
+  for (let at = 0; at < Math.max(found.length, wanted.length) && places.length < SHOWN; at++)
+    if (found[at] !== wanted[at])
+      places.push(`place ${at + 1}: ${found[at] ?? 'nothing'}, in place of ${wanted[at] ?? 'nothing'}`);
+  return places;
+}

@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageRange } from '@disparo/contract';
+import type { Town } from './town.js';
+
+const POLL_MS = 200;
+
+interface Seen {
+  id: string;
+  name: string;
+  status: string;
+  stored: number;
+}
+
+/** Looks at the ledger and at the store while things go wrong. A lie that heals before the end is a lie all the same. */
+export class Watch {
+  readonly lies: string[] = [];
+  /** How often it could look; services that are down let nobody look. */
+  looks = 0;
+  readonly #last = new Map<string, Seen>();
+
+  /** Looks until the town is closed. */
+  constructor(private readonly town: Town) {
+    void this.run();
+  }
+
+  /** Numbers of all campaigns that the ledger had as stored when it was last asked. */
+  get stored(): number {
+    return [...this.#last.values()].reduce((sum, { stored }) => sum + stored, 0);
+  }
+
+  private async run(): Promise<void> {
+    while (!this.town.over.aborted) {
+      await this.look().catch(() => {});
+      await delay(POLL_MS);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const { rows } = await this.town.pool.query<Seen>('SELECT id, name, status, stored FROM campaigns');
+    for (const now of rows) {
+      const before = this.#last.get(now.id);
+      if (before?.status === 'enviado' && now.status === 'enviado') continue;
+      this.#last.set(now.id, now);
+      if (before?.status === 'enviado') this.lies.push(`${now.name}: was enviado and is ${now.status}`);
+      if (before && now.stored < before.stored)
+        this.lies.push(`${now.name}: ${before.stored} were stored, now ${now.stored}`);
+      // The ledger was asked first: what it has as stored must be there.
+      const documents = await this.town.messages.countDocuments({ _id: messageRange(now.id) });
+      if (documents < now.stored)
+        this.lies.push(`${now.name}: the ledger has ${now.stored} as stored, and there are ${documents}`);
+    }
+    this.looks++;
+  }
+}

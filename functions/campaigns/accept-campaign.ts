@@ -1,0 +1,79 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { MAX_CHUNK_NUMBERS } from '@disparo/contract';
+import { Injectable } from '@nestjs/common';
+import { CompanyNotFound } from '../accounts/accounts.errors.js';
+import { type Claim, LedgerRepository } from '../ledger/ledger.repository.js';
+import { Config } from '../platform/config.js';
+import type { Transaction } from '../platform/postgres.js';
+import type { Recipients } from '../recipients/recipients.js';
+import { FileEmpty, type FileSummary } from './campaigns.errors.js';
+import { CampaignsRepository, type SteeredRow } from './campaigns.repository.js';
+
+/** What becomes a campaign: fields that are checked, and the numbers of a file that has some. */
+export interface AcceptableCampaign {
+  id: string;
+  userId: string;
+  name: string;
+  message: string;
+  companyId: string;
+  recipients: Recipients;
+  file: FileSummary;
+  traceparent: string;
+}
+
+/** An accepted campaign, which its publisher holds. */
+export interface Accepted {
+  claim: Claim;
+  /** As it was at the commit. */
+  row: SteeredRow;
+}
+
+/** Accepts a campaign in the transaction of whoever has read its file. */
+@Injectable()
+export class AcceptCampaign {
+  constructor(
+    private readonly config: Config,
+    private readonly ledger: LedgerRepository,
+    private readonly campaigns: CampaignsRepository,
+  ) {}
+
+  /** The campaign, its chunks and its rejects. Throws CompanyNotFound. */
+  async accept(sql: Transaction, campaign: AcceptableCampaign): Promise<Accepted> {
+    const { id, name, message, companyId, userId, recipients, file, traceparent } = campaign;
+    const total = file.accepted;
+    const partition = partitionOf(id, this.config.queuePartitions);
+    const given = { id, name, message, companyId, userId, partition, total, traceparent };
+    const claim = await this.ledger.insertCampaign(sql, given);
+    if (!claim) throw new CompanyNotFound();
+    const size = chunkSize(total, this.config.campaignQueueSlots);
+    await this.ledger.insertChunks(sql, id, recipients.chunks(size));
+    if (file.invalid > 0) await this.ledger.insertRejects(sql, id, recipients.rejects());
+    const row = await this.campaigns.find(userId, id, sql);
+    if (!row) throw new CompanyNotFound();
+    return { claim, row };
+  }
+}
+
+/** What a file came to. Throws FileEmpty where it has no acceptable number. */
+export function summaryOf(recipients: Recipients): FileSummary {
+  const file: FileSummary = { ...recipients.counts, rejects: recipients.firstRejects() };
+  if (file.accepted === 0) throw new FileEmpty(file);
+  return file;
+}
+
+/** Numbers in one queue message: a campaign takes at most `slots` of them, unless one would hold over 5,000 numbers. */
+function chunkSize(total: number, slots: number): number {
+  return Math.min(Math.max(Math.ceil(total / slots), 1), MAX_CHUNK_NUMBERS);
+}
+
+/** The partition of a campaign: the same for ever, and spread evenly. */
+function partitionOf(campaignId: string, partitions: number): number {
+  return createHash('sha256').update(campaignId).digest().readUInt32BE() % partitions;
+}
+
+/** The caller's W3C Trace Context, or a new one: https://www.w3.org/TR/trace-context/ */
+export function traceparentOf(header: unknown): string {
+  if (typeof header === 'string' && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(header))
+    return header;
+  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
+}

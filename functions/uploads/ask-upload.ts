@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { createId } from '@paralleldrive/cuid2';
+import { CompanyNotFound } from '../accounts/accounts.errors.js';
+import { CompanyDeletion } from '../accounts/company-deletion.js';
+import { FileEmpty, FileTooLarge } from '../campaigns/campaigns.errors.js';
+import { Config } from '../platform/config.js';
+import { ObjectStore } from '../platform/object-store.js';
+import { isId } from '../platform/validation.js';
+import { UploadNotFound, UploadsNotConfigured } from './uploads.errors.js';
+import { type UploadRow, UploadsRepository } from './uploads.repository.js';
+import type { NewUpload } from './uploads.schemas.js';
+
+/** Whoever begins to send within it may finish. */
+const URL_LIFE_S = 3_600;
+const MIB = 1_048_576;
+/** Objects of uploads begin with it: what the ingest function's event and the bucket's lifecycle rule go by. */
+const KEY_PREFIX = 'uploads/';
+const NO_LINES = { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, rejects: [] };
+
+/** What POST /api/uploads answers. */
+export interface CreatedUpload {
+  id: string;
+  url: string;
+  expires_at: Date;
+}
+
+/** Gives URLs to send files to, and tells what became of them. */
+@Injectable()
+export class AskUpload {
+  constructor(
+    private readonly config: Config,
+    private readonly store: ObjectStore,
+    private readonly uploads: UploadsRepository,
+    deletion: CompanyDeletion,
+  ) {
+    deletion.onDelete(async (sql, companyId) => {
+      const keys = await uploads.deleteOfCompany(sql, companyId);
+      return async () => {
+        if (store.isConfigured) for (const key of keys) await store.remove(key);
+      };
+    });
+  }
+
+  /** Throws UploadsNotConfigured, FileEmpty, FileTooLarge, CompanyNotFound. */
+  async ask(userId: string, upload: NewUpload, traceparent: string): Promise<CreatedUpload> {
+    const { name, message, company_id: companyId, allow_duplicates: allowDuplicates = false, size } = upload;
+    if (!this.store.isConfigured) throw new UploadsNotConfigured();
+    if (size === 0) throw new FileEmpty(NO_LINES);
+    if (size > this.config.uploadLimitMib * MIB) throw new FileTooLarge(this.config.uploadLimitMib);
+    if (!isId(companyId)) throw new CompanyNotFound();
+    const id = createId();
+    const objectKey = `${KEY_PREFIX}${id}`;
+    const { url, expiresAt } = await this.store.presignPut(objectKey, size, URL_LIFE_S);
+    const row = { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt };
+    if (!(await this.uploads.insert(row))) throw new CompanyNotFound();
+    return { id, url, expires_at: expiresAt };
+  }
+
+  /** Throws UploadNotFound. */
+  async find(userId: string, id: string): Promise<UploadRow> {
+    const row = await this.uploads.find(userId, id);
+    if (!row) throw new UploadNotFound();
+    return row;
+  }
+}

@@ -1,0 +1,165 @@
+import { Injectable } from '@nestjs/common';
+import { createId } from '@paralleldrive/cuid2';
+import { AcceptCampaign, type Accepted, summaryOf } from '../campaigns/accept-campaign.js';
+import { FileTooLarge } from '../campaigns/campaigns.errors.js';
+import { readNumbers } from '../campaigns/upload.js';
+import { PublishCampaign } from '../ledger/publish-campaign.js';
+import { Config } from '../platform/config.js';
+import { Log } from '../platform/log.js';
+import { ObjectStore, type OpenObject, type StoredObject } from '../platform/object-store.js';
+import { Postgres } from '../platform/postgres.js';
+import { Problem, ServiceUnavailable } from '../platform/problem.js';
+import { SizeMismatch, UploadUnreadable, UploadUsedTwice } from './uploads.errors.js';
+import { type Reader, UploadsRepository } from './uploads.repository.js';
+
+/**
+ * What became of one call. `absent`: no object, still waited for. `passed`: another reads it, or it is decided, or no
+ * upload of ours.
+ */
+export type Ingestion = 'accepted' | 'refused' | 'absent' | 'passed';
+
+const MIB = 1_048_576;
+const RENEW_EVERY_MS = 15_000;
+/** So many readers may vanish or fail in the middle of a file; the next one refuses it. */
+const ATTEMPTS = 5;
+
+/**
+ * Reads an uploaded file and accepts it as a campaign, or refuses it. Safe to call at any time, any number of times, by
+ * several at once: one reads, by a lease, and the upload's row decides, in the transaction that inserts the campaign.
+ */
+@Injectable()
+export class IngestUpload {
+  constructor(
+    private readonly config: Config,
+    private readonly postgres: Postgres,
+    private readonly store: ObjectStore,
+    private readonly uploads: UploadsRepository,
+    private readonly accepting: AcceptCampaign,
+    private readonly publishing: PublishCampaign,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * `etag`: of the object that an event tells of. Throws when a store is away, or when told to stop: then nothing is done,
+   * and whoever calls next begins anew.
+   */
+  async ingest(objectKey: string, stop: AbortSignal, etag?: string): Promise<Ingestion> {
+    const reader = await this.uploads.claim(objectKey, createId());
+    if (!reader) return this.clearAway(objectKey, etag);
+    const renewing = setInterval(() => void this.renew(reader), RENEW_EVERY_MS);
+    try {
+      if (reader.attempts > ATTEMPTS) return await this.refuse(reader, new UploadUnreadable(ATTEMPTS));
+      return await this.open(reader, stop);
+    } catch (error) {
+      // What cannot be given back is free when its lease is over.
+      const counts = !(error instanceof ServiceUnavailable);
+      await this.uploads.release(reader, { counts }).catch(() => undefined);
+      throw error;
+    } finally {
+      clearInterval(renewing);
+    }
+  }
+
+  private async open(reader: Reader, stop: AbortSignal): Promise<Ingestion> {
+    const object = await this.store.open(reader.object_key);
+    try {
+      await this.uploads.mark(reader, object !== undefined);
+      if (object) return await this.read(reader, object, stop);
+      await this.uploads.release(reader, { counts: false });
+      return 'absent';
+    } finally {
+      object?.close();
+    }
+  }
+
+  private async read(reader: Reader, object: OpenObject, stop: AbortSignal): Promise<Ingestion> {
+    const started = Date.now();
+    let accepted: Accepted | undefined;
+    try {
+      this.checkSize(reader, object);
+      accepted = await this.accept(reader, object, stop);
+    } catch (error) {
+      if (error instanceof Problem && error.status < 500) return this.refuse(reader, error);
+      throw error;
+    }
+    if (!accepted) return this.clearAway(reader.object_key);
+    const { id, company_id, total } = accepted.row;
+    const fields = { upload_id: reader.id, campaign_id: id, company_id, bytes: object.size, numbers: total };
+    this.log.info({ ...fields, ingest_ms: Date.now() - started }, 'accepted an uploaded file');
+    await this.remove(reader.object_key);
+    await this.publishing.publish(accepted.claim, stop);
+    return 'accepted';
+  }
+
+  private checkSize({ size }: Reader, object: StoredObject): void {
+    const { uploadLimitMib } = this.config;
+    if (object.size > uploadLimitMib * MIB) throw new FileTooLarge(uploadLimitMib);
+    if (object.size !== size) throw new SizeMismatch(size, object.size);
+  }
+
+  /** Undefined: it was decided meanwhile, or its company is gone. */
+  private async accept(reader: Reader, object: OpenObject, stop: AbortSignal): Promise<Accepted | undefined> {
+    const allowDuplicates = reader.allow_duplicates;
+    const recipients = await readNumbers(unlessStopped(object.bytes, stop), { allowDuplicates });
+    const file = summaryOf(recipients);
+    const { name, message, company_id: companyId, user_id: userId, traceparent } = reader;
+    const campaign = { id: createId(), name, message, companyId, userId, traceparent, recipients, file };
+    return this.postgres.transaction(async (sql) => {
+      if (!(await this.uploads.lock(sql, reader))) return undefined;
+      const accepted = await this.accepting.accept(sql, campaign);
+      await this.uploads.accept(sql, reader.id, { campaignId: campaign.id, file, object });
+      return accepted;
+    });
+  }
+
+  private async refuse(reader: Reader, problem: Problem): Promise<Ingestion> {
+    if (!(await this.uploads.refuse(reader.id, problem))) return this.clearAway(reader.object_key);
+    const fields = { upload_id: reader.id, company_id: reader.company_id, code: problem.code };
+    this.log.info(fields, 'refused an uploaded file');
+    await this.remove(reader.object_key);
+    return 'refused';
+  }
+
+  /**
+   * What is at the key of a decided upload is not wanted: the file itself, when removing it failed; or another one, which
+   * the accepted upload then tells of. An event may be late and tell of an object that is gone.
+   */
+  private async clearAway(objectKey: string, etag?: string): Promise<'passed'> {
+    const decided = await this.uploads.decided(objectKey);
+    if (!decided) return 'passed';
+    const { object_etag: taken, object_modified: modified } = decided;
+    const object = await this.store.head(objectKey);
+    if (taken !== null) {
+      const isOther = object && (object.etag !== taken || object.lastModified.getTime() !== modified?.getTime());
+      const toldOfOther = etag !== undefined && bare(etag) !== bare(taken);
+      if (isOther || toldOfOther) await this.uploads.usedTwice(decided.id, new UploadUsedTwice());
+    }
+    if (object) await this.remove(objectKey);
+    return 'passed';
+  }
+
+  private async renew(reader: Reader): Promise<void> {
+    await this.uploads.renew(reader).catch((error: unknown) => {
+      this.log.warn({ upload_id: reader.id, err: error }, 'could not renew the lease of an upload');
+    });
+  }
+
+  /** Best effort: it is looked for again, and the bucket forgets what is old. */
+  private async remove(objectKey: string): Promise<void> {
+    await this.store.remove(objectKey).catch((error: unknown) => {
+      this.log.warn({ object_key: objectKey, err: error }, 'could not remove an object that is read');
+    });
+  }
+}
+
+/** Events write an ETag without its quotes. */
+function bare(etag: string): string {
+  return etag.replaceAll('"', '');
+}
+
+async function* unlessStopped(bytes: AsyncIterable<Uint8Array>, stop: AbortSignal): AsyncGenerator<Uint8Array> {
+  for await (const piece of bytes) {
+    if (stop.aborted) throw new ServiceUnavailable('told to stop');
+    yield piece;
+  }
+}

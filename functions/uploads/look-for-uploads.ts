@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Log } from '../platform/log.js';
+import { ObjectStore } from '../platform/object-store.js';
+import { IngestUpload } from './ingest-upload.js';
+import { UploadExpired } from './uploads.errors.js';
+import { type Sought, UploadsRepository } from './uploads.repository.js';
+
+/** What one pass did. */
+export interface Look {
+  /** Uploads that the store was asked about. */
+  asked: number;
+  accepted: number;
+  refused: number;
+}
+
+const AT_A_TIME = 100;
+
+/**
+ * Asks the store for files that nobody has told of: where there are no events, where one was lost, where its function died;
+ * and refuses what never came. One file is read at a time. Several that look do no harm.
+ */
+@Injectable()
+export class LookForUploads {
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly uploads: UploadsRepository,
+    private readonly ingesting: IngestUpload,
+    private readonly log: Log,
+  ) {}
+
+  /** Once over all that is due. What fails for one upload is logged and comes again. Throws when PostgreSQL is away. */
+  async pass(stop: AbortSignal): Promise<Look> {
+    const look: Look = { asked: 0, accepted: 0, refused: 0 };
+    if (!this.store.isConfigured) return look;
+    for (let due = AT_A_TIME; due === AT_A_TIME && !stop.aborted; ) {
+      const sought = await this.uploads.due(AT_A_TIME);
+      due = sought.length;
+      for (const upload of sought) {
+        if (stop.aborted) break;
+        look.asked++;
+        const found = await this.look(upload, stop).catch((error: unknown) => {
+          this.log.warn({ upload_id: upload.id, err: error }, 'could not look for an upload; it is looked for again');
+        });
+        if (found === 'accepted' || found === 'refused') look[found]++;
+      }
+    }
+    return look;
+  }
+
+  /** Passes every `intervalMs` until told to stop; never, where there is no store. */
+  async loop(intervalMs: number, stop: AbortSignal): Promise<void> {
+    while (this.store.isConfigured && !stop.aborted) {
+      await this.pass(stop).catch((error: unknown) => this.log.error({ err: error }, 'looking for uploads failed'));
+      await delay(intervalMs, undefined, { signal: stop }).catch(() => undefined);
+    }
+  }
+
+  private async look({ id, object_key, open, received, over }: Sought, stop: AbortSignal) {
+    const object = await this.store.head(object_key);
+    if (object || (open && received)) return this.ingesting.ingest(object_key, stop);
+    if (!open || !over) return 'absent';
+    return (await this.uploads.refuse(id, new UploadExpired())) ? 'refused' : 'passed';
+  }
+}

@@ -1,0 +1,237 @@
+import { Injectable } from '@nestjs/common';
+import type { FileSummary } from '../campaigns/campaigns.errors.js';
+import type { StoredObject } from '../platform/object-store.js';
+import { Postgres, type Transaction } from '../platform/postgres.js';
+import type { Problem } from '../platform/problem.js';
+import type { UploadStatus } from './uploads.schemas.js';
+
+/** An upload at the moment somebody asks for its URL. */
+export interface UploadRequest {
+  id: string;
+  companyId: string;
+  userId: string;
+  name: string;
+  message: string;
+  allowDuplicates: boolean;
+  size: number;
+  objectKey: string;
+  traceparent: string;
+  /** Of the URL. */
+  expiresAt: Date;
+}
+
+/** An upload as its users see it. */
+export interface UploadRow {
+  status: UploadStatus;
+  campaign_id: string | null;
+  file: FileSummary | null;
+  problem: Record<string, unknown> | null;
+}
+
+/** The right to read one upload's file for as long as the lease is renewed. */
+export interface Reader {
+  id: string;
+  company_id: string;
+  user_id: string;
+  name: string;
+  message: string;
+  allow_duplicates: boolean;
+  size: number;
+  object_key: string;
+  traceparent: string;
+  lease_holder: string;
+  /** This one included. */
+  attempts: number;
+}
+
+/** An upload that is decided: whatever its URL brings now is not taken. */
+export interface Decided {
+  id: string;
+  /** Of the accepted file; null where none was. */
+  object_etag: string | null;
+  object_modified: Date | null;
+}
+
+/** An upload that the store is asked about. */
+export interface Sought {
+  id: string;
+  object_key: string;
+  /** Neither accepted nor refused, and of a company that lives. */
+  open: boolean;
+  /** The object was there before. */
+  received: boolean;
+  /** Its URL is over for so long that no PUT can be under way. */
+  over: boolean;
+}
+
+/** How long a reader may be silent before another one begins anew. */
+const LEASE = '60 seconds';
+/**
+ * How long after one look at the store the next one comes: a quarter of the upload's age, with a shortest time, and a
+ * longest one while its file is waited for.
+ */
+const SHORTEST_LOOK = '2 seconds';
+const LONGEST_LOOK = '60 seconds';
+/** A PUT is checked when it begins: one that began in time may go on for so long after the URL has expired. */
+const LATE_PUT = '1 hour';
+
+const OPEN = 'NOT deleted AND campaign_id IS NULL AND refusal IS NULL';
+
+/** Uploads. What users see begins with the tenant; what the store tells goes by the object's key. */
+@Injectable()
+export class UploadsRepository {
+  constructor(private readonly postgres: Postgres) {}
+
+  /** Guard: the user is a member, and the company lives until the commit. Answers whether there is an upload now. */
+  async insert(upload: UploadRequest): Promise<boolean> {
+    const { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt } = upload;
+    const row = await this.postgres.one(
+      `INSERT INTO uploads (id, company_id, user_id, name, message, allow_duplicates, size, object_key, traceparent,
+                            expires_at, look_at)
+       SELECT $1, c.id, $3, $4, $5, $6::boolean, $7::bigint, $8, $9, $10::timestamptz, clock_timestamp() + $11::interval
+         FROM companies c
+        WHERE c.id = $2 AND NOT c.deleted
+          AND EXISTS (SELECT FROM living_memberships WHERE user_id = $3 AND company_id = $2)
+          FOR SHARE OF c
+       RETURNING id`,
+      [
+        ...[id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent],
+        ...[expiresAt, SHORTEST_LOOK],
+      ],
+    );
+    return row !== undefined;
+  }
+
+  /** One upload of the user's companies. */
+  find(userId: string, id: string): Promise<UploadRow | undefined> {
+    return this.postgres.one<UploadRow>(
+      `SELECT status, campaign_id, file, problem FROM uploads
+        WHERE NOT deleted AND company_id IN (SELECT company_id FROM living_memberships WHERE user_id = $1) AND id = $2`,
+      [userId, id],
+    );
+  }
+
+  /**
+   * Guard: open, no live lease. Undefined: another reads, it is decided, or there is no such upload. Waits for nobody: a
+   * reader that is committing holds the row.
+   */
+  claim(objectKey: string, holder: string): Promise<Reader | undefined> {
+    return this.postgres.one<Reader>(
+      `UPDATE uploads SET lease_until = clock_timestamp() + $2::interval, lease_holder = $3, attempts = attempts + 1
+        WHERE id = (SELECT id FROM uploads
+                     WHERE object_key = $1 AND ${OPEN} AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                       FOR UPDATE SKIP LOCKED)
+       RETURNING id, company_id, user_id, name, message, allow_duplicates, size::float8 AS size, object_key, traceparent,
+                 lease_holder, attempts`,
+      [objectKey, LEASE, holder],
+    );
+  }
+
+  /** Keeps a lease that is still the holder's. A row that is locked needs none. */
+  async renew({ id, lease_holder }: Reader): Promise<void> {
+    await this.postgres.query(
+      `UPDATE uploads SET lease_until = clock_timestamp() + $3::interval
+        WHERE id = (SELECT id FROM uploads WHERE id = $1 AND lease_holder = $2 FOR UPDATE SKIP LOCKED)`,
+      [id, lease_holder, LEASE],
+    );
+  }
+
+  /** The object is there and is being read (`true`), or it is not there. */
+  async mark({ id, lease_holder }: Reader, isThere: boolean): Promise<void> {
+    await this.postgres.query(
+      `UPDATE uploads SET received_at = CASE WHEN $3 THEN coalesce(received_at, clock_timestamp()) END,
+              updated_at = clock_timestamp()
+        WHERE id = $1 AND lease_holder = $2 AND ${OPEN} AND (received_at IS NOT NULL) <> $3`,
+      [id, lease_holder, isThere],
+    );
+  }
+
+  /** Gives a lease back. `counts`: the attempt failed by itself, and not because a store was away. */
+  async release({ id, lease_holder }: Reader, { counts }: { counts: boolean }): Promise<void> {
+    await this.postgres.query(
+      `UPDATE uploads SET lease_until = NULL, lease_holder = NULL, attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END
+        WHERE id = $1 AND lease_holder = $2`,
+      [id, lease_holder, counts],
+    );
+  }
+
+  /** The company first, as its deletion locks it first; then the upload. False: it is decided, or one of them is gone. */
+  async lock(sql: Transaction, { id, company_id }: Reader): Promise<boolean> {
+    await sql.query('SELECT FROM companies WHERE id = $1 FOR SHARE', [company_id]);
+    return (await sql.one(`SELECT 1 FROM uploads WHERE id = $1 AND ${OPEN} FOR UPDATE`, [id])) !== undefined;
+  }
+
+  /** In the transaction that inserts the campaign: accepted exactly when the campaign exists. */
+  async accept(
+    sql: Transaction,
+    id: string,
+    { campaignId, file, object }: { campaignId: string; file: FileSummary; object: StoredObject },
+  ): Promise<void> {
+    await sql.query(
+      `UPDATE uploads SET campaign_id = $2, file = $3, object_etag = $4, object_modified = $5,
+              lease_until = NULL, lease_holder = NULL, updated_at = clock_timestamp()
+        WHERE id = $1`,
+      [id, campaignId, JSON.stringify(file), object.etag, object.lastModified],
+    );
+  }
+
+  /** Guard: open. Final: a refused upload stays refused. */
+  async refuse(id: string, problem: Problem): Promise<boolean> {
+    const { file } = problem.extra ?? {};
+    const changed = await this.postgres.query(
+      `UPDATE uploads SET refusal = $2, file = $3, lease_until = NULL, lease_holder = NULL, updated_at = clock_timestamp()
+        WHERE id = $1 AND ${OPEN} RETURNING id`,
+      [id, JSON.stringify(problem.body()), file === undefined ? null : JSON.stringify(file)],
+    );
+    return changed.length > 0;
+  }
+
+  /** An upload that is not open any more. */
+  decided(objectKey: string): Promise<Decided | undefined> {
+    return this.postgres.one<Decided>(
+      `SELECT id, object_etag, object_modified FROM uploads WHERE object_key = $1 AND NOT (${OPEN})`,
+      [objectKey],
+    );
+  }
+
+  /** Guard: accepted. The campaign stays as it is. */
+  async usedTwice(id: string, problem: Problem): Promise<void> {
+    await this.postgres.query(
+      `UPDATE uploads SET reuse = $2, updated_at = clock_timestamp()
+        WHERE id = $1 AND campaign_id IS NOT NULL AND reuse IS NULL`,
+      [id, JSON.stringify(problem.body())],
+    );
+  }
+
+  /**
+   * Uploads that it is time to ask the store about, the longest due first, each for one asker. A decided one comes too, as
+   * its URL may be used again; for the last time when that is over.
+   */
+  due(limit: number): Promise<Sought[]> {
+    return this.postgres.query<Sought>(
+      `WITH due AS (
+         SELECT id, ${OPEN} AS open, expires_at < clock_timestamp() - $4::interval AS over,
+                greatest((clock_timestamp() - created_at) / 4, $2::interval) AS pause
+           FROM uploads
+          WHERE look_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
+          ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+       UPDATE uploads u
+          SET look_at = CASE WHEN due.open THEN clock_timestamp() + least(due.pause, $3::interval)
+                             WHEN NOT due.over THEN clock_timestamp() + due.pause END
+         FROM due WHERE u.id = due.id
+       RETURNING u.id, u.object_key, due.open, u.received_at IS NOT NULL AS received, due.over`,
+      [limit, SHORTEST_LOOK, LONGEST_LOOK, LATE_PUT],
+    );
+  }
+
+  /** All uploads of a company that is being deleted. Answers the keys of objects that may be there. */
+  async deleteOfCompany(sql: Transaction, companyId: string): Promise<string[]> {
+    const rows = await sql.query<{ object_key: string; decided: boolean }>(
+      `UPDATE uploads SET deleted = true, updated_at = clock_timestamp()
+        WHERE company_id = $1 AND NOT deleted
+       RETURNING object_key, campaign_id IS NOT NULL OR refusal IS NOT NULL AS decided`,
+      [companyId],
+    );
+    return rows.filter(({ decided }) => !decided).map(({ object_key }) => object_key);
+  }
+}
