@@ -49,8 +49,9 @@ export class Run {
     await this.judge(user, watch);
   }
 
-  /** What stands where, for whom the run has failed. */
+  /** Ends every process; what stands where then, and who had ended before: for whom the run has failed. */
   async state(): Promise<string> {
+    await this.town.end();
     const { rows: campaigns } = await this.town.pool.query(
       `SELECT name, status, total, published, stored, partition, lease_until > now() AS leased,
               (SELECT json_agg(json_build_array(first_sequence, published_at, attempts) ORDER BY first_sequence)
@@ -98,6 +99,8 @@ export class Run {
     const sent = letter(this.seed, nth, total);
     await this.town.wait(atMs);
     const dying = apiDies === undefined ? undefined : this.apiDies(apiDies, sent);
+    // Awaited below, where an upload that fails never comes.
+    dying?.catch(() => {});
     const receipt = await user.send(sent);
     await dying;
     this.#accepted[nth] = { ...receipt, letter: sent };
