@@ -26,7 +26,7 @@ await runOnce(
 async function list(dead: DeadLetters): Promise<number> {
   const { letters, total } = await dead.list();
   if (total === 0) return said('There is no dead letter');
-  const rows = letters.map(row);
+  const rows = letters.map((letter) => row(letter).map((cell) => cell.replaceAll('\n', ' ')));
   const head = ['N', 'reason', 'campaign', 'published', 'bytes', 'detail'];
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((cells) => cells[at]?.length ?? 0)));
   for (const cells of [head, ...rows])

@@ -11,7 +11,7 @@ await runOnce(
   async (app, stop) => {
     const { published, failed, healed, swept } = await app.get(DispatchCampaigns).pass(stop);
     const also = [
-      healed > 0 ? `, ${healed} numbers were late and went out again` : '',
+      healed > 0 ? `, ${healed} numbers were late and went back to the outbox` : '',
       swept > 0 ? `, ${swept} stopped campaigns gone over` : '',
     ];
     process.stdout.write(`${published} campaigns published, ${failed} still owed${also.join('')}\n`);

@@ -1,4 +1,4 @@
-import { type MessageDocument, messageRange } from '@disparo/contract';
+import { type MessageDocument, messageId, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { Mongo } from '../platform/mongo.js';
 import { Postgres } from '../platform/postgres.js';
@@ -43,6 +43,7 @@ interface CampaignRow {
 
 interface ChunkRow {
   first_sequence: number;
+  size: number;
   phone_numbers: string;
   stored: boolean;
 }
@@ -60,8 +61,8 @@ const CHUNKS_AT_A_TIME = 20;
 const SEQUENCES_SHOWN = 5;
 
 /**
- * Compares the ledger with the documents, number by number. The ledger is read first and the store after it, so that a
- * consumer at work makes no difference. Holds a few chunks at a time.
+ * Compares the ledger with the documents, number by number. Of each few chunks the ledger is read first and the store after
+ * it, so that a consumer at work makes no difference.
  */
 @Injectable()
 export class CheckLedger {
@@ -91,25 +92,31 @@ export class CheckLedger {
       difference[kind]++;
       if (difference.sequences.length < SEQUENCES_SHOWN) difference.sequences.push(sequence);
     };
-    const messages = (await this.documents(campaign.id))[Symbol.asyncIterator]();
-    const next = async (): Promise<StoredMessage | undefined> => {
-      const { value, done } = await messages.next();
-      if (!done) check.messages++;
-      return done ? undefined : value;
-    };
-    let message = await next();
-    for await (const { sequence, phoneNumber, stored } of this.numbers(campaign.id)) {
-      for (; message && message.sequence < sequence; message = await next()) note('unknown', message.sequence);
-      if (message?.sequence !== sequence) {
-        if (stored) note('missing', sequence);
-        continue;
+    let compared = 0;
+    for await (const chunks of this.pages(campaign.id)) {
+      const last = chunks.at(-1);
+      const end = last ? last.first_sequence + last.size - 1 : compared;
+      const documents = await this.documents(campaign.id, compared, end);
+      check.messages += documents.size;
+      for (const { sequence, phoneNumber, stored } of numbersOf(chunks)) {
+        const message = documents.get(sequence);
+        documents.delete(sequence);
+        if (!message) {
+          if (stored) note('missing', sequence);
+          continue;
+        }
+        if (message.phone_number !== phoneNumber) note('different', sequence);
+        if (message.deleted !== campaign.deleted) note('wronglyMarked', sequence);
+        if (!stored) check.ahead++;
       }
-      if (message.phone_number !== phoneNumber) note('different', sequence);
-      if (message.deleted !== campaign.deleted) note('wronglyMarked', sequence);
-      if (!stored) check.ahead++;
-      message = await next();
+      for (const sequence of documents.keys()) note('unknown', sequence);
+      compared = end;
     }
-    for (; message; message = await next()) note('unknown', message.sequence);
+    const beyond = await this.documents(campaign.id, compared);
+    check.messages += beyond.size;
+    for (const sequence of beyond.keys()) note('unknown', sequence);
+    if (difference.wronglyMarked > 0 && (await this.isDeleted(campaign.id)) !== campaign.deleted)
+      difference.wronglyMarked = 0;
     const { counters, missing, different, unknown, wronglyMarked } = difference;
     if (counters.length + missing + different + unknown + wronglyMarked > 0) check.differences.push(difference);
   }
@@ -135,29 +142,38 @@ export class CheckLedger {
     }
   }
 
-  /** In the order of their sequence. */
-  private async *numbers(campaignId: string): AsyncGenerator<LedgerNumber> {
+  /** Some chunks at a time, in the order of their sequence. */
+  private async *pages(campaignId: string): AsyncGenerator<ChunkRow[]> {
     for (let after = 0; ; ) {
       const chunks = await this.postgres.query<ChunkRow>(
-        `SELECT first_sequence, phone_numbers, stored_at IS NOT NULL AS stored FROM campaign_chunks
+        `SELECT first_sequence, size, phone_numbers, stored_at IS NOT NULL AS stored FROM campaign_chunks
           WHERE campaign_id = $1 AND first_sequence > $2 ORDER BY first_sequence LIMIT $3`,
         [campaignId, after, CHUNKS_AT_A_TIME],
       );
-      for (const { first_sequence, phone_numbers, stored } of chunks)
-        for (const [index, phoneNumber] of phone_numbers.split('\n').entries())
-          yield { sequence: first_sequence + index, phoneNumber, stored };
       const last = chunks.at(-1);
       if (!last) return;
+      yield chunks;
       after = last.first_sequence;
     }
   }
 
-  private async documents(campaignId: string): Promise<AsyncIterable<StoredMessage>> {
+  /** By their sequence, those after one and up to another. */
+  private async documents(campaignId: string, after: number, upTo?: number): Promise<Map<number, StoredMessage>> {
     const messages = await this.mongo.messages();
-    return messages
-      .find({ _id: messageRange(campaignId) })
+    const { $gt, $lt } = messageRange(campaignId, after);
+    const found = await messages
+      .find({ _id: upTo === undefined ? { $gt, $lt } : { $gt, $lte: messageId(campaignId, upTo) } })
       .project<StoredMessage>({ _id: 0, sequence: 1, phone_number: 1, deleted: 1 })
-      .sort({ _id: 1 });
+      .sort({ _id: 1 })
+      .toArray();
+    return new Map(found.map((message) => [message.sequence, message]));
+  }
+
+  private async isDeleted(campaignId: string): Promise<boolean> {
+    const row = await this.postgres.one<{ deleted: boolean }>('SELECT deleted FROM campaigns WHERE id = $1', [
+      campaignId,
+    ]);
+    return row?.deleted ?? false;
   }
 
   /** Campaigns that have documents and that the ledger does not know, with how many. From one to the next by `_id`. */
@@ -181,6 +197,12 @@ export class CheckLedger {
 
 function nothing(campaignId: string): Difference {
   return { campaignId, counters: [], missing: 0, different: 0, unknown: 0, wronglyMarked: 0, sequences: [] };
+}
+
+function* numbersOf(chunks: ChunkRow[]): Generator<LedgerNumber> {
+  for (const { first_sequence, phone_numbers, stored } of chunks)
+    for (const [index, phoneNumber] of phone_numbers.split('\n').entries())
+      yield { sequence: first_sequence + index, phoneNumber, stored };
 }
 
 function wrongCounters(row: CampaignRow): string[] {

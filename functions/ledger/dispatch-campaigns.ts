@@ -39,15 +39,12 @@ export class DispatchCampaigns {
     pass.healed = await this.orNone('healing', () => this.healing.heal());
     // Beside the publishing, which may take all the time that a function has.
     const sweeping = this.orNone('sweeping', () => this.sweeping.sweep(stop));
-    const tried: string[] = [];
-    while (!stop.aborted) {
-      const claim = await this.ledger.claim({ except: tried });
-      if (!claim) break;
-      tried.push(claim.id);
-      const outcome = await this.publishing.publish(claim, stop);
-      pass[outcome === 'all' ? 'published' : 'failed']++;
+    try {
+      await this.publishOwed(pass, stop);
+    } finally {
+      // Also when PostgreSQL went: whoever called is to find nothing under way any more.
+      pass.swept = await sweeping;
     }
-    pass.swept = await sweeping;
     await this.ledger.dropOldKeys();
     if (Object.values(pass).some((count) => count > 0)) this.log.info({ ...pass }, 'dispatched');
     return pass;
@@ -58,6 +55,17 @@ export class DispatchCampaigns {
     while (!stop.aborted) {
       await this.pass(stop).catch((error: unknown) => this.log.error({ err: error }, 'a dispatch pass failed'));
       await delay(intervalMs, undefined, { signal: stop }).catch(() => undefined);
+    }
+  }
+
+  private async publishOwed(pass: Pass, stop: AbortSignal): Promise<void> {
+    const tried: string[] = [];
+    while (!stop.aborted) {
+      const claim = await this.ledger.claim({ except: tried });
+      if (!claim) return;
+      tried.push(claim.id);
+      const outcome = await this.publishing.publish(claim, stop);
+      pass[outcome === 'all' ? 'published' : 'failed']++;
     }
   }
 

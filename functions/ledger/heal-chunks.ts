@@ -36,7 +36,7 @@ export class HealChunks {
       if (partition >= queuePartitions) continue;
       const ready = await this.broker.ready(partition);
       const back = await this.healing.heal(partition, healAfterS, ready === 0);
-      if (back > 0) this.log.warn({ partition, ready, numbers: back }, 'late and not in the store: published again');
+      if (back > 0) this.log.warn({ partition, ready, numbers: back }, 'late and not in the store: back to the outbox');
       numbers += back;
     }
     this.healed.inc(numbers);

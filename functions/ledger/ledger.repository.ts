@@ -138,15 +138,15 @@ export class LedgerRepository {
     );
   }
 
-  /** R5: what is owed, read after the epoch, in order; nothing once the campaign stands still or has a later epoch. */
+  /** R5: what is owed, read after the epoch, in order; nothing once the campaign stands still, has a later epoch or another publisher. */
   outbox(claim: Claim, limit: number): Promise<{ first_sequence: number; phone_numbers: string }[]> {
     return this.postgres.query(
       `SELECT k.first_sequence, k.phone_numbers
          FROM campaign_chunks k JOIN campaigns c ON c.id = k.campaign_id
         WHERE k.campaign_id = $1 AND k.published_at IS NULL AND k.stored_at IS NULL
-          AND c.epoch = $2 AND NOT c.deleted AND c.paused_at IS NULL AND c.cancelled_at IS NULL
+          AND c.epoch = $2 AND c.lease_holder = $4 AND NOT c.deleted AND c.paused_at IS NULL AND c.cancelled_at IS NULL
         ORDER BY k.first_sequence LIMIT $3`,
-      [claim.id, claim.epoch, limit],
+      [claim.id, claim.epoch, limit, claim.lease_holder],
     );
   }
 

@@ -24,7 +24,8 @@ export class SweepCampaigns {
     for (const campaign of await this.healing.toSweep(CAMPAIGNS_A_PASS)) {
       if (stop.aborted) break;
       if (campaign.deleted) await this.mark(campaign.id);
-      else await this.record(campaign);
+      else await this.record(campaign, stop);
+      if (stop.aborted) break;
       await this.healing.swept(campaign);
       campaigns++;
     }
@@ -38,12 +39,16 @@ export class SweepCampaigns {
   }
 
   /** A chunk counts when all of it is there: a part of one was written by a consumer that died, and stays uncounted. */
-  private async record({ id }: StoppedCampaign): Promise<void> {
-    const whole: number[] = [];
-    for (const chunk of await this.healing.unstored(id))
-      if ((await this.store.countOf(id, chunk)) === chunk.size) whole.push(chunk.first_sequence);
-    if (whole.length === 0) return;
-    await this.healing.record(id, whole);
-    this.log.info({ campaign_id: id, chunks: whole.length }, 'recorded what was stored of a cancelled campaign');
+  private async record({ id }: StoppedCampaign, stop: AbortSignal): Promise<void> {
+    let recorded = 0;
+    for (const chunk of await this.healing.unstored(id)) {
+      if (stop.aborted) break;
+      if ((await this.store.countOf(id, chunk)) < chunk.size) continue;
+      // At once, so that one who is stopped in the middle has got on.
+      await this.healing.record(id, [chunk.first_sequence]);
+      recorded++;
+    }
+    if (recorded > 0)
+      this.log.info({ campaign_id: id, chunks: recorded }, 'recorded what was stored of a cancelled campaign');
   }
 }

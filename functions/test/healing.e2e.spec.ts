@@ -127,7 +127,9 @@ describe('what was lost comes back by itself', () => {
     await channel.purgeQueue(queue());
     expect(await dispatch()).toBe('0 campaigns published, 0 still owed\n');
     await age(id);
-    expect(await dispatch()).toBe('1 campaigns published, 0 still owed, 6 numbers were late and went out again\n');
+    expect(await dispatch()).toBe(
+      '1 campaigns published, 0 still owed, 6 numbers were late and went back to the outbox\n',
+    );
     expect(await campaign(stage, ana, id)).toMatchObject({ status: 'enfileirado', published: 6 });
     expect(await attempts(id)).toEqual([1, 1, 1, 1, 1, 1]);
     consumer = new ConsumerProcess(stage);
@@ -273,6 +275,14 @@ describe('npm run ledger -- check', () => {
         '1 campaigns, 6 messages: 1 with a difference\n',
     ]);
     await messages.deleteMany({});
+  });
+
+  test('a consumer at work makes no difference', async () => {
+    const { id } = await accepted(stage, ana, company, someNumbers(20_000));
+    consumer = new ConsumerProcess(stage, { PREFETCH: '1' });
+    await stage.until(async () => (await campaign(stage, ana, id)).stored > 0, 'the drain has begun');
+    const [code, output] = await check(id);
+    expect([code, output]).toEqual([0, expect.stringContaining('no difference')]);
   });
 
   test('a campaign under way makes no difference, a stranger does, and what is unknown is refused', async () => {

@@ -279,6 +279,18 @@ describe('publishing', () => {
     expect((await ledger.claim({ id }))?.id).toBe(id);
   });
 
+  test('a publisher that was overtaken finds nothing owed any more, and its stamp and release leave the lease alone', async () => {
+    const id = await accepted();
+    const overtaken = await claimed(id);
+    await watch.query("UPDATE campaigns SET lease_until = clock_timestamp() - interval '1 ms' WHERE id = $1", [id]);
+    const successor = await claimed(id);
+    expect([await owed(overtaken), await owed(successor)]).toEqual([[], [1, 3, 5]]);
+    await ledger.stamp(overtaken, [1]);
+    await ledger.release(overtaken);
+    expect(await ledger.claim({ id })).toBeUndefined();
+    expect(await owed(successor)).toEqual([3, 5]);
+  });
+
   test('a late stamp does not give a released lease back', async () => {
     const id = await accepted();
     const claim = await claimed(id);
