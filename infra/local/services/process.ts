@@ -1,5 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Whom a process runs as; undefined is whoever we are. */
@@ -24,26 +36,42 @@ export async function run(
   args: string[],
   options: Options & { timeoutMs: number },
 ): Promise<{ code: number; output: string }> {
-  const child = spawn(command, args, { ...common(options), stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  child.stdout.on('data', (data) => (output += data));
-  child.stderr.on('data', (data) => (output += data));
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill('SIGKILL');
-  }, options.timeoutMs);
+  const output = openNameless();
   try {
-    return await new Promise((resolve) => {
-      child.on('error', (error) => resolve({ code: 127, output: error.message }));
-      // `exit`, not `close`: a daemon that the command leaves behind may hold the pipes open.
-      child.on('exit', (code) => setImmediate(() => resolve({ code: late ? 124 : (code ?? 1), output })));
+    const child = spawn(command, args, { ...common(options), stdio: ['ignore', output, output] });
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+    }, options.timeoutMs);
+    const ended = await new Promise<{ code: number; failure?: string }>((resolve) => {
+      child.on('error', (error) => resolve({ code: 127, failure: error.message }));
+      child.on('exit', (code) => resolve({ code: late ? 124 : (code ?? 1) }));
     });
-  } finally {
     clearTimeout(timer);
-    child.stdout.destroy();
-    child.stderr.destroy();
+    return { code: ended.code, output: ended.failure ?? readWhole(output) };
+  } finally {
+    closeSync(output);
   }
+}
+
+/**
+ * A file without a name takes the output, not a pipe: when a command has ended, all it wrote can be read from a file,
+ * while a pipe may still hold some, and ends only with the last daemon that the command has left behind.
+ */
+function openNameless(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'disparo-'));
+  try {
+    return openSync(join(folder, 'output'), 'wx+');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function readWhole(file: number): string {
+  const bytes = Buffer.alloc(fstatSync(file).size);
+  readSync(file, bytes, 0, bytes.length, 0);
+  return bytes.toString('utf8');
 }
 
 /** Starts a service that outlives this command: a session of its own, none of our streams. `exited` settles with its code. */
