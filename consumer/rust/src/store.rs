@@ -1,15 +1,21 @@
-//! Step 4: one document a number, unordered, in one insert.
+//! Step 4: one document a number, in unordered inserts.
 
 use crate::connect::{Mongo, in_time};
 use crate::decode::ChunkDelivery;
 use crate::failure::Failure;
 use crate::messages::{message, write_concern};
+use futures_util::future::{FutureExt, ready};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use mongodb::bson::DateTime;
 use mongodb::error::{Error, ErrorKind, InsertManyError};
 use std::collections::BTreeSet;
 
 const DUPLICATE_KEY: i32 = 11_000;
 const REFUSED_BY_VALIDATOR: i32 = 121;
+/// Documents of one insert, at most.
+const INSERT_DOCUMENTS: usize = 1_000;
+/// Inserts at a time: while MongoDB has some, the next is made and sent.
+const INSERTS_AT_A_TIME: usize = 4;
 
 /// What became of the documents of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,30 +28,44 @@ pub struct Written {
     pub refused: BTreeSet<usize>,
 }
 
-/// Step 4. Fails when it is not certain that the documents survive.
+impl Written {
+    fn and(mut self, mut more: Self) -> Self {
+        self.refused.append(&mut more.refused);
+        Self { stored: self.stored + more.stored, repeated: self.repeated + more.repeated, refused: self.refused }
+    }
+}
+
+/// One number of a chunk, by its place.
+type Place<'a> = (ChunkDelivery<'a>, usize);
+
+/// Step 4. Fails when it is not certain that all documents survive.
 pub async fn store(mongo: &Mongo, owed: &[ChunkDelivery<'_>]) -> Result<Written, Failure> {
     let now = DateTime::now();
-    let documents: Vec<_> = owed
-        .iter()
-        .flat_map(|it| (0..it.chunk.phone_numbers.len()).map(move |index| message(it.chunk, index, now)))
-        .collect();
-    let insert = in_time(async {
-        let messages = mongo.messages().await?;
-        Ok(messages.insert_many(&documents).ordered(false).write_concern(write_concern()).await?)
-    });
-    match insert.await {
+    let places = places_of(owed);
+    let inserts: Vec<_> = places.chunks(INSERT_DOCUMENTS).map(|part| insert(mongo, part, now).boxed()).collect();
+    let inserted = stream::iter(inserts).buffer_unordered(INSERTS_AT_A_TIME);
+    in_time(inserted.try_fold(Written::default(), |sum, part| ready(Ok(sum.and(part))))).await
+}
+
+fn places_of<'a>(owed: &[ChunkDelivery<'a>]) -> Vec<Place<'a>> {
+    owed.iter().flat_map(|it| (0..it.chunk.phone_numbers.len()).map(|index| (*it, index))).collect()
+}
+
+async fn insert(mongo: &Mongo, places: &[Place<'_>], now: DateTime) -> Result<Written, Failure> {
+    let documents: Vec<_> = places.iter().map(|(it, index)| message(it.chunk, *index, now)).collect();
+    let messages = mongo.messages().await?;
+    match messages.insert_many(&documents).ordered(false).write_concern(write_concern()).await {
         Ok(_) => Ok(Written { stored: documents.len(), ..Written::default() }),
-        Err(Failure::Mongo(error)) => written_all_the_same(error, owed, documents.len()),
-        Err(failure) => Err(failure),
+        Err(error) => written_all_the_same(error, places),
     }
 }
 
 /// Duplicates are stored, and a refusal concerns its chunk alone; whatever else was wrong fails the attempt.
-fn written_all_the_same(error: Error, owed: &[ChunkDelivery<'_>], documents: usize) -> Result<Written, Failure> {
+fn written_all_the_same(error: Error, places: &[Place<'_>]) -> Result<Written, Failure> {
     let written = match error.kind.as_ref() {
         ErrorKind::InsertMany(InsertManyError { write_errors: Some(errors), write_concern_error: None, .. }) => {
             let errors: Vec<_> = errors.iter().map(|error| (error.code, error.index)).collect();
-            tally(&errors, owed, documents)
+            tally(&errors, places)
         }
         _ => None,
     };
@@ -53,17 +73,16 @@ fn written_all_the_same(error: Error, owed: &[ChunkDelivery<'_>], documents: usi
 }
 
 /// What a list of write errors (code, index of the document) says. None when one of them is of another code.
-fn tally(errors: &[(i32, usize)], owed: &[ChunkDelivery<'_>], documents: usize) -> Option<Written> {
+fn tally(errors: &[(i32, usize)], places: &[Place<'_>]) -> Option<Written> {
     let repeated = errors.iter().filter(|(code, _)| *code == DUPLICATE_KEY).count();
     let refused: Vec<usize> = errors.iter().filter(|it| it.0 == REFUSED_BY_VALIDATOR).map(|it| it.1).collect();
     if errors.is_empty() || repeated + refused.len() < errors.len() {
         return None;
     }
-    let owners: Vec<usize> = owed.iter().flat_map(|it| it.chunk.phone_numbers.iter().map(|_| it.at)).collect();
     Some(Written {
-        stored: documents.saturating_sub(errors.len()),
+        stored: places.len().saturating_sub(errors.len()),
         repeated,
-        refused: refused.into_iter().filter_map(|index| owners.get(index).copied()).collect(),
+        refused: refused.into_iter().filter_map(|index| places.get(index).map(|(it, _)| it.at)).collect(),
     })
 }
 
@@ -85,8 +104,8 @@ mod tests {
     #[test]
     fn duplicates_are_stored_a_refusal_concerns_its_chunk_and_anything_else_fails() {
         let (two, three) = (chunk(2), chunk(3));
-        let owed = [ChunkDelivery { at: 4, chunk: &two }, ChunkDelivery { at: 7, chunk: &three }];
-        let written = |errors: &[(i32, usize)]| tally(errors, &owed, 5);
+        let places = places_of(&[ChunkDelivery { at: 4, chunk: &two }, ChunkDelivery { at: 7, chunk: &three }]);
+        let written = |errors: &[(i32, usize)]| tally(errors, &places);
         let of = |stored, repeated, refused: &[usize]| {
             Some(Written { stored, repeated, refused: refused.iter().copied().collect() })
         };

@@ -16,30 +16,52 @@ export interface Written {
 const DUPLICATE_KEY = 11_000;
 const REFUSED_BY_VALIDATOR = 121;
 
-/** Step 4. One document a number, in one unordered insert. Throws when it is not certain that they survive. */
+/** Documents of one insert, at most. */
+const INSERT_DOCUMENTS = 1_000;
+/** Inserts at a time: while MongoDB has some, the next is made and sent. */
+const INSERTS_AT_A_TIME = 4;
+
+/** One number of a chunk, by its place. */
+interface Place {
+  at: ChunkDelivery;
+  index: number;
+}
+
+/** Step 4. One document a number, in unordered inserts. Throws when it is not certain that all survive, and no insert is under way any more. */
 export async function store(
   messages: Collection<MessageDocument>,
   owed: readonly ChunkDelivery[],
   identifiers: Identifiers,
   now = new Date(),
 ): Promise<Written> {
-  const documents = owed.flatMap(({ chunk }) =>
-    chunk.phone_numbers.map((phone_number, index): MessageDocument => {
-      const sequence = chunk.first_sequence + index;
-      return {
-        _id: messageId(chunk.campaign_id, sequence),
-        identifier: identifiers.take(),
-        phone_number,
-        message: chunk.message,
-        campaign_id: chunk.campaign_id,
-        company_id: chunk.company_id,
-        sequence,
-        created_at: now,
-        updated_at: now,
-        deleted: false,
-      };
-    }),
-  );
+  const parts = partsOf(owed);
+  const written = { stored: 0, repeated: 0, refused: new Set<ChunkDelivery>() };
+  const insertParts = async () => {
+    // Shared: each takes the next part. A failure ends the parts for all.
+    for (const part of parts) {
+      const { stored, repeated, refused } = await insert(messages, part, identifiers, now);
+      written.stored += stored;
+      written.repeated += repeated;
+      for (const at of refused) written.refused.add(at);
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: INSERTS_AT_A_TIME }, insertParts));
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
+  return written;
+}
+
+function* partsOf(owed: readonly ChunkDelivery[]): Generator<Place[]> {
+  const places = owed.flatMap((at) => at.chunk.phone_numbers.map((_, index) => ({ at, index })));
+  for (let from = 0; from < places.length; from += INSERT_DOCUMENTS) yield places.slice(from, from + INSERT_DOCUMENTS);
+}
+
+async function insert(
+  messages: Collection<MessageDocument>,
+  places: readonly Place[],
+  identifiers: Identifiers,
+  now: Date,
+): Promise<Written> {
+  const documents = places.map((place) => documentOf(place, identifiers, now));
   try {
     const { insertedCount } = await messages.insertMany(documents, {
       ordered: false,
@@ -47,21 +69,36 @@ export async function store(
     });
     return { stored: insertedCount, repeated: 0, refused: new Set() };
   } catch (error) {
-    return writtenAllTheSame(error, owed);
+    return writtenAllTheSame(error, places);
   }
 }
 
+function documentOf({ at: { chunk }, index }: Place, identifiers: Identifiers, now: Date): MessageDocument {
+  const sequence = chunk.first_sequence + index;
+  return {
+    _id: messageId(chunk.campaign_id, sequence),
+    identifier: identifiers.take(),
+    phone_number: chunk.phone_numbers[index] as string,
+    message: chunk.message,
+    campaign_id: chunk.campaign_id,
+    company_id: chunk.company_id,
+    sequence,
+    created_at: now,
+    updated_at: now,
+    deleted: false,
+  };
+}
+
 /** Duplicates are stored, and a refusal concerns its chunk alone; whatever else was wrong is thrown again. */
-function writtenAllTheSame(error: unknown, owed: readonly ChunkDelivery[]): Written {
+function writtenAllTheSame(error: unknown, places: readonly Place[]): Written {
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError()) throw error;
   const failures = [error.writeErrors].flat();
   const repeated = failures.filter(({ code }) => code === DUPLICATE_KEY);
   const refused = failures.filter(({ code }) => code === REFUSED_BY_VALIDATOR);
   if (failures.length === 0 || repeated.length + refused.length < failures.length) throw error;
-  const owners = owed.flatMap((at) => at.chunk.phone_numbers.map(() => at));
   return {
     stored: error.insertedCount,
     repeated: repeated.length,
-    refused: new Set(refused.flatMap(({ index }) => owners[index] ?? [])),
+    refused: new Set(refused.flatMap(({ index }) => places[index]?.at ?? [])),
   };
 }

@@ -12,8 +12,8 @@ import (
 	"disparo/consumer/internal/cuid2"
 )
 
-// maxCommandBytes keeps a command below the 16 MiB that the server takes for one. 10,000 numbers with a usual text are
-// 3 MB; only long texts make a second insert.
+// maxCommandBytes keeps a command below the 16 MiB that the server takes for one. An insert with a usual text is
+// less than 1 MB; only long texts make a second one.
 const maxCommandBytes = 15 << 20
 
 // documentBytes is what a document takes beside its texts, at most.
@@ -32,7 +32,8 @@ type encoder struct {
 	size int
 }
 
-func newEncoder(chunk *contract.Chunk, now time.Time) *encoder {
+// newEncoder has room for a number of documents.
+func newEncoder(chunk *contract.Chunk, now time.Time, documents int) *encoder {
 	milliseconds := now.UnixMilli()
 	middle := bsoncore.AppendStringElement(nil, "message", chunk.Message)
 	middle = bsoncore.AppendStringElement(middle, "campaign_id", chunk.CampaignID)
@@ -45,7 +46,7 @@ func newEncoder(chunk *contract.Chunk, now time.Time) *encoder {
 		idPrefix: chunk.CampaignID + ":",
 		middle:   middle,
 		end:      end,
-		room:     make([]byte, 0, size*len(chunk.PhoneNumbers)),
+		room:     make([]byte, 0, size*documents),
 		size:     size,
 	}
 }

@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-
-	"disparo/consumer/internal/contract"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	duplicateKey       = 11_000
 	refusedByValidator = 121
+	// insertDocuments is how many documents one insert has at most.
+	insertDocuments = 1_000
+	// insertsAtATime: while MongoDB has some, the next is made and sent.
+	insertsAtATime = 4
 )
 
 // Written is what became of the documents of a batch.
@@ -28,27 +33,66 @@ type Written struct {
 	refused map[*Delivery]bool
 }
 
-// store is step 4. One document a number, in one unordered insert. An error when it is not certain that they survive.
+// place is one number of a chunk.
+type place struct {
+	at    *Delivery
+	index int
+}
+
+// store is step 4. One document a number, in unordered inserts. An error when it is not certain that all survive; no insert
+// is under way any more then.
 func store(ctx context.Context, database *mongo.Database, owed []*Delivery, now time.Time) (Written, error) {
-	documents := encodeAll(owed, now)
 	written := Written{refused: map[*Delivery]bool{}}
-	for offset := 0; offset < len(documents); {
-		command, count := insertCommand(documents[offset:])
-		reply := database.RunCommand(ctx, command)
-		raw, err := reply.Raw()
+	var mutex sync.Mutex
+	inserts, ctx := errgroup.WithContext(ctx)
+	inserts.SetLimit(insertsAtATime)
+	for part := range slices.Chunk(placesOf(owed), insertDocuments) {
+		inserts.Go(func() error {
+			defer exitOnPanic()
+			some, err := insert(ctx, database, part, now)
+			mutex.Lock()
+			defer mutex.Unlock()
+			written.stored += some.stored
+			written.repeated += some.repeated
+			maps.Copy(written.refused, some.refused)
+			return err
+		})
+	}
+	if err := inserts.Wait(); err != nil {
+		return Written{}, err
+	}
+	return written, nil
+}
+
+func placesOf(owed []*Delivery) (places []place) {
+	for _, at := range owed {
+		for index := range at.chunk.PhoneNumbers {
+			places = append(places, place{at, index})
+		}
+	}
+	return places
+}
+
+// insert writes the documents of some numbers, in one insert where the server takes them in one.
+func insert(ctx context.Context, database *mongo.Database, places []place, now time.Time) (Written, error) {
+	documents := encode(places, now)
+	written := Written{refused: map[*Delivery]bool{}}
+	for len(documents) > 0 {
+		command, count := insertCommand(documents)
+		raw, err := database.RunCommand(ctx, command).Raw()
 		if err == nil {
 			written.stored += inserted(raw)
-		} else if err := written.add(err, owed, offset); err != nil {
+		} else if err := written.add(err, places); err != nil {
 			return Written{}, err
 		}
-		offset += count
+		documents, places = documents[count:], places[count:]
 	}
 	return written, nil
 }
 
 // add takes up the errors of an insert: duplicates are stored, and a refusal concerns its chunk alone. Whatever else was
 // wrong is answered, without the text of the server: it may hold a document.
-func (w *Written) add(err error, owed []*Delivery, offset int) error {
+func (w *Written) add(err error, places []place) error {
 	var failed mongo.WriteException
 	if !errors.As(err, &failed) {
 		return err
@@ -64,7 +108,7 @@ func (w *Written) add(err error, owed []*Delivery, offset int) error {
 		case duplicateKey:
 			w.repeated++
 		case refusedByValidator:
-			w.refused[ownerOf(owed, offset+failure.Index)] = true
+			w.refused[places[failure.Index].at] = true
 		default:
 			return fmt.Errorf("write error %d", failure.Code)
 		}
@@ -83,47 +127,25 @@ func (w Written) accepted(owed []*Delivery) (accepted []*Delivery) {
 	return accepted
 }
 
-// ownerOf is the delivery whose chunk brings the number at this place of the batch.
-func ownerOf(owed []*Delivery, index int) *Delivery {
-	for _, at := range owed {
-		if index < len(at.chunk.PhoneNumbers) {
-			return at
-		}
-		index -= len(at.chunk.PhoneNumbers)
-	}
-	panic("a write error of a document that was not sent")
-}
-
 func inserted(reply bson.Raw) int {
 	n, _ := reply.Lookup("n").AsInt64OK()
 	return int(n)
 }
 
-// encodeAll makes the documents of the chunks, in order; the chunks side by side, as identifiers are what costs most.
-func encodeAll(owed []*Delivery, now time.Time) [][]byte {
-	total := 0
-	for _, at := range owed {
-		total += len(at.chunk.PhoneNumbers)
+// encode makes the documents of some numbers, in order.
+func encode(places []place, now time.Time) [][]byte {
+	documents := make([][]byte, 0, len(places))
+	for len(places) > 0 {
+		at := places[0].at
+		count := 1
+		for count < len(places) && places[count].at == at {
+			count++
+		}
+		encoder := newEncoder(at.chunk, now, count)
+		for _, place := range places[:count] {
+			documents = append(documents, encoder.document(at.chunk.FirstSequence+int32(place.index), at.chunk.PhoneNumbers[place.index]))
+		}
+		places = places[count:]
 	}
-	documents := make([][]byte, total)
-	var encoding sync.WaitGroup
-	rest := documents
-	for _, at := range owed {
-		part := rest[:len(at.chunk.PhoneNumbers)]
-		rest = rest[len(part):]
-		encoding.Go(func() {
-			defer exitOnPanic()
-			encode(at.chunk, now, part)
-		})
-	}
-	encoding.Wait()
 	return documents
-}
-
-// encode fills in the documents of a chunk.
-func encode(chunk *contract.Chunk, now time.Time, documents [][]byte) {
-	encoder := newEncoder(chunk, now)
-	for i := range documents {
-		documents[i] = encoder.document(chunk.FirstSequence+int32(i), chunk.PhoneNumbers[i])
-	}
 }

@@ -30,7 +30,7 @@ func chunksOf(t *testing.T, bodies ...string) []*Delivery {
 
 func TestADocumentHasItsFieldsInOrderAndOfTheirTypes(t *testing.T) {
 	now := time.UnixMilli(1_764_000_000_123)
-	documents := encodeAll(chunksOf(t, bodyOf("c123", 41, 1), bodyOf("c123", 999_995_000, 5_000)), now)
+	documents := encode(placesOf(chunksOf(t, bodyOf("c123", 41, 1), bodyOf("c123", 999_995_000, 5_000))), now)
 	if len(documents) != 5_001 {
 		t.Fatal(len(documents))
 	}
@@ -64,7 +64,7 @@ func TestADocumentHasItsFieldsInOrderAndOfTheirTypes(t *testing.T) {
 func TestALongTextMakesSeveralInsertsThatTheServerTakes(t *testing.T) {
 	text := strings.Repeat(`😀`, 1_600)
 	long := strings.Replace(bodyOf("c123", 1, 5_000), `"oi"`, `"`+text+`"`, 1)
-	documents := encodeAll(chunksOf(t, long), time.Now())
+	documents := encode(placesOf(chunksOf(t, long)), time.Now())
 	var sizes []int
 	for offset := 0; offset < len(documents); {
 		command, count := insertCommand(documents[offset:])
@@ -83,7 +83,7 @@ func TestALongTextMakesSeveralInsertsThatTheServerTakes(t *testing.T) {
 }
 
 func TestAnInsertSaysWhatItWants(t *testing.T) {
-	command, count := insertCommand(encodeAll(chunksOf(t, bodyOf("c123", 1, 10)), time.Now()))
+	command, count := insertCommand(encode(placesOf(chunksOf(t, bodyOf("c123", 1, 10))), time.Now()))
 	concern := command.Lookup("writeConcern").Document().String()
 	if count != 10 || command.Lookup("insert").StringValue() != "messages" || command.Lookup("ordered").Boolean() ||
 		concern != `{"w": "majority","j": true}` {
@@ -124,7 +124,7 @@ func TestOnlyDuplicatesAndRefusalsAreGoneOverInAnInsert(t *testing.T) {
 		{"a connection", errors.New("connection reset"), 0, Written{}, "connection reset"},
 	} {
 		written := Written{refused: map[*Delivery]bool{}}
-		err := written.add(c.err, owed, c.offset)
+		err := written.add(c.err, placesOf(owed)[c.offset:])
 		if c.fails != "" {
 			if err == nil || err.Error() != c.fails {
 				t.Errorf("%s: %v", c.name, err)
@@ -146,8 +146,9 @@ func TestAChunkThatWasRefusedIsNotRecorded(t *testing.T) {
 func BenchmarkEncode(b *testing.B) {
 	delivery := deliveryOf(bodyOf("c123", 1, 5_000))
 	chunks, _ := decode([]*Delivery{delivery})
+	places := placesOf(chunks)
 	for b.Loop() {
-		encodeAll(chunks, time.Now())
+		encode(places, time.Now())
 	}
 }
 
