@@ -53,6 +53,34 @@ prove('a consumer that is killed', [
     },
   },
   {
+    name: 'has acknowledged nothing while the batch before cannot be recorded',
+    why: 'An acknowledgement is one of all before it: chunks that the ledger still owes would be gone from the queue.',
+    async run(room) {
+      const stage = await room.stage();
+      // The first fills a batch: what comes behind is another one.
+      const [held, behind] = [await stage.campaign(10_000, 5_000), await stage.campaign(1_000, 500)];
+      const holder = await stage.pool.connect();
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [held.id]);
+      await stage.publish([...held.chunks, ...behind.chunks]);
+      const consumer = stage.start();
+      await untilAtLeast(11_000, () => stage.count());
+      // Not to wait for something, but for what must not happen.
+      await delay(300);
+      expect((await stage.ledger(behind.id)).stored).toBe(0);
+      await consumer.kill();
+      await until(async () => expect(await stage.ready()).toBe(4));
+      await holder.query('ROLLBACK');
+      holder.release();
+      stage.start();
+      for (const [{ id }, total] of [[held, 10_000] as const, [behind, 1_000] as const]) {
+        await stage.untilStatus(id, 'enviado');
+        expect(await stage.storedNumbers(id)).toEqual(allNumbers(total));
+      }
+      expect(await stage.count()).toBe(11_000);
+    },
+  },
+  {
     name: 'leaves its queue to the one that waits, which takes over in order',
     why: 'An operator runs a second consumer so that nights stay quiet; before that it must not disturb the order.',
     async run(room) {

@@ -14,10 +14,14 @@ use crate::stopwatch::{Step, Stopwatch};
 use crate::store::{Written, store};
 use crate::until_up::{Halt, Service, attempt, pause, until_up};
 use futures_util::future::{try_join_all, try_join3};
+use mongodb::bson::DateTime;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Batches of one queue under way at a time: while one is stored, the next is gathered and admitted, and its storing begins.
+const BATCHES_AT_A_TIME: usize = 2;
 
 /// What the loop knows of the three services.
 pub struct Services {
@@ -80,7 +84,10 @@ async fn open_session(consumer: &Consumer) -> Result<Arc<Session>, Halt> {
 async fn consume_session(consumer: &Arc<Consumer>, session: &Arc<Session>) -> Result<(), Halt> {
     let mut loops = JoinSet::new();
     for queue in subscribe(consumer, session).await? {
-        loops.spawn(consume(queue, consumer.clone()));
+        let queue = Arc::new(queue);
+        for _ in 0..BATCHES_AT_A_TIME {
+            loops.spawn(consume(queue.clone(), consumer.clone()));
+        }
     }
     while let Some(ended) = loops.join_next().await {
         ended.map_err(|error| Halt::Bug(error.to_string()))??;
@@ -106,8 +113,9 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Qu
     }
 }
 
-/// One partition. Returns when it is told to stop or its session is gone; never fails for one bad message.
-async fn consume(queue: Queue, consumer: Arc<Consumer>) -> Result<(), Halt> {
+/// Batches of one partition, one at a time. Returns when it is told to stop or its session is gone; never fails for one bad
+/// message.
+async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt> {
     loop {
         match consume_batch(&queue, &consumer).await {
             Ok(true) => {}
@@ -119,17 +127,22 @@ async fn consume(queue: Queue, consumer: Arc<Consumer>) -> Result<(), Halt> {
 
 /// One batch, start to finish. Steps as in consumer/README.md. False when there is no further one.
 async fn consume_batch(queue: &Queue, consumer: &Consumer) -> Result<bool, Halt> {
-    let Some(batch) = queue.gather().await else { return Ok(false) }; // 1
+    let Some((batch, turn)) = queue.gather().await else { return Ok(false) }; // 1
     let mut watch = Stopwatch::new(batch.since);
     let interrupted = &queue.session.interrupted;
     let Decoded { chunks, malformed } = decode(&batch.deliveries); // 2
-    let (admission, written) = admit_and_store(interrupted, consumer, &chunks, &mut watch).await?; // 3, 4
+    let (admission, written) = admit_and_store(interrupted, consumer, &chunks, batch.at, &mut watch).await?; // 3, 4
     let stored: Vec<_> = admission.owed.iter().filter(|it| !written.refused.contains(&it.at)).copied().collect();
-    let recording = record_and_mark(interrupted, consumer, &stored);
-    let campaigns = watch.time(Step::Record, recording).await?; // 5
+    let recording = async {
+        // An acknowledgement of this batch is one of all before it.
+        let next = turn.come().await?;
+        Ok::<_, Halt>((record_and_mark(interrupted, consumer, &stored).await?, next))
+    };
+    let (campaigns, next) = watch.time(Step::Record, recording).await?; // 5
     let malformed = malformed.into_iter().map(|(at, reason)| (at, Verdict::Dead(reason)));
     let outcomes = outcomes_of(batch.deliveries.len(), malformed.chain(admission.verdicts), &written)?;
     watch.time(Step::Settle, settle(queue, &batch, &outcomes)).await?; // 6
+    next.comes();
     let (queue, batch, outcomes) = (queue.name.as_str(), &batch, outcomes.as_slice());
     let (written, campaigns, watch) = (&written, campaigns.as_slice(), &watch);
     consumer.report.batch(&SettledBatch { queue, batch, outcomes, written, campaigns, watch }); // 7
@@ -141,6 +154,7 @@ async fn admit_and_store<'a>(
     interrupted: &CancellationToken,
     Consumer { stores, services, .. }: &Consumer,
     chunks: &[ChunkDelivery<'a>],
+    mut now: DateTime,
     watch: &mut Stopwatch,
 ) -> Result<(Admission<'a>, Written), Halt> {
     if chunks.is_empty() {
@@ -153,11 +167,12 @@ async fn admit_and_store<'a>(
         if admission.owed.is_empty() {
             return Ok((admission, Written::default()));
         }
-        let storing = attempt(interrupted, &services.mongodb, failures, store(&stores.mongo, &admission.owed));
+        let storing = attempt(interrupted, &services.mongodb, failures, store(&stores.mongo, &admission.owed, now));
         if let Some(written) = watch.time(Step::Store, storing).await? {
             return Ok((admission, written));
         }
         failures += 1;
+        now = DateTime::now();
     }
 }
 

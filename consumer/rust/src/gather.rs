@@ -1,10 +1,12 @@
 //! Step 1: deliveries that are at hand together become a batch.
 
 use crate::decode::Delivery;
+use crate::until_up::Halt;
+use mongodb::bson::DateTime;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Numbers of one batch, at most, unless a single delivery brings more.
@@ -19,6 +21,34 @@ pub struct Batch {
     pub deliveries: Vec<Delivery>,
     /// When the first of them was at hand: idle time is no part of a batch.
     pub since: Instant,
+    /// When it was gathered.
+    pub at: DateTime,
+}
+
+/// A batch's place in the order in which those of a queue are settled.
+#[derive(Debug)]
+pub struct Turn {
+    before: oneshot::Receiver<()>,
+    settled: oneshot::Sender<()>,
+}
+
+impl Turn {
+    /// Waits until the batch before is settled. Fails when that one was dropped. Answers the turn of the batch behind.
+    pub async fn come(self) -> Result<NextTurn, Halt> {
+        self.before.await.map_err(|_| Halt::Interrupted)?;
+        Ok(NextTurn(self.settled))
+    }
+}
+
+/// The turn of the batch behind. Dropped, that batch is dropped, too.
+#[derive(Debug)]
+pub struct NextTurn(oneshot::Sender<()>);
+
+impl NextTurn {
+    /// It has come: the batch at hand is settled.
+    pub fn comes(self) {
+        let _ = self.0.send(());
+    }
 }
 
 /// What was fetched and not yet gathered, on one channel.
@@ -27,12 +57,17 @@ pub struct Waiting {
     arrived: Notify,
     prefetch: usize,
     over: CancellationToken,
+    /// Held by who gathers: who asks first gets the batch that is first in the queue. Fires when the last one is settled.
+    last: tokio::sync::Mutex<oneshot::Receiver<()>>,
 }
 
 impl Waiting {
     /// At most `prefetch` deliveries make a batch. `over` fires when no more is to be gathered here.
     pub fn new(prefetch: u16, over: CancellationToken) -> Self {
-        Self { deliveries: Mutex::default(), arrived: Notify::new(), prefetch: prefetch.into(), over }
+        let (settled, last) = oneshot::channel();
+        let _ = settled.send(());
+        let (prefetch, last) = (prefetch.into(), tokio::sync::Mutex::new(last));
+        Self { deliveries: Mutex::default(), arrived: Notify::new(), prefetch, over, last }
     }
 
     /// One more is at hand.
@@ -42,7 +77,8 @@ impl Waiting {
     }
 
     /// Step 1. Waits for at least one delivery. None when it is over; what is fetched then goes back to the queue.
-    pub async fn gather(&self) -> Option<Batch> {
+    pub async fn gather(&self) -> Option<(Batch, Turn)> {
+        let mut last = self.last.lock().await;
         while self.deliveries().is_empty() {
             tokio::select! {
                 () = self.over.cancelled() => return None,
@@ -58,7 +94,9 @@ impl Waiting {
         }
         let mut deliveries = self.deliveries();
         let fitting = self.fitting(&deliveries);
-        Some(Batch { deliveries: deliveries.drain(..fitting).collect(), since })
+        let (settled, next) = oneshot::channel();
+        let turn = Turn { before: std::mem::replace(&mut *last, next), settled };
+        Some((Batch { deliveries: deliveries.drain(..fitting).collect(), since, at: DateTime::now() }, turn))
     }
 
     fn is_full(&self) -> bool {
@@ -110,7 +148,7 @@ mod tests {
         }
         let mut found = Vec::new();
         while !waiting.deliveries().is_empty() {
-            let batch = waiting.gather().await.expect("a batch");
+            let (batch, _) = waiting.gather().await.expect("a batch");
             found.push(batch.deliveries.iter().map(|delivery| delivery.tag).collect());
         }
         found
@@ -135,7 +173,29 @@ mod tests {
             waiting.push(delivery(2, 1));
         };
         let (batch, ()) = tokio::join!(waiting.gather(), push);
-        assert_eq!(batch.expect("a batch").deliveries.len(), 2);
+        assert_eq!(batch.expect("a batch").0.deliveries.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_settled_after_the_one_before_and_never_when_that_was_dropped() {
+        let waiting = Waiting::new(1, CancellationToken::new());
+        for tag in 1..=4 {
+            waiting.push(delivery(tag, 1));
+        }
+        let mut turns = Vec::new();
+        for tag in 1..=4 {
+            let (batch, turn) = waiting.gather().await.expect("a batch");
+            assert_eq!(batch.deliveries[0].tag, tag);
+            turns.push(turn);
+        }
+        let [first, second, third, fourth] = turns.try_into().expect("four turns");
+        let next = first.come().await.expect("nothing is before the first");
+        let mut second = Box::pin(second.come());
+        assert!(futures_util::poll!(&mut second).is_pending());
+        next.comes();
+        drop(second.await.expect("the first is settled"));
+        assert!(matches!(third.come().await, Err(Halt::Interrupted)));
+        assert!(matches!(fourth.come().await, Err(Halt::Interrupted)));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use crate::connect::connect_broker;
 use crate::decode::Delivery;
 use crate::drain::Stop;
 use crate::failure::Failure;
-use crate::gather::{Batch, Waiting};
+use crate::gather::{Batch, Turn, Waiting};
 use crate::topology::Topology;
 use crate::until_up::Service;
 use futures_util::StreamExt;
@@ -34,7 +34,7 @@ pub struct Queue {
 
 impl Queue {
     /// Step 1.
-    pub async fn gather(&self) -> Option<Batch> {
+    pub async fn gather(&self) -> Option<(Batch, Turn)> {
         self.waiting.gather().await
     }
 

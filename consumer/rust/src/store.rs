@@ -39,8 +39,7 @@ impl Written {
 type Place<'a> = (ChunkDelivery<'a>, usize);
 
 /// Step 4. Fails when it is not certain that all documents survive.
-pub async fn store(mongo: &Mongo, owed: &[ChunkDelivery<'_>]) -> Result<Written, Failure> {
-    let now = DateTime::now();
+pub async fn store(mongo: &Mongo, owed: &[ChunkDelivery<'_>], now: DateTime) -> Result<Written, Failure> {
     let places = places_of(owed);
     let inserts: Vec<_> = places.chunks(INSERT_DOCUMENTS).map(|part| insert(mongo, part, now).boxed()).collect();
     let inserted = stream::iter(inserts).buffer_unordered(INSERTS_AT_A_TIME);

@@ -36,7 +36,7 @@ export interface Stores {
 /** Makes the clients. Throws ConfigurationError for a URL that its driver cannot read. */
 export function openStores({ databaseUrl, mongodbUrl, rabbitmqUrl, partitions }: Config): Stores {
   if (WRONG_HEARTBEAT.test(rabbitmqUrl)) throw new ConfigurationError('RABBITMQ_URL', UNUSABLE_URL);
-  const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl, partitions.length + 1));
+  const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl, 2 * partitions.length + 1));
   const [client, mongo] = readable('MONGODB_URL', () => {
     const opened = openMongo(mongodbUrl);
     const name = messagesDatabase(mongodbUrl);

@@ -12,7 +12,7 @@ import { outcomesOf, settle } from './settle.js';
 import { Stopwatch } from './stopwatch.js';
 import { store, type Written } from './store.js';
 import { type Queue, Session } from './topology.js';
-import { attempt, backoffMs, Interrupted, pause, type Service, untilUp } from './until-up.js';
+import { attempt, backoffMs, Interrupted, inTurn, pause, type Service, untilUp } from './until-up.js';
 
 /** What the loop knows of the three services. */
 export type Services = Record<'postgres' | 'mongodb' | 'rabbitmq', Service>;
@@ -30,6 +30,8 @@ export interface Consumer {
   busy: boolean;
 }
 
+/** Batches of one queue under way at a time: while one is stored, the next is gathered and admitted, and its storing begins. */
+const BATCHES_AT_A_TIME = 2;
 const NOTHING_ADMITTED: Admission = { verdicts: new Map(), owed: [] };
 const NOTHING_WRITTEN: Written = { stored: 0, repeated: 0, refused: new Set() };
 
@@ -80,6 +82,10 @@ async function subscribe({ config, services, log }: Consumer, session: Session):
 
 /** One partition. Returns when it is told to stop or its session is gone; never throws for one bad message. */
 async function consume(queue: Queue, consumer: Consumer): Promise<void> {
+  await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }, () => consumeBatches(queue, consumer)));
+}
+
+async function consumeBatches(queue: Queue, consumer: Consumer): Promise<void> {
   try {
     while (await consumeBatch(queue, consumer));
   } catch (error) {
@@ -94,11 +100,16 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<boolean> 
   const watch = new Stopwatch(batch.since);
   const { interrupted } = queue.session;
   const { chunks, malformed } = decode(batch.deliveries); // 2
-  const { admission, written } = await admitAndStore(interrupted, consumer, chunks, watch); // 3, 4
+  const { admission, written } = await admitAndStore(interrupted, consumer, chunks, batch.at, watch); // 3, 4
   const stored = admission.owed.filter((at) => !written.refused.has(at));
-  const campaigns = await watch.time('record', () => recordAndMark(interrupted, consumer, stored)); // 5
+  const campaigns = await watch.time('record', async () => {
+    // An acknowledgement of this batch is one of all before it.
+    await inTurn(interrupted, batch.before);
+    return recordAndMark(interrupted, consumer, stored); // 5
+  });
   const outcomes = outcomesOf(batch, new Map([...malformed, ...admission.verdicts]), written);
   await watch.time('settle', () => settle(queue, batch, outcomes)); // 6
+  batch.settled();
   consumer.report.batch({ queue: queue.name, outcomes, written, campaigns, watch }); // 7
   return true;
 }
@@ -108,6 +119,7 @@ async function admitAndStore(
   interrupted: AbortSignal,
   { stores, services, identifiers }: Consumer,
   chunks: readonly ChunkDelivery[],
+  gatheredAt: Date,
   watch: Stopwatch,
 ): Promise<{ admission: Admission; written: Written }> {
   if (chunks.length === 0) return { admission: NOTHING_ADMITTED, written: NOTHING_WRITTEN };
@@ -117,7 +129,9 @@ async function admitAndStore(
     );
     if (admission.owed.length === 0) return { admission, written: NOTHING_WRITTEN };
     const written = await watch.time('store', () =>
-      attempt(interrupted, services.mongodb, failures, () => store(stores.messages, admission.owed, identifiers)),
+      attempt(interrupted, services.mongodb, failures, () =>
+        store(stores.mongo, admission.owed, identifiers, failures === 0 ? gatheredAt : new Date()),
+      ),
     );
     if (written) return { admission, written };
   }

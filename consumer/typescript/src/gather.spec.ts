@@ -57,6 +57,23 @@ describe('step 1: what makes a batch', () => {
     expect(await gathered).toEqual([1, 2]);
   });
 
+  it('gives the batches in the order in which they were asked for, each after the one before', async () => {
+    const { push, queue } = waiting(1);
+    const asked = [queue.gather(), queue.gather()];
+    push(1, 2);
+    const [first, second] = await Promise.all(asked);
+    expect([first, second].map((batch) => batch?.deliveries[0]?.numbers)).toEqual([1, 2]);
+    let come = false;
+    const turn = second?.before.then(() => {
+      come = true;
+    });
+    await first?.before;
+    await new Promise(setImmediate);
+    expect(come).toBe(false);
+    first?.settled();
+    await turn;
+  });
+
   it('gives nothing once it is over, also what was fetched already', async () => {
     const { batch, push, over } = waiting(10);
     const gathered = batch();

@@ -12,12 +12,20 @@ export interface Batch {
   deliveries: Delivery[];
   /** When the first of them was at hand, by `performance.now()`: idle time is no part of a batch. */
   since: number;
+  /** When it was gathered. */
+  at: Date;
+  /** Settles when the batch before is settled; never, when that one was dropped. */
+  before: Promise<void>;
+  /** To be called when this one is settled. */
+  settled: () => void;
 }
 
 /** What was fetched and not yet gathered, on one channel. */
 export class Waiting {
   #deliveries: Delivery[] = [];
   #wake = () => {};
+  #gathered: Promise<Batch | undefined> = Promise.resolve(undefined);
+  #before = Promise.resolve();
 
   /** At most `prefetch` deliveries make a batch. `over` fires when no more is to be gathered here. */
   constructor(
@@ -32,8 +40,16 @@ export class Waiting {
     this.#wake();
   }
 
-  /** Step 1. Waits for at least one delivery. Undefined when it is over; what is fetched then goes back to the queue. */
-  async gather(): Promise<Batch | undefined> {
+  /**
+   * Step 1. Waits for at least one delivery. Undefined when it is over; what is fetched then goes back to the queue. Who asks
+   * first gets the batch that is first in the queue.
+   */
+  gather(): Promise<Batch | undefined> {
+    this.#gathered = this.#gathered.then(() => this.#gatherNext());
+    return this.#gathered;
+  }
+
+  async #gatherNext(): Promise<Batch | undefined> {
     while (this.#deliveries.length === 0 && !this.over.aborted)
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -41,7 +57,12 @@ export class Waiting {
     const since = performance.now();
     if (!this.over.aborted && !this.#isFull()) await sleep(LINGER_MS);
     if (this.over.aborted) return undefined;
-    return { deliveries: this.#deliveries.splice(0, this.#fitting()), since };
+    const before = this.#before;
+    let settled = () => {};
+    this.#before = new Promise((resolve) => {
+      settled = resolve;
+    });
+    return { deliveries: this.#deliveries.splice(0, this.#fitting()), since, at: new Date(), before, settled };
   }
 
   #isFull(): boolean {

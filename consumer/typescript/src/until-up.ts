@@ -80,6 +80,21 @@ export async function pause(signal: AbortSignal, milliseconds: number): Promise<
   await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }
 
+/** Waits for what has to be first. Throws Interrupted when the signal fires before. */
+export async function inTurn(signal: AbortSignal, before: Promise<void>): Promise<void> {
+  if (signal.aborted) throw new Interrupted();
+  let interrupt = () => {};
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    interrupt = () => reject(new Interrupted());
+  });
+  signal.addEventListener('abort', interrupt);
+  try {
+    await Promise.race([before, interrupted]);
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}
+
 /** One attempt. Undefined when the service was down; the wait before the next attempt is then over. */
 export async function attempt<T extends object>(
   signal: AbortSignal,

@@ -24,6 +24,9 @@ type Consumer struct {
 	busy atomic.Bool
 }
 
+// batchesAtATime of one queue are under way: while one is stored, the next is gathered and admitted, and its storing begins.
+const batchesAtATime = 2
+
 // nothing is what a statement answers that only succeeds.
 type nothing = struct{}
 
@@ -97,14 +100,16 @@ func (c *Consumer) consumeSession(session *Session) error {
 	if err != nil {
 		return err
 	}
-	results := make(chan error, len(queues))
+	results := make(chan error, len(queues)*batchesAtATime)
 	for _, queue := range queues {
-		go func() {
-			defer exitOnPanic()
-			results <- c.consume(queue)
-		}()
+		for range batchesAtATime {
+			go func() {
+				defer exitOnPanic()
+				results <- c.consume(queue)
+			}()
+		}
 	}
-	for range queues {
+	for range cap(results) {
 		if err := <-results; err != nil {
 			return err
 		}
@@ -128,7 +133,7 @@ func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 	return queues, nil
 }
 
-// consume takes one partition. Returns when it is told to stop or its session is gone; never for one bad message.
+// consume takes batches of one partition, one at a time. Returns when it is told to stop or its session is gone; never for one bad message.
 func (c *Consumer) consume(queue *Queue) error {
 	for {
 		if err := c.consumeBatch(queue); errors.Is(err, ErrInterrupted) {
@@ -147,12 +152,16 @@ func (c *Consumer) consumeBatch(queue *Queue) error {
 	}
 	watch := startStopwatch(batch.since)
 	interrupted := queue.session.interrupted
-	chunks, malformed := decode(batch.deliveries)                          // 2
-	admission, written, err := c.admitAndStore(interrupted, chunks, watch) // 3, 4
+	chunks, malformed := decode(batch.deliveries)                                    // 2
+	admission, written, err := c.admitAndStore(interrupted, chunks, batch.at, watch) // 3, 4
 	if err != nil {
 		return err
 	}
 	campaigns, err := timed(&watch.record, func() ([]RecordRow, error) {
+		// An acknowledgement of this batch is one of all before it.
+		if err := inTurn(interrupted, batch.before); err != nil {
+			return nil, err
+		}
 		return c.recordAndMark(interrupted, written.accepted(admission.owed)) // 5
 	})
 	if err != nil {
@@ -167,13 +176,14 @@ func (c *Consumer) consumeBatch(queue *Queue) error {
 	}); err != nil {
 		return err
 	}
+	close(batch.settled)
 	c.report.batch(SettledBatch{queue.name, outcomes, written, campaigns, watch}) // 7
 	return nil
 }
 
 // admitAndStore is steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be
 // cancelled.
-func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery, watch *Stopwatch) (admission Admission, written Written, err error) {
+func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery, now time.Time, watch *Stopwatch) (admission Admission, written Written, err error) {
 	if len(chunks) == 0 {
 		return admission, written, nil
 	}
@@ -189,22 +199,23 @@ func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery
 		done := false
 		written, err = timed(&watch.store, func() (written Written, err error) {
 			written, done, err = attempt(interrupted, c.services.mongodb, failures, answering(func(ctx context.Context) (Written, error) {
-				return c.storeNow(ctx, admission.owed)
+				return c.store(ctx, admission.owed, now)
 			}))
 			return written, err
 		})
 		if done || err != nil {
 			return admission, written, err
 		}
+		now = time.Now()
 	}
 }
 
-func (c *Consumer) storeNow(ctx context.Context, owed []*Delivery) (Written, error) {
+func (c *Consumer) store(ctx context.Context, owed []*Delivery, now time.Time) (Written, error) {
 	database, err := c.stores.mongo()
 	if err != nil {
 		return Written{}, err
 	}
-	return store(ctx, database, owed, time.Now())
+	return store(ctx, database, owed, now)
 }
 
 // recordAndMark is step 5.

@@ -20,6 +20,12 @@ type Batch struct {
 	deliveries []*Delivery
 	// since is when the first of them was at hand: idle time is no part of a batch.
 	since time.Time
+	// at is when it was gathered.
+	at time.Time
+	// before is closed when the batch before is settled; never, when that one was dropped.
+	before <-chan struct{}
+	// settled is to be closed when this one is settled.
+	settled chan<- struct{}
 }
 
 // Waiting is what was fetched and not yet gathered, on one channel. The prefetch bounds it.
@@ -27,6 +33,9 @@ type Waiting struct {
 	prefetch int
 	// over is done when no more is to be gathered here.
 	over context.Context
+	// gathering is held by who gathers: who asks first gets the batch that is first in the queue.
+	gathering sync.Mutex
+	before    chan struct{}
 
 	mutex      sync.Mutex
 	deliveries []*Delivery
@@ -35,7 +44,9 @@ type Waiting struct {
 }
 
 func newWaiting(over context.Context, prefetch int) *Waiting {
-	return &Waiting{prefetch: prefetch, over: over, arrived: make(chan struct{}, 1)}
+	before := make(chan struct{})
+	close(before)
+	return &Waiting{prefetch: prefetch, over: over, before: before, arrived: make(chan struct{}, 1)}
 }
 
 // push never blocks: the library hands over one delivery at a time, and a batch is what has come meanwhile.
@@ -52,6 +63,8 @@ func (w *Waiting) push(message amqp.Delivery) {
 // gather is step 1. It waits for at least one delivery. ErrInterrupted when it is over; what is fetched then goes back to
 // the queue.
 func (w *Waiting) gather() (Batch, error) {
+	w.gathering.Lock()
+	defer w.gathering.Unlock()
 	for len(w.atHand()) == 0 {
 		select {
 		case <-w.over.Done():
@@ -66,7 +79,9 @@ func (w *Waiting) gather() (Batch, error) {
 	if w.over.Err() != nil {
 		return Batch{}, ErrInterrupted
 	}
-	return Batch{w.take(w.fitting(w.atHand())), since}, nil
+	before, settled := w.before, make(chan struct{})
+	w.before = settled
+	return Batch{w.take(w.fitting(w.atHand())), since, time.Now(), before, settled}, nil
 }
 
 func (w *Waiting) atHand() []*Delivery {

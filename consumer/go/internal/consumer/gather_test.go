@@ -34,6 +34,27 @@ func waitingWith(prefetch int, sizes ...int) *Waiting {
 	return waiting
 }
 
+func TestABatchIsSettledAfterTheOneBeforeAndNeverWhenThatWasDropped(t *testing.T) {
+	waiting := waitingWith(1, 1, 2)
+	first, _ := waiting.gather()
+	second, _ := waiting.gather()
+	if first.deliveries[0].numbers() != 1 || second.deliveries[0].numbers() != 2 {
+		t.Fatal("not in the order of the queue")
+	}
+	if err := inTurn(context.Background(), first.before); err != nil {
+		t.Fatal(err)
+	}
+	dropped, drop := context.WithCancel(context.Background())
+	drop()
+	if err := inTurn(dropped, second.before); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	close(first.settled)
+	if err := inTurn(context.Background(), second.before); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestABatchHasAtMostThePrefetchAndTenThousandNumbers(t *testing.T) {
 	for _, c := range []struct {
 		name     string

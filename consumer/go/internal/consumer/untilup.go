@@ -131,6 +131,16 @@ func pause(ctx context.Context, wait time.Duration) {
 	}
 }
 
+// inTurn waits for what has to be first. Answers ErrInterrupted when the context is done before.
+func inTurn(ctx context.Context, before <-chan struct{}) error {
+	select {
+	case <-ctx.Done():
+		return ErrInterrupted
+	case <-before:
+		return nil
+	}
+}
+
 // attempt is one attempt. False when the service was down; the wait before the next attempt is then over.
 //
 // An action is not handed the context: what was begun is finished, so that the caller knows what was done.
