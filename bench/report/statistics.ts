@@ -17,6 +17,11 @@ export function spread(values: readonly number[]): number {
   return Math.max(...values.map((value) => Math.abs(value - middle))) / middle;
 }
 
+/** The sizes that were measured, the smallest first. */
+export function sizesOf(all: readonly { numbers: number }[]): number[] {
+  return [...new Set(all.map(({ numbers }) => numbers))].toSorted((a, b) => a - b);
+}
+
 /** A measurement of a size, for `steepest`. */
 export interface Point {
   numbers: number;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Plan } from '../plan.js';
 import type { BracketedDrain, Results } from '../results.js';
 import { type Bar, chart } from './chart.js';
-import { naiveRate, shareOfM } from './rows.js';
+import { naiveRate, shareOfM } from './drain-rows.js';
 import { mean, median } from './statistics.js';
+import { percent } from './table.js';
 
 const FOLDER = join('bench', 'results');
 /** Shown by the README: only a run of everything is. */
@@ -66,8 +67,4 @@ function of(results: Results, language: BracketedDrain['language'], numbers: num
 
 function told(value: number): string {
   return `${Math.round(value).toLocaleString('en')}/s`;
-}
-
-function percent(part: number): string {
-  return `${(part * 100).toFixed(0)} %`;
 }

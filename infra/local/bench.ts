@@ -1,7 +1,8 @@
 import { Bench } from '../../bench/bench.js';
 import { parsePlan } from '../../bench/plan.js';
 import { killPrograms } from '../../bench/program.js';
-import { tableOf } from '../../bench/report/rows.js';
+import { rowsOf } from '../../bench/report/rows.js';
+import { tableOf } from '../../bench/report/table.js';
 import { writeResults } from '../../bench/report/write.js';
 import { buildConsumers } from './consumers.js';
 import { requireBuildTools } from './suites.js';
@@ -21,7 +22,7 @@ export default async function bench(args: string[]): Promise<number> {
     const running = new Bench(session.services.urls, plan, say).run();
     try {
       const results = await session.supervisor.during(running);
-      say(`\n${tableOf(results)}\n`);
+      say(`\n${tableOf(rowsOf(results))}\n`);
       for (const file of writeResults(results, plan)) say(`Written: ${file}`);
       return 0;
     } finally {

@@ -85,7 +85,7 @@ prove('drain', [
   },
 ]);
 
-/** A batch of one chunk that stands in step 5, as its campaign is locked; two are fetched, eight more are queued. */
+/** A batch of one chunk that stands in step 5, as its campaign is locked; the other nine chunks wait in the queue. */
 async function batchInStep5(room: Room): Promise<{
   stage: Stage;
   campaign: Campaign;

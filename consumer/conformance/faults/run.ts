@@ -1,7 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { inflict } from './inflict.js';
+import { inflict, purgesInWords } from './inflict.js';
+import { unlessOutage } from './outage.js';
 import { type Form, type Part, type Sent, schedule } from './schedule.js';
 import type { Town } from './town.js';
 import { type CampaignView, type Letter, letter, type Receipt, User } from './user.js';
@@ -42,11 +43,8 @@ export class Run {
     town.startScheduler();
     const watch = new Watch(town);
     this.#watch = watch;
-    for (const [nth, part] of parts.entries()) {
-      this.say(`part ${nth + 1}: ${part.campaigns.length} campaigns, HEAL_AFTER_S=${part.healAfterS}`);
-      await this.part(part, user);
-    }
-    await this.judge(user, watch);
+    await Promise.race([this.partsAndVerdict(parts, user, watch), watch.failed]);
+    this.say(purgesInWords(town.purged));
   }
 
   /** Ends every process; what stands where then, and who had ended before: for whom the run has failed. */
@@ -73,6 +71,14 @@ export class Run {
     const told = `${seconds.padStart(6)} s  ${String(this.#watch?.stored ?? 0).padStart(6)} stored  ${line}\n`;
     process.stdout.write(told);
     appendFileSync(join(this.town.folder, 'faults.log'), `${new Date().toISOString()} ${told}`);
+  }
+
+  private async partsAndVerdict(parts: Part[], user: User, watch: Watch): Promise<void> {
+    for (const [nth, part] of parts.entries()) {
+      this.say(`part ${nth + 1}: ${part.campaigns.length} campaigns, HEAL_AFTER_S=${part.healAfterS}`);
+      await this.part(part, user);
+    }
+    await this.judge(user, watch);
   }
 
   private async part(part: Part, user: User): Promise<void> {
@@ -123,7 +129,7 @@ export class Run {
 
   private async untilInLedger(name: string): Promise<void> {
     for (; ; await this.town.wait(SOON_MS)) {
-      const found = await this.town.pool.query('SELECT FROM campaigns WHERE name = $1', [name]).catch(() => undefined);
+      const found = await this.town.pool.query('SELECT FROM campaigns WHERE name = $1', [name]).catch(unlessOutage);
       if (found?.rowCount) return;
     }
   }

@@ -10,7 +10,7 @@ import pg from 'pg';
 import type { ServiceName } from '../../../infra/local/services/names.js';
 import { freePort } from '../../../infra/local/services/ports.js';
 import type { Room } from '../runner/cases.js';
-import { ConsumerProcess } from '../runner/consumer-process.js';
+import { ConsumerProcess, type Ending } from '../runner/consumer-process.js';
 import type { LanguageName } from '../runner/languages.js';
 import type { OwnService } from '../runner/own-service.js';
 import { TcpProxy } from '../runner/tcp-proxy.js';
@@ -28,7 +28,7 @@ const POLL_MS = 5;
 /** A scheduler calls each minute; here there is less time. */
 const DISPATCH_PAUSE_MS = 1_000;
 /** Done, and the one for what is still owed or away. */
-const DISPATCH_ENDS = [0, 75];
+const DISPATCH_ENDS: readonly Ending[] = ['code 0', 'code 75'];
 
 type Services = Record<ServiceName, OwnService>;
 
@@ -36,6 +36,8 @@ type Services = Record<ServiceName, OwnService>;
 export class Town {
   /** How processes ended that nobody had killed. */
   readonly endedByThemselves: string[] = [];
+  /** How many messages each purge has removed. */
+  readonly purged: number[] = [];
   /** Whoever waits in the town stops waiting when this is aborted. */
   readonly #closing = new AbortController();
   readonly #turns = new Map<string, Promise<unknown>>();
@@ -116,7 +118,7 @@ export class Town {
     const api = this.#api;
     if (!api) return;
     this.#api = undefined;
-    this.note('the API', await api.kill(), [null]);
+    this.note('the API', await api.kill());
   }
 
   startConsumers(): void {
@@ -132,8 +134,7 @@ export class Town {
   async killConsumer(which: number): Promise<void> {
     const consumer = this.#consumers[which];
     if (!consumer) return;
-    await consumer.kill();
-    this.note(`consumer ${which}`, await consumer.exit(), [null]);
+    this.note(`consumer ${which}`, await consumer.kill());
     appendFileSync(join(this.folder, `consumer-${which}.log`), consumer.everything);
     delete this.#consumers[which];
   }
@@ -144,7 +145,9 @@ export class Town {
 
   /** Calls the dispatcher again and again, until the town is closed. */
   startScheduler(): void {
-    this.#scheduler = this.schedule().catch(() => {});
+    this.#scheduler = this.schedule().catch((error: unknown) => {
+      if (!this.over.aborted) this.endedByThemselves.push(`the scheduler ended by itself: ${String(error)}`);
+    });
   }
 
   /** Kills a dispatcher that long after its start. Answers whether it was still at work. */
@@ -153,7 +156,7 @@ export class Town {
     while (this.#dispatcher === before || !this.#dispatcher?.alive) await this.wait(POLL_MS);
     const dispatcher = this.#dispatcher;
     await this.wait(afterMs);
-    return (await dispatcher.kill()) === null;
+    return (await dispatcher.kill()) === 'killed by us';
   }
 
   /** One after the other on the same thing: what is down cannot be stopped again. */
@@ -211,7 +214,7 @@ export class Town {
     for (; ; await this.wait(DISPATCH_PAUSE_MS)) {
       this.over.throwIfAborted();
       this.#dispatcher = this.program('functions/dispatch-once.js', 'dispatch.log');
-      this.note('a dispatcher', await this.#dispatcher.ended, [null, ...DISPATCH_ENDS]);
+      this.note('a dispatcher', await this.#dispatcher.ended, DISPATCH_ENDS);
     }
   }
 
@@ -220,7 +223,8 @@ export class Town {
     return new Program(`dist/${script}`, env, join(this.folder, output));
   }
 
-  private note(who: string, code: number | null, expected: (number | null)[]): void {
-    if (!expected.includes(code)) this.endedByThemselves.push(`${who} ended by itself with code ${code}`);
+  private note(who: string, ending: Ending, expected: readonly Ending[] = []): void {
+    if (ending !== 'killed by us' && !expected.includes(ending))
+      this.endedByThemselves.push(`${who} ended by itself: ${ending}`);
   }
 }

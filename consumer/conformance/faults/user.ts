@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomFrom } from '../runner/random.js';
+import { unlessOutage } from './outage.js';
 
 /** Area codes of Brazil, some of them. */
 const AREA_CODES = [11, 21, 31, 41, 51, 61, 71, 81, 91];
@@ -11,6 +12,8 @@ const ANSWER_TIMEOUT_MS = 30_000;
 const OK = 200;
 const CREATED = 201;
 const AWAY = 503;
+/** The most that the API has on a page. */
+const PAGE_SIZE = 100;
 
 /** A file of numbers and the text that each of them is to get. */
 export interface Letter {
@@ -91,10 +94,15 @@ export class User {
     return this.json('GET', `/api/campaigns/${id}`, undefined, OK);
   }
 
-  /** The ids of all campaigns there are, up to a hundred, the oldest first. */
+  /** The ids of all campaigns there are, page by page: to be asked when none is being sent. */
   async campaignIds(): Promise<string[]> {
-    const { data } = await this.json<{ data: CampaignView[] }>('GET', '/api/campaigns?page_size=100', undefined, OK);
-    return data.map(({ id }) => id).reverse();
+    const ids: string[] = [];
+    for (let page = 1; ; page++) {
+      const path = `/api/campaigns?page_size=${PAGE_SIZE}&page=${page}`;
+      const { data } = await this.json<{ data: CampaignView[] }>('GET', path, undefined, OK);
+      ids.push(...data.map(({ id }) => id));
+      if (data.length < PAGE_SIZE) return ids;
+    }
   }
 
   private async json<T>(method: string, path: string, body: object | undefined, wanted: number): Promise<T> {
@@ -111,8 +119,10 @@ export class User {
     const deadline = performance.now() + PATIENCE_MS;
     for (let unanswered = 0; ; await delay(RETRY_MS, undefined, { signal: this.over })) {
       if (performance.now() > deadline) throw new Error(`${path} was not answered within ${PATIENCE_MS / 1_000} s`);
-      const answer = await this.once(path, ask()).catch(() => undefined);
-      this.over.throwIfAborted();
+      const answer = await this.once(path, ask()).catch((error: unknown) => {
+        this.over.throwIfAborted();
+        return unlessOutage(error);
+      });
       if (!answer) unanswered++;
       else if (wanted.includes(answer.status))
         return { status: answer.status, body: JSON.parse(answer.text) as T, unanswered };

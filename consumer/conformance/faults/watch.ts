@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageRange } from '@disparo/contract';
+import { unlessOutage } from './outage.js';
 import type { Town } from './town.js';
 
 const POLL_MS = 200;
@@ -16,11 +17,13 @@ export class Watch {
   readonly lies: string[] = [];
   /** How often it could look; services that are down let nobody look. */
   looks = 0;
+  /** Rejects with the first error that no outage explains. Never resolves. */
+  readonly failed: Promise<never>;
   readonly #last = new Map<string, Seen>();
 
   /** Looks until the town is closed. */
   constructor(private readonly town: Town) {
-    void this.run();
+    this.failed = new Promise((_, reject) => void this.run().catch(reject));
   }
 
   /** Numbers of all campaigns that the ledger had as stored when it was last asked. */
@@ -30,7 +33,7 @@ export class Watch {
 
   private async run(): Promise<void> {
     while (!this.town.over.aborted) {
-      await this.look().catch(() => {});
+      await this.look().catch((error: unknown) => this.town.over.aborted || unlessOutage(error));
       await delay(POLL_MS);
     }
   }

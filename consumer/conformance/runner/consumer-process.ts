@@ -10,10 +10,20 @@ const ROOT = new URL('../../../', import.meta.url);
 /** A log line of the consumer. */
 export type LogLine = Record<string, unknown> & { msg: string; level: number };
 
+/** How a process ended: by our kill, and all else by itself, with an exit code or by a signal that we did not send. */
+export type Ending = 'killed by us' | `code ${number | null}` | NodeJS.Signals;
+
+/** `killed`: whether our SIGKILL still reached it. A process of another end was dying by itself then. */
+export function endingOf({ exitCode, signalCode }: ChildProcess, killed: boolean): Ending {
+  if (killed && signalCode === 'SIGKILL') return 'killed by us';
+  return signalCode ?? `code ${exitCode}`;
+}
+
 /** The consumer as its user has it: a process, its exit code, and what it prints. */
 export class ConsumerProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
+  #killed = false;
   #output = '';
   errors = '';
 
@@ -43,9 +53,11 @@ export class ConsumerProcess {
     this.#child.kill(name);
   }
 
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
+  /** Answers how it ended: by itself, when it had done so before. */
+  async kill(): Promise<Ending> {
+    if (this.#child.kill('SIGKILL')) this.#killed = true;
     await this.#exited;
+    return endingOf(this.#child, this.#killed);
   }
 
   /** All that it printed, on both streams. */

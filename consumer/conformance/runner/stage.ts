@@ -12,11 +12,12 @@ import {
   topology,
 } from '@disparo/contract';
 import cuid2 from '@paralleldrive/cuid2';
-import { type ChannelModel, type ConfirmChannel, connect, type GetMessage, type Options } from 'amqplib';
+import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
 import { type Collection, MongoClient } from 'mongodb';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Variable } from '../../../infra/local/services/names.js';
+import { type Broker, onServer, openBroker, withDatabase } from './connections.js';
 import { ConsumerProcess } from './consumer-process.js';
 import { type LanguageName, languageUnderTest } from './languages.js';
 import { PATIENCE_MS, until } from './until.js';
@@ -24,6 +25,7 @@ import { PATIENCE_MS, until } from './until.js';
 /** The trace that every published chunk belongs to. */
 export const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const MIGRATIONS = fileURLToPath(new URL('../../../infra/postgres/migrations', import.meta.url));
+
 /** A campaign in the ledger, and the chunks that its queue messages are. */
 export interface Campaign {
   id: string;
@@ -243,34 +245,4 @@ export function phoneNumber(sequence: number): string {
 /** The numbers that a campaign of `total` must have in the store, in order. */
 export function allNumbers(total: number): string[] {
   return Array.from({ length: total }, (_, index) => phoneNumber(index + 1));
-}
-
-interface Broker {
-  connection: ChannelModel;
-  channel: ConfirmChannel;
-}
-
-async function openBroker(url: string): Promise<Broker> {
-  const connection = await connect(url, { noDelay: true });
-  connection.on('error', () => {});
-  const channel = await connection.createConfirmChannel();
-  channel.on('error', () => {});
-  return { connection, channel };
-}
-
-async function onServer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
-}
-
-/** The same server and user, another database; the user stays the one of where it was made. */
-function withDatabase(url: string, name: string): string {
-  const [, server = '', database = '', query = ''] = /^([^:]+:\/\/[^/?]+)\/?([^?]*)\??(.*)$/.exec(url) ?? [];
-  const source = /authSource=/.test(query) || !server.includes('@') ? '' : `authSource=${database || 'admin'}`;
-  return `${server}/${name}?${[query, source].filter(Boolean).join('&')}`;
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { freePort } from './consumer-process.js';
+import { joinWith } from './joined.js';
 
 /** Stands between the consumer and a service, so that a test can have the connection cut or the port closed. */
 export class TcpProxy {
@@ -44,19 +45,6 @@ export class TcpProxy {
 
   #join(near: Socket): void {
     this.connections++;
-    const far = connect(Number(this.target.port) || this.defaultPort, this.target.hostname);
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
+    joinWith(this.target, this.defaultPort, near, this.#sockets);
   }
 }

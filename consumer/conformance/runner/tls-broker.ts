@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
 import { freePort } from './consumer-process.js';
+import { joinWith } from './joined.js';
 
 const DAYS = '2';
+const AMQP_PORT = 5672;
 
 /** A certificate authority of the test's own, made by openssl, that no system trusts. */
 export class Authority {
@@ -62,7 +64,7 @@ export class TlsBroker {
     const target = new URL(url);
     const server = createServer(certificate);
     const broker = new TlsBroker(server, target, port);
-    server.on('secureConnection', (near) => broker.#join(near));
+    server.on('secureConnection', (near) => joinWith(target, AMQP_PORT, near, broker.#sockets));
     server.on('tlsClientError', () => {});
     await once(server.listen(port, '127.0.0.1'), 'listening');
     return broker;
@@ -77,22 +79,5 @@ export class TlsBroker {
   async close(): Promise<void> {
     this.server.close();
     for (const socket of this.#sockets) socket.destroy();
-  }
-
-  #join(near: Socket): void {
-    const far = connect(Number(this.target.port) || 5672, this.target.hostname);
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
   }
 }

@@ -42,7 +42,10 @@ try {
 /** A compiler's way with a signal. */
 const PLAIN = `console.log('child ' + process.pid); setInterval(() => {}, 1000);`;
 
-/** Drains for a while, as a consumer does, and says what it was told and how often. */
+/**
+ * Drains, as a consumer does, and says what it was told and how often. For 1.5 s: a second telling would come within 300 ms,
+ * and nothing announces that none comes; and a Ctrl-C is a second one only after 1 s, when the child must still be at it.
+ */
 const CHILD = `
 let told = 0;
 const drain = (signal) => {

@@ -1,0 +1,26 @@
+import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
+
+/** A ratio that is wanted; undefined `met`: this machine or this run cannot tell. */
+export interface Goal {
+  wanted: string;
+  met: boolean | undefined;
+}
+
+/** Where the goals of a drain begin: below it the start of the loop is part of what is measured. */
+export const JUDGED_FROM = 100_000;
+/** The size of which first byte to enviado is judged. */
+export const WHOLE = 1_000_000;
+
+/** What is wanted; what each figure means is in bench/README.md. */
+export const WANTED = {
+  shareOfM: { rust: 0.6, go: 0.45, typescript: 0.25 } satisfies Record<LanguageName, number>,
+  timesNaive: 40,
+  naiveUploads: 20,
+  timesDrain: 1.4,
+  apiAboveIdleMb: 250,
+  steepest: 1.25,
+  twoPartitions: 1.6,
+} as const;
+
+/** Two consumers, mongod and the rest want one each. */
+export const CORES_FOR_TWO = 4;
