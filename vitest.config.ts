@@ -6,7 +6,13 @@ const ACROSS = 'consumer/conformance/across/**/*.spec.ts';
 
 /** CONSUMER names the language whose consumer the conformance cases and the faults start; `all` is the file that starts several at once. */
 const { CONSUMER } = process.env;
-const EVERYTHING = ['functions/**/*.spec.ts', 'consumer/**/*.spec.ts', 'infra/**/*.spec.ts', 'bench/**/*.spec.ts'];
+const EVERYTHING = [
+  'functions/**/*.spec.ts',
+  'consumer/**/*.spec.ts',
+  'infra/**/*.spec.ts',
+  'bench/**/*.spec.ts',
+  'postman/**/*.spec.ts',
+];
 
 export default defineConfig({
   test: {

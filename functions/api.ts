@@ -4,6 +4,7 @@ import { configure } from '@vendia/serverless-express';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { createApp } from './app.js';
 import { loadConfig } from './platform/config.js';
+import { ANSWER_HEADERS } from './platform/headers.js';
 import { createLog, type Log } from './platform/log.js';
 import { PROBLEM_JSON, type Problem, ServiceUnavailable } from './platform/problem.js';
 
@@ -45,7 +46,7 @@ function isBinary({ headers }: { headers: Record<string, string | string[] | und
 function answerOf(problem: Problem): Answer {
   return {
     statusCode: problem.status,
-    headers: { ...problem.headers, 'content-type': PROBLEM_JSON },
+    headers: { ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON },
     body: JSON.stringify(problem.body()),
   };
 }

@@ -5,6 +5,7 @@ import type { Config } from './platform/config.js';
 import type { Log } from './platform/log.js';
 import { PlatformModule } from './platform/platform.module.js';
 import type { Runtime } from './platform/runtime.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { UploadsModule } from './uploads/uploads.module.js';
 
 /** The rooms of the house; a new one is one more line here. */
@@ -14,7 +15,13 @@ export class AppModule {
   static for(config: Config, runtime: Runtime, log: Log): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.for(config, runtime, log), AccountsModule, CampaignsModule, UploadsModule],
+      imports: [
+        PlatformModule.for(config, runtime, log),
+        AccountsModule,
+        CampaignsModule,
+        UploadsModule,
+        RetentionModule,
+      ],
     };
   }
 }

@@ -6,11 +6,13 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { Config } from './platform/config.js';
+import { sendHeaders } from './platform/headers.js';
 import { createLog, logRequests, NestLog } from './platform/log.js';
 import { Metrics } from './platform/metrics.js';
 import { serveOpenApi } from './platform/openapi.js';
 import { answerNoHttp, ProblemFilter } from './platform/problem.filter.js';
 import { Runtime } from './platform/runtime.js';
+import { traceRequests } from './platform/trace.js';
 import { RefuseUnknown, validationPipe } from './platform/validation.js';
 
 /** Bytes of a JSON body, at most. A file of multipart/form-data has its own limit. */
@@ -40,6 +42,8 @@ export async function createApp(config: Config, runtime: Runtime['kind']): Promi
     { logger: new NestLog(log), abortOnError: false, bodyParser: false },
   );
   takeOnlyJson(adapter);
+  sendHeaders(adapter.getInstance());
+  traceRequests(adapter.getInstance());
   logRequests(adapter.getInstance(), log);
   app.get(Metrics).observe(adapter.getInstance());
   app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });

@@ -11,14 +11,14 @@ const CONTROL = /[^\P{Cc}\n]/gu;
 /** `npm run dead-letters -- list | show N | replay [N] | drop [N]`. Without N all of them. */
 await runOnce(
   async () => createApp({ ...loadConfig(), logLevel: 'silent' }, 'server'),
-  async (app) => {
+  async (app, stop) => {
     const [command = 'list', place] = process.argv.slice(2);
     const letters = app.get(DeadLetters);
     const one = place === undefined ? undefined : Number(place);
     if (one !== undefined && one > HELD) return tooFar();
     if (command === 'show') return show(letters, one ?? 1);
-    if (command === 'replay') return replay(letters, one);
-    if (command === 'drop') return drop(letters, one);
+    if (command === 'replay') return replay(letters, one, stop);
+    if (command === 'drop') return drop(letters, one, stop);
     return list(letters);
   },
 );
@@ -52,21 +52,29 @@ async function show(dead: DeadLetters, place: number): Promise<number> {
   return body.length > BODY_SHOWN ? said(`... ${(body.length - BODY_SHOWN).toLocaleString('en')} more characters`) : 0;
 }
 
-async function replay(dead: DeadLetters, place: number | undefined): Promise<number> {
-  const { sent, stay } = await dead.replay(place);
+async function replay(dead: DeadLetters, place: number | undefined, stop: AbortSignal): Promise<number> {
+  const { sent, stay, left } = await dead.replay(place, stop);
   if (place !== undefined && sent + stay.length === 0) return missing(place);
   said(`${sent} sent again`);
   for (const letter of stay)
     said(
       `${letter.place} stays: it came from ${letter.sourceQueue ?? 'no queue that it names'}, which is none of these`,
     );
-  return stay.length === 0 ? EXIT.drained : EXIT.forced;
+  notComeTo(left, stop);
+  return stay.length + left === 0 ? EXIT.drained : EXIT.forced;
 }
 
-async function drop(dead: DeadLetters, place: number | undefined): Promise<number> {
-  const dropped = await dead.drop(place);
+async function drop(dead: DeadLetters, place: number | undefined, stop: AbortSignal): Promise<number> {
+  const { dropped, left } = await dead.drop(place, stop);
   if (place !== undefined && dropped === 0) return missing(place);
-  return said(`${dropped} dropped`);
+  said(`${dropped} dropped`);
+  notComeTo(left, stop);
+  return left === 0 ? EXIT.drained : EXIT.forced;
+}
+
+function notComeTo(left: number, stop: AbortSignal): void {
+  if (left === 0) return;
+  said(`${left} more were not looked at: ${stop.aborted ? 'told to stop' : `the ${HELD} that stay are before them`}`);
 }
 
 /** In the largest unit that fits. */

@@ -1,22 +1,32 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
 import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
+import { LedgerRepository } from './ledger/ledger.repository.js';
 import { loadConfig } from './platform/config.js';
 import { runOnce } from './platform/once.js';
 import { Broker } from './platform/rabbitmq.js';
 
-/** `npm run dispatch`: one pass, for a machine without a scheduler. Ends with EXIT.forced while something is still owed. */
+/**
+ * `npm run dispatch`: one pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe, or
+ * when a stopped one could not be gone over.
+ */
 await runOnce(
   async () => createApp(loadConfig(), 'server'),
   async (app, stop) => {
-    const { published, failed, healed, swept } = await app.get(DispatchCampaigns).pass(stop);
-    const also = [
-      healed > 0 ? `, ${healed} numbers were late and went back to the outbox` : '',
-      swept > 0 ? `, ${swept} stopped campaigns gone over` : '',
+    const { published, failed, healed, swept, unswept } = await app.get(DispatchCampaigns).pass(stop);
+    const owing = await app.get(LedgerRepository).owing();
+    const words = [
+      `${published} campaigns published, ${owing.running} still owed`,
+      // Ours are given back by now.
+      owing.leased > 0 ? `${owing.leased} of them with another publisher` : '',
+      owing.paused > 0 ? `${owing.paused} paused before all was published` : '',
+      healed > 0 ? `${healed} numbers were late and went back to the outbox` : '',
+      swept > 0 ? `${swept} stopped campaigns gone over` : '',
+      unswept > 0 ? `${unswept} stopped campaigns could not be gone over` : '',
+      stop.aborted ? 'told to stop' : '',
     ];
-    process.stdout.write(`${published} campaigns published, ${failed} still owed${also.join('')}\n`);
-    if (failed === 0) return EXIT.drained;
-    await app.get(Broker).ping();
-    return EXIT.forced;
+    process.stdout.write(`${words.filter(Boolean).join(', ')}\n`);
+    if (failed > 0 && !stop.aborted) await app.get(Broker).ping();
+    return owing.running + unswept === 0 ? EXIT.drained : EXIT.forced;
   },
 );

@@ -1,4 +1,4 @@
-import { Problem } from '../platform/problem.js';
+import { Problem, type ProblemClass } from '../platform/problem.js';
 
 /** There is no such user, or none that the caller may see. */
 export class UserNotFound extends Problem {
@@ -65,6 +65,8 @@ export class InvalidCredentials extends Problem {
 
 /** Too many failed logins for an e-mail. */
 export class TooManyAttempts extends Problem {
+  static readonly sample = (): Problem => new TooManyAttempts(42);
+
   constructor(retryAfterS: number) {
     super(429, 'AUTH.TOO_MANY_ATTEMPTS', 'too many failed logins for this e-mail; wait', undefined, {
       'retry-after': String(retryAfterS),
@@ -98,3 +100,6 @@ export class TokenExpired extends Problem {
     });
   }
 }
+
+/** What every route behind the login refuses. */
+export const TOKEN_ERRORS: readonly ProblemClass[] = [TokenMissing, TokenInvalid, TokenExpired];

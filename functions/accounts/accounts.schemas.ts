@@ -1,72 +1,100 @@
 import { z } from 'zod';
-import { pageOf } from '../platform/validation.js';
+import { idOf, lifeFields, pageOf } from '../platform/validation.js';
 
 const NO_CONTROL = /^[^\p{Cc}]*$/u;
 
-const email = z.email().max(254);
-const password = z.string().min(8).max(200);
-const name = z.string().trim().min(1).max(200).regex(NO_CONTROL, 'must not hold control characters');
-const document = z.string().meta({ description: 'CNPJ, with or without punctuation', example: '12.ABC.345/01DE-35' });
-const role = z.enum(['owner', 'member']);
-const id = z.string();
-const time = z.iso.datetime();
+const email = z
+  .email()
+  .max(254)
+  .meta({ description: 'An e-mail address; letter case is ignored.', example: 'ana@example.com' });
+const password = z
+  .string()
+  .min(8)
+  .max(200)
+  .meta({ description: 'A new password, 8 to 200 characters.', example: 'correto cavalo bateria' });
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  .regex(NO_CONTROL, 'must not hold control characters')
+  .meta({ description: 'For people; 1 to 200 characters.', example: 'Acme Comércio Ltda' });
+const document = z.string().meta({
+  description: 'CNPJ with its check digits, of digits or alphanumeric, with or without punctuation.',
+  example: '12.ABC.345/01DE-35',
+});
+const role = z.enum(['owner', 'member']).meta({
+  description: 'An `owner` changes the company and its members; a `member` sees it and sends.',
+  example: 'member',
+});
+const userId = idOf('user', 'pfh0haxfpzowht3oi213cqos');
+const companyId = idOf('company', 'tz4a98xxat96iws9zmbrgj3a');
 const NOT_EMPTY = { message: 'names nothing to change' };
 
 function notEmpty(change: object): boolean {
   return Object.values(change).some((value) => value !== undefined);
 }
 
-export const registration = z.strictObject({ email, password });
+export const registration = z.strictObject({ email, password }).meta({ description: 'A new user.' });
 export type Registration = z.output<typeof registration>;
 
-export const credentials = z.strictObject({ email, password: z.string().min(1).max(200) });
+export const credentials = z
+  .strictObject({
+    email,
+    password: z.string().min(1).max(200).meta({ description: 'The password.', example: 'correto cavalo bateria' }),
+  })
+  .meta({ description: 'Who logs in.' });
 export type Credentials = z.output<typeof credentials>;
 
 export const userChange = z
   .strictObject({ email: email.optional(), password: password.optional() })
-  .refine(notEmpty, NOT_EMPTY);
+  .refine(notEmpty, NOT_EMPTY)
+  .meta({ description: 'What changes; at least one of both.' });
 export type UserChange = z.output<typeof userChange>;
 
-export const newCompany = z.strictObject({ name, document });
+export const newCompany = z.strictObject({ name, document }).meta({ description: 'A new company.' });
 export type NewCompany = z.output<typeof newCompany>;
 
 export const companyChange = z
   .strictObject({ name: name.optional(), document: document.optional() })
-  .refine(notEmpty, NOT_EMPTY);
+  .refine(notEmpty, NOT_EMPTY)
+  .meta({ description: 'What changes; at least one of both.' });
 export type CompanyChange = z.output<typeof companyChange>;
 
-export const newMember = z.strictObject({ email, role });
+export const newMember = z
+  .strictObject({ email: email.meta({ description: 'Of a registered user.', example: 'bia@example.com' }), role })
+  .meta({ description: 'Who is let in, and as what.' });
 export type NewMember = z.output<typeof newMember>;
 export type Role = z.output<typeof role>;
 
 /** What a login gives. */
-export const accessTokenView = z.strictObject({
-  access_token: z.string(),
-  token_type: z.literal('Bearer'),
-  expires_in: z.int().meta({ description: 'seconds' }),
-});
+export const accessTokenView = z
+  .strictObject({
+    access_token: z
+      .string()
+      .meta({ description: 'A JWT, for the header `Authorization: Bearer`.', example: 'eyJhbGciOi...' }),
+    token_type: z.literal('Bearer').meta({ description: 'Always `Bearer`.' }),
+    expires_in: z.int().positive().meta({ description: 'Seconds until it expires.', example: 3_600 }),
+  })
+  .meta({ id: 'AccessToken', description: 'What a login gives.' });
 export type AccessTokenView = z.output<typeof accessTokenView>;
 
-export const userView = z.strictObject({ id, email, created_at: time, updated_at: time, deleted: z.boolean() });
-export const userPage = pageOf(userView);
+export const userView = z
+  .strictObject({ id: userId, email, ...lifeFields })
+  .meta({ id: 'User', description: 'A user; the password is in no answer.' });
+export const userPage = pageOf(userView).meta({ id: 'UserPage', description: 'A page of users.' });
 
-export const companyView = z.strictObject({
-  id,
-  name,
-  document: z.string(),
-  created_at: time,
-  updated_at: time,
-  deleted: z.boolean(),
-});
-export const companyPage = pageOf(companyView);
+export const companyView = z
+  .strictObject({
+    id: companyId,
+    name,
+    document: z.string().meta({ description: 'The CNPJ without punctuation.', example: '12ABC34501DE35' }),
+    ...lifeFields,
+  })
+  .meta({ id: 'Company', description: 'A company.' });
+export const companyPage = pageOf(companyView).meta({ id: 'CompanyPage', description: 'A page of companies.' });
 
-export const memberView = z.strictObject({
-  company_id: id,
-  user_id: id,
-  email,
-  role,
-  created_at: time,
-  updated_at: time,
-  deleted: z.boolean(),
-});
-export const memberPage = pageOf(memberView);
+export const memberView = z
+  .strictObject({ company_id: companyId, user_id: userId, email, role, ...lifeFields })
+  .meta({ id: 'Member', description: 'A user in a company.' });
+export const memberPage = pageOf(memberView).meta({ id: 'MemberPage', description: 'A page of members.' });

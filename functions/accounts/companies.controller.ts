@@ -13,19 +13,16 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
+import { Describe } from '../platform/describe.js';
 import { isId, type Page, PageQuery } from '../platform/validation.js';
 import { CompanyNotFound } from './accounts.errors.js';
 import type { CompanyRow, MemberRow } from './accounts.repository.js';
 import {
   type CompanyChange,
   companyChange,
-  companyPage,
-  companyView,
-  memberPage,
-  memberView,
   type NewCompany,
   type NewMember,
   newCompany,
@@ -33,6 +30,7 @@ import {
 } from './accounts.schemas.js';
 import { CurrentUser, type SignedInUser } from './auth.guard.js';
 import { Companies } from './companies.js';
+import { COMPANY_ROUTES } from './companies.openapi.js';
 import { CompanyDeletion } from './company-deletion.js';
 import { Members } from './members.js';
 import { UserId } from './users.controller.js';
@@ -67,25 +65,25 @@ export class CompaniesController {
   ) {}
 
   @Post()
-  @ApiCreatedResponse({ standardSchema: companyView })
+  @Describe(COMPANY_ROUTES.found)
   found(@CurrentUser() me: SignedInUser, @Body({ schema: newCompany }) body: NewCompany): Promise<CompanyRow> {
     return this.companies.found(me.id, body);
   }
 
   @Get()
-  @ApiOkResponse({ standardSchema: companyPage })
+  @Describe(COMPANY_ROUTES.list)
   list(@CurrentUser() me: SignedInUser, @Query({ schema: PageQuery }) page: PageQuery): Promise<Page<CompanyRow>> {
     return this.companies.list(me.id, page);
   }
 
   @Get(':id')
-  @ApiOkResponse({ standardSchema: companyView })
+  @Describe(COMPANY_ROUTES.find)
   find(@CurrentUser() me: SignedInUser, @CompanyId() id: string): Promise<CompanyRow> {
     return this.companies.find(me.id, id);
   }
 
   @Patch(':id')
-  @ApiOkResponse({ standardSchema: companyView })
+  @Describe(COMPANY_ROUTES.change)
   change(
     @CurrentUser() me: SignedInUser,
     @CompanyId() id: string,
@@ -96,13 +94,13 @@ export class CompaniesController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiNoContentResponse()
+  @Describe(COMPANY_ROUTES.delete)
   delete(@CurrentUser() me: SignedInUser, @CompanyId() id: string): Promise<void> {
     return this.deletion.delete(me.id, id);
   }
 
   @Get(':id/members')
-  @ApiOkResponse({ standardSchema: memberPage })
+  @Describe(COMPANY_ROUTES.members)
   members(
     @CurrentUser() me: SignedInUser,
     @CompanyId() id: string,
@@ -112,7 +110,7 @@ export class CompaniesController {
   }
 
   @Post(':id/members')
-  @ApiCreatedResponse({ standardSchema: memberView })
+  @Describe(COMPANY_ROUTES.put)
   put(
     @CurrentUser() me: SignedInUser,
     @CompanyId() id: string,
@@ -123,7 +121,7 @@ export class CompaniesController {
 
   @Delete(':id/members/:user_id')
   @HttpCode(204)
-  @ApiNoContentResponse()
+  @Describe(COMPANY_ROUTES.remove)
   remove(@CurrentUser() me: SignedInUser, @CompanyId() id: string, @UserId('user_id') userId: string): Promise<void> {
     return this.membersOf.remove(me.id, id, userId);
   }

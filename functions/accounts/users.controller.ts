@@ -1,24 +1,23 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
+import { Describe } from '../platform/describe.js';
 import { Public } from '../platform/public.js';
 import { isId, type Page, PageQuery } from '../platform/validation.js';
 import { UserNotFound } from './accounts.errors.js';
 import type { UserRow } from './accounts.repository.js';
 import {
   type AccessTokenView,
-  accessTokenView,
   type Credentials,
   credentials,
   type Registration,
   registration,
   type UserChange,
   userChange,
-  userPage,
-  userView,
 } from './accounts.schemas.js';
 import { CurrentUser, type SignedInUser } from './auth.guard.js';
 import { LogIn } from './log-in.js';
 import { Users } from './users.js';
+import { USER_ROUTES } from './users.openapi.js';
 
 /** The user id in a path. What cannot be one is just not found, and never reaches SQL, which refuses NUL. */
 export const UserId = (name: string): ParameterDecorator =>
@@ -40,7 +39,7 @@ export class UsersController {
 
   @Post('users')
   @Public()
-  @ApiCreatedResponse({ standardSchema: userView })
+  @Describe(USER_ROUTES.register)
   register(@Body({ schema: registration }) body: Registration): Promise<UserRow> {
     return this.users.register(body);
   }
@@ -48,25 +47,25 @@ export class UsersController {
   @Post('auth/login')
   @Public()
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: accessTokenView })
+  @Describe(USER_ROUTES.logIn)
   logIn(@Body({ schema: credentials }) body: Credentials): Promise<AccessTokenView> {
     return this.login.logIn(body);
   }
 
   @Get('users')
-  @ApiOkResponse({ standardSchema: userPage })
+  @Describe(USER_ROUTES.list)
   list(@CurrentUser() me: SignedInUser, @Query({ schema: PageQuery }) page: PageQuery): Promise<Page<UserRow>> {
     return this.users.list(me.id, page);
   }
 
   @Get('users/:id')
-  @ApiOkResponse({ standardSchema: userView })
+  @Describe(USER_ROUTES.find)
   find(@CurrentUser() me: SignedInUser, @UserId('id') id: string): Promise<UserRow> {
     return this.users.find(me.id, id);
   }
 
   @Patch('users/:id')
-  @ApiOkResponse({ standardSchema: userView })
+  @Describe(USER_ROUTES.change)
   change(
     @CurrentUser() me: SignedInUser,
     @UserId('id') id: string,
@@ -77,7 +76,7 @@ export class UsersController {
 
   @Delete('users/:id')
   @HttpCode(204)
-  @ApiNoContentResponse()
+  @Describe(USER_ROUTES.delete)
   delete(@CurrentUser() me: SignedInUser, @UserId('id') id: string): Promise<void> {
     return this.users.delete(me.id, id);
   }

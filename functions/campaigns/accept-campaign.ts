@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { MAX_CHUNK_NUMBERS } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { CompanyNotFound } from '../accounts/accounts.errors.js';
@@ -37,7 +37,7 @@ export class AcceptCampaign {
     private readonly campaigns: CampaignsRepository,
   ) {}
 
-  /** The campaign, its chunks and its rejects. Throws CompanyNotFound. */
+  /** The campaign, its chunks and its rejects. Frees the numbers: whoever publishes holds none. Throws CompanyNotFound. */
   async accept(sql: Transaction, campaign: AcceptableCampaign): Promise<Accepted> {
     const { id, name, message, companyId, userId, recipients, file, traceparent } = campaign;
     const total = file.accepted;
@@ -47,6 +47,7 @@ export class AcceptCampaign {
     if (!claim) throw new CompanyNotFound();
     const size = chunkSize(total, this.config.campaignQueueSlots);
     await this.ledger.insertChunks(sql, id, recipients.chunks(size));
+    recipients.freeNumbers();
     if (file.invalid > 0) await this.ledger.insertRejects(sql, id, recipients.rejects());
     const row = await this.campaigns.find(userId, id, sql);
     if (!row) throw new CompanyNotFound();
@@ -69,11 +70,4 @@ function chunkSize(total: number, slots: number): number {
 /** The partition of a campaign: the same for ever, and spread evenly. */
 function partitionOf(campaignId: string, partitions: number): number {
   return createHash('sha256').update(campaignId).digest().readUInt32BE() % partitions;
-}
-
-/** The caller's W3C Trace Context, or a new one: https://www.w3.org/TR/trace-context/ */
-export function traceparentOf(header: unknown): string {
-  if (typeof header === 'string' && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(header))
-    return header;
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
 }

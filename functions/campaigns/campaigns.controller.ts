@@ -1,35 +1,21 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiConsumes,
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiProduces,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiBearerAuth, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, type SignedInUser } from '../accounts/auth.guard.js';
+import { Describe } from '../platform/describe.js';
 import { isId, type Page } from '../platform/validation.js';
 import type { Reject } from '../recipients/reject-list.js';
 import { CampaignNotFound } from './campaigns.errors.js';
+import { CAMPAIGN_ROUTES } from './campaigns.openapi.js';
 import type { CampaignRow } from './campaigns.repository.js';
 import {
   type CampaignChange,
   type CampaignQuery,
   campaignChange,
-  campaignPage,
   campaignQuery,
-  campaignView,
-  createdCampaignView,
   exportQuery,
-  messageSlice,
-  rejectSlice,
   type Slice,
   sliceQuery,
-  uploadBody,
 } from './campaigns.schemas.js';
 import { CreateCampaign } from './create-campaign.js';
 import { CsvReply } from './csv.js';
@@ -40,6 +26,14 @@ import { SteerCampaign } from './steer-campaign.js';
 
 const MESSAGE_COLUMNS = ['sequence', 'phone_number', 'identifier', 'message', 'created_at'];
 const REJECT_COLUMNS = ['line', 'value', 'reason'];
+
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  description: 'Makes the request safe to repeat for 24 hours, within the company: 1 to 255 printable characters.',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  example: 'black-friday-2026',
+} as const;
 
 /** The id in the path. What cannot be one is just not found, and never reaches SQL, which refuses NUL. */
 const CampaignId = () =>
@@ -65,17 +59,15 @@ export class CampaignsController {
   ) {}
 
   @Post()
-  @ApiConsumes('multipart/form-data', 'application/json')
-  @ApiBody({ schema: uploadBody })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, schema: { type: 'string', minLength: 1, maxLength: 255 } })
-  @ApiCreatedResponse({ standardSchema: createdCampaignView })
+  @ApiHeader(IDEMPOTENCY_KEY)
+  @Describe(CAMPAIGN_ROUTES.create)
   async create(@CurrentUser() user: SignedInUser, @Req() request: FastifyRequest, @Res() reply: FastifyReply) {
     const { status, campaignId, body } = await this.creating.fromRequest(user.id, request);
     return reply.status(status).header('location', `/api/campaigns/${campaignId}`).type('application/json').send(body);
   }
 
   @Get()
-  @ApiOkResponse({ standardSchema: campaignPage })
+  @Describe(CAMPAIGN_ROUTES.list)
   list(
     @CurrentUser() user: SignedInUser,
     @Query({ schema: campaignQuery }) query: CampaignQuery,
@@ -84,13 +76,13 @@ export class CampaignsController {
   }
 
   @Get(':id')
-  @ApiOkResponse({ standardSchema: campaignView })
+  @Describe(CAMPAIGN_ROUTES.find)
   find(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
     return this.reading.find(user.id, id);
   }
 
   @Patch(':id')
-  @ApiOkResponse({ standardSchema: campaignView })
+  @Describe(CAMPAIGN_ROUTES.rename)
   rename(
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,
@@ -101,34 +93,34 @@ export class CampaignsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiNoContentResponse()
+  @Describe(CAMPAIGN_ROUTES.delete)
   delete(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<void> {
     return this.deleting.delete(user.id, id);
   }
 
   @Post(':id/pause')
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: campaignView })
+  @Describe(CAMPAIGN_ROUTES.pause)
   pause(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
     return this.steering.pause(user.id, id);
   }
 
   @Post(':id/resume')
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: campaignView })
+  @Describe(CAMPAIGN_ROUTES.resume)
   resume(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
     return this.steering.resume(user.id, id);
   }
 
   @Post(':id/cancel')
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: campaignView })
+  @Describe(CAMPAIGN_ROUTES.cancel)
   cancel(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
     return this.steering.cancel(user.id, id);
   }
 
   @Get(':id/messages')
-  @ApiOkResponse({ standardSchema: messageSlice })
+  @Describe(CAMPAIGN_ROUTES.messages)
   listMessages(
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,
@@ -138,8 +130,7 @@ export class CampaignsController {
   }
 
   @Get(':id/messages.csv')
-  @ApiProduces('text/csv')
-  @ApiOkResponse({ schema: { type: 'string' } })
+  @Describe(CAMPAIGN_ROUTES.messagesCsv)
   async exportMessages(
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,
@@ -150,7 +141,7 @@ export class CampaignsController {
   }
 
   @Get(':id/rejects')
-  @ApiOkResponse({ standardSchema: rejectSlice })
+  @Describe(CAMPAIGN_ROUTES.rejects)
   listRejects(
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,
@@ -160,8 +151,7 @@ export class CampaignsController {
   }
 
   @Get(':id/rejects.csv')
-  @ApiProduces('text/csv')
-  @ApiOkResponse({ schema: { type: 'string' } })
+  @Describe(CAMPAIGN_ROUTES.rejectsCsv)
   async exportRejects(
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,

@@ -11,6 +11,8 @@ export class CampaignNotFound extends Problem {
 
 /** Steering that the transition table does not allow. */
 export class InvalidTransition extends Problem {
+  static readonly sample = (): Problem => new InvalidTransition('pause', 'enviado');
+
   constructor(command: string, status: string) {
     super(409, 'CAMPAIGN.INVALID_TRANSITION', `A campaign that is "${status}" cannot take "${command}".`);
   }
@@ -29,8 +31,19 @@ export interface FileSummary extends LineCounts {
   rejects: Reject[];
 }
 
+const NO_NUMBER: FileSummary = {
+  lines: 3,
+  accepted: 0,
+  duplicate: 0,
+  invalid: 1,
+  blank: 2,
+  rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
+};
+
 /** A file without one acceptable number. Carries the counts. */
 export class FileEmpty extends Problem {
+  static readonly sample = (): Problem => new FileEmpty(NO_NUMBER);
+
   constructor(file: FileSummary) {
     const { lines, invalid, blank } = file;
     super(
@@ -44,6 +57,8 @@ export class FileEmpty extends Problem {
 
 /** A file with control characters. */
 export class FileIsNotText extends Problem {
+  static readonly sample = (): Problem => new FileIsNotText(3);
+
   constructor(line: number) {
     super(400, 'CAMPAIGN.FILE_NOT_TEXT', `Line ${line} of the file holds a control character: this is no text file.`);
   }
@@ -51,6 +66,8 @@ export class FileIsNotText extends Problem {
 
 /** A file over the limit, which it names. */
 export class FileTooLarge extends Problem {
+  static readonly sample = (): Problem => new FileTooLarge(9);
+
   constructor(limitMib: number) {
     super(413, 'CAMPAIGN.FILE_TOO_LARGE', `The file is larger than ${limitMib} MiB.`);
   }

@@ -20,14 +20,15 @@ export interface CampaignRow {
   deleted: boolean;
 }
 
-/** What steering looks at after its guarded update. */
+/** What steering looks at after its guarded update, and whether the campaign's numbers are erased. */
 export interface SteeredRow extends CampaignRow {
   paused: boolean;
   cancelled: boolean;
+  erased: boolean;
 }
 
 /** A campaign as every answer shows it: what else a row carries stays inside. */
-export function campaignOf({ paused: _paused, cancelled: _cancelled, ...campaign }: SteeredRow): CampaignRow {
+export function campaignOf({ paused: _p, cancelled: _c, erased: _e, ...campaign }: SteeredRow): CampaignRow {
   return campaign;
 }
 
@@ -44,7 +45,8 @@ export class CampaignsRepository {
   /** One campaign, with what its status is made of. */
   find(userId: string, id: string, sql: Sql = this.postgres): Promise<SteeredRow | undefined> {
     return sql.one<SteeredRow>(
-      `SELECT ${COLUMNS}, paused_at IS NOT NULL AS paused, cancelled_at IS NOT NULL AS cancelled
+      `SELECT ${COLUMNS}, paused_at IS NOT NULL AS paused, cancelled_at IS NOT NULL AS cancelled,
+              erasing_at IS NOT NULL AS erased
          FROM campaigns WHERE ${OF_USER} AND id = $2`,
       [userId, id],
     );

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pageFields, pageOf } from '../platform/validation.js';
+import { idOf, lifeFields, pageFields, pageOf, timeOf } from '../platform/validation.js';
 import { REJECT_REASONS } from '../recipients/phone-number.js';
 
 /** Portuguese words, the same in SQL, JSON, metrics and Postman. */
@@ -23,7 +23,7 @@ const name = z
   .min(1, 'must not be blank')
   .refine((text) => codePoints(text) <= NAME_LIMIT, `must have at most ${NAME_LIMIT} characters`)
   .refine((text) => !CONTROL.test(text) && text.isWellFormed(), 'must not hold control characters')
-  .meta({ description: 'For people; 1 to 200 characters.', example: 'Black Friday' });
+  .meta({ description: 'For people; 1 to 200 characters.', maxLength: NAME_LIMIT, example: 'Black Friday' });
 
 const message = z
   .string()
@@ -33,123 +33,176 @@ const message = z
     (text) => !CONTROL_BUT_TAB_AND_NEWLINE.test(text) && text.isWellFormed(),
     'must not hold control characters other than tab and newline',
   )
-  .meta({ description: 'The text, kept as it is; 1 to 1,600 Unicode code points.', example: 'Hoje tudo pela metade.' });
+  .meta({
+    description: 'The text, kept as it is; 1 to 1,600 Unicode code points.',
+    minLength: 1,
+    maxLength: MESSAGE_LIMIT,
+    example: 'Hoje tudo pela metade.',
+  });
 
-const companyId = z.string().min(1, 'must not be empty').meta({ description: 'The company that sends.' });
+const companyId = z
+  .string()
+  .min(1, 'must not be empty')
+  .meta({ description: 'The id of the company that sends.', example: 'tz4a98xxat96iws9zmbrgj3a' });
 
 /** The fields of the multipart form beside its file. */
-export const campaignForm = z.strictObject({
-  name,
-  message,
-  company_id: companyId,
-  allow_duplicates: z.enum(['true', 'false']).optional().meta({ description: 'Keep repeated numbers.' }),
-});
+export const campaignForm = z
+  .strictObject({
+    name,
+    message,
+    company_id: companyId,
+    allow_duplicates: z.enum(['true', 'false']).optional().meta({
+      description: '`true` keeps repeated numbers; without it they are counted and left out.',
+      example: 'false',
+    }),
+  })
+  .meta({ description: 'A form; its parts may come in any order.' });
 
 /** The JSON way to the same campaign. */
-export const campaignJson = z.strictObject({
-  name,
-  message,
-  company_id: companyId,
-  allow_duplicates: z.boolean().optional(),
-  phone_numbers: z.array(z.string()).meta({ description: 'One number an entry.', example: ['+55 11 98765-4321'] }),
-});
+export const campaignJson = z
+  .strictObject({
+    name,
+    message,
+    company_id: companyId,
+    allow_duplicates: z.boolean().optional().meta({
+      description: '`true` keeps repeated numbers; without it they are counted and left out.',
+      example: false,
+    }),
+    phone_numbers: z.array(z.string()).meta({
+      description: 'The numbers, each as a line of a file may have it.',
+      example: ['+55 11 98765-4321', '(21) 99876-5432', '31987651234'],
+    }),
+  })
+  .meta({ description: 'The numbers in the body, in place of a file.' });
 
-/** The form as OpenAPI has it: a file is no JSON type, so zod cannot say it. */
-export const uploadBody = {
-  type: 'object' as const,
-  description: 'A form has `file`; a JSON body has `phone_numbers` in its place, and `allow_duplicates` as a boolean.',
-  required: ['name', 'message', 'company_id'],
-  properties: {
-    name: { type: 'string', minLength: 1, maxLength: NAME_LIMIT, example: 'Black Friday' },
-    message: { type: 'string', minLength: 1, maxLength: MESSAGE_LIMIT, example: 'Hoje tudo pela metade.' },
-    company_id: { type: 'string' },
-    allow_duplicates: { type: 'string', enum: ['true', 'false'], description: 'Keep repeated numbers.' },
-    file: { type: 'string', format: 'binary', description: 'One number a line; the first column of a CSV counts.' },
-    phone_numbers: { type: 'array', items: { type: 'string' }, description: 'In a JSON body, in place of the file.' },
-  },
+/** The file of the form as OpenAPI has it: a file is no JSON type, so zod cannot say it. */
+export const filePart = {
+  type: 'string',
+  format: 'binary',
+  description: 'UTF-8 text, one number a line; of a CSV the first column counts.',
 };
 
 /** All that may change after acceptance. */
-export const campaignChange = z.strictObject({ name });
+export const campaignChange = z.strictObject({ name }).meta({ description: 'The new name.' });
+
+const status = z.enum(CAMPAIGN_STATUSES).meta({
+  description:
+    '`pendente` (accepted), `enfileirado` (all in the queue), `enviando` (some stored), `enviado` (all stored); aside ' +
+    '`pausado` and `cancelado`, which is final.',
+  example: 'enviado',
+});
 
 /** Query of the list. */
 export const campaignQuery = z.strictObject({
-  company_id: z.string().optional(),
-  status: z.enum(CAMPAIGN_STATUSES).optional(),
+  company_id: z.string().optional().meta({ description: 'Of this company only.', example: 'tz4a98xxat96iws9zmbrgj3a' }),
+  status: status.optional(),
   ...pageFields,
 });
 
 const MAX_INT = 999_999_999;
-const after = z.coerce.number().int().min(0).max(MAX_INT).default(0);
+const after = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .max(MAX_INT)
+  .default(0)
+  .meta({ description: 'Begins behind this one: the `next` of the answer before.', example: 0 });
 
 /** Query of messages and rejects. */
-export const sliceQuery = z.strictObject({ after, limit: z.coerce.number().int().min(1).max(1_000).default(100) });
+export const sliceQuery = z.strictObject({
+  after,
+  limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'Items at most.', example: 100 }),
+});
 /** Query of the CSV exports: everything unless told otherwise. */
 export const exportQuery = z.strictObject({
   after,
-  limit: z.coerce.number().int().min(1).max(MAX_INT).default(MAX_INT),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_INT)
+    .default(MAX_INT)
+    .meta({ description: 'Rows at most; all without it.', example: 100 }),
 });
 
-const reject = z.object({
-  line: z.int().meta({ description: 'From 1.' }),
-  value: z.string().meta({ description: 'The first column, cut to 64 characters.' }),
-  reason: z.enum(REJECT_REASONS),
-});
+const reject = z
+  .object({
+    line: z.int().positive().meta({ description: 'The line of the file, from 1.', example: 3 }),
+    value: z.string().meta({ description: 'The first column, cut to 64 characters.', example: '1133334444' }),
+    reason: z.enum(REJECT_REASONS).meta({
+      description:
+        'The first that applies: `not_a_number` (other characters, or no digits), `not_mobile` (a landline, or a ninth ' +
+        'digit that is not 9), `wrong_length`, `unknown_ddd`.',
+      example: 'not_mobile',
+    }),
+  })
+  .meta({ id: 'Reject', description: 'A line that is no number.' });
+
+/** What a file came to. lines = accepted + duplicate + invalid + blank. */
+export const fileView = z
+  .object({
+    lines: z.int().min(0).meta({ description: 'accepted + duplicate + invalid + blank', example: 5 }),
+    accepted: z.int().min(0).meta({ description: 'Numbers that become messages.', example: 5 }),
+    duplicate: z
+      .int()
+      .min(0)
+      .meta({ description: 'Numbers that stood in the file before, and were left out.', example: 0 }),
+    invalid: z.int().min(0).meta({ description: 'Lines that are no number.', example: 0 }),
+    blank: z.int().min(0).meta({ description: 'Lines of white space, and a header.', example: 0 }),
+    rejects: z.array(reject).meta({ description: 'The first 20 of the invalid lines.', example: [] }),
+  })
+  .meta({ id: 'FileSummary', description: 'What the lines of a file came to.' });
 
 /** A campaign as every answer shows it. stored <= published <= total always. */
-export const campaignView = z.object({
-  id: z.string(),
-  name: z.string(),
-  message: z.string(),
-  company_id: z.string(),
-  user_id: z.string(),
-  status: z.enum(CAMPAIGN_STATUSES),
-  total: z.int().meta({ description: 'Numbers accepted.' }),
-  published: z.int().meta({ description: 'Numbers known to have reached the queue.' }),
-  stored: z.int().meta({ description: 'Numbers whose message is stored.' }),
-  percent: z.int().meta({ description: 'floor(100 x stored / total)' }),
-  created_at: z.iso.datetime(),
-  updated_at: z.iso.datetime(),
-  deleted: z.boolean(),
-});
+export const campaignView = z
+  .object({
+    id: idOf('campaign', 'ue1nqjq0mq0csmsie5av34o2'),
+    name,
+    message,
+    company_id: idOf('company that sends', 'tz4a98xxat96iws9zmbrgj3a'),
+    user_id: idOf('user who made it', 'pfh0haxfpzowht3oi213cqos'),
+    status,
+    total: z.int().min(0).meta({ description: 'Numbers accepted.', example: 5 }),
+    published: z.int().min(0).meta({ description: 'Numbers known to have reached the queue.', example: 5 }),
+    stored: z.int().min(0).meta({ description: 'Numbers whose message is stored.', example: 5 }),
+    percent: z.int().min(0).max(100).meta({ description: 'floor(100 x stored / total)', example: 100 }),
+    ...lifeFields,
+  })
+  .meta({ id: 'Campaign', description: 'A campaign. stored <= published <= total always.' });
 
-/** What POST answers. lines = accepted + duplicate + invalid + blank. */
-export const createdCampaignView = campaignView.extend({
-  file: z.object({
-    lines: z.int(),
-    accepted: z.int(),
-    duplicate: z.int(),
-    invalid: z.int(),
-    blank: z.int(),
-    rejects: z.array(reject),
-  }),
-});
+/** What POST answers. */
+export const createdCampaignView = campaignView
+  .extend({ file: fileView })
+  .meta({ id: 'CreatedCampaign', description: 'A campaign, with what its file came to.' });
 
 /** A page of campaigns, newest first. */
-export const campaignPage = pageOf(campaignView);
+export const campaignPage = pageOf(campaignView).meta({ id: 'CampaignPage', description: 'Campaigns, newest first.' });
 
-const next = z.int().nullable().meta({ description: 'The next `after`; null at the end.' });
+const next = z.int().nullable().meta({ description: 'The `after` of the next call; null at the end.', example: null });
+
+const messageView = z
+  .object({
+    identifier: idOf('message', 'pm8v3qpajlabg4zzlx8xeicl'),
+    phone_number: z.string().meta({ description: 'E.164.', example: '+5511987654321' }),
+    message,
+    campaign_id: idOf('campaign', 'ue1nqjq0mq0csmsie5av34o2'),
+    company_id: idOf('company', 'tz4a98xxat96iws9zmbrgj3a'),
+    sequence: z.int().positive().meta({ description: 'Its place in the file, from 1.', example: 1 }),
+    created_at: timeOf('When it was stored'),
+    updated_at: timeOf('When it last changed'),
+    deleted: z.boolean().meta({ description: 'Whether it is marked as deleted.', example: false }),
+  })
+  .meta({ id: 'Message', description: 'One number of a campaign, as it is stored.' });
 
 /** A slice of a campaign's messages by sequence. */
-export const messageSlice = z.object({
-  data: z.array(
-    z.object({
-      identifier: z.string(),
-      phone_number: z.string(),
-      message: z.string(),
-      campaign_id: z.string(),
-      company_id: z.string(),
-      sequence: z.int(),
-      created_at: z.iso.datetime(),
-      updated_at: z.iso.datetime(),
-      deleted: z.boolean(),
-    }),
-  ),
-  next,
-});
+export const messageSlice = z
+  .object({ data: z.array(messageView).meta({ description: 'By sequence.' }), next })
+  .meta({ id: 'MessageSlice', description: 'A part of the messages that are stored.' });
 
 /** A slice of a file's rejects by line. */
-export const rejectSlice = z.object({ data: z.array(reject), next });
+export const rejectSlice = z
+  .object({ data: z.array(reject).meta({ description: 'By line.' }), next })
+  .meta({ id: 'RejectSlice', description: 'A part of the lines that are no number.' });
 
 export type CampaignQuery = z.output<typeof campaignQuery>;
 export type CampaignChange = z.output<typeof campaignChange>;

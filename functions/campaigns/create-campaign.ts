@@ -10,7 +10,7 @@ import { Log } from '../platform/log.js';
 import { Postgres, type Transaction } from '../platform/postgres.js';
 import { ValidationProblem } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
-import { AcceptCampaign, type Accepted, summaryOf, traceparentOf } from './accept-campaign.js';
+import { AcceptCampaign, type Accepted, summaryOf } from './accept-campaign.js';
 import { CampaignNotFound, type FileSummary, IdempotencyKeyReused } from './campaigns.errors.js';
 import { CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
 import { readUpload, type Upload } from './upload.js';
@@ -49,7 +49,7 @@ export class CreateCampaign {
     const limitMib = this.runtime.kind === 'function' ? FUNCTION_UPLOAD_MIB : this.config.uploadLimitMib;
     const upload = await readUpload(request, limitMib);
     request.companyId = upload.companyId;
-    return this.create(userId, upload, traceparentOf(request.headers.traceparent), key);
+    return this.create(userId, upload, request.traceparent, key);
   }
 
   /**

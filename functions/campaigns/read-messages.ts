@@ -15,10 +15,13 @@ export interface SliceOf<T> {
   next: number | null;
 }
 
-/** Rejects that an export reads at a time. */
-const REJECTS_AT_A_TIME = 1_000;
+/** Rows that an export reads at a time. MongoDB would send 16 MB of documents, and the heap would hold them several times. */
+const ROWS_AT_A_TIME = 1_000;
 
-/** Reads a campaign's messages from MongoDB and its rejects from PostgreSQL. All throw CampaignNotFound. */
+/**
+ * Reads a campaign's messages from MongoDB and its rejects from PostgreSQL. All throw CampaignNotFound. From the moment its
+ * erasure begins a campaign has none of either.
+ */
 @Injectable()
 export class ReadMessages {
   constructor(
@@ -28,14 +31,14 @@ export class ReadMessages {
 
   /** By sequence; one more than asked is read, to know whether there is a next. */
   async messages(userId: string, id: string, { after, limit }: Slice): Promise<SliceOf<MessageView>> {
-    await this.requireVisible(userId, id);
+    if (await this.isErased(userId, id)) return { data: [], next: null };
     const found = await (await this.find(id, { after, limit: limit + 1 })).toArray();
     const data = found.slice(0, limit);
     return { data, next: found.length > limit ? (data.at(-1)?.sequence ?? null) : null };
   }
 
   async rejects(userId: string, id: string, { after, limit }: Slice): Promise<SliceOf<Reject>> {
-    await this.requireVisible(userId, id);
+    if (await this.isErased(userId, id)) return { data: [], next: null };
     const found = await this.campaigns.rejects(id, { after, limit: limit + 1 });
     const data = found.slice(0, limit);
     return { data, next: found.length > limit ? (data.at(-1)?.line ?? null) : null };
@@ -43,8 +46,8 @@ export class ReadMessages {
 
   /** All messages as rows of the export, as they come from the store. */
   async exportMessages(userId: string, id: string, slice: Slice): Promise<AsyncIterable<unknown[]>> {
-    await this.requireVisible(userId, id);
-    const cursor = await this.find(id, slice);
+    if (await this.isErased(userId, id)) return nothing();
+    const cursor = (await this.find(id, slice)).batchSize(ROWS_AT_A_TIME);
     return (async function* () {
       for await (const { sequence, phone_number, identifier, message, created_at } of cursor)
         yield [sequence, phone_number, identifier, message, created_at.toISOString()];
@@ -52,15 +55,15 @@ export class ReadMessages {
   }
 
   async exportRejects(userId: string, id: string, slice: Slice): Promise<AsyncIterable<unknown[]>> {
-    await this.requireVisible(userId, id);
+    if (await this.isErased(userId, id)) return nothing();
     const { campaigns } = this;
     return (async function* () {
       let { after, limit: left } = slice;
       while (left > 0) {
-        const rows = await campaigns.rejects(id, { after, limit: Math.min(left, REJECTS_AT_A_TIME) });
+        const rows = await campaigns.rejects(id, { after, limit: Math.min(left, ROWS_AT_A_TIME) });
         for (const { line, value, reason } of rows) yield [line, value, reason];
         after = rows.at(-1)?.line ?? after;
-        left = rows.length < REJECTS_AT_A_TIME ? 0 : left - rows.length;
+        left = rows.length < ROWS_AT_A_TIME ? 0 : left - rows.length;
       }
     })();
   }
@@ -74,7 +77,11 @@ export class ReadMessages {
       .limit(limit);
   }
 
-  private async requireVisible(userId: string, id: string): Promise<void> {
-    if (!(await this.campaigns.find(userId, id))) throw new CampaignNotFound();
+  private async isErased(userId: string, id: string): Promise<boolean> {
+    const campaign = await this.campaigns.find(userId, id);
+    if (!campaign) throw new CampaignNotFound();
+    return campaign.erased;
   }
 }
+
+async function* nothing(): AsyncGenerator<unknown[]> {}

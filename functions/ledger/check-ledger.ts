@@ -36,6 +36,9 @@ interface CampaignRow {
   published: number;
   stored: number;
   deleted: boolean;
+  /** Its numbers go, or are gone: `npm run retention`. */
+  erasing: boolean;
+  erased: boolean;
   chunks_total: number;
   chunks_published: number;
   chunks_stored: number;
@@ -48,21 +51,26 @@ interface ChunkRow {
   stored: boolean;
 }
 
-/** What the ledger says of one number. */
+/** What the ledger says of one number; undefined: it was forgotten. */
 interface LedgerNumber {
   sequence: number;
-  phoneNumber: string;
+  phoneNumber: string | undefined;
   stored: boolean;
 }
 
+/** Counts a difference and keeps the first places. */
+type Note = (kind: 'missing' | 'different' | 'unknown' | 'wronglyMarked', sequence: number) => void;
+
 type StoredMessage = Pick<MessageDocument, 'sequence' | 'phone_number' | 'deleted'>;
 
+/** What stands in the ledger in place of a number that was forgotten alone. No consumer takes it for a number. */
+export const FORGOTTEN = '-';
 const CHUNKS_AT_A_TIME = 20;
 const SEQUENCES_SHOWN = 5;
 
 /**
  * Compares the ledger with the documents, number by number. Of each few chunks the ledger is read first and the store after
- * it, so that a consumer at work makes no difference.
+ * it, so that a consumer at work makes no difference. A campaign whose numbers are erased has its counters, and no document.
  */
 @Injectable()
 export class CheckLedger {
@@ -88,10 +96,30 @@ export class CheckLedger {
 
   private async compare(campaign: CampaignRow, check: Check): Promise<void> {
     const difference = { ...nothing(campaign.id), counters: wrongCounters(campaign) };
-    const note = (kind: 'missing' | 'different' | 'unknown' | 'wronglyMarked', sequence: number): void => {
+    const note: Note = (kind, sequence) => {
       difference[kind]++;
       if (difference.sequences.length < SEQUENCES_SHOWN) difference.sequences.push(sequence);
     };
+    if (campaign.erasing) await this.compareErased(campaign, check, note);
+    else await this.compareNumbers(campaign, check, note);
+    if (difference.wronglyMarked > 0 && (await this.isNow('deleted', campaign.id)) !== campaign.deleted)
+      difference.wronglyMarked = 0;
+    const { counters, missing, different, unknown, wronglyMarked } = difference;
+    const found = counters.length + missing + different + unknown + wronglyMarked > 0;
+    // What began to be erased meanwhile was read half before and half behind it.
+    if (found && (campaign.erasing || !(await this.isNow('erasing_at IS NOT NULL', campaign.id))))
+      check.differences.push(difference);
+  }
+
+  /** One that is just being erased may have some documents left. */
+  private async compareErased({ id, erased }: CampaignRow, check: Check, note: Note): Promise<void> {
+    if (!erased) return;
+    const documents = await this.documents(id, 0);
+    check.messages += documents.size;
+    for (const sequence of documents.keys()) note('unknown', sequence);
+  }
+
+  private async compareNumbers(campaign: CampaignRow, check: Check, note: Note): Promise<void> {
     let compared = 0;
     for await (const chunks of this.pages(campaign.id)) {
       const last = chunks.at(-1);
@@ -102,7 +130,7 @@ export class CheckLedger {
         const message = documents.get(sequence);
         documents.delete(sequence);
         if (!message) {
-          if (stored) note('missing', sequence);
+          if (stored && phoneNumber !== undefined) note('missing', sequence);
           continue;
         }
         if (message.phone_number !== phoneNumber) note('different', sequence);
@@ -115,10 +143,6 @@ export class CheckLedger {
     const beyond = await this.documents(campaign.id, compared);
     check.messages += beyond.size;
     for (const sequence of beyond.keys()) note('unknown', sequence);
-    if (difference.wronglyMarked > 0 && (await this.isDeleted(campaign.id)) !== campaign.deleted)
-      difference.wronglyMarked = 0;
-    const { counters, missing, different, unknown, wronglyMarked } = difference;
-    if (counters.length + missing + different + unknown + wronglyMarked > 0) check.differences.push(difference);
   }
 
   /** Oldest first. */
@@ -129,7 +153,8 @@ export class CheckLedger {
     );
     for (const { id } of ids) {
       const row = await this.postgres.one<CampaignRow>(
-        `SELECT c.id, c.total, c.published, c.stored, c.deleted, k.*
+        `SELECT c.id, c.total, c.published, c.stored, c.deleted, c.erasing_at IS NOT NULL AS erasing,
+                c.erased_at IS NOT NULL AS erased, k.*
            FROM campaigns c CROSS JOIN LATERAL (
              SELECT coalesce(sum(size), 0)::int AS chunks_total,
                     coalesce(sum(size) FILTER (WHERE published_at IS NOT NULL), 0)::int AS chunks_published,
@@ -169,11 +194,11 @@ export class CheckLedger {
     return new Map(found.map((message) => [message.sequence, message]));
   }
 
-  private async isDeleted(campaignId: string): Promise<boolean> {
-    const row = await this.postgres.one<{ deleted: boolean }>('SELECT deleted FROM campaigns WHERE id = $1', [
+  private async isNow(state: 'deleted' | 'erasing_at IS NOT NULL', campaignId: string): Promise<boolean> {
+    const row = await this.postgres.one<{ state: boolean }>(`SELECT ${state} AS state FROM campaigns WHERE id = $1`, [
       campaignId,
     ]);
-    return row?.deleted ?? false;
+    return row?.state ?? false;
   }
 
   /** Campaigns that have documents and that the ledger does not know, with how many. From one to the next by `_id`. */
@@ -202,7 +227,11 @@ function nothing(campaignId: string): Difference {
 function* numbersOf(chunks: ChunkRow[]): Generator<LedgerNumber> {
   for (const { first_sequence, phone_numbers, stored } of chunks)
     for (const [index, phoneNumber] of phone_numbers.split('\n').entries())
-      yield { sequence: first_sequence + index, phoneNumber, stored };
+      yield {
+        sequence: first_sequence + index,
+        phoneNumber: phoneNumber === FORGOTTEN ? undefined : phoneNumber,
+        stored,
+      };
 }
 
 function wrongCounters(row: CampaignRow): string[] {

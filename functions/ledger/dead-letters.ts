@@ -1,7 +1,7 @@
 import type { Topology } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
-import { Broker } from '../platform/rabbitmq.js';
+import { answered, Broker } from '../platform/rabbitmq.js';
 
 /** A dead letter as the operator sees it. Undefined is what the message does not say. */
 export interface DeadLetter {
@@ -22,10 +22,17 @@ export interface WholeLetter extends DeadLetter {
   body: string;
 }
 
-/** What replaying came to: letters sent again, and those that stay as nobody knows their queue. */
+/** What replaying came to: letters sent again, those that stay as nobody knows their queue, and how many it did not come to. */
 export interface Replayed {
   sent: number;
   stay: DeadLetter[];
+  left: number;
+}
+
+/** What dropping came to: letters taken out, and how many it did not come to. */
+export interface Dropped {
+  dropped: number;
+  left: number;
 }
 
 /** Letters held at a time, and the last place that can be named. CloudAMQP's free plan closes a connection that holds over 1,000. */
@@ -66,11 +73,12 @@ export class DeadLetters {
   /**
    * Sends one letter, or all that are there now, to the queue that it came from, without what was added to it. Each is
    * confirmed before it is taken out, so that a process that dies between leaves a second copy, which a consumer lets go.
+   * Told to stop, it ends between two letters. Rejects with NotPublished.
    */
-  replay(place?: number): Promise<Replayed> {
+  replay(place: number | undefined, stop: AbortSignal): Promise<Replayed> {
     return this.broker.apart(async (channel, names) => {
-      const replayed: Replayed = { sent: 0, stay: [] };
-      await each(channel, names, place, async (message, at) => {
+      const replayed: Replayed = { sent: 0, stay: [], left: 0 };
+      replayed.left = await each(channel, names, place, stop, async (message, at) => {
         const routingKey = partitionOf(message, names);
         if (routingKey === undefined) {
           replayed.stay.push(letterOf(message, at));
@@ -84,26 +92,26 @@ export class DeadLetters {
     });
   }
 
-  /** Takes one letter, or all that are there now, out of the queue for good. Answers how many. */
-  drop(place?: number): Promise<number> {
+  /** Takes one letter, or all that are there now, out of the queue for good. Told to stop, it ends between two letters. */
+  drop(place: number | undefined, stop: AbortSignal): Promise<Dropped> {
     return this.broker.apart(async (channel, names) => {
       let dropped = 0;
-      await each(channel, names, place, async () => {
+      const left = await each(channel, names, place, stop, async () => {
         dropped++;
         return true;
       });
-      return dropped;
+      return { dropped, left };
     });
   }
 }
 
 async function count(channel: ConfirmChannel, names: Topology): Promise<number> {
-  return (await channel.checkQueue(names.deadLetterQueue)).messageCount;
+  return (await answered(channel.checkQueue(names.deadLetterQueue))).messageCount;
 }
 
 async function* take(channel: ConfirmChannel, names: Topology, upTo: number): AsyncGenerator<GetMessage> {
   for (let taken = 0; taken < upTo; taken++) {
-    const message = await channel.get(names.deadLetterQueue);
+    const message = await answered(channel.get(names.deadLetterQueue));
     if (!message) return;
     yield message;
   }
@@ -120,25 +128,31 @@ async function at(channel: ConfirmChannel, names: Topology, place: number): Prom
   return seen === place ? last : undefined;
 }
 
-/** Goes over one letter or all there are now; `work` tells whether it is done with, and so taken out. */
+/**
+ * Goes over one letter or all there are now; `work` tells whether it is done with, and so taken out. Answers how many it did
+ * not come to: told to stop, or as many stay as may be held.
+ */
 async function each(
   channel: ConfirmChannel,
   names: Topology,
   place: number | undefined,
+  stop: AbortSignal,
   work: (message: GetMessage, place: number) => Promise<boolean>,
-): Promise<void> {
+): Promise<number> {
   if (place !== undefined) {
     const message = await at(channel, names, place);
     if (message && (await work(message, place))) channel.ack(message);
-    await channel.waitForConfirms();
-    return;
+    return 0;
   }
+  const total = await count(channel, names);
   let held = 0;
   let seen = 0;
-  for await (const message of take(channel, names, await count(channel, names))) {
+  for await (const message of take(channel, names, total)) {
+    if (stop.aborted || held >= HELD) return total - seen;
     if (await work(message, ++seen)) channel.ack(message);
-    else if (++held >= HELD) break;
+    else held++;
   }
+  return 0;
 }
 
 /** Resolves when the broker has confirmed it and it is in a queue. */
@@ -157,7 +171,7 @@ async function send(channel: ConfirmChannel, exchange: string, routingKey: strin
   };
   channel.once('return', onReturn);
   channel.publish(exchange, routingKey, message.content, options);
-  await channel.waitForConfirms();
+  await answered(channel.waitForConfirms());
   channel.off('return', onReturn);
   if (returned) throw new Error(`the broker has no queue for partition ${routingKey}`);
 }

@@ -4,18 +4,16 @@ import { Log } from '../platform/log.js';
 import { HealChunks } from './heal-chunks.js';
 import { LedgerRepository } from './ledger.repository.js';
 import { PublishCampaign } from './publish-campaign.js';
-import { SweepCampaigns } from './sweep-campaigns.js';
+import { type Sweep, SweepCampaigns } from './sweep-campaigns.js';
 
 /** What one pass did. */
-export interface Pass {
+export interface Pass extends Sweep {
   /** Campaigns of which nothing is owed any more. */
   published: number;
-  /** Campaigns that still owe. */
+  /** Campaigns that it took on and that still owe. */
   failed: number;
   /** Numbers that were late and went back to the outbox. */
   healed: number;
-  /** Stopped campaigns that were gone over. */
-  swept: number;
 }
 
 /**
@@ -34,16 +32,16 @@ export class DispatchCampaigns {
 
   /** One pass over all campaigns that owe, oldest first, each tried once. Throws when PostgreSQL cannot be reached. */
   async pass(stop: AbortSignal): Promise<Pass> {
-    const pass: Pass = { published: 0, failed: 0, healed: 0, swept: 0 };
+    const pass: Pass = { published: 0, failed: 0, healed: 0, swept: 0, unswept: 0 };
     // Each does its part whatever the others meet: a MongoDB that is down keeps nothing from the queue.
-    pass.healed = await this.orNone('healing', () => this.healing.heal());
+    pass.healed = await this.orElse(0, 'healing', this.healing.heal());
     // Beside the publishing, which may take all the time that a function has.
-    const sweeping = this.orNone('sweeping', () => this.sweeping.sweep(stop));
+    const sweeping = this.orElse<Sweep>({ swept: 0, unswept: 0 }, 'sweeping', this.sweeping.sweep(stop));
     try {
       await this.publishOwed(pass, stop);
     } finally {
       // Also when PostgreSQL went: whoever called is to find nothing under way any more.
-      pass.swept = await sweeping;
+      Object.assign(pass, await sweeping);
     }
     await this.ledger.dropOldKeys();
     if (Object.values(pass).some((count) => count > 0)) this.log.info({ ...pass }, 'dispatched');
@@ -69,12 +67,10 @@ export class DispatchCampaigns {
     }
   }
 
-  private async orNone(what: string, work: () => Promise<number>): Promise<number> {
-    try {
-      return await work();
-    } catch (error) {
+  private orElse<T>(nothing: T, what: string, work: Promise<T>): Promise<T> {
+    return work.catch((error: unknown) => {
       this.log.error({ err: error }, `${what} broke off; the next pass goes on`);
-      return 0;
-    }
+      return nothing;
+    });
   }
 }

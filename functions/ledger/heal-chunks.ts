@@ -22,7 +22,7 @@ export class HealChunks {
     metrics: Metrics,
   ) {
     this.healed = new Counter({
-      name: 'disparo_healed_numbers_total',
+      name: 'disparo_ledger_healed_numbers_total',
       help: 'Numbers that were published, were late and went back to the outbox.',
       registers: [metrics.registry],
     });

@@ -4,7 +4,9 @@ import { DeadLetters } from './dead-letters.js';
 import { DispatchCampaigns } from './dispatch-campaigns.js';
 import { HealChunks } from './heal-chunks.js';
 import { HealingRepository } from './healing.repository.js';
+import { LagRepository } from './lag.repository.js';
 import { LedgerRepository } from './ledger.repository.js';
+import { LedgerGauges } from './ledger-gauges.js';
 import { MessageStore } from './message-store.js';
 import { PublishCampaign } from './publish-campaign.js';
 import { SweepCampaigns } from './sweep-campaigns.js';
@@ -14,6 +16,8 @@ import { SweepCampaigns } from './sweep-campaigns.js';
   providers: [
     LedgerRepository,
     HealingRepository,
+    LagRepository,
+    LedgerGauges,
     MessageStore,
     PublishCampaign,
     HealChunks,

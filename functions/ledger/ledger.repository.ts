@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import { Postgres, type Sql, type Transaction } from '../platform/postgres.js';
@@ -36,6 +37,13 @@ export interface Claim {
   traceparent: string;
 }
 
+/** How many campaigns owe: the running ones, those of them whose lease somebody holds, and beside them the paused ones. */
+export interface Owing {
+  running: number;
+  leased: number;
+  paused: number;
+}
+
 /** What is kept of the first answer to an Idempotency-Key. */
 export interface KeptAnswer {
   content: Buffer;
@@ -66,11 +74,11 @@ export class LedgerRepository {
     );
   }
 
-  /** By COPY, one row a chunk; one chunk's text exists at a time. */
+  /** By COPY, one row a chunk; a few chunks' text exists at a time. */
   async insertChunks(sql: Transaction, campaignId: string, chunks: Iterable<RecipientChunk>): Promise<void> {
     await sql.copyFrom(
-      'COPY campaign_chunks (campaign_id, first_sequence, size, phone_numbers) FROM STDIN',
-      rows(chunks, ({ firstSequence, size, phoneNumbers }) => [campaignId, firstSequence, size, phoneNumbers]),
+      'COPY campaign_chunks (campaign_id, first_sequence, size, phone_numbers) FROM STDIN (FORMAT csv)',
+      chunkRows(campaignId, chunks),
     );
   }
 
@@ -161,12 +169,25 @@ export class LedgerRepository {
     ]);
   }
 
-  /** Gives a lease back, unless it is another's by now. */
-  async release(claim: Claim): Promise<void> {
-    await this.postgres.query(
-      'UPDATE campaigns SET lease_until = NULL, lease_holder = NULL WHERE id = $1 AND lease_holder = $2',
+  /** Gives a lease back, unless it is another's by now. Answers whether it was ours and nothing is owed any more. */
+  async release(claim: Claim): Promise<boolean> {
+    const row = await this.postgres.one<{ done: boolean }>(
+      `UPDATE campaigns SET lease_until = NULL, lease_holder = NULL WHERE id = $1 AND lease_holder = $2
+       RETURNING published = total AS done`,
       [claim.id, claim.lease_holder],
     );
+    return row?.done ?? false;
+  }
+
+  /** Campaigns that owe, as they are at this moment. */
+  async owing(): Promise<Owing> {
+    const row = await this.postgres.one<Owing>(
+      `SELECT count(*) FILTER (WHERE paused_at IS NULL)::int AS running,
+              count(*) FILTER (WHERE paused_at IS NULL AND lease_until >= clock_timestamp())::int AS leased,
+              count(*) FILTER (WHERE paused_at IS NOT NULL)::int AS paused
+         FROM campaigns WHERE NOT deleted AND cancelled_at IS NULL AND published < total`,
+    );
+    return row ?? { running: 0, leased: 0, paused: 0 };
   }
 
   /** Forgets the keys whose life is over. */
@@ -174,6 +195,15 @@ export class LedgerRepository {
     await this.postgres.query('DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - $1::interval', [
       KEY_LIFE,
     ]);
+  }
+}
+
+/** Rows of COPY's CSV, in whose quotes the newlines of a chunk stand as they are. Nothing here has a quote in it. */
+async function* chunkRows(campaignId: string, chunks: Iterable<RecipientChunk>): AsyncGenerator<string> {
+  for (const { firstSequence, size, phoneNumbers } of chunks) {
+    yield `${campaignId},${firstSequence},${size},"${phoneNumbers}"\n`;
+    // A server that takes each row at once would otherwise keep the event loop from turning until the last.
+    await nextTurn();
   }
 }
 

@@ -4,8 +4,9 @@ import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Log } from '../platform/log.js';
 import { Metrics } from '../platform/metrics.js';
-import { Broker } from '../platform/rabbitmq.js';
+import { Broker, NotPublished } from '../platform/rabbitmq.js';
 import { Runtime } from '../platform/runtime.js';
+import { traceIdOf } from '../platform/trace.js';
 import { type Claim, LedgerRepository } from './ledger.repository.js';
 
 /** Confirms awaited at a time: enough to hide the round trip, few enough to stop soon. */
@@ -15,7 +16,10 @@ const BEFORE_THE_ANSWER_MS = 2_000;
 /** In a function the last window needs time to be confirmed and stamped before the process is frozen. */
 const LAST_WINDOW_MS = 500;
 
-/** How a publishing ended: nothing is left that may go out, told to stop, or a chunk that the broker did not take. */
+/** What the broker made of a message. Each has its counter from the start, so that its first rise is seen. */
+const OUTCOMES = ['confirmed', 'nacked', 'returned', 'timeout', 'unreachable', 'refused'] as const;
+
+/** How a publishing ended: nothing is owed any more, told to stop or left to another, or a chunk that the broker did not take. */
 export type Publishing = 'all' | 'stopped' | 'failed';
 
 /** Publishes what campaigns owe: the only way to the queue (R5). */
@@ -33,11 +37,12 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     metrics: Metrics,
   ) {
     this.confirms = new Counter({
-      name: 'disparo_publish_confirms_total',
-      help: 'Queue messages sent, by what the broker made of them: confirmed, or still owed.',
+      name: 'disparo_ledger_publish_confirms_total',
+      help: 'Queue messages sent, by what the broker made of them. All but the confirmed ones are still owed.',
       labelNames: ['outcome'],
       registers: [metrics.registry],
     });
+    for (const outcome of OUTCOMES) this.confirms.inc({ outcome }, 0);
   }
 
   /**
@@ -82,15 +87,15 @@ export class PublishCampaign implements BeforeApplicationShutdown {
         const confirmed = await this.window(claim, owed);
         if (confirmed.length > 0) await this.ledger.stamp(claim, confirmed);
         chunks += confirmed.length;
-        if (owed.length < WINDOW) outcome = 'all';
         if (confirmed.length < owed.length) outcome = 'failed';
-        if (outcome !== 'stopped') break;
+        if (owed.length < WINDOW || outcome === 'failed') break;
       }
     } finally {
-      await this.ledger.release(claim);
+      // The ledger's word: the outbox is empty as well while the campaign is paused.
+      if (await this.ledger.release(claim)) outcome = 'all';
     }
-    const fields = { campaign_id: claim.id, company_id: claim.company_id, chunks, publish_ms: Date.now() - started };
-    this.log.info({ ...fields, outcome }, 'publishing ended');
+    const fields = { campaign_id: claim.id, company_id: claim.company_id, trace_id: traceIdOf(claim.traceparent) };
+    this.log.info({ ...fields, chunks, publish_ms: Date.now() - started, outcome }, 'publishing ended');
     return outcome;
   }
 
@@ -111,8 +116,12 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     const failure = sent.find((result) => result.status === 'rejected');
     if (failure) this.log.warn({ campaign_id: claim.id, err: failure.reason }, 'the broker did not take a chunk');
     const confirmed = owed.filter((_, index) => sent[index]?.status === 'fulfilled');
-    this.confirms.inc({ outcome: 'confirmed' }, confirmed.length);
-    this.confirms.inc({ outcome: 'owed' }, owed.length - confirmed.length);
+    for (const result of sent) this.confirms.inc({ outcome: outcomeOf(result) });
     return confirmed.map(({ first_sequence }) => first_sequence);
   }
+}
+
+function outcomeOf(result: PromiseSettledResult<void>): (typeof OUTCOMES)[number] {
+  if (result.status === 'fulfilled') return 'confirmed';
+  return result.reason instanceof NotPublished ? result.reason.reason : 'unreachable';
 }

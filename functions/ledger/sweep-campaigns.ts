@@ -1,10 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { Log } from '../platform/log.js';
+import { isMongoAway } from '../platform/mongo.js';
+import { ServiceUnavailable } from '../platform/problem.js';
 import { HealingRepository, type StoppedCampaign } from './healing.repository.js';
 import { MessageStore } from './message-store.js';
 
 /** Campaigns of one pass; the others wait for the next. */
 const CAMPAIGNS_A_PASS = 200;
+/** Counted in MongoDB at a time: at most 100,000 entries of its index. */
+const CHUNKS_A_PAGE = 100;
+
+/** What one pass over stopped campaigns came to. */
+export interface Sweep {
+  /** Stopped campaigns that were gone over. */
+  swept: number;
+  /** Those that failed: the log says why, and the next pass tries them again. */
+  unswept: number;
+}
 
 /**
  * R10: goes over stopped campaigns again and again. Documents that were written after a delete are marked; what the store has
@@ -18,18 +30,25 @@ export class SweepCampaigns {
     private readonly log: Log,
   ) {}
 
-  /** Answers how many campaigns it went over. Throws when a store is away; what was done until then stays done. */
-  async sweep(stop: AbortSignal): Promise<number> {
-    let campaigns = 0;
+  /** One that fails keeps none of the others. Throws when PostgreSQL cannot be asked which there are. */
+  async sweep(stop: AbortSignal): Promise<Sweep> {
+    const sweep: Sweep = { swept: 0, unswept: 0 };
     for (const campaign of await this.healing.toSweep(CAMPAIGNS_A_PASS)) {
       if (stop.aborted) break;
-      if (campaign.deleted) await this.mark(campaign.id);
-      else await this.record(campaign, stop);
-      if (stop.aborted) break;
-      await this.healing.swept(campaign);
-      campaigns++;
+      try {
+        if (campaign.deleted) await this.mark(campaign.id);
+        else await this.record(campaign, stop);
+        if (stop.aborted) break;
+        await this.healing.swept(campaign);
+        sweep.swept++;
+      } catch (error) {
+        sweep.unswept++;
+        this.log.error({ campaign_id: campaign.id, err: error }, 'a stopped campaign could not be gone over');
+        // The others would only wait for the same store, and the dispatcher for them.
+        if (isMongoAway(error) || error instanceof ServiceUnavailable) break;
+      }
     }
-    return campaigns;
+    return sweep;
   }
 
   /** Marks the documents of a deleted campaign. Throws when MongoDB is away. */
@@ -40,13 +59,13 @@ export class SweepCampaigns {
 
   /** A chunk counts when all of it is there: a part of one was written by a consumer that died, and stays uncounted. */
   private async record({ id }: StoppedCampaign, stop: AbortSignal): Promise<void> {
+    const unstored = await this.healing.unstored(id);
     let recorded = 0;
-    for (const chunk of await this.healing.unstored(id)) {
-      if (stop.aborted) break;
-      if ((await this.store.countOf(id, chunk)) < chunk.size) continue;
+    for (let from = 0; from < unstored.length && !stop.aborted; from += CHUNKS_A_PAGE) {
+      const whole = await this.store.wholeOf(id, unstored.slice(from, from + CHUNKS_A_PAGE));
       // At once, so that one who is stopped in the middle has got on.
-      await this.healing.record(id, [chunk.first_sequence]);
-      recorded++;
+      if (whole.length > 0) await this.healing.record(id, whole);
+      recorded += whole.length;
     }
     if (recorded > 0)
       this.log.info({ campaign_id: id, chunks: recorded }, 'recorded what was stored of a cancelled campaign');

@@ -1,7 +1,8 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiExcludeEndpoint, ApiOkResponse, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { Describe, type RouteDocs } from './describe.js';
 import { Metrics } from './metrics.js';
 import { Mongo } from './mongo.js';
 import { Postgres } from './postgres.js';
@@ -11,8 +12,41 @@ import { Broker } from './rabbitmq.js';
 const PING_TIMEOUT_MS = 3_000;
 
 const State = z.enum(['up', 'down']);
-const Health = z.strictObject({ status: State, postgres: State, mongodb: State, rabbitmq: State });
+const stateOf = (what: string) => State.meta({ description: `Whether ${what}.`, example: 'up' });
+const Health = z
+  .strictObject({
+    status: stateOf('all of them are up'),
+    postgres: stateOf('PostgreSQL answers'),
+    mongodb: stateOf('MongoDB answers'),
+    rabbitmq: stateOf('RabbitMQ answers'),
+  })
+  .meta({ id: 'Health', description: 'What is up.' });
 type Health = z.infer<typeof Health>;
+
+const HEALTH: RouteDocs = {
+  id: 'getHealth',
+  summary: 'Health',
+  description: 'Asks the three stores, for three seconds at most.',
+  answers: {
+    200: { description: 'All are up.', schema: Health },
+    503: { description: 'One at least is down.', schema: Health },
+  },
+};
+
+const METRICS: RouteDocs = {
+  id: 'getMetrics',
+  summary: 'Metrics',
+  description: 'What this process has done, as Prometheus reads it.',
+  answers: {
+    200: {
+      description: 'The text format of Prometheus.',
+      text: {
+        type: 'text/plain',
+        example: 'disparo_api_request_seconds_count{method="GET",route="/api/health",status="2xx"} 1\n',
+      },
+    },
+  },
+};
 
 /** What a load balancer and Prometheus ask, without a login. */
 @ApiTags('operating')
@@ -27,8 +61,7 @@ export class HealthController {
   ) {}
 
   @Get('health')
-  @ApiOkResponse({ standardSchema: Health })
-  @ApiServiceUnavailableResponse({ standardSchema: Health })
+  @Describe(HEALTH)
   async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
     const [postgres, mongodb, rabbitmq] = await Promise.all([
       state(this.postgres.ping()),
@@ -41,7 +74,7 @@ export class HealthController {
   }
 
   @Get('metrics')
-  @ApiExcludeEndpoint()
+  @Describe(METRICS)
   async scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     reply.header('content-type', this.metrics.registry.contentType);
     return this.metrics.registry.metrics();

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pino } from 'pino';
 import type { Config } from './config.js';
+import { traceIdOf } from './trace.js';
 
 /** Fields, then a sentence. Never a phone number, e-mail, document, token, password or body. Injected by this class. */
 export abstract class Log {
@@ -47,6 +48,7 @@ export function logRequests(fastify: FastifyInstance, log: Log): void {
         status: reply.statusCode,
         duration_ms: Math.round(reply.elapsedTime * 10) / 10,
         request_id: request.id,
+        trace_id: traceIdOf(request.traceparent),
         user_id: request.userId,
         company_id: request.companyId,
       },

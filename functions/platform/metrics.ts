@@ -1,14 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { routeOf } from './log.js';
+import type { Question } from './question.js';
 
-/** The metrics of this process. Other rooms register theirs on `registry`. */
+/** Values of a gauge, by the one label that it has. */
+export type Values = Record<string, number>;
+
+/** The metrics of this process, named in docs/operating.md. Other rooms register theirs on `registry`. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
   readonly #requests = new Histogram({
-    name: 'disparo_http_request_seconds',
+    name: 'disparo_api_request_seconds',
     help: 'From the first byte of a request to the last of its answer, by the path template of the route.',
     labelNames: ['method', 'route', 'status'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
@@ -23,9 +27,33 @@ export class Metrics {
   observe(fastify: FastifyInstance): void {
     fastify.addHook('onResponse', async (request, reply) => {
       this.#requests.observe(
-        { method: request.method, route: routeOf(request), status: reply.statusCode },
+        { method: request.method, route: routeOf(request), status: `${Math.floor(reply.statusCode / 100)}xx` },
         reply.elapsedTime / 1_000,
       );
+    });
+  }
+
+  /**
+   * A gauge that is asked for when somebody scrapes. Without an answer in time it has no value, and the scrape goes on: a
+   * number of yesterday would be a lie.
+   */
+  asked<T>(
+    gauge: { name: string; help: string; label: string },
+    question: Question<T>,
+    values: (answer: T) => Values,
+  ): void {
+    const { name, help, label } = gauge;
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      async collect() {
+        const answer = await question.answer();
+        this.reset();
+        if (answer === undefined) return;
+        for (const [key, value] of Object.entries(values(answer))) this.set({ [label]: key }, value);
+      },
     });
   }
 }

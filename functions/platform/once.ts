@@ -26,7 +26,10 @@ export async function runOnce(
       await app.close();
     }
   };
-  process.exit(await once().catch(failure));
+  const code = await once().catch(failure);
+  // An exit drops what a pipe has not taken yet.
+  for (const stream of [process.stdout, process.stderr]) await new Promise((taken) => stream.write('', taken));
+  process.exit(code);
 }
 
 /** One line that says why, and the exit code. */

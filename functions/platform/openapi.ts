@@ -4,43 +4,61 @@ import { createRequire } from 'node:module';
 import '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { PROBLEM_JSON } from './problem.js';
+import type { z } from 'zod';
+import { problemList } from './describe.js';
+import { jsonSchemaOf } from './json-schema.js';
+import { NotFound, PROBLEM_JSON } from './problem.js';
+import { problemView } from './problem.schemas.js';
 
-const PROBLEM = {
-  type: 'object',
-  required: ['type', 'title', 'status', 'detail', 'code'],
-  properties: {
-    type: { type: 'string' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    code: { type: 'string', description: 'Stable: what a program may rely on.', example: 'VALIDATION' },
-    errors: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['path', 'message'],
-        properties: { path: { type: 'string' }, message: { type: 'string' } },
-      },
-    },
-  },
-};
+/** In the order in which one tries them. */
+const TAGS: [name: string, description: string][] = [
+  ['operating', 'Is it up, and what does it do? No login.'],
+  ['users', 'Register, log in, see yourself and those who share a company with you.'],
+  ['companies', 'The tenants: nobody sees what is of a company that they are not in.'],
+  ['campaigns', 'A text and numbers, which become messages, one a number, in order.'],
+  ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
+];
 
-/** The OpenAPI document of all routes. Whatever is not listed at a route is a problem, RFC 9457. */
+const ABOUT = `Campaigns of messages: a file of phone numbers becomes exactly one message a number, in order.
+
+**To try it here**: \`createUser\`, \`logIn\`, copy the \`access_token\` into *Authorize*, \`createCompany\`, and
+\`createCampaign\` with its \`id\`.
+
+Every error, from every layer, is \`application/problem+json\` (RFC 9457) with a stable \`code\`, of which each route lists
+its own. An address that is no route is 404:
+
+${problemList([new NotFound()])}`;
+
+/** The OpenAPI document of all routes. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
-  const about = new DocumentBuilder()
+  const problem = jsonSchemaOf(problemView, 'output');
+  const builder = new DocumentBuilder()
     .setTitle('Disparo')
-    .setDescription('Campaigns of messages: a file of phone numbers becomes exactly one message a number, in order.')
+    .setDescription(ABOUT)
     .setVersion('1')
-    .addBearerAuth()
+    .addServer('/', 'Where this document comes from')
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: 'The `access_token` of `logIn`.',
+    })
     .addSecurityRequirements('bearer')
     .addGlobalResponse({
       status: 'default',
-      description: 'A problem, RFC 9457.',
-      content: { [PROBLEM_JSON]: { schema: PROBLEM } },
-    })
-    .build();
-  return SwaggerModule.createDocument(app, about);
+      description: 'Any other problem, RFC 9457.',
+      content: { [PROBLEM_JSON]: { schema: problem.schema } },
+    });
+  for (const [name, description] of TAGS) builder.addTag(name, description);
+  const about = builder.build();
+  const components = { ...about.components, schemas: problem.components };
+  return SwaggerModule.createDocument(
+    app,
+    { ...about, components },
+    {
+      standardSchemaConverter: (schema, { schemaType }) => jsonSchemaOf(schema as z.ZodType, schemaType),
+    },
+  );
 }
 
 /** /api/openapi.json, and its page at /api/docs where the files of that page can be had: not in a bundle. */
@@ -49,6 +67,9 @@ export function serveOpenApi(app: NestFastifyApplication): void {
     ui: hasPage(),
     raw: ['json'],
     jsonDocumentUrl: 'api/openapi.json',
+    customSiteTitle: 'Disparo',
+    // Its badge asks a server on the internet.
+    swaggerOptions: { validatorUrl: null },
   });
 }
 

@@ -8,6 +8,7 @@ import { ObjectStore } from './object-store.js';
 import { Postgres } from './postgres.js';
 import { Broker } from './rabbitmq.js';
 import { Runtime } from './runtime.js';
+import { ServiceGauges } from './service-gauges.js';
 
 const STORES = [Postgres, Mongo, Broker, ObjectStore, Metrics];
 
@@ -25,7 +26,7 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       controllers: [HealthController],
-      providers: [...given, ...STORES],
+      providers: [...given, ...STORES, ServiceGauges],
       exports: [Config, Runtime, Log, ...STORES],
     };
   }

@@ -2,17 +2,27 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ANSWER_HEADERS } from './headers.js';
 import { Log, routeOf } from './log.js';
 import { isMongoAway } from './mongo.js';
 import { isAway } from './postgres.js';
-import { NotFound, PROBLEM_JSON, Problem, ServiceUnavailable } from './problem.js';
+import {
+  BodyTooLarge,
+  InternalProblem,
+  MediaTypeRefused,
+  NotFound,
+  PROBLEM_JSON,
+  Problem,
+  ServiceUnavailable,
+} from './problem.js';
+import { traceIdOf } from './trace.js';
 
 /** What Fastify and its plugins refuse by themselves, by the stable codes of the HTTP contract. */
-const FRAMEWORK: Record<string, [status: number, code: string, detail: string]> = {
+const FRAMEWORK: Record<string, [status: number, code: string, detail: string] | (new () => Problem)> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'VALIDATION', 'the body is not JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'VALIDATION', 'the body is not as long as Content-Length says'],
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'CAMPAIGN.FILE_TOO_LARGE', 'the body is over the limit of 10 MiB'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'VALIDATION', 'this Content-Type is not taken here'],
+  FST_ERR_CTP_BODY_TOO_LARGE: BodyTooLarge,
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: MediaTypeRefused,
   FST_FIELDS_LIMIT: [400, 'VALIDATION', 'the form has too many fields'],
   FST_FILES_LIMIT: [400, 'VALIDATION', 'the form has too many files'],
   FST_PARTS_LIMIT: [400, 'VALIDATION', 'the form has too many parts'],
@@ -44,18 +54,18 @@ export class ProblemFilter implements ExceptionFilter {
     void reply
       .removeHeader('connection')
       .status(problem.status)
-      .headers({ ...problem.headers, 'content-type': PROBLEM_JSON })
+      // Here too: what Fastify refuses before it has a route has met no hook.
+      .headers({ ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON })
       .send(JSON.stringify(problem.body()));
   }
 
   #problem(error: unknown, request: FastifyRequest): Problem {
     const problem = toProblem(error);
-    const about = { request_id: request.id, method: request.method, route: routeOf(request), err: error };
+    const { id: request_id, method, traceparent } = request;
+    const about = { request_id, trace_id: traceIdOf(traceparent), method, route: routeOf(request), err: error };
     if (problem === undefined) {
       this.log.error(about, 'a bug: the request failed');
-      return new Problem(500, 'INTERNAL', 'something went wrong here; the log has it under this id', {
-        id: request.id,
-      });
+      return new InternalProblem(request.id);
     }
     if (problem.status >= 500) this.log.warn({ ...about, err: problem.cause ?? error }, problem.message);
     return problem;
@@ -78,7 +88,7 @@ export function toProblem(error: unknown): Problem | undefined {
   if (isMongoAway(error)) return new ServiceUnavailable('the messages cannot be reached now', error);
   // Nest wraps what Fastify refused, and keeps it as the cause.
   const known = FRAMEWORK[codeOf(error)] ?? FRAMEWORK[codeOf((error as { cause?: unknown } | null)?.cause)];
-  if (known) return new Problem(...known);
+  if (known) return Array.isArray(known) ? new Problem(...known) : new known();
   const status = statusOf(error);
   if (status === 404) return new NotFound();
   if (status === 503) return new ServiceUnavailable('the service is not ready', error);

@@ -21,6 +21,13 @@ export interface OutgoingMessage {
   properties: Options.Publish;
 }
 
+/** What waits on the broker. */
+export interface Queues {
+  /** By their number. */
+  partitions: { queue: string; ready: number; consumers: number }[];
+  deadLetters: { queue: string; ready: number };
+}
+
 /** The broker does not have the message in a queue, or did not say so in time: it is still owed. */
 export class NotPublished extends Error {
   constructor(
@@ -60,6 +67,12 @@ export class Broker implements OnApplicationShutdown {
   async ready(partition: number): Promise<number> {
     const link = await this.#open();
     return link.ready(this.#topology.queue(partition));
+  }
+
+  /** What waits, queue by queue. Rejects with NotPublished, and for a queue that is not there. */
+  async queues(): Promise<Queues> {
+    const link = await this.#open();
+    return link.queues(this.#topology);
   }
 
   /**
@@ -172,6 +185,24 @@ class Link {
     return count;
   }
 
+  /** On a channel of its own: asking for a queue that is not there closes the channel. */
+  async queues({ partitions, queue, deadLetterQueue }: Topology): Promise<Queues> {
+    const channel = await answered(this.connection.createChannel());
+    channel.on('error', () => {});
+    const counts = async (name: string) => {
+      const { messageCount, consumerCount } = await answered(channel.checkQueue(name));
+      return { queue: name, ready: messageCount, consumers: consumerCount };
+    };
+    try {
+      const names = Array.from({ length: partitions }, (_, partition) => queue(partition));
+      const { queue: dead, ready } = await counts(deadLetterQueue);
+      return { partitions: await Promise.all(names.map(counts)), deadLetters: { queue: dead, ready } };
+    } finally {
+      // Closed already where a queue is missing, and with its connection.
+      await answered(channel.close()).catch(() => {});
+    }
+  }
+
   /** Gives the connection up at once and fails what is in flight. */
   discard(failure: NotPublished): void {
     if (this.#ended) return;
@@ -229,6 +260,13 @@ class Link {
       }
     });
   }
+}
+
+/** What the broker answers to one question. Rejects with NotPublished, also when it stays silent. */
+export async function answered<T>(question: Promise<T>): Promise<T> {
+  return within(CONFIRM_TIMEOUT_MS, question).catch((error: unknown) => {
+    throw notOpened(error);
+  });
 }
 
 async function openLink(config: Config, heartbeatS: number, forget: () => void): Promise<Link> {

@@ -23,8 +23,14 @@ export function isId(text: string): boolean {
 
 /** `page` and `page_size` of a list. Spread into the strict object of a route's query. */
 export const pageFields = {
-  page: z.coerce.number().int().min(1).max(MAX_PAGE).default(1),
-  page_size: z.coerce.number().int().min(1).max(100).default(20),
+  page: z.coerce.number().int().min(1).max(MAX_PAGE).default(1).meta({ description: 'From 1.', example: 1 }),
+  page_size: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(20)
+    .meta({ description: 'Items a page, at most.', example: 20 }),
 };
 /** The query of a list without filters. */
 export const PageQuery = z.strictObject(pageFields);
@@ -40,8 +46,32 @@ export interface Page<T> {
 
 /** The schema of a list's answer. */
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.strictObject({ data: z.array(item), page: z.int(), page_size: z.int(), total: z.int() });
+  return z.strictObject({
+    data: z.array(item).meta({ description: 'The items of this page.' }),
+    page: z.int().positive().meta({ description: 'This page, from 1.', example: 1 }),
+    page_size: z.int().positive().meta({ description: 'Items a page, at most.', example: 20 }),
+    total: z.int().min(0).meta({ description: 'Items on all pages.', example: 1 }),
+  });
 }
+
+/** The schema of an id in an answer. */
+export function idOf(what: string, example: string) {
+  return z.string().meta({ description: `The id of the ${what}, a cuid2.`, example });
+}
+
+/** The schema of a time in an answer. */
+export function timeOf(what: string) {
+  return z.iso
+    .datetime()
+    .meta({ description: `${what}, in UTC with milliseconds.`, example: '2026-11-24T12:00:00.000Z' });
+}
+
+/** What every row tells of its life. Spread into the object of an answer. */
+export const lifeFields = {
+  created_at: timeOf('When it was made'),
+  updated_at: timeOf('When it last changed'),
+  deleted: z.boolean().meta({ description: 'Always `false`: what is deleted is not found.', example: false }),
+};
 
 /** Parses what a parameter's `schema` option describes; ValidationProblem otherwise. Objects are to be strict ones. */
 export function validationPipe(): StandardSchemaValidationPipe {

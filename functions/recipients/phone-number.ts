@@ -31,6 +31,11 @@ export const LIVING_DDDS: readonly number[] = [
 const BRAZIL = 55;
 /** Country code and number together: at most 15 by ITU-T E.164, at least 8 by the contract (docs/api.md). */
 const E164_DIGITS = { min: 8, max: 15 };
+/** The plus and the newline too. */
+const LINE_BYTES = E164_DIGITS.max + 2;
+const LF = 0x0a;
+const PLUS = 0x2b;
+const ZERO = 0x30;
 
 const IS_LIVING = new Uint8Array(100);
 for (const ddd of LIVING_DDDS) IS_LIVING[ddd] = 1;
@@ -68,9 +73,25 @@ export function toE164(value: number, count: number, plus: boolean): number {
   return count === 10 ? tenDigits(value) : WRONG_LENGTH;
 }
 
-/** `digits` as toE164 gave them: 5511987654321 is '+5511987654321'. */
-export function formatE164(digits: number): string {
-  return `+${digits}`;
+/**
+ * One a line, no final newline, of numbers as toE164 gave them: 5511987654321 is '+5511987654321'.
+ *
+ * Written as bytes: V8 caches the string of each number it formats, which carries all of them into the old heap.
+ */
+export function e164Lines(numbers: Float64Array): string {
+  const bytes = Buffer.allocUnsafe(numbers.length * LINE_BYTES);
+  // From the end: division gives the last digit first.
+  let at = bytes.length;
+  for (let i = numbers.length - 1; i >= 0; i--) {
+    bytes[--at] = LF;
+    for (let rest = numbers[i] as number; rest > 0; ) {
+      const tens = Math.floor(rest / 10);
+      bytes[--at] = ZERO + rest - tens * 10;
+      rest = tens;
+    }
+    bytes[--at] = PLUS;
+  }
+  return bytes.toString('latin1', at, bytes.length - 1);
 }
 
 /** The reason that a result of toE164 below zero stands for. */

@@ -27,6 +27,13 @@ describe('chunks', () => {
     expect([...recipients.chunks(1_000_000)]).toEqual(all);
   });
 
+  it('throw once their numbers are freed, and never leave one out', async () => {
+    const recipients = await recipientsFromList(five, ONCE);
+    recipients.freeNumbers();
+    expect(() => [...recipients.chunks(5)]).toThrow(TypeError);
+    expect(recipients.counts.accepted).toBe(5);
+  });
+
   it('have at least one number', async () => {
     const recipients = await recipientsFromList(five, ONCE);
     for (const size of [0, -1, 1.5, Number.NaN]) expect(() => [...recipients.chunks(size)]).toThrow(RangeError);

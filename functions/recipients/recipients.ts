@@ -1,5 +1,5 @@
 import type { NumberList } from './number-list.js';
-import { formatE164 } from './phone-number.js';
+import { e164Lines } from './phone-number.js';
 import type { Reject, RejectList } from './reject-list.js';
 
 /** Of the lines of a file, or the entries of a list: `lines = accepted + duplicate + invalid + blank`. */
@@ -51,10 +51,14 @@ export class Recipients {
     const total = this.#numbers.size;
     for (let first = 0; first < total; first += size) {
       const end = Math.min(first + size, total);
-      let phoneNumbers = formatE164(this.#numbers.at(first));
-      for (let i = first + 1; i < end; i++) phoneNumbers += `\n${formatE164(this.#numbers.at(i))}`;
+      const phoneNumbers = e164Lines(this.#numbers.slice(first, end));
       yield { firstSequence: first + 1, size: end - first, phoneNumbers };
     }
+  }
+
+  /** The numbers are stored by now: gives their memory back. `chunks` throws from here on. */
+  freeNumbers(): void {
+    this.#numbers.free();
   }
 
   /** All rejects in file order. */

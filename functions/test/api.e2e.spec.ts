@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { findRoot } from '@disparo/contract';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ANSWER_HEADERS } from '../platform/headers.js';
 import { migrate } from '../platform/migrate.js';
 import { Stage } from './stage.js';
 
@@ -67,7 +68,7 @@ describe('the handler', () => {
     const refused = await handler(event('GET', '/api/health'), context());
     expect([refused.statusCode, refused.headers, JSON.parse(refused.body)]).toEqual([
       503,
-      { 'content-type': 'application/problem+json', 'retry-after': '5' },
+      { ...ANSWER_HEADERS, 'content-type': 'application/problem+json', 'retry-after': '5' },
       {
         type: 'about:blank',
         title: 'Service Unavailable',

@@ -120,21 +120,26 @@ export async function rowsStored(stage: Stage): Promise<Record<string, unknown>>
   return row ?? {};
 }
 
-/** One of our commands as a real process on the stores of a stage: its exit code and all that it printed. */
-export async function ran(
+/** One of our commands as a real process on the stores of a stage. `ended`: its exit code and all that it printed. */
+export function started(
   stage: Stage,
   program: string,
   args: string[] = [],
   env: Record<string, string> = {},
-): Promise<[code: number | null, output: string]> {
+): { process: ChildProcess; ended: Promise<[code: number | null, output: string]> } {
   const child = spawn(process.execPath, [`dist/functions/${program}.js`, ...args], {
     cwd: findRoot() ?? '.',
     env: { ...process.env, NODE_ENV: '', ...stage.env, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
-  const [code] = await once(child, 'close');
-  return [code as number | null, output];
+  const ended = once(child, 'close').then(([code]): [number | null, string] => [code as number | null, output]);
+  return { process: child, ended };
+}
+
+/** The same, to its end. */
+export function ran(...given: Parameters<typeof started>): Promise<[code: number | null, output: string]> {
+  return started(...given).ended;
 }
 
 /** The TypeScript consumer as a real process, on the stores of a stage. */

@@ -1,10 +1,21 @@
 import { type Chunk, chunkMessage, type Topology, topology } from '@disparo/contract';
 import { type ConfirmChannel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { accepted, ConsumerProcess, ran, someNumbers, storedNumbers, untilStatus } from './campaign-fixtures.js';
+import {
+  accepted,
+  ConsumerProcess,
+  ran,
+  someNumbers,
+  started,
+  storedNumbers,
+  untilStatus,
+} from './campaign-fixtures.js';
+import { Door } from './door.js';
 import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(3);
+/** So many take seconds to be gone over. */
+const MANY = 3_000;
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 let stage: Stage;
@@ -27,6 +38,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   await channel.purgeQueue(names.deadLetterQueue);
+  await channel.purgeQueue(names.queue(0));
   consumer = new ConsumerProcess(stage);
 });
 
@@ -155,6 +167,66 @@ test('a letter of another queue stays, and is named', async () => {
   ]);
   expect(await dead()).toBe(1);
 });
+
+test('list and replay say what they did not come to: 500 letters are shown, and 500 that stay may be held', async () => {
+  await die(501, 'elsewhere');
+  const [code, table] = await deadLetters('list');
+  expect([code, table.trimEnd().split('\n').at(-1)]).toEqual([0, 'The oldest 500 of 501']);
+  await stage.until(async () => (await dead()) === 501, 'they are at their places again');
+  const [replayed, output] = await deadLetters('replay');
+  const lines = output.trimEnd().split('\n');
+  expect([replayed, lines[0], lines.length, lines.at(-1)]).toEqual([
+    75,
+    '0 sent again',
+    502,
+    '1 more were not looked at: the 500 that stay are before them',
+  ]);
+});
+
+test.each(['replay', 'drop'])(
+  '%s ends between two letters at the first signal, and says how far it came',
+  async (command) => {
+    await consumer.kill();
+    await die(MANY, names.queue(0));
+    const { process, ended } = started(stage, 'dead-letters', [command]);
+    await stage.until(begun, 'it has begun');
+    process.kill('SIGINT');
+    const [code, output] = await ended;
+    const [done, left] = [...output.matchAll(/\d+/g)].map(Number);
+    const word = command === 'replay' ? 'sent again' : 'dropped';
+    expect([code, output]).toEqual([75, `${done} ${word}\n${left} more were not looked at: told to stop\n`]);
+    expect([done, left]).toEqual([MANY - (await dead()), await dead()]);
+    expect(await sentAgain()).toBe(command === 'replay' ? done : 0);
+  },
+);
+
+test('a broker that falls silent during a replay is given up after ten seconds', async () => {
+  await consumer.kill();
+  await die(MANY, names.queue(0));
+  const door = await Door.before(stage.env.RABBITMQ_URL ?? '', 5_672);
+  const { ended } = started(stage, 'dead-letters', ['replay'], { RABBITMQ_URL: door.url });
+  await stage.until(begun, 'it has begun');
+  door.hold();
+  expect(await ended).toEqual([75, 'RABBITMQ_URL: no answer within 10 s\n']);
+  await door.close();
+  expect((await dead()) + (await sentAgain())).toBeGreaterThanOrEqual(MANY);
+});
+
+/** Letters that came from a queue. */
+async function die(count: number, queue: string): Promise<void> {
+  for (let letter = 0; letter < count; letter++)
+    channel.publish(names.deadLetterExchange, '', Buffer.from('x'), { headers: { source_queue: queue } });
+  await channel.waitForConfirms();
+}
+
+async function begun(): Promise<boolean> {
+  const { messageCount } = await channel.checkQueue(names.deadLetterQueue);
+  return messageCount < MANY;
+}
+
+async function sentAgain(): Promise<number> {
+  return (await channel.checkQueue(names.queue(0))).messageCount;
+}
 
 async function campaigns(): Promise<(string | undefined)[]> {
   const [, output] = await deadLetters('list');

@@ -1,6 +1,7 @@
 import { messageId, topology } from '@disparo/contract';
 import { createId } from '@paralleldrive/cuid2';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   accepted,
@@ -9,6 +10,7 @@ import {
   campaign,
   ran,
   someNumbers,
+  started,
   storedNumbers,
   untilStatus,
 } from './campaign-fixtures.js';
@@ -250,9 +252,110 @@ describe('what a stopped campaign left behind', () => {
     expect(await campaign(stage, ana, id)).toMatchObject({ status: 'cancelado', stored: 2, published: 6 });
   });
 
+  test('of many chunks those count that are there whole, and the store is not asked for each of them', async () => {
+    const id = createId();
+    await stage.sql(
+      `INSERT INTO campaigns (id, name, message, company_id, user_id, total, cancelled_at)
+       VALUES ($1, 'n', 'm', $2, $3, 500, clock_timestamp())`,
+      [id, company.id, ana.id],
+    );
+    await stage.sql(
+      `INSERT INTO campaign_chunks (campaign_id, first_sequence, size, phone_numbers)
+       SELECT $1, first, 2, 'a' || chr(10) || 'b' FROM generate_series(1, 499, 2) first`,
+      [id],
+    );
+    const absent = [3, 301, 302, 500];
+    await store(
+      id,
+      Array.from({ length: 500 }, (_, index) => index + 1).filter((sequence) => !absent.includes(sequence)),
+    );
+    await record(id, [5, 7]);
+    await stage.mongo.command({ profile: 2 });
+    await stage.sql('UPDATE campaigns SET sweep_at = clock_timestamp() WHERE id = $1', [id]);
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed, 1 stopped campaigns gone over\n');
+    await stage.mongo.command({ profile: 0 });
+    expect(await campaign(stage, ana, id)).toMatchObject({ status: 'cancelado', stored: 494, published: 494 });
+    const unstored =
+      'SELECT first_sequence FROM campaign_chunks WHERE campaign_id = $1 AND stored_at IS NULL ORDER BY 1';
+    expect(await stage.sql(unstored, [id])).toEqual([3, 301, 499].map((first_sequence) => ({ first_sequence })));
+    const asked = await stage.mongo.collection('system.profile').find({ 'command.aggregate': 'messages' }).toArray();
+    expect(asked.length).toBeLessThan(50);
+    expect(asked.filter(({ docsExamined }) => docsExamined > 0)).toEqual([]);
+  });
+
+  test('one that cannot be gone over is named, and keeps none of the others', async () => {
+    const [spoilt, other] = [await queued(), await queued()];
+    for (const id of [spoilt, other]) {
+      await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
+      await store(id, [1]);
+    }
+    // What the collection's validator would not take, it does not change either.
+    const messages = stage.mongo.collection<{ _id: string }>('messages');
+    await messages.updateOne(
+      { _id: messageId(spoilt, 1) },
+      { $unset: { message: 1 } },
+      { bypassDocumentValidation: true },
+    );
+    await stage.sql(
+      "UPDATE campaigns SET sweep_at = clock_timestamp() - CASE id WHEN $1 THEN interval '1 minute' ELSE '0' END WHERE id IN ($1, $2)",
+      [spoilt, other],
+    );
+    const [code, output] = await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+    const [line, words] = output.trimEnd().split('\n');
+    expect([code, words]).toEqual([
+      75,
+      '0 campaigns published, 0 still owed, 1 stopped campaigns gone over, 1 stopped campaigns could not be gone over',
+    ]);
+    expect(JSON.parse(line ?? '')).toMatchObject({ level: 50, campaign_id: spoilt });
+    expect([await living(spoilt), await living(other)]).toEqual([1, 0]);
+    await messages.deleteMany({});
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed, 1 stopped campaigns gone over\n');
+  });
+
   /** Documents that are not marked. */
   function living(id: string): Promise<number> {
     return stage.mongo.collection('messages').countDocuments({ campaign_id: id, deleted: false });
+  }
+});
+
+describe('the last words of npm run dispatch', () => {
+  test('what another publisher is at is still owed', async () => {
+    const id = await unpublished();
+    await stage.sql(
+      "UPDATE campaigns SET lease_until = clock_timestamp() + interval '1 hour', lease_holder = 'another' WHERE id = $1",
+      [id],
+    );
+    expect(await words()).toEqual([75, '0 campaigns published, 1 still owed, 1 of them with another publisher\n']);
+  });
+
+  test('what is paused is named, and nobody waits for it', async () => {
+    await as(stage, ana)('POST', `/api/campaigns/${await unpublished()}/pause`);
+    expect(await words()).toEqual([0, '0 campaigns published, 0 still owed, 1 paused before all was published\n']);
+  });
+
+  test('a pass that was told to stop says what it has left', async () => {
+    await unpublished();
+    // Somebody keeps the table, so that the pass is sure to be in the middle.
+    const keeper = new pg.Client(stage.env.DATABASE_URL);
+    await keeper.connect();
+    await keeper.query('BEGIN; LOCK TABLE campaign_chunks');
+    const { process, ended } = started(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+    const waiting =
+      "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'";
+    await stage.until(async () => (await stage.sql(waiting)).length > 0, 'the pass waits for the table');
+    process.kill('SIGINT');
+    await keeper.end();
+    expect(await ended).toEqual([75, '0 campaigns published, 1 still owed, told to stop\n']);
+  });
+
+  const words = () => ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+
+  /** Accepted, and nothing of it has reached the queue. */
+  async function unpublished(): Promise<string> {
+    const id = await queued();
+    await stage.sql('UPDATE campaign_chunks SET published_at = NULL WHERE campaign_id = $1', [id]);
+    await stage.sql('UPDATE campaigns SET published = 0 WHERE id = $1', [id]);
+    return id;
   }
 });
 

@@ -215,11 +215,13 @@ export class Simulation {
     } as unknown as Broker;
     const store = {
       markDeleted: async (id: string) => this.#mark(actor, id),
-      countOf: async (id: string, { first_sequence, size }: ChunkPlace) => {
-        await this.scheduler.gate(actor, `count ${id}:${first_sequence}`);
-        return Array.from({ length: size }, (_, index) => messageId(id, first_sequence + index)).filter((key) =>
-          this.#store.has(key),
-        ).length;
+      wholeOf: async (id: string, chunks: ChunkPlace[]) => {
+        await this.scheduler.gate(actor, `count ${id}`);
+        const whole = ({ first_sequence, size }: ChunkPlace) =>
+          Array.from({ length: size }, (_, index) => messageId(id, first_sequence + index)).every((key) =>
+            this.#store.has(key),
+          );
+        return chunks.filter(whole).map(({ first_sequence }) => first_sequence);
       },
     } as unknown as MessageStore;
     const config = { healAfterS: 0, queuePartitions: 1 } as Config;

@@ -3,7 +3,12 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CampaignsRepository } from '../campaigns/campaigns.repository.js';
 import { type Claim, LedgerRepository } from '../ledger/ledger.repository.js';
+import { PublishCampaign } from '../ledger/publish-campaign.js';
+import { createLog } from '../platform/log.js';
+import { Metrics } from '../platform/metrics.js';
 import { Postgres } from '../platform/postgres.js';
+import { Broker } from '../platform/rabbitmq.js';
+import { Runtime } from '../platform/runtime.js';
 import { COMPANY, createLedgerDatabase, type LedgerDatabase, USER } from './ledger-database.js';
 import { assertInvariants, readLedger } from './ledger-invariants.js';
 
@@ -63,6 +68,13 @@ async function state(id: string): Promise<[status: string, published: number, st
   const [row] = rows;
   if (!row) throw new Error(`no campaign ${id}`);
   return [row.status, row.published, row.stored];
+}
+
+/** Of what owes nothing that may go out: no broker is asked. */
+function publishing(): PublishCampaign {
+  const runtime = new Runtime('server');
+  const config = { ...database.config, queuePrefix: '', queuePartitions: 1 };
+  return new PublishCampaign(ledger, new Broker(config, runtime), runtime, createLog('silent'), new Metrics());
 }
 
 async function owed(claim: Claim): Promise<number[]> {
@@ -322,6 +334,17 @@ describe('steering', () => {
     const claim = await claimed(id);
     await campaigns.pause(USER, id);
     expect(await owed(claim)).toEqual([]);
+  });
+
+  test('the publisher of a campaign that was paused does not take it for published', async () => {
+    const id = await accepted();
+    const claim = await claimed(id);
+    await campaigns.pause(USER, id);
+    expect(await publishing().publish(claim)).toBe('stopped');
+    await campaigns.resume(USER, id);
+    const again = await claimed(id);
+    await ledger.stamp(again, [1, 3, 5]);
+    expect(await publishing().publish(again)).toBe('all');
   });
 
   test('a resume gives back all that is not stored, and what was stamped while it waited', async () => {

@@ -106,7 +106,7 @@ test('health and metrics need no login', async () => {
   expect([health.status, health.body]).toEqual([200, { status: 'up', postgres: 'up', mongodb: 'up', rabbitmq: 'up' }]);
   const metrics = await stage.api<string>('GET', '/metrics');
   expect(metrics.body).toContain(
-    'disparo_http_request_seconds_bucket{le="0.005",method="GET",route="/api/health",status="200"}',
+    'disparo_api_request_seconds_bucket{le="0.005",method="GET",route="/api/health",status="2xx"}',
   );
 });
 

@@ -9,6 +9,7 @@ import { Log } from '../platform/log.js';
 import { ObjectStore, type OpenObject, type StoredObject } from '../platform/object-store.js';
 import { Postgres } from '../platform/postgres.js';
 import { Problem, ServiceUnavailable } from '../platform/problem.js';
+import { traceIdOf } from '../platform/trace.js';
 import { SizeMismatch, UploadUnreadable, UploadUsedTwice } from './uploads.errors.js';
 import { type Reader, UploadsRepository } from './uploads.repository.js';
 
@@ -84,8 +85,9 @@ export class IngestUpload {
     }
     if (!accepted) return this.clearAway(reader.object_key);
     const { id, company_id, total } = accepted.row;
-    const fields = { upload_id: reader.id, campaign_id: id, company_id, bytes: object.size, numbers: total };
-    this.log.info({ ...fields, ingest_ms: Date.now() - started }, 'accepted an uploaded file');
+    const fields = { upload_id: reader.id, campaign_id: id, company_id, trace_id: traceIdOf(reader.traceparent) };
+    const counts = { bytes: object.size, numbers: total };
+    this.log.info({ ...fields, ...counts, ingest_ms: Date.now() - started }, 'accepted an uploaded file');
     await this.remove(reader.object_key);
     await this.publishing.publish(accepted.claim, stop);
     return 'accepted';
@@ -114,7 +116,8 @@ export class IngestUpload {
 
   private async refuse(reader: Reader, problem: Problem): Promise<Ingestion> {
     if (!(await this.uploads.refuse(reader.id, problem))) return this.clearAway(reader.object_key);
-    const fields = { upload_id: reader.id, company_id: reader.company_id, code: problem.code };
+    const { id, company_id, traceparent } = reader;
+    const fields = { upload_id: id, company_id, trace_id: traceIdOf(traceparent), code: problem.code };
     this.log.info(fields, 'refused an uploaded file');
     await this.remove(reader.object_key);
     return 'refused';

@@ -20,6 +20,8 @@ export class UploadsNotConfigured extends Problem {
 
 /** The object is not as large as the upload said. */
 export class SizeMismatch extends Problem {
+  static readonly sample = (): Problem => new SizeMismatch(75, 74);
+
   constructor(size: number, received: number) {
     super(400, 'UPLOAD.SIZE_MISMATCH', `The file has ${received} bytes, and the upload said ${size}.`);
   }
@@ -45,6 +47,8 @@ export class UploadUsedTwice extends Problem {
 
 /** Every process that read the file was gone before its end. */
 export class UploadUnreadable extends Problem {
+  static readonly sample = (): Problem => new UploadUnreadable(5);
+
   constructor(attempts: number) {
     super(500, 'UPLOAD.UNREADABLE', `The file came and could not be read to its end in ${attempts} tries.`);
   }

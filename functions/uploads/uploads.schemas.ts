@@ -1,31 +1,48 @@
 import { z } from 'zod';
-import { campaignJson, createdCampaignView } from '../campaigns/campaigns.schemas.js';
+import { campaignJson, fileView } from '../campaigns/campaigns.schemas.js';
+import { problemView } from '../platform/problem.schemas.js';
+import { idOf, timeOf } from '../platform/validation.js';
 
 /** Portuguese words, the same in SQL and JSON. */
 export const UPLOAD_STATUSES = ['esperando', 'recebendo', 'aceito', 'recusado'] as const;
 
 /** The campaign that a file becomes, and the file's size. */
-export const newUpload = campaignJson.omit({ phone_numbers: true }).extend({
-  size: z.int().min(0).meta({ description: 'Bytes of the file, exactly.', example: 75 }),
-});
+export const newUpload = campaignJson
+  .omit({ phone_numbers: true })
+  .extend({ size: z.int().min(0).meta({ description: 'Bytes of the file, exactly.', example: 75 }) })
+  .meta({ description: 'The campaign that the file becomes.' });
 
 /** Where to send the file: one PUT, with a Content-Length of `size`. */
-export const createdUploadView = z.object({
-  id: z.string(),
-  url: z.url().meta({ description: 'Takes the file by one PUT.' }),
-  expires_at: z.iso.datetime().meta({ description: 'The PUT begins before.' }),
-});
+export const createdUploadView = z
+  .object({
+    id: idOf('upload', 'x1lw8ke1oslp98wc1x2yzkgb'),
+    url: z.url().meta({
+      description: 'Takes the file by one PUT, with nothing but its Content-Length.',
+      example: 'https://disparo-uploads.s3.example.com/uploads/x1lw8ke1oslp98wc1x2yzkgb?X-Amz-Signature=...',
+    }),
+    expires_at: timeOf('The PUT begins before'),
+  })
+  .meta({ id: 'CreatedUpload', description: 'Where to send the file.' });
 
 /** What became of an upload. */
-export const uploadView = z.object({
-  status: z.enum(UPLOAD_STATUSES),
-  campaign_id: z.string().nullable().meta({ description: 'Set exactly when the status is `aceito`.' }),
-  file: createdCampaignView.shape.file.nullable().meta({ description: 'What the lines came to, once it is read.' }),
-  problem: z
-    .looseObject({ status: z.int(), code: z.string(), title: z.string(), detail: z.string(), type: z.string() })
-    .nullable()
-    .meta({ description: 'Why it was refused; of an accepted one, that its URL was used twice.' }),
-});
+export const uploadView = z
+  .object({
+    status: z.enum(UPLOAD_STATUSES).meta({
+      description:
+        '`esperando` (no file has come), `recebendo` (it is being read), `aceito` (it is a campaign), `recusado` ' +
+        '(`problem` says why).',
+      example: 'aceito',
+    }),
+    campaign_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'Set exactly when the status is `aceito`.', example: 'ue1nqjq0mq0csmsie5av34o2' }),
+    file: fileView.nullable().meta({ description: 'What the lines came to, once it is read.' }),
+    problem: problemView
+      .nullable()
+      .meta({ description: 'Why it was refused; of an accepted one, that its URL was used twice.' }),
+  })
+  .meta({ id: 'Upload', description: 'What became of an upload.' });
 
 export type NewUpload = z.output<typeof newUpload>;
 export type UploadStatus = (typeof UPLOAD_STATUSES)[number];

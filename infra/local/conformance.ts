@@ -1,6 +1,15 @@
 import { LANGUAGE_NAMES } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
-import { buildOf, conformanceAcross, conformanceOf, requireBinaries, requireBuildTools, runSteps } from './suites.js';
+import {
+  buildOf,
+  conformanceAcross,
+  conformanceOf,
+  requireBinaries,
+  requireBuildTools,
+  requireCases,
+  requireKnownCases,
+  runSteps,
+} from './suites.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
@@ -15,6 +24,9 @@ export default async function conformance(args: string[]): Promise<number> {
   const languages = LANGUAGE_NAMES.filter((name) => which === 'all' || which === name);
   if (languages.length === 0)
     throw new CommandError(`usage: npm run conformance -- ${LANGUAGE_NAMES.join('|')}|all [--full] [filter]`);
+  const suites = which === 'all' ? ([...languages, 'all'] as const) : languages;
+  requireKnownCases(suites);
+  requireCases(suites, filters);
   requireBuildTools(languages, (language) => `npm run conformance -- ${language}`);
   let quiet = false;
   const untilRunning = (line: string) => {

@@ -2,6 +2,7 @@ import type { LanguageName } from '../../consumer/conformance/runner/languages.j
 import { migrate } from '../../functions/platform/migrate.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
+import { place } from './services/place.js';
 import { freePort } from './services/ports.js';
 import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
@@ -85,11 +86,6 @@ function ready(base: string, urls: Record<string, string>): string {
     ...curl(base),
     '',
   ].join('\n');
-}
-
-/** Host, port and path of a URL: what is left of it when user, password and options are taken away. */
-function place(url = ''): string {
-  return url.replace(/^[a-z+]+:\/\/(?:.*@)?/, '').replace(/\?.*$/, '');
 }
 
 /** To be pasted whole into a shell: each answer's id goes into the next call. A new person and company at each pasting. */

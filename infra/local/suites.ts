@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT } from '@disparo/contract';
 import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
 import type { Supervisor } from './supervise/supervisor.js';
@@ -28,6 +30,11 @@ interface Suite {
   build: Step[];
 }
 
+/** Whose cases: those on the consumer of one language, or those that start several at once. */
+type CasesOf = LanguageName | 'all';
+
+const VITEST = 'node_modules/vitest/vitest.mjs';
+const KNOWN_FAILING = 'consumer/conformance/known-failing';
 const RUST = 'consumer/rust';
 const GO = 'consumer/go';
 const STATICCHECK = 'honnef.co/go/tools/cmd/staticcheck@v0.7.0';
@@ -91,7 +98,35 @@ export function conformanceAcross(filters: string[]): Step {
 }
 
 function vitest(env: Record<string, string>, filters: string[]): Step {
-  return { command: process.execPath, args: ['node_modules/vitest/vitest.mjs', 'run', ...filters], env };
+  return { command: process.execPath, args: [VITEST, 'run', ...filters], env };
+}
+
+/** Throws one line when a filter leaves none of these cases: the runner would run nothing, and be content. */
+export function requireCases(of: readonly CasesOf[], filters: string[]): void {
+  if (filters.length === 0 || of.some((which) => casesOf(which, filters).length > 0)) return;
+  throw new CommandError(`There is no case that matches ${filters.join(' ')}`);
+}
+
+/** Throws one line when a list of known failures names a case that there is not: nobody would miss what it excuses. */
+export function requireKnownCases(of: readonly CasesOf[], folder = KNOWN_FAILING): void {
+  for (const which of of) {
+    const list = join(folder, `${which}.txt`);
+    const named = readFileSync(list, 'utf8').split('\n').filter(Boolean);
+    const cases = new Set(named.length === 0 ? [] : casesOf(which, []));
+    const unknown = named.filter((name) => !cases.has(name));
+    if (unknown.length > 0) throw new CommandError(`${list}: there is no case ${unknown.join(', no case ')}`);
+  }
+}
+
+/** `title > name` of the cases that the runner would run. */
+function casesOf(which: CasesOf, filters: string[]): string[] {
+  const { stdout, status } = spawnSync(process.execPath, [VITEST, 'list', ...filters, '--json'], {
+    env: { ...process.env, CONSUMER: which },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new CommandError('The cases could not be listed', EXIT.bug);
+  return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
 }
 
 /** Throws one line when a consumer cannot be built for want of a program, before anything is started. */

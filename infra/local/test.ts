@@ -1,6 +1,14 @@
 import { LANGUAGE_NAMES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
-import { conformanceAcross, requireBinaries, requireToolchains, runSteps, suiteOf, typescriptSpecs } from './suites.js';
+import {
+  conformanceAcross,
+  requireBinaries,
+  requireKnownCases,
+  requireToolchains,
+  runSteps,
+  suiteOf,
+  typescriptSpecs,
+} from './suites.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
@@ -12,6 +20,7 @@ export default async function test(args: string[]): Promise<number> {
   const { only, filters } = parse(args);
   const chosen = filters.length > 0 ? 'typescript' : only;
   requireToolchains(chosen ? [chosen] : LANGUAGE_NAMES, (language) => `npm test -- --only ${language}`);
+  requireKnownCases(only ? [only] : [...LANGUAGE_NAMES, 'all']);
   // The runner's own last lines are to be the last: nothing of ours follows them.
   let quiet = false;
   const untilRunning = (line: string) => {

@@ -86,15 +86,19 @@ export function wordKey<const T extends string>(env: Environment, key: string, w
   return word;
 }
 
-/** What every app of Disparo is told. */
-export interface SharedConfiguration {
-  databaseUrl: string;
-  mongodbUrl: string;
-  rabbitmqUrl: string;
+/** What the names on the broker are made of. */
+export interface QueueConfiguration {
   /** Names of exchanges and queues start with it. */
   queuePrefix: string;
   /** Queues side by side, numbered from 0. */
   queuePartitions: number;
+}
+
+/** What every app of Disparo is told. */
+export interface SharedConfiguration extends QueueConfiguration {
+  databaseUrl: string;
+  mongodbUrl: string;
+  rabbitmqUrl: string;
   logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -103,15 +107,20 @@ const QUEUE_PREFIX_FORM = /^[A-Za-z0-9_.-]{1,100}$/;
 
 /** Reads the keys that all apps share. Throws ConfigurationError at the first that is wrong or missing. */
 export function sharedConfiguration(env: Environment): SharedConfiguration {
-  const queuePrefix = env.QUEUE_PREFIX ?? 'disparo';
-  if (!QUEUE_PREFIX_FORM.test(queuePrefix))
-    throw new ConfigurationError('QUEUE_PREFIX', 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+  const queues = queueConfiguration(env);
   return {
     databaseUrl: serviceUrl(env, 'DATABASE_URL'),
     mongodbUrl: serviceUrl(env, 'MONGODB_URL'),
     rabbitmqUrl: serviceUrl(env, 'RABBITMQ_URL'),
-    queuePrefix,
-    queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }),
+    ...queues,
     logLevel: wordKey(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
+}
+
+/** Reads the keys of the queues alone. Throws ConfigurationError at the first that is wrong. */
+export function queueConfiguration(env: Environment): QueueConfiguration {
+  const queuePrefix = env.QUEUE_PREFIX ?? 'disparo';
+  if (!QUEUE_PREFIX_FORM.test(queuePrefix))
+    throw new ConfigurationError('QUEUE_PREFIX', 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+  return { queuePrefix, queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }) };
 }

@@ -104,12 +104,72 @@ fn a_chunk_holds_what_was_said() {
     );
 }
 
+/// What the TypeScript decoder said of bodies that were made at random; `DECODE_VERDICTS` names another file of them.
+#[test]
+fn every_kept_verdict_is_the_one_of_the_other_languages() {
+    let path = std::env::var("DECODE_VERDICTS").unwrap_or_else(|_| format!("{EXAMPLES}/verdicts.jsonl"));
+    let kept = fs::read_to_string(path).expect("the verdicts");
+    for line in kept.lines() {
+        let mut kept: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).expect("JSON");
+        let body = kept.remove("body").expect("a body");
+        // A character a byte.
+        let body: Vec<u8> = body.as_str().expect("text").chars().map(|char| char as u8).collect();
+        let said = match decode_body(&body) {
+            Ok(Chunk { campaign_id, company_id, message, first_sequence, phone_numbers }) => {
+                serde_json::json!({"chunk": {
+                    "campaign_id": campaign_id, "company_id": company_id, "message": message,
+                    "first_sequence": first_sequence, "phone_numbers": phone_numbers,
+                }})
+            }
+            Err(DeadReason { reason, detail }) => serde_json::json!({"reason": reason.as_str(), "detail": detail}),
+        };
+        assert_eq!(said, serde_json::Value::Object(kept), "{}", String::from_utf8_lossy(&body));
+    }
+    assert!(kept.lines().count() >= 500);
+}
+
+/// Decodes, and holds what came of it against the rules of campaign-chunk.v1.schema.json, said in other words.
+fn judge(content: &[u8]) {
+    let id = |text: &str| {
+        (2..=32).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit())
+    };
+    let number = |text: &str| {
+        (9..=16).contains(&text.len())
+            && text.starts_with('+')
+            && !text.starts_with("+0")
+            && text[1..].chars().all(|char| char.is_ascii_digit())
+    };
+    match decode_body(content) {
+        Ok(chunk) => {
+            assert!(id(&chunk.campaign_id) && id(&chunk.company_id));
+            assert!((1..=1_600).contains(&chunk.message.chars().count()));
+            assert!((1..=999_995_000).contains(&chunk.first_sequence));
+            assert!((1..=5_000).contains(&chunk.phone_numbers.len()));
+            assert!(chunk.phone_numbers.iter().all(|text| number(text)));
+        }
+        Err(DeadReason { reason, detail }) => {
+            assert!(["too_large", "not_json", "unknown_version", "schema_violation"].contains(&reason.as_str()));
+            assert!(detail.starts_with('/') && detail.contains(" must "), "{detail}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_bytes_make_it_panic(content in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode_body(&content);
+        judge(&content);
+    }
+
+    #[test]
+    fn no_value_in_any_place_makes_it_panic(
+        name in "(version|campaign_id|company_id|message|first_sequence|phone_numbers)",
+        value in "(-?[0-9]{1,3}(\\.[0-9]{1,2})?([eE][+-]?[0-9]{1,3})?|\"(\\+[0-9]{7,16}|\\PC{0,10})\"|\\[(\"\\+[0-9]{7,16}\",?){0,3}\\]|null)",
+    ) {
+        judge(&body(&format!(",\"{name}\":{value}")));
     }
 
     #[test]
@@ -120,11 +180,11 @@ proptest! {
         if cut {
             content.truncate(at);
         }
-        let _ = decode_body(&content);
+        judge(&content);
     }
 
     #[test]
     fn no_escape_makes_it_panic(text in "(\\\\u[0-9a-fA-F]{0,5}|\\\\[a-z\"/]|[a-z\u{e9}\u{1f600}]){0,20}") {
-        let _ = decode_body(&body(&format!(",\"message\":\"{text}\"")));
+        judge(&body(&format!(",\"message\":\"{text}\"")));
     }
 }

@@ -7,6 +7,13 @@ const REDRAW_MS = 60;
 const STEP = 0.1;
 const LINE_MS = 5_000;
 
+/** How much is done, from 0 to 1, as `width` blocks and in per cent, both rounded down. */
+export function bar(fraction: number, width: number): string {
+  const full = Math.min(width, Math.floor(fraction * width));
+  const percent = `${Math.min(100, Math.floor(fraction * 100))}%`.padStart(4);
+  return `${colour('green', '█'.repeat(full))}${colour('dim', '░'.repeat(width - full))} ${percent}`;
+}
+
 /** A bar that is redrawn in place on a terminal, and an occasional line elsewhere. */
 export class Progress {
   #drawnAt = 0;
@@ -22,10 +29,7 @@ export class Progress {
     if (interactive ? !last && now - this.#drawnAt < REDRAW_MS : !this.#worthALine(fraction, now)) return;
     this.#drawnAt = now;
     this.#drawn = fraction;
-    const full = Math.min(BAR, Math.floor(fraction * BAR));
-    const bar = colour('green', '█'.repeat(full)) + colour('dim', '░'.repeat(BAR - full));
-    const percent = `${Math.min(100, Math.floor(fraction * 100))}%`.padStart(4);
-    const line = `${this.label.padEnd(LABEL)} ${bar} ${percent}  ${text}`;
+    const line = `${this.label.padEnd(LABEL)} ${bar(fraction, BAR)}  ${text}`;
     process.stdout.write(interactive ? `\r\x1b[K${line}` : `${line}\n`);
     this.#open = interactive;
   }

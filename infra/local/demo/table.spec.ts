@@ -29,3 +29,9 @@ test('on a narrow terminal the widest column gives way', () => {
   expect(lines.map((line) => line.length)).toEqual([20, 20, 20, 20, 20]);
   expect(lines[3]).toBe('│ 1 │ abcdefghijk… │');
 });
+
+test('colours take no room', () => {
+  const lines = table(['n', 'word'], [['1', '\x1b[31mred\x1b[39m']], 80).split('\n');
+
+  expect(lines[3]).toBe('│ 1 │ \x1b[31mred\x1b[39m  │');
+});

@@ -1,7 +1,9 @@
-/** A table drawn with lines, no wider than `width`: the widest column gives way first, its cells cut with an ellipsis. */
+import { stripVTControlCharacters } from 'node:util';
+
+/** A table drawn with lines, its cells coloured or not, no wider than `width`: the widest column gives way first, its cells cut with an ellipsis. */
 export function table(headers: string[], rows: string[][], width: number): string {
   const columns = narrowed(
-    headers.map((header, column) => Math.max(header.length, ...rows.map((row) => row[column]?.length ?? 0))),
+    headers.map((header, column) => Math.max(header.length, ...rows.map((row) => lengthOf(row[column])))),
     width,
   );
   const rule = (left: string, middle: string, right: string) =>
@@ -12,6 +14,11 @@ export function table(headers: string[], rows: string[][], width: number): strin
 }
 
 const NARROWEST = 4;
+
+/** Without its colours. */
+function lengthOf(text = ''): number {
+  return stripVTControlCharacters(text).length;
+}
 
 function narrowed(columns: number[], width: number): number[] {
   const sizes = [...columns];
@@ -26,5 +33,6 @@ function narrowed(columns: number[], width: number): number[] {
 }
 
 function cut(text: string, size: number): string {
-  return text.length > size ? `${text.slice(0, size - 1)}…` : text.padEnd(size);
+  const shown = stripVTControlCharacters(text);
+  return shown.length > size ? `${shown.slice(0, size - 1)}…` : text + ' '.repeat(size - shown.length);
 }

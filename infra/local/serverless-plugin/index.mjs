@@ -1,6 +1,7 @@
 // What serverless-offline adds around the API, and API Gateway does not: hapi refuses bodies over 10 MiB and paths that it
 // cannot decode, in words of its own. With this plugin the API itself says what is too large, and hapi's refusals are
 // problems (RFC 9457) like every other. It patches the hapi that serverless-offline uses, in this process only.
+// And what runs here is tsc's output: serverless-offline would unpack the zips of `npm run package`, be they there or old.
 import { STATUS_CODES } from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -59,8 +60,13 @@ function isDecodable(url) {
   }
 }
 
-export default class HapiLimits {
-  constructor() {
+export default class OfflineOnly {
+  constructor({ service }) {
+    this.hooks = {
+      'before:offline:start:init': () => {
+        for (const each of Object.values(service.functions)) delete each.package;
+      },
+    };
     const { route, start } = servers;
     servers.route = function (routes) {
       return route.call(this, Array.isArray(routes) ? routes.map(liftLimit) : liftLimit(routes));

@@ -138,7 +138,72 @@ func TestADeliveryIsDecodedOnce(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever comes, a chunk or a reason, never both; and what encoding/json calls no JSON is none here.
+// The verdicts are those of the TypeScript decoder on bodies that were made at random; DECODE_VERDICTS names another file of them.
+func TestEveryKeptVerdictIsTheOneOfTheOtherLanguages(t *testing.T) {
+	path := os.Getenv("DECODE_VERDICTS")
+	if path == "" {
+		path = filepath.Join(examples, "verdicts.jsonl")
+	}
+	kept := keptVerdicts(t, path)
+	if len(kept) < 500 {
+		t.Error(len(kept))
+	}
+	for _, want := range kept {
+		got := verdict{Body: want.Body}
+		chunk, dead := decodeBody(want.bytes())
+		got.Reason, got.Detail = dead.Reason, dead.Detail
+		if chunk != nil {
+			got.Chunk = &keptChunk{chunk.CampaignID, chunk.CompanyID, chunk.Message, chunk.FirstSequence, chunk.PhoneNumbers}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, wanted %+v", want.Body, got, want)
+		}
+	}
+}
+
+// verdict is a line of verdicts.jsonl: a body, a character a byte, and its chunk or why it is none.
+type verdict struct {
+	Body   string
+	Chunk  *keptChunk
+	Reason Reason
+	Detail string
+}
+
+type keptChunk struct {
+	CampaignID    string   `json:"campaign_id"`
+	CompanyID     string   `json:"company_id"`
+	Message       string   `json:"message"`
+	FirstSequence int32    `json:"first_sequence"`
+	PhoneNumbers  []string `json:"phone_numbers"`
+}
+
+func (v verdict) bytes() []byte {
+	var body []byte
+	for _, char := range v.Body {
+		body = append(body, byte(char))
+	}
+	return body
+}
+
+func keptVerdicts(t testing.TB, path string) []verdict {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []verdict
+	for line := range strings.Lines(string(content)) {
+		var each verdict
+		if err := json.Unmarshal([]byte(line), &each); err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, each)
+	}
+	return kept
+}
+
+// FuzzDecode: whatever comes, a chunk of the contract or a documented reason, never both; and what encoding/json calls no
+// JSON is none here. Its seeds are the examples and the kept verdicts.
 func FuzzDecode(f *testing.F) {
 	for _, folder := range []string{"valid", "invalid"} {
 		for _, name := range filesOf(f, folder) {
@@ -147,17 +212,48 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	}
-	detail := regexp.MustCompile(`^/\S* must `)
+	for _, kept := range keptVerdicts(f, filepath.Join(examples, "verdicts.jsonl")) {
+		f.Add(kept.bytes())
+	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		chunk, dead := decodeBody(content)
-		if (chunk == nil) != (dead.Reason != "") || chunk == nil && !detail.MatchString(dead.Detail) {
-			t.Errorf("%+v %+v", chunk, dead)
+		if chunk != nil {
+			if why := notOfTheContract(chunk); dead.Reason != "" || why != "" {
+				t.Errorf("%s: %+v %+v", why, chunk, dead)
+			}
+		} else if !ofStep2[dead.Reason] || !detailForm.MatchString(dead.Detail) {
+			t.Errorf("%+v", dead)
 		}
 		if isJSON := utf8.Valid(content) && json.Valid(content); isJSON == (dead.Reason == NotJSON) && len(content) < 5_000 {
 			t.Errorf("JSON: %v, but %+v", isJSON, dead)
 		}
-		if chunk != nil && !utf8.ValidString(chunk.Message) {
-			t.Error("a text that is not UTF-8")
-		}
 	})
+}
+
+var (
+	ofStep2    = map[Reason]bool{TooLarge: true, NotJSON: true, UnknownVersion: true, SchemaViolation: true}
+	detailForm = regexp.MustCompile(`^/\S* must `)
+	idForm     = regexp.MustCompile(`^[a-z][a-z0-9]{1,31}$`)
+	numberForm = regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`)
+)
+
+// notOfTheContract holds a chunk against the rules of campaign-chunk.v1.schema.json, said in other words.
+func notOfTheContract(chunk *contract.Chunk) string {
+	length := utf8.RuneCountInString(chunk.Message)
+	switch {
+	case !idForm.MatchString(chunk.CampaignID) || !idForm.MatchString(chunk.CompanyID):
+		return "an id that is none"
+	case !utf8.ValidString(chunk.Message) || length < 1 || length > 1_600:
+		return "a text that is none"
+	case chunk.FirstSequence < 1 || chunk.FirstSequence > 999_995_000:
+		return "a sequence that is none"
+	case len(chunk.PhoneNumbers) < 1 || len(chunk.PhoneNumbers) > 5_000:
+		return "too many numbers, or none"
+	}
+	for _, number := range chunk.PhoneNumbers {
+		if !numberForm.MatchString(number) {
+			return "a number that is none"
+		}
+	}
+	return ""
 }

@@ -1,0 +1,185 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Chunk } from '@disparo/contract';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type DeadReason, decodeBody } from './decode.js';
+
+/** What the decoders of all languages say of some bodies, one a line. Made by the last test here, with DECODE_VERDICTS naming this file. */
+const KEPT = fileURLToPath(new URL('../../contract/examples/verdicts.jsonl', import.meta.url));
+/** With it set, that many random bodies more are judged and written to the file it names, for the other languages to judge. */
+const { DECODE_VERDICTS, DECODE_RUNS = '500' } = process.env;
+const RUNS = 2_000;
+const STEP_2 = ['too_large', 'not_json', 'unknown_version', 'schema_violation'];
+
+/** `body`: a character a byte. Either the chunk, or why it is none. */
+interface Verdict {
+  body: string;
+  chunk?: Chunk;
+  reason?: string;
+  detail?: string;
+}
+
+/** JSON as it is written: of a value there are many notations. */
+const json = fc.oneof(
+  fc.constantFrom('1', '1.0', '1e0', '10e-1', '2', '-0', '0', '1.5', '1e999', '-1e-999', '5', '-1', '999995000'),
+  fc.constantFrom(
+    '999995001',
+    '9.99995e8',
+    '1.00000000000000000001',
+    '9007199254740993',
+    '123456789012345678901234567890',
+  ),
+  fc.constantFrom('"c123"', '"c"', '"C123"', '"\\u00631"', '"c1\\n"', '"c:1"', '"cé"', `"c${'1'.repeat(31)}"`),
+  fc.constantFrom('"oi"', '""', '"\\ud83d\\ude00"', '"\\ud83d"', '"\\ude00\\ud83d"', '"\\ud83d\\u0041"', '"\\u0000"'),
+  fc.constantFrom('"\\/\\b\\f"', '"\\uD83D\\uDE00"', '"\\ud83d😀"', '"\u2028"', '"\u007f"', `"${'é'.repeat(1_600)}"`),
+  fc.constantFrom(
+    `"${'😀'.repeat(1_601)}"`,
+    '["+5511999990001"]',
+    '["+551199999000"]',
+    '["+5511999990001",1]',
+    '[]',
+    '[""]',
+  ),
+  fc.constantFrom('["5511999990001"]', '["\\u002b5511999990001"]', '["+0511999990001"]', '["+55119999900010000"]'),
+  fc.constantFrom('["+1234567"]', '["+12345678"]', '["+٥٥119999900"]', '[["+5511999990001"]]', '["+5511999990001\\n"]'),
+  fc.constantFrom('null', 'true', '{}', '{"version":1}', '[[]]'),
+  fc.json({ maxDepth: 3 }),
+  fc.string({ unit: 'binary', maxLength: 20 }).map((text) => JSON.stringify(text)),
+);
+const almostJson = fc.constantFrom(
+  ...[
+    '01',
+    '+1',
+    '1.',
+    '.5',
+    '1e',
+    '-',
+    '"a\nb"',
+    '"\\x"',
+    '"\\u12"',
+    "'a'",
+    '[,]',
+    '[1,]',
+    '{,}',
+    '{"a":}',
+    'nul',
+    'NaN',
+    '',
+  ],
+);
+const value = fc.oneof({ weight: 12, arbitrary: json }, { weight: 1, arbitrary: almostJson });
+
+const FIELDS = {
+  version: ['1', '1.0', '1e0'],
+  campaign_id: ['"c123"', '"tz4a98xxat96iws9zmbrgj3a"'],
+  company_id: ['"d456"', '"\\u00641"'],
+  message: ['"oi"', '"Olá \\"você\\" 😀"', '"\\ud83d\\ude00\\n"'],
+  first_sequence: ['1', '6', '999995000'],
+  phone_numbers: ['["+5511999990001"]', '[ "+5511999990001" , "+14155550100" ]'],
+};
+const NAMES = Object.keys(FIELDS);
+const name = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...NAMES) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('Version', 'unknown', '__proto__', '\\u0076ersion', '\\ud800', 'constructor', ''),
+  },
+);
+const space = fc.oneof(
+  { weight: 20, arbitrary: fc.constantFrom('', ' ', '\n', '\t', '\r') },
+  { weight: 1, arbitrary: fc.constantFrom('\u00a0', '\f', '\ufeff') },
+);
+
+/** A body that is almost one of ours: fields in any order, perhaps one left out, some twice, some with a value of no business. */
+const almost = fc
+  .tuple(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.shuffledSubarray(Object.entries(FIELDS), { minLength: NAMES.length }) },
+      { weight: 1, arbitrary: fc.shuffledSubarray(Object.entries(FIELDS), { minLength: NAMES.length - 1 }) },
+    ),
+    fc.array(fc.tuple(name, value), { maxLength: 2 }),
+    fc.nat(100),
+    space,
+  )
+  .map(([fields, others, at, blank]) => {
+    const said = fields.map(([key, values]) => `"${key}":${blank}${values[at % values.length]}`);
+    // Mostly behind the others: of a field that stands twice the last one counts.
+    for (const [key, other] of others)
+      said.splice(at < 70 ? said.length : at % said.length, 0, `"${key}"${blank}:${other}`);
+    return Buffer.from(`${blank}{${said.join(`${blank},`)}}${blank}`);
+  });
+
+/** Bytes are changed, put in, cut out. */
+const spoilt = fc
+  .tuple(
+    almost,
+    fc.nat(),
+    fc.oneof(fc.nat(255), fc.constantFrom(...Buffer.from('{}[]",:\\01eE-+.u'))),
+    fc.nat(3),
+    fc.nat(3),
+  )
+  .map(([body, at, byte, cut, keep]) => {
+    const place = at % (body.length + 1);
+    const middle = keep === 0 ? Buffer.alloc(0) : Buffer.of(byte);
+    return Buffer.concat([body.subarray(0, place), middle, body.subarray(place + cut)]);
+  });
+
+const anyBody = fc.oneof(
+  { weight: 12, arbitrary: almost },
+  { weight: 4, arbitrary: spoilt },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)) },
+  { weight: 1, arbitrary: fc.oneof(value, fc.json()).map((json) => Buffer.from(json)) },
+);
+
+describe('step 2 takes any bytes', () => {
+  it('and makes of them a chunk of the contract or a documented reason, and throws nothing', () => {
+    fc.assert(
+      fc.property(anyBody, (body) => {
+        const decoded = decodeBody(body);
+        if ('phone_numbers' in decoded) isChunk(decoded);
+        else isReason(decoded);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('says of each kept body what was said before, in this language as in the others', () => {
+    const kept = readFileSync(KEPT, 'utf8').trimEnd().split('\n');
+    expect(kept.length).toBeGreaterThanOrEqual(500);
+    for (const line of kept) {
+      const before = JSON.parse(line) as Verdict;
+      expect(verdict(Buffer.from(before.body, 'latin1'))).toEqual(before);
+    }
+  });
+
+  it.runIf(DECODE_VERDICTS !== undefined)('and its verdicts can be written down', () => {
+    const bodies = fc.sample(anyBody, Number(DECODE_RUNS));
+    const lines = bodies.map((body) => JSON.stringify(verdict(body)));
+    writeFileSync(DECODE_VERDICTS ?? KEPT, `${lines.join('\n')}\n`);
+  });
+});
+
+/** The rules of campaign-chunk.v1.schema.json once more, in other words. */
+function isChunk({ campaign_id, company_id, message, first_sequence, phone_numbers }: Chunk): void {
+  expect(campaign_id).toMatch(/^[a-z][a-z0-9]{1,31}$/);
+  expect(company_id).toMatch(/^[a-z][a-z0-9]{1,31}$/);
+  expect(message.isWellFormed() && message.length > 0 && [...message].length <= 1_600).toBe(true);
+  expect(Number.isInteger(first_sequence) && first_sequence >= 1 && first_sequence <= 999_995_000).toBe(true);
+  expect(phone_numbers.length >= 1 && phone_numbers.length <= 5_000).toBe(true);
+  expect(phone_numbers.filter((number) => !/^\+[1-9][0-9]{7,14}$/.test(number))).toEqual([]);
+}
+
+function isReason({ reason, detail }: DeadReason): void {
+  expect(STEP_2).toContain(reason);
+  expect(detail).toMatch(/^\/\S* must /);
+  // The limit of a sequence is a rule; so many digits of anything else are a value.
+  expect(detail.replace('999995000', '')).not.toMatch(/\d{8}/);
+}
+
+function verdict(body: Buffer): Verdict {
+  const decoded = decodeBody(body);
+  if (!('phone_numbers' in decoded)) return { body: body.toString('latin1'), ...decoded };
+  const { campaign_id, company_id, message, first_sequence, phone_numbers } = decoded;
+  return { body: body.toString('latin1'), chunk: { campaign_id, company_id, message, first_sequence, phone_numbers } };
+}

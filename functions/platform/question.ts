@@ -1,0 +1,26 @@
+/**
+ * Something that is asked of a service when somebody scrapes: within a deadline, and once at a time, so that a service
+ * that does not answer is not asked again, on one more connection, by each scrape.
+ */
+export class Question<T> {
+  #underWay: Promise<T | undefined> | undefined;
+
+  constructor(
+    private readonly ask: () => Promise<T | undefined>,
+    private readonly deadlineMs: number,
+  ) {}
+
+  /** Undefined when the service fails or is late. Whoever asks while it is under way gets the same answer. */
+  async answer(): Promise<T | undefined> {
+    this.#underWay ??= this.ask()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#underWay = undefined;
+      });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, this.deadlineMs, undefined);
+    });
+    return Promise.race([this.#underWay, late]).finally(() => clearTimeout(timer));
+  }
+}

@@ -1,0 +1,221 @@
+import { Injectable } from '@nestjs/common';
+import { FORGOTTEN } from '../ledger/check-ledger.js';
+import { Postgres, type Transaction } from '../platform/postgres.js';
+
+/** What is left in the ledger of campaigns that are to be erased. */
+export interface LeftOf {
+  numbers: number;
+  rejects: number;
+}
+
+/** A chunk that holds a number that is to be forgotten. */
+export interface FoundChunk {
+  campaign_id: string;
+  first_sequence: number;
+  phone_numbers: string;
+  /** Of its campaign: it can never be published again, and its documents are counted. */
+  finished: boolean;
+}
+
+/** Each transaction takes so many at most. A chunk is up to 85 KB of numbers. */
+const CHUNKS_A_PAGE = 50;
+const REJECTS_A_PAGE = 10_000;
+const CAMPAIGNS_A_PAGE = 500;
+const MATCHES_A_PAGE = 100;
+
+/**
+ * None of these is ever taken back, so nobody publishes what is finished. A cancelled campaign is finished only when dispatch
+ * has gone over it for the last time (R10): until then its documents are what `stored` is counted by.
+ */
+const FINISHED = '(c.deleted OR c.stored = c.total OR (c.cancelled_at IS NOT NULL AND c.sweep_at IS NULL))';
+/** $1: days. What was begun is finished whatever its age. */
+const DUE = `c.erased_at IS NULL AND (c.erasing_at IS NOT NULL
+  OR (${FINISHED} AND c.updated_at < clock_timestamp() - make_interval(days => $1)
+      AND (c.lease_until IS NULL OR c.lease_until < clock_timestamp())))`;
+/** The numbers of a chunk's lines, without those that were forgotten. */
+const NUMBERS = `(SELECT count(*) FROM unnest(string_to_array(k.phone_numbers, E'\\n')) AS line WHERE line <> '${FORGOTTEN}')::int`;
+/** The digits of a reject's value, whatever else stands between them. */
+const DIGITS = (value: string): string => `regexp_replace(${value}, '\\D', '', 'g')`;
+const WITHOUT_REJECTS = `file = CASE WHEN file ? 'rejects' THEN jsonb_set(file, '{rejects}', '[]') ELSE file END,
+  refusal = CASE WHEN refusal #> '{file,rejects}' IS NOT NULL THEN jsonb_set(refusal, '{file,rejects}', '[]') ELSE refusal END`;
+const REJECTS_SHOWN = `coalesce(file -> 'rejects', '[]') || coalesce(refusal #> '{file,rejects}', '[]')`;
+
+/** The SQL of erasing. What it changes of a campaign or its chunks, it changes under the lock of the campaign (R2), a page at a time. */
+@Injectable()
+export class RetentionRepository {
+  constructor(private readonly postgres: Postgres) {}
+
+  /** Campaigns that are due, by id, those after one. */
+  due(days: number, after: string): Promise<string[]> {
+    return this.ids(`${DUE} AND c.id > $2`, [days, after]);
+  }
+
+  /** Campaigns that are erased to the end, by id, those after one. */
+  erased(after: string): Promise<string[]> {
+    return this.ids('c.erased_at IS NOT NULL AND c.id > $1', [after]);
+  }
+
+  /** Cancelled campaigns that are old enough, and that dispatch is not done with (R10). */
+  async waiting(days: number): Promise<number> {
+    const row = await this.postgres.one<{ count: number }>(
+      `SELECT count(*)::int AS count FROM campaigns c
+        WHERE c.erasing_at IS NULL AND c.cancelled_at IS NOT NULL AND NOT ${FINISHED}
+          AND c.updated_at < clock_timestamp() - make_interval(days => $1)`,
+      [days],
+    );
+    return row?.count ?? 0;
+  }
+
+  /** What the ledger has of a campaign. */
+  async left(id: string): Promise<LeftOf> {
+    const row = await this.postgres.one<LeftOf>(
+      `SELECT (SELECT coalesce(sum(${NUMBERS}), 0)::int FROM campaign_chunks k
+                WHERE k.campaign_id = $1 AND k.phone_numbers <> '') AS numbers,
+              (SELECT count(*)::int FROM campaign_rejects WHERE campaign_id = $1) AS rejects`,
+      [id],
+    );
+    return row ?? { numbers: 0, rejects: 0 };
+  }
+
+  /** Guard: still due. From the commit on nobody reads the campaign's numbers. Answers its total; undefined: leave it alone. */
+  begin(id: string, days: number): Promise<number | undefined> {
+    return this.locked(id, async (sql) => {
+      const row = await sql.one<{ total: number }>(
+        `UPDATE campaigns c SET erasing_at = coalesce(c.erasing_at, clock_timestamp())
+          WHERE c.id = $2 AND ${DUE} RETURNING c.total`,
+        [days, id],
+      );
+      return row?.total;
+    });
+  }
+
+  /** Guard: begun. Empties some chunks. Answers the numbers that went, and undefined when there are none left. */
+  emptyChunks(id: string): Promise<number | undefined> {
+    return this.locked(id, async (sql) => {
+      const emptied = await sql.query<{ numbers: number }>(
+        `WITH page AS (
+           SELECT k.first_sequence, ${NUMBERS} AS numbers FROM campaign_chunks k
+            WHERE k.campaign_id = $1 AND k.phone_numbers <> ''
+              AND EXISTS (SELECT FROM campaigns WHERE id = $1 AND erasing_at IS NOT NULL)
+            ORDER BY k.first_sequence LIMIT $2)
+         UPDATE campaign_chunks k SET phone_numbers = '' FROM page
+          WHERE k.campaign_id = $1 AND k.first_sequence = page.first_sequence RETURNING page.numbers`,
+        [id, CHUNKS_A_PAGE],
+      );
+      return emptied.length === 0 ? undefined : emptied.reduce((sum, { numbers }) => sum + numbers, 0);
+    });
+  }
+
+  /** Drops some rejects. Answers how many; 0: none are left. */
+  async dropRejects(id: string): Promise<number> {
+    const dropped = await this.postgres.query(
+      `DELETE FROM campaign_rejects WHERE campaign_id = $1 AND line IN (
+         SELECT line FROM campaign_rejects WHERE campaign_id = $1 ORDER BY line LIMIT $2) RETURNING line`,
+      [id, REJECTS_A_PAGE],
+    );
+    return dropped.length;
+  }
+
+  /** The first rejects that an upload shows, and the answer that an Idempotency-Key kept, whose 24 hours are over. */
+  async dropAnswers(id: string): Promise<void> {
+    await this.postgres.query(
+      `UPDATE uploads SET ${WITHOUT_REJECTS} WHERE campaign_id = $1 AND ${REJECTS_SHOWN} <> '[]'`,
+      [id],
+    );
+    await this.postgres.query('DELETE FROM idempotency_keys WHERE campaign_id = $1', [id]);
+  }
+
+  /** The first rejects of files that became no campaign. Answers of how many. */
+  async dropRefusals(days: number): Promise<number> {
+    const changed = await this.postgres.query(
+      `UPDATE uploads SET ${WITHOUT_REJECTS}
+        WHERE campaign_id IS NULL AND updated_at < clock_timestamp() - make_interval(days => $1)
+          AND ${REJECTS_SHOWN} <> '[]' RETURNING id`,
+      [days],
+    );
+    return changed.length;
+  }
+
+  /** Guard: begun, and nothing is left. */
+  async finish(id: string): Promise<void> {
+    await this.locked(id, (sql) =>
+      sql.query(
+        `UPDATE campaigns SET erased_at = clock_timestamp()
+          WHERE id = $1 AND erasing_at IS NOT NULL AND erased_at IS NULL
+            AND NOT EXISTS (SELECT FROM campaign_chunks WHERE campaign_id = $1 AND phone_numbers <> '')`,
+        [id],
+      ),
+    );
+  }
+
+  /** Chunks that hold a number, after one. Reads the whole ledger: a number has no index there either. */
+  chunksWith(phoneNumber: string, after?: FoundChunk): Promise<FoundChunk[]> {
+    return this.postgres.query<FoundChunk>(
+      `SELECT k.campaign_id, k.first_sequence, k.phone_numbers, ${FINISHED} AS finished
+         FROM campaign_chunks k JOIN campaigns c ON c.id = k.campaign_id
+        WHERE (k.campaign_id, k.first_sequence) > ($2, $3::int)
+          AND strpos(E'\\n' || k.phone_numbers || E'\\n', E'\\n' || $1 || E'\\n') > 0
+        ORDER BY k.campaign_id, k.first_sequence LIMIT $4`,
+      [phoneNumber, after?.campaign_id ?? '', after?.first_sequence ?? 0, MATCHES_A_PAGE],
+    );
+  }
+
+  /** Guard: its campaign is finished. Each line that is the number becomes FORGOTTEN. Answers how many. */
+  forget(phoneNumber: string, { campaign_id: id, first_sequence }: FoundChunk): Promise<number> {
+    return this.locked(id, async (sql) => {
+      const row = await sql.one<{ numbers: number }>(
+        `UPDATE campaign_chunks k
+            SET phone_numbers = array_to_string(array_replace(string_to_array(k.phone_numbers, E'\\n'), $3, $4), E'\\n')
+           FROM (SELECT cardinality(array_positions(string_to_array(phone_numbers, E'\\n'), $3)) AS numbers
+                   FROM campaign_chunks WHERE campaign_id = $1 AND first_sequence = $2) AS was
+          WHERE k.campaign_id = $1 AND k.first_sequence = $2 AND was.numbers > 0
+            AND EXISTS (SELECT FROM campaigns c WHERE c.id = $1 AND ${FINISHED})
+         RETURNING was.numbers`,
+        [id, first_sequence, phoneNumber, FORGOTTEN],
+      );
+      return row?.numbers ?? 0;
+    });
+  }
+
+  /** Whether each of these campaigns may lose documents: finished, or unknown to the ledger. */
+  async mayLose(ids: string[]): Promise<Set<string>> {
+    const running = await this.postgres.query<{ id: string }>(
+      `SELECT c.id FROM campaigns c WHERE c.id = ANY ($1::text[]) AND NOT ${FINISHED}`,
+      [ids],
+    );
+    const kept = new Set(running.map(({ id }) => id));
+    return new Set(ids.filter((id) => !kept.has(id)));
+  }
+
+  /** Rejects whose digits hold these, in whatever notation they were written. Answers how many there are, or were. */
+  async rejectsWith(digits: string, options: { drop: boolean }): Promise<number> {
+    const where = `strpos(${DIGITS('value')}, $1) > 0`;
+    const rows = options.drop
+      ? await this.postgres.query(`DELETE FROM campaign_rejects WHERE ${where} RETURNING line`, [digits])
+      : await this.postgres.query(`SELECT line FROM campaign_rejects WHERE ${where}`, [digits]);
+    if (options.drop)
+      await this.postgres.query(
+        `UPDATE uploads SET ${WITHOUT_REJECTS}
+          WHERE EXISTS (SELECT FROM jsonb_array_elements(${REJECTS_SHOWN}) AS shown
+                         WHERE strpos(${DIGITS("shown ->> 'value'")}, $1) > 0)`,
+        [digits],
+      );
+    return rows.length;
+  }
+
+  private async ids(where: string, values: unknown[]): Promise<string[]> {
+    const rows = await this.postgres.query<{ id: string }>(
+      `SELECT c.id FROM campaigns c WHERE ${where} ORDER BY c.id LIMIT ${CAMPAIGNS_A_PAGE}`,
+      values,
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** R2: the campaign's row first; `work` looks in statements of its own, with a fresh snapshot. */
+  private locked<T>(id: string, work: (sql: Transaction) => Promise<T>): Promise<T> {
+    return this.postgres.transaction(async (sql) => {
+      await sql.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [id]);
+      return work(sql);
+    });
+  }
+}

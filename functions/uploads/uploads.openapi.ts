@@ -1,0 +1,51 @@
+import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
+import { FileEmpty, FileIsNotText, FileTooLarge } from '../campaigns/campaigns.errors.js';
+import { BODY_ERRORS, problemList, type RouteDocs } from '../platform/describe.js';
+import { sampleOf } from '../platform/problem.js';
+import {
+  SizeMismatch,
+  UploadExpired,
+  UploadNotFound,
+  UploadsNotConfigured,
+  UploadUnreadable,
+  UploadUsedTwice,
+} from './uploads.errors.js';
+import { createdUploadView, uploadView } from './uploads.schemas.js';
+
+/** What an upload tells of itself in `problem`. */
+const TOLD = [
+  FileEmpty,
+  FileIsNotText,
+  FileTooLarge,
+  CompanyNotFound,
+  SizeMismatch,
+  UploadExpired,
+  UploadUnreadable,
+  UploadUsedTwice,
+];
+
+/** What OpenAPI says of the routes of uploads. */
+export const UPLOAD_ROUTES = {
+  create: {
+    id: 'createUpload',
+    summary: 'Ask for a URL for a large file',
+    description:
+      'Answers where to send the file: one `PUT` within the hour, with nothing but its `Content-Length`, as in ' +
+      '`curl -T numbers.txt "$URL"`. Seconds later the file is a campaign, or refused.',
+    answers: { 201: { description: 'Where to send the file.', schema: createdUploadView } },
+    errors: [...BODY_ERRORS, ...TOKEN_ERRORS, FileEmpty, CompanyNotFound, FileTooLarge, UploadsNotConfigured],
+  },
+  find: {
+    id: 'getUpload',
+    ids: { id: 'upload' },
+    summary: 'Get an upload',
+    description: 'Ask again until it is `aceito` or `recusado`. A file is accepted or refused whole, once.',
+    answers: {
+      200: {
+        description: `What became of it. Its \`problem\` is one of:\n\n${problemList(TOLD.map(sampleOf))}`,
+        schema: uploadView,
+      },
+    },
+    errors: [...TOKEN_ERRORS, UploadNotFound],
+  },
+} satisfies Record<string, RouteDocs>;

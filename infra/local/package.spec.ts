@@ -1,0 +1,192 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { unzipSync } from 'fflate';
+import { load } from 'js-yaml';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { migrate } from '../../functions/platform/migrate.js';
+import { Stage } from '../../functions/test/stage.js';
+import { type Artefact, FUNCTIONS, type FunctionName, makeArtefacts } from './package/artefacts.js';
+
+/** What a call came to: what the handler answered, or the error that Lambda would report; and its log. */
+interface Outcome {
+  answer?: { statusCode: number; headers: Record<string, string>; body: string };
+  error?: { name: string; message: string };
+  log: Record<string, unknown>[];
+}
+
+/** Lambda's part: loads the handler, gives it the event, and takes what it answers through JSON. */
+const LAMBDA = `
+import { writeFileSync } from 'node:fs';
+const [file, event, outcomeFile] = process.argv.slice(1);
+const { handler } = await import(file);
+const context = { awsRequestId: 'r', callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 29_000 };
+const outcome = await handler(JSON.parse(event), context).then(
+  (answer) => ({ answer }),
+  ({ name, message }) => ({ error: { name, message } }),
+);
+writeFileSync(outcomeFile, JSON.stringify(outcome));
+process.exit();
+`;
+const JSON_BODY = 'application/json; charset=utf-8';
+
+/** Outside of the clone: nothing there is to be found from within. */
+const folder = mkdtempSync(join(tmpdir(), 'disparo-package-'));
+let artefacts: Artefact[];
+let stage: Stage;
+
+beforeAll(async () => {
+  artefacts = await makeArtefacts(join(folder, 'zips'));
+  for (const { name, file } of artefacts) unpack(file, join(folder, name));
+  stage = await Stage.open({ start: false });
+  await migrate(stage.env.DATABASE_URL ?? '');
+}, 120_000);
+
+afterAll(async () => {
+  await stage?.close();
+  rmSync(folder, { recursive: true });
+});
+
+function unpack(zip: string, into: string): void {
+  for (const [name, content] of Object.entries(unzipSync(readFileSync(zip)))) {
+    mkdirSync(dirname(join(into, name)), { recursive: true });
+    writeFileSync(join(into, name), content);
+  }
+}
+
+/** Calls a function in a process of its own, with this environment and no other. */
+async function invoke(name: FunctionName, event: unknown, env: Record<string, string>): Promise<Outcome> {
+  const cwd = join(folder, name);
+  const bundle = join(cwd, 'dist', 'functions', `${name}.mjs`);
+  const outcomeFile = join(folder, 'outcome.json');
+  const args = ['--input-type=module', '--eval', LAMBDA, bundle, JSON.stringify(event), outcomeFile];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env });
+  const log = stdout.split('\n').filter(Boolean);
+  return {
+    ...(JSON.parse(readFileSync(outcomeFile, 'utf8')) as Outcome),
+    log: log.map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+}
+
+/** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html, version 2.0 */
+function get(path: string): object {
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: path,
+    rawQueryString: '',
+    headers: { accept: '*/*', host: 'abc.execute-api.sa-east-1.amazonaws.com', 'user-agent': 'curl/8' },
+    requestContext: {
+      accountId: '',
+      apiId: 'abc',
+      domainName: 'abc.execute-api.sa-east-1.amazonaws.com',
+      domainPrefix: 'abc',
+      http: { method: 'GET', path, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: 'curl/8' },
+      requestId: 'r',
+      routeKey: '$default',
+      stage: '$default',
+      time: '24/Nov/2026:12:00:00 +0000',
+      timeEpoch: 1_795_521_600_000,
+    },
+    isBase64Encoded: false,
+  };
+}
+
+describe('the zips', () => {
+  test('hold one bundle each and the files of the contract', () => {
+    const contract = ['admit.sql', 'campaign-chunk.v1.schema.json', 'messages.validator.json', 'record-stored.sql'];
+    const files = (name: FunctionName) => readdirSync(join(folder, name), { recursive: true }).sort();
+    for (const name of FUNCTIONS)
+      expect(files(name)).toEqual(
+        [...contract, 'topology.json', 'functions', `functions/${name}.mjs`]
+          .map((file) => join('dist', file))
+          .concat('dist')
+          .sort(),
+      );
+  });
+
+  test('are the same bytes when they are made again', async () => {
+    const again = await makeArtefacts(join(folder, 'again'));
+    const bytes = (all: Artefact[]) => all.map(({ name, file }) => [name, readFileSync(file).toString('base64')]);
+    expect(bytes(again)).toEqual(bytes(artefacts));
+  });
+
+  test('are those that serverless.yml deploys, and have its handlers', () => {
+    const { functions } = load(readFileSync('serverless.yml', 'utf8')) as {
+      functions: Record<string, { handler: string; package: { artifact: string } }>;
+    };
+    const deployed = Object.entries(functions).map(
+      ([
+        name,
+        {
+          handler,
+          package: { artifact },
+        },
+      ]) => [name, handler, artifact],
+    );
+    expect(deployed).toEqual(
+      FUNCTIONS.map((name) => [name, `dist/functions/${name}.handler`, `dist/package/${name}.zip`]),
+    );
+  });
+});
+
+describe('outside of the clone', () => {
+  test('the API answers health and its OpenAPI document', async () => {
+    const health = await invoke('api', get('/api/health'), stage.env);
+    expect([health.answer?.statusCode, health.answer?.headers['content-type']]).toEqual([200, JSON_BODY]);
+    expect(JSON.parse(health.answer?.body ?? '')).toEqual({
+      status: 'up',
+      postgres: 'up',
+      mongodb: 'up',
+      rabbitmq: 'up',
+    });
+    const { answer } = await invoke('api', get('/api/openapi.json'), stage.env);
+    expect([answer?.statusCode, answer?.headers['content-type']]).toEqual([200, JSON_BODY]);
+    const { openapi, paths } = JSON.parse(answer?.body ?? '') as { openapi: string; paths: object };
+    expect([openapi, Object.keys(paths)]).toEqual([
+      '3.0.0',
+      expect.arrayContaining(['/api/campaigns', '/api/uploads']),
+    ]);
+  });
+
+  test('dispatch goes over all campaigns once', async () => {
+    const { answer } = await invoke('dispatch', {}, stage.env);
+    expect(answer).toEqual({ published: 0, failed: 0, healed: 0, swept: 0, unswept: 0 });
+  });
+
+  test('ingest passes over what is no upload, and fails at an event that it cannot read', async () => {
+    const record = (key: string) => ({ Records: [{ s3: { bucket: { name: 'b' }, object: { key } } }] });
+    const env = { ...stage.env, UPLOAD_BUCKET: 'nobody-asks-it', AWS_REGION: 'sa-east-1' };
+    expect((await invoke('ingest', record('uploads/abcdefghijklmnopqrstuvwx'), env)).answer).toEqual(['passed']);
+    expect((await invoke('ingest', record('uploads/%zz'), env)).error).toEqual({
+      name: 'URIError',
+      message: 'URI malformed',
+    });
+  });
+});
+
+describe('without a .env', () => {
+  const { NODE_ENV: _, ...bare } = { NODE_ENV: '' };
+  const unset = 'is not set; give a URL that begins with postgresql:// or postgres://, or run "npm run services"';
+
+  test('the API is a problem that keeps to itself what its log names', async () => {
+    const { answer, log } = await invoke('api', get('/api/health'), bare);
+    expect([answer?.statusCode, answer?.headers['content-type']]).toEqual([503, 'application/problem+json']);
+    expect(answer?.body).not.toContain('DATABASE_URL');
+    expect(log).toMatchObject([{ level: 50, variable: 'DATABASE_URL', msg: `DATABASE_URL: ${unset}` }]);
+  });
+
+  test('the others fail with the line that names the variable', async () => {
+    const error = { name: 'ConfigurationError', message: `DATABASE_URL: ${unset}` };
+    expect((await invoke('dispatch', {}, bare)).error).toEqual(error);
+    expect((await invoke('ingest', {}, bare)).error).toEqual(error);
+  });
+
+  test('there is no secret but the one that is given', async () => {
+    const { JWT_SECRET: _, ...env } = stage.env;
+    const { answer, log } = await invoke('api', get('/api/health'), env);
+    expect([answer?.statusCode, log[0]?.variable]).toEqual([503, 'JWT_SECRET']);
+  });
+});

@@ -1,0 +1,71 @@
+import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { document } from '../../postman/build/document.js';
+import { built, outOfDate, write, writeAnswers } from '../../postman/build/files.js';
+import { CommandError } from './command-error.js';
+import { baseUrl } from './supervise/offline.js';
+import { say } from './supervise/terminal.js';
+
+const USAGE = 'npm run postman [-- [record] [url of the API] | build | verify]';
+const HEALTH_TIMEOUT_MS = 10_000;
+
+/**
+ * `npm run postman [-- url]`: the whole collection against a running API. `record` keeps its answers as the examples, `build`
+ * writes the collection, `verify` tells whether it is what would be built. Answers the exit code.
+ */
+export default async function postman(args: string[]): Promise<number> {
+  const [action, ...rest] = args;
+  if (action === 'build' || action === 'verify') {
+    if (rest.length > 0) throw new CommandError(`usage: ${USAGE}`);
+    return action === 'build' ? build() : verify();
+  }
+  const [url, ...surplus] = action === 'record' ? rest : args;
+  if (surplus.length > 0) throw new CommandError(`usage: ${USAGE}`);
+  const base = await answering(url);
+  return action === 'record' ? record(base) : run(base);
+}
+
+async function build(): Promise<number> {
+  const changed = write(built(await document()));
+  for (const path of changed) say(`Written: ${path}`);
+  if (changed.length === 0) say('The collection is up to date');
+  return 0;
+}
+
+async function verify(): Promise<number> {
+  const wrong = outOfDate(built(await document()));
+  for (const path of wrong) say(`${path} is not what is built: npm run postman -- build`);
+  return wrong.length === 0 ? 0 : EXIT.bug;
+}
+
+/** newman is loaded here only: it is large, and `build` does without. */
+async function run(base: string): Promise<number> {
+  const { runCollection } = await import('../../postman/build/run.js');
+  const { failures } = await runCollection(base, { show: true });
+  return failures.length === 0 ? 0 : EXIT.bug;
+}
+
+async function record(base: string): Promise<number> {
+  const { runCollection } = await import('../../postman/build/run.js');
+  const { failures, answers } = await runCollection(base, { show: true });
+  if (failures.length > 0) throw new CommandError('Nothing is recorded of a run that failed', EXIT.bug);
+  writeAnswers(answers);
+  return build();
+}
+
+/** The API's address, once it is known that something answers there. Throws CommandError. */
+async function answering(given: string | undefined): Promise<string> {
+  const environment = readEnvironment();
+  const port = integerKey(environment, 'API_PORT', { min: 1, max: 65_535, default: 3_000 });
+  const base = (given ?? baseUrl(environment.API_HOST ?? '127.0.0.1', port)).replace(/\/+$/, '');
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol))
+    throw new CommandError(`"${base}" is no address such as http://127.0.0.1:3000`);
+  try {
+    await fetch(`${base}/api/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
+  } catch {
+    throw new CommandError(
+      `Nothing answers at ${base}: start the API with npm start, or give its address: npm run postman -- http://host:port`,
+      EXIT.bug,
+    );
+  }
+  return base;
+}

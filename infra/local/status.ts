@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { readEnvironment } from '@disparo/contract';
+import { CommandError } from './command-error.js';
+import { Look, type Status } from './status/look.js';
+import { screen } from './status/screen.js';
+import { watchCaller } from './supervise/caller.js';
+import { interactive, say } from './supervise/terminal.js';
+
+const EVERY_MS = 1_000;
+const WIDTH = 100;
+const SOME_SERVICE_DOWN = 1;
+/** xterm's: a second screen without a cursor, and back to the first one with what stood there. */
+const ENTER_SCREEN = '\x1b[?1049h\x1b[?25l';
+const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l';
+const HOME = '\x1b[H';
+const CLEAR_LINE = '\x1b[K';
+const CLEAR_REST = '\x1b[J';
+
+/**
+ * `npm run status [-- --watch]`: services, queues, dead letters and the last ten campaigns on one screen, each second again
+ * until Ctrl-C. Starts nothing. Answers 0 when all three services are up, else 1.
+ */
+export default async function status(args: string[]): Promise<number> {
+  const [option, ...rest] = args;
+  if (rest.length > 0 || (option !== undefined && option !== '--watch'))
+    throw new CommandError('usage: npm run status [-- --watch]');
+  const look = new Look(readEnvironment());
+  try {
+    if (option === '--watch') return await watch(look);
+    const found = await look.once();
+    say(screen(found, process.stdout.columns ?? WIDTH));
+    return exitCode(found);
+  } finally {
+    look.close();
+  }
+}
+
+async function watch(look: Look): Promise<number> {
+  const stop = new AbortController();
+  const stopped = new Promise<undefined>((resolve) => {
+    stop.signal.addEventListener('abort', () => resolve(undefined));
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  const callerIsGone = watchCaller();
+  let last: Status | undefined;
+  if (interactive) process.stdout.write(ENTER_SCREEN);
+  try {
+    while (!stop.signal.aborted && !callerIsGone()) {
+      const found = await Promise.race([look.once(), stopped]);
+      if (!found) break;
+      last = found;
+      draw(found);
+      await delay(EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  } finally {
+    if (interactive) process.stdout.write(LEAVE_SCREEN);
+  }
+  return last ? exitCode(last) : SOME_SERVICE_DOWN;
+}
+
+/** Over the one before on a terminal, below it elsewhere. */
+function draw(found: Status): void {
+  const text = screen(found, process.stdout.columns ?? WIDTH);
+  if (!interactive) {
+    say(`${text}\n`);
+    return;
+  }
+  const lines = text.split('\n').slice(0, (process.stdout.rows ?? Number.POSITIVE_INFINITY) - 1);
+  process.stdout.write(`${HOME}${lines.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_REST}`);
+}
+
+function exitCode({ services }: Status): number {
+  return services.every(({ down }) => down === undefined) ? 0 : SOME_SERVICE_DOWN;
+}

@@ -1,0 +1,43 @@
+/** A service did not answer in time. */
+export class Late extends Error {
+  constructor(readonly deadlineMs: number) {
+    super(`no answer within ${deadlineMs / 1_000} s`);
+    this.name = 'Late';
+  }
+}
+
+/** A connection that is opened when it is first used, kept for the next use, and given up when a use fails or is late. */
+export class Kept<C> {
+  #opening: Promise<C> | undefined;
+
+  constructor(
+    private readonly open: () => Promise<C>,
+    /** Asked once for each connection that was opened; it never throws. */
+    private readonly end: (connection: C) => void,
+    private readonly deadlineMs: number,
+  ) {}
+
+  /** Rejects with what `work` or opening rejected with, or with Late. */
+  async use<T>(work: (connection: C) => Promise<T>): Promise<T> {
+    this.#opening ??= this.open();
+    const used = this.#opening.then(work);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Late(this.deadlineMs)), this.deadlineMs);
+    });
+    try {
+      return await Promise.race([used, late]);
+    } catch (error) {
+      used.catch(() => {});
+      this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#opening?.then(this.end, () => {});
+    this.#opening = undefined;
+  }
+}

@@ -1,0 +1,23 @@
+import { createApp } from '../../functions/app.js';
+import { loadConfig } from '../../functions/platform/config.js';
+import { openApiDocument } from '../../functions/platform/openapi.js';
+import type { Contract } from './contract.js';
+
+/** Stores that nobody asks: the app connects to none before its first request. */
+const NOWHERE = {
+  DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+  MONGODB_URL: 'mongodb://127.0.0.1:1/none',
+  RABBITMQ_URL: 'amqp://127.0.0.1:1',
+  JWT_SECRET: 'signs nothing here, and is long enough',
+  LOG_LEVEL: 'silent',
+};
+
+/** The OpenAPI document of this code, from the app itself and without any service. */
+export async function document(): Promise<Contract> {
+  const app = await createApp(loadConfig(NOWHERE), 'server');
+  try {
+    return openApiDocument(app) as unknown as Contract;
+  } finally {
+    await app.close();
+  }
+}

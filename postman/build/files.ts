@@ -1,0 +1,51 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Answers } from './answers.js';
+import { collectionOf, environmentOf } from './collection.js';
+import type { Contract } from './contract.js';
+
+/** Paths from the root. */
+export const COLLECTION_FILE = 'postman/disparo.postman_collection.json';
+export const ENVIRONMENT_FILE = 'postman/disparo.local.postman_environment.json';
+const ANSWERS_FILE = 'postman/build/answers.json';
+
+/** The files that are built, by path. */
+export function built(contract: Contract, answers = readAnswers()): Record<string, string> {
+  return {
+    [COLLECTION_FILE]: written(collectionOf(contract, answers)),
+    [ENVIRONMENT_FILE]: written(environmentOf()),
+  };
+}
+
+/** The answers of the last recording. */
+export function readAnswers(): Answers {
+  return JSON.parse(readFileSync(ANSWERS_FILE, 'utf8')) as Answers;
+}
+
+export function writeAnswers(answers: Answers): void {
+  writeFileSync(ANSWERS_FILE, written(answers));
+}
+
+/** Writes what is built. Answers the paths of the files that changed. */
+export function write(files: Record<string, string>): string[] {
+  const different = outOfDate(files);
+  for (const path of different) writeFileSync(path, files[path] ?? '');
+  return different;
+}
+
+/** The paths of files that are not what would be built. */
+export function outOfDate(files: Record<string, string>): string[] {
+  return Object.keys(files).filter((path) => readIfThere(path) !== files[path]);
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function written(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,16 @@
+import { campaigns } from './campaigns.js';
+import { cleaning } from './cleaning.js';
+import { companies } from './companies.js';
+import { files } from './files.js';
+import { operating } from './operating.js';
+import { repeating } from './repeating.js';
+import { steering } from './steering.js';
+import type { Folder } from './step.js';
+import { strangers } from './strangers.js';
+import { uploads } from './uploads.js';
+import { users } from './users.js';
+
+/** The whole collection, in the order in which one tries it. `numbers`: the text of postman/numeros.txt. */
+export function folders(numbers: string): Folder[] {
+  return [operating, users, companies, campaigns, files, repeating, steering, uploads(numbers), strangers, cleaning];
+}

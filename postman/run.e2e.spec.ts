@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { ConsumerProcess } from '../functions/test/campaign-fixtures.js';
+import { Stage } from '../functions/test/stage.js';
+import { TestBucket } from '../functions/test/upload-fixtures.js';
+import { allFolders } from './build/collection.js';
+import { type Contract, routesOf } from './build/contract.js';
+import { readAnswers } from './build/files.js';
+import { type Asked, type Run, runCollection } from './build/run.js';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const bucket = new TestBucket();
+const steps = allFolders().flatMap((folder) => folder.steps);
+
+let stage: Stage;
+let consumer: ConsumerProcess;
+let contract: Contract;
+let run: Run;
+
+beforeAll(async () => {
+  await bucket.open();
+  stage = await Stage.open({ env: bucket.env });
+  // Slow enough for a pause to come in time.
+  consumer = new ConsumerProcess(stage, { PREFETCH: '1' });
+  contract = (await stage.api<Contract>('GET', '/api/openapi.json')).body;
+  run = await runCollection(stage.url, { show: false });
+});
+
+afterAll(async () => {
+  await consumer?.kill();
+  await stage?.close();
+  await bucket.close();
+});
+
+test('the whole collection is green against the real API, stores and a consumer', () => {
+  expect(run.failures).toEqual([]);
+  expect(new Set(run.asked.map(({ name }) => name))).toEqual(new Set(steps.map(({ name }) => name)));
+});
+
+test('and again on the same data, passing over the uploads where there is no object store', async () => {
+  await stage.stop();
+  await stage.start({ env: { UPLOAD_BUCKET: '' } });
+  const { failures, asked } = await runCollection(stage.url, { show: false });
+  const names = asked.map(({ name }) => name);
+  expect(failures).toEqual([]);
+  expect(names).toContain('Ask for a URL');
+  expect(names).not.toContain('Send the file');
+  expect(names).toContain('Delete Ana');
+});
+
+/** The codes of problems by the status that an operation documents them at. */
+function documented(name: string): Map<string, string[]> | undefined {
+  const step = steps.find((each) => each.name === name);
+  const operation = typeof step?.ask === 'string' ? routesOf(contract).get(step.ask)?.operation : undefined;
+  if (!operation) return undefined;
+  return new Map(
+    Object.entries(operation.responses).map(([status, { content }]) => [
+      status,
+      (content?.['application/problem+json']?.schema?.allOf?.[1]?.properties?.code?.enum ?? []) as string[],
+    ]),
+  );
+}
+
+test('every answer of the run is one that the OpenAPI document has at that operation', () => {
+  const isDocumented = ({ name, status, body }: Asked): boolean => {
+    const codes = documented(name)?.get(String(status));
+    return codes !== undefined && (status < 400 || codes.includes((JSON.parse(body) as { code: string }).code));
+  };
+  const asked = run.asked.filter(({ name }) => documented(name) !== undefined);
+  expect(asked.filter((each) => !isDocumented(each)).map(({ name, status }) => [name, status])).toEqual([]);
+});
+
+test('the examples that are kept are answers such as this run has had', () => {
+  const kept = readAnswers();
+  const fields = (body: string): unknown =>
+    body.startsWith('{') && !body.endsWith('...') ? Object.keys(JSON.parse(body)) : '';
+  const outline = (answers: typeof kept) =>
+    Object.fromEntries(
+      Object.entries(answers).map(([name, { status, headers, body }]) => [
+        name,
+        [status, headers['content-type'], fields(body)],
+      ]),
+    );
+  expect(outline(kept)).toEqual(outline(run.answers));
+});
