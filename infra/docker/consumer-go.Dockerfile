@@ -8,8 +8,8 @@ COPY consumer/contract /build/consumer/contract
 COPY consumer/go/go.mod consumer/go/go.sum ./
 COPY consumer/go/cmd cmd
 COPY consumer/go/internal internal
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /consumer ./cmd/consumer
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache \
+    GOCACHE=/cache CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /consumer ./cmd/consumer
 
 FROM ${BASE_IMAGE}
 # Of the authorities that sign the certificates of CloudAMQP and Atlas.

@@ -10,7 +10,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY consumer/contract/package.json consumer/contract/
 COPY consumer/typescript/package.json consumer/typescript/
 # No scripts: what they fetch is for local services and tests.
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+RUN --mount=type=cache,target=/cache npm ci --cache /cache --ignore-scripts
 COPY tsconfig.base.json ./
 COPY consumer/contract consumer/contract
 COPY consumer/typescript consumer/typescript
@@ -21,7 +21,7 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 COPY consumer/contract/package.json consumer/contract/
 COPY consumer/typescript/package.json consumer/typescript/
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev -w @disparo/consumer -w @disparo/contract
+RUN --mount=type=cache,target=/cache npm ci --cache /cache --ignore-scripts --omit=dev -w @disparo/consumer -w @disparo/contract
 
 FROM ${BASE_IMAGE}
 ENV NODE_ENV=production METRICS_PORT=9464
