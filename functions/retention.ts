@@ -27,7 +27,7 @@ await runOnce(
     }
     const erasing = app.get(EraseCampaigns);
     const { olderThanDays, dryRun } = task;
-    const erasure = await (dryRun ? erasing.count(olderThanDays) : erasing.erase(olderThanDays, stop));
+    const erasure = await (dryRun ? erasing.count(olderThanDays, stop) : erasing.erase(olderThanDays, stop));
     process.stdout.write(`${erased(erasure, olderThanDays, dryRun)}\n`);
     return erasure.whole ? EXIT.drained : EXIT.forced;
   },

@@ -36,9 +36,10 @@ export class EraseCampaigns {
   ) {}
 
   /** What is due now. Changes nothing. */
-  async count(days: number): Promise<Erasure> {
-    const found = { ...nothing(), whole: true };
+  async count(days: number, stop: AbortSignal): Promise<Erasure> {
+    const found = nothing();
     for await (const id of pages((after) => this.retention.due(days, after))) {
+      if (stop.aborted) return found;
       const { numbers, rejects } = await this.retention.left(id);
       found.campaigns++;
       found.numbers += numbers;
@@ -46,6 +47,7 @@ export class EraseCampaigns {
       found.documents += await this.documents.count(id);
     }
     found.waiting = await this.retention.waiting(days);
+    found.whole = !stop.aborted;
     return found;
   }
 
@@ -81,7 +83,7 @@ export class EraseCampaigns {
       erasure.rejects += rejects;
     }
     await this.retention.dropAnswers(id);
-    await this.retention.finish(id);
+    if (!(await this.retention.finish(id))) return;
     erasure.campaigns++;
     this.log.info({ campaign_id: id }, 'erased the numbers of a campaign');
   }

@@ -50,9 +50,7 @@ export class ForgetNumber {
       if (chunk.finished) await this.inChunk(phoneNumber, chunk, found, options);
     }
     found.campaigns = finished.size;
-    // People write a number with and without country code, so of a Brazilian one DDD and number are looked for.
-    const digits = phoneNumber.replace(BRAZIL, '').replace('+', '');
-    if (!stop.aborted) found.rejects = await this.retention.rejectsWith(digits, options);
+    if (!stop.aborted) found.rejects = await this.retention.rejectsLike(asWritten(phoneNumber), options);
     if (!stop.aborted) await this.elsewhere(phoneNumber, found, waiting, stop, options);
     return { ...found, waiting: waiting.size, whole: !stop.aborted };
   }
@@ -86,10 +84,11 @@ export class ForgetNumber {
   ): Promise<void> {
     for await (const places of batches(await this.documents.with(phoneNumber))) {
       if (stop.aborted) return;
-      const mayLose = await this.retention.mayLose([...new Set(places.map((place) => place.campaign_id))]);
+      const ids = [...new Set(places.map((place) => place.campaign_id))];
+      const mayLose = await this.retention.mayLose(ids, drop ? phoneNumber : undefined);
       for (const { campaign_id } of places) if (!mayLose.has(campaign_id)) waiting.add(campaign_id);
-      const ids = places.filter(({ campaign_id }) => mayLose.has(campaign_id)).map(({ _id }) => _id);
-      found.documents += drop ? await this.documents.deletePlaces(ids, phoneNumber) : ids.length;
+      const going = places.filter(({ campaign_id }) => mayLose.has(campaign_id)).map(({ _id }) => _id);
+      found.documents += drop ? await this.documents.deletePlaces(going, phoneNumber) : going.length;
     }
   }
 
@@ -97,6 +96,14 @@ export class ForgetNumber {
     let page = await this.retention.chunksWith(phoneNumber);
     for (; page.length > 0; page = await this.retention.chunksWith(phoneNumber, page.at(-1))) yield* page;
   }
+}
+
+/**
+ * The digits of a reject that is this number. People write a Brazilian one with and without country code, so DDD and number are
+ * looked for, wherever they stand; of another country the whole, as the few digits of a short one stand in many others.
+ */
+function asWritten(phoneNumber: string): string {
+  return BRAZIL.test(phoneNumber) ? phoneNumber.replace(BRAZIL, '') : `^0*${phoneNumber.replace('+', '')}$`;
 }
 
 async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {

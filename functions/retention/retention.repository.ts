@@ -34,6 +34,9 @@ const DUE = `c.erased_at IS NULL AND (c.erasing_at IS NOT NULL
       AND (c.lease_until IS NULL OR c.lease_until < clock_timestamp())))`;
 /** The numbers of a chunk's lines, without those that were forgotten. */
 const NUMBERS = `(SELECT count(*) FROM unnest(string_to_array(k.phone_numbers, E'\\n')) AS line WHERE line <> '${FORGOTTEN}')::int`;
+/** Whether one of a chunk's lines is the number. */
+const holds = (number: string): string =>
+  `strpos(E'\\n' || k.phone_numbers || E'\\n', E'\\n' || ${number} || E'\\n') > 0`;
 /** The digits of a reject's value, whatever else stands between them. */
 const DIGITS = (value: string): string => `regexp_replace(${value}, '\\D', '', 'g')`;
 const WITHOUT_REJECTS = `file = CASE WHEN file ? 'rejects' THEN jsonb_set(file, '{rejects}', '[]') ELSE file END,
@@ -106,12 +109,14 @@ export class RetentionRepository {
     });
   }
 
-  /** Drops some rejects. Answers how many; 0: none are left. */
+  /** Drops some rejects. Answers how many; 0: none are left. Beside another run, the lock makes that true. */
   async dropRejects(id: string): Promise<number> {
-    const dropped = await this.postgres.query(
-      `DELETE FROM campaign_rejects WHERE campaign_id = $1 AND line IN (
-         SELECT line FROM campaign_rejects WHERE campaign_id = $1 ORDER BY line LIMIT $2) RETURNING line`,
-      [id, REJECTS_A_PAGE],
+    const dropped = await this.locked(id, (sql) =>
+      sql.query(
+        `DELETE FROM campaign_rejects WHERE campaign_id = $1 AND line IN (
+           SELECT line FROM campaign_rejects WHERE campaign_id = $1 ORDER BY line LIMIT $2) RETURNING line`,
+        [id, REJECTS_A_PAGE],
+      ),
     );
     return dropped.length;
   }
@@ -136,16 +141,19 @@ export class RetentionRepository {
     return changed.length;
   }
 
-  /** Guard: begun, and nothing is left. */
-  async finish(id: string): Promise<void> {
-    await this.locked(id, (sql) =>
+  /** Guard: begun, and nothing is left. Answers whether this was what ended it. */
+  async finish(id: string): Promise<boolean> {
+    const ended = await this.locked(id, (sql) =>
       sql.query(
         `UPDATE campaigns SET erased_at = clock_timestamp()
           WHERE id = $1 AND erasing_at IS NOT NULL AND erased_at IS NULL
-            AND NOT EXISTS (SELECT FROM campaign_chunks WHERE campaign_id = $1 AND phone_numbers <> '')`,
+            AND NOT EXISTS (SELECT FROM campaign_chunks WHERE campaign_id = $1 AND phone_numbers <> '')
+            AND NOT EXISTS (SELECT FROM campaign_rejects WHERE campaign_id = $1)
+         RETURNING id`,
         [id],
       ),
     );
+    return ended.length > 0;
   }
 
   /** Chunks that hold a number, after one. Reads the whole ledger: a number has no index there either. */
@@ -154,7 +162,7 @@ export class RetentionRepository {
       `SELECT k.campaign_id, k.first_sequence, k.phone_numbers, ${FINISHED} AS finished
          FROM campaign_chunks k JOIN campaigns c ON c.id = k.campaign_id
         WHERE (k.campaign_id, k.first_sequence) > ($2, $3::int)
-          AND strpos(E'\\n' || k.phone_numbers || E'\\n', E'\\n' || $1 || E'\\n') > 0
+          AND ${holds('$1')}
         ORDER BY k.campaign_id, k.first_sequence LIMIT $4`,
       [phoneNumber, after?.campaign_id ?? '', after?.first_sequence ?? 0, MATCHES_A_PAGE],
     );
@@ -177,28 +185,33 @@ export class RetentionRepository {
     });
   }
 
-  /** Whether each of these campaigns may lose documents: finished, or unknown to the ledger. */
-  async mayLose(ids: string[]): Promise<Set<string>> {
+  /**
+   * Which of these campaigns may lose documents: finished, or unknown to the ledger. One whose ledger holds the number that is
+   * being forgotten has finished behind the look that was taken there.
+   */
+  async mayLose(ids: string[], forgetting?: string): Promise<Set<string>> {
     const running = await this.postgres.query<{ id: string }>(
-      `SELECT c.id FROM campaigns c WHERE c.id = ANY ($1::text[]) AND NOT ${FINISHED}`,
-      [ids],
+      `SELECT c.id FROM campaigns c
+        WHERE c.id = ANY ($1::text[]) AND (NOT ${FINISHED} OR EXISTS (
+          SELECT FROM campaign_chunks k WHERE k.campaign_id = c.id AND ${holds('$2::text')}))`,
+      [ids, forgetting ?? null],
     );
     const kept = new Set(running.map(({ id }) => id));
     return new Set(ids.filter((id) => !kept.has(id)));
   }
 
-  /** Rejects whose digits hold these, in whatever notation they were written. Answers how many there are, or were. */
-  async rejectsWith(digits: string, options: { drop: boolean }): Promise<number> {
-    const where = `strpos(${DIGITS('value')}, $1) > 0`;
+  /** Rejects whose digits fit a pattern, in whatever notation they were written. Answers how many there are, or were. */
+  async rejectsLike(pattern: string, options: { drop: boolean }): Promise<number> {
+    const where = `${DIGITS('value')} ~ $1`;
     const rows = options.drop
-      ? await this.postgres.query(`DELETE FROM campaign_rejects WHERE ${where} RETURNING line`, [digits])
-      : await this.postgres.query(`SELECT line FROM campaign_rejects WHERE ${where}`, [digits]);
+      ? await this.postgres.query(`DELETE FROM campaign_rejects WHERE ${where} RETURNING line`, [pattern])
+      : await this.postgres.query(`SELECT line FROM campaign_rejects WHERE ${where}`, [pattern]);
     if (options.drop)
       await this.postgres.query(
         `UPDATE uploads SET ${WITHOUT_REJECTS}
           WHERE EXISTS (SELECT FROM jsonb_array_elements(${REJECTS_SHOWN}) AS shown
-                         WHERE strpos(${DIGITS("shown ->> 'value'")}, $1) > 0)`,
-        [digits],
+                         WHERE ${DIGITS("shown ->> 'value'")} ~ $1)`,
+        [pattern],
       );
     return rows.length;
   }

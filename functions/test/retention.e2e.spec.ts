@@ -202,6 +202,21 @@ describe('npm run retention -- --older-than', () => {
     }
   });
 
+  test('rejects that another run is dropping are not taken for gone', async () => {
+    const page = Array.from({ length: 10_000 }, () => '123');
+    const id = await sent([...NUMBERS, ...page, '456', '789'], NUMBERS);
+    await age(id);
+    const first = 'DELETE FROM campaign_rejects WHERE line <= 10006';
+    await whileLocked(first, async (other) => {
+      const erasing = erase();
+      await untilItWaits();
+      await other.query('COMMIT');
+      await erasing;
+    });
+    await erase();
+    expect(await stage.sql('SELECT value FROM campaign_rejects WHERE campaign_id = $1', [id])).toEqual([]);
+  });
+
   test('what comes back behind an erasure is a difference, and goes with the next run', async () => {
     const id = await sent();
     await age(id);
@@ -294,6 +309,31 @@ describe('npm run retention -- --phone', () => {
     expect(await documents(id)).toBe(1);
   });
 
+  test('of another country its digits are looked for as a whole', async () => {
+    const short = '+12345678';
+    const id = await sent([ONE, '11 91234-5678 x', '0012345678 x'], [ONE]);
+    expect((await retention('--phone', short))[1]).toContain('0 numbers in the ledger, 1 rejects, 0 documents');
+    expect(await stage.sql('SELECT value FROM campaign_rejects WHERE campaign_id = $1', [id])).toEqual([
+      { value: '11 91234-5678 x' },
+    ]);
+  });
+
+  test('a campaign that is finished behind the look into the ledger keeps line and document, and is told', async () => {
+    const { id } = await accepted(stage, ana, company, [THREE]);
+    await store(id, [THREE]);
+    const [code, words] = await whileLocked('LOCK TABLE campaign_rejects', async (keeper) => {
+      const forgetting = retention('--phone', THREE);
+      await untilItWaits();
+      await stage.sql('SELECT * FROM record_stored($1, $2)', [[id], [1]]);
+      await keeper.query('COMMIT');
+      return forgetting;
+    });
+    expect([code, words]).toEqual([75, expect.stringContaining('1 campaigns that hold it are not finished')]);
+    expect([await ledger(id), await documents(id)]).toEqual([[THREE], 1]);
+    expect((await retention('--phone', THREE))[0]).toBe(0);
+    expect([await ledger(id), await documents(id)]).toEqual([['-'], 0]);
+  });
+
   test('a document that the ledger does not tell of is found all the same', async () => {
     const id = await sent([TWO]);
     await stage.sql("UPDATE campaign_chunks SET phone_numbers = '-' WHERE campaign_id = $1", [id]);
@@ -309,6 +349,7 @@ test.each([
   [['--older-than', '1.5']],
   [['--older-than', '30', '--dry-run', '--dry-run']],
   [['--phone', '11987654321']],
+  [['--phone', '+55119876543']],
   [['--phone', '+5511987654321', '--older-than', '30']],
 ])('is not told what to do by %j', async (args) => {
   const [code, output] = await retention(...args);
