@@ -21,6 +21,7 @@ export function readAnswers(): Answers {
   return JSON.parse(readFileSync(ANSWERS_FILE, 'utf8')) as Answers;
 }
 
+/** Keeps the answers of a run for the next build. */
 export function writeAnswers(answers: Answers): void {
   writeFileSync(ANSWERS_FILE, written(answers));
 }

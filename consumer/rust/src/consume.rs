@@ -113,7 +113,7 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Qu
     }
 }
 
-/// Batches of one partition, one at a time. Returns when it is told to stop or its session is gone; never fails for one bad
+/// One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never fails for one bad
 /// message.
 async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt> {
     loop {

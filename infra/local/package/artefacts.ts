@@ -5,6 +5,7 @@ import { type Zippable, zipSync } from 'fflate';
 
 /** The functions of serverless.yml, by the file that has their handler. */
 export const FUNCTIONS = ['api', 'dispatch', 'ingest'] as const;
+/** One of them. */
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 /** What is deployed of one function. */

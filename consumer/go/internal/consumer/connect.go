@@ -22,7 +22,7 @@ import (
 
 const (
 	appName = "disparo-consumer"
-	// One statement at a time for each batch under way, and one for health.
+	// Enough for the two batches of a queue and for health; further queues wait.
 	postgresConnections = 4
 	connectTimeout      = 5 * time.Second
 	// answerTimeout: an answer that takes longer counts as a store that is down; the batch is retried.

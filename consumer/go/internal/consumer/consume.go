@@ -133,7 +133,7 @@ func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 	return queues, nil
 }
 
-// consume takes batches of one partition, one at a time. Returns when it is told to stop or its session is gone; never for one bad message.
+// consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never for one bad message.
 func (c *Consumer) consume(queue *Queue) error {
 	for {
 		if err := c.consumeBatch(queue); errors.Is(err, ErrInterrupted) {
