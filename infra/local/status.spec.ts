@@ -146,7 +146,8 @@ test('--watch prints one screen below the other where there is no terminal, unti
 });
 
 test.skipIf(!hasScript)('--watch gives the terminal back as it was at Ctrl-C', async () => {
-  const command = [process.execPath, ...COMMAND, '--watch'].join(' ');
+  // A shell that stays would be told of the Ctrl-C too, and answer for it in the command's place.
+  const command = ['exec', process.execPath, ...COMMAND, '--watch'].join(' ');
   const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...stage.env } });
   let output = '';
   child.stdout.on('data', (data) => (output += data));
