@@ -20,7 +20,7 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { type Collection, MongoClient } from 'mongodb';
 import pg from 'pg';
 import copy from 'pg-copy-streams';
-import { migrate } from '../functions/platform/migrate.js';
+import { migrate } from '../functions/platform/stores/migrate.js';
 import type { Variable } from '../infra/local/services/names.js';
 import { createDatabase } from '../infra/local/services/postgres.js';
 

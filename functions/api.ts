@@ -4,9 +4,9 @@ import { configure } from '@vendia/serverless-express';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { createApp } from './app.js';
 import { loadConfig } from './platform/config.js';
-import { ANSWER_HEADERS } from './platform/headers.js';
-import { createLog, type Log } from './platform/log.js';
+import { ANSWER_HEADERS } from './platform/http/headers.js';
 import { PROBLEM_JSON, type Problem, ServiceUnavailable } from './platform/problem.js';
+import { createLog, type Log } from './platform/telemetry/log.js';
 
 type Answer = APIGatewayProxyStructuredResultV2;
 type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer>;

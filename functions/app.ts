@@ -6,14 +6,14 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { Config } from './platform/config.js';
-import { sendHeaders } from './platform/headers.js';
-import { createLog, logRequests, NestLog } from './platform/log.js';
-import { Metrics } from './platform/metrics.js';
-import { serveOpenApi } from './platform/openapi.js';
-import { answerNoHttp, ProblemFilter } from './platform/problem.filter.js';
+import { sendHeaders } from './platform/http/headers.js';
+import { serveOpenApi } from './platform/http/openapi.js';
+import { answerNoHttp, ProblemFilter } from './platform/http/problem.filter.js';
+import { RefuseUnknown, validationPipe } from './platform/http/validation.js';
 import { Runtime } from './platform/runtime.js';
-import { traceRequests } from './platform/trace.js';
-import { RefuseUnknown, validationPipe } from './platform/validation.js';
+import { createLog, logRequests, NestLog } from './platform/telemetry/log.js';
+import { Metrics } from './platform/telemetry/metrics.js';
+import { traceRequests } from './platform/telemetry/trace.js';
 
 /** Bytes of a JSON body, at most. A file of multipart/form-data has its own limit. */
 const BODY_LIMIT = 10 * 1024 * 1024;

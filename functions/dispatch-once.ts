@@ -1,10 +1,9 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
 import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
-import { LedgerRepository } from './ledger/ledger.repository.js';
 import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/once.js';
-import { Broker } from './platform/rabbitmq.js';
+import { runOnce } from './platform/stores/once.js';
+import { Broker } from './platform/stores/rabbitmq.js';
 
 /**
  * `npm run dispatch`: one pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe, or
@@ -13,8 +12,9 @@ import { Broker } from './platform/rabbitmq.js';
 await runOnce(
   async () => createApp(loadConfig(), 'server'),
   async (app, stop) => {
-    const { published, failed, healed, swept, unswept } = await app.get(DispatchCampaigns).pass(stop);
-    const owing = await app.get(LedgerRepository).owing();
+    const dispatcher = app.get(DispatchCampaigns);
+    const { published, failed, healed, swept, unswept } = await dispatcher.pass(stop);
+    const owing = await dispatcher.owing();
     const words = [
       `${published} campaigns published, ${owing.running} still owed`,
       // Ours are given back by now.

@@ -6,11 +6,11 @@ import pg from 'pg';
 import { createApp } from './app.js';
 import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
 import { type Config, loadConfig } from './platform/config.js';
-import { Log } from './platform/log.js';
-import { migrate } from './platform/migrate.js';
-import { Mongo } from './platform/mongo.js';
-import { isAway } from './platform/postgres.js';
-import { Broker } from './platform/rabbitmq.js';
+import { migrate } from './platform/stores/migrate.js';
+import { Mongo } from './platform/stores/mongo.js';
+import { isAway } from './platform/stores/postgres.js';
+import { Broker } from './platform/stores/rabbitmq.js';
+import { Log } from './platform/telemetry/log.js';
 import { LookForUploads } from './uploads/look-for-uploads.js';
 
 /** Between two tries of a service that is not reachable yet. */

@@ -1,17 +1,18 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { AccessTokens } from './access-token.js';
-import { AccountsRepository } from './accounts.repository.js';
-import { AuthGuard } from './auth.guard.js';
-import { CompaniesController } from './companies.controller.js';
-import { Companies } from './companies.js';
-import { CompanyDeletion } from './company-deletion.js';
-import { LogIn } from './log-in.js';
-import { LoginFailures } from './login-failures.js';
-import { Members } from './members.js';
-import { Memberships } from './memberships.js';
-import { UsersController } from './users.controller.js';
-import { Users } from './users.js';
+import { CompaniesController } from './companies/companies.controller.js';
+import { Companies } from './companies/companies.js';
+import { CompaniesRepository } from './companies/companies.repository.js';
+import { CompanyDeletion } from './companies/company-deletion.js';
+import { Members } from './companies/members.js';
+import { Memberships } from './companies/memberships.js';
+import { AccessTokens } from './users/access-token.js';
+import { AuthGuard } from './users/auth.guard.js';
+import { LogIn } from './users/log-in.js';
+import { LoginFailures } from './users/login-failures.js';
+import { UsersController } from './users/users.controller.js';
+import { Users } from './users/users.js';
+import { UsersRepository } from './users/users.repository.js';
 
 /** Users, companies, members, login. Its guard stands before every route of the app. */
 @Module({
@@ -19,14 +20,15 @@ import { Users } from './users.js';
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },
     AccessTokens,
-    AccountsRepository,
     Companies,
+    CompaniesRepository,
     CompanyDeletion,
     LogIn,
     LoginFailures,
     Members,
     Memberships,
     Users,
+    UsersRepository,
   ],
   exports: [CompanyDeletion, Memberships],
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOf, lifeFields, pageOf } from '../platform/validation.js';
+import { idOf, lifeFields, pageOf } from '../platform/http/validation.js';
 
 const NO_CONTROL = /^[^\p{Cc}]*$/u;
 

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { MAX_CHUNK_NUMBERS } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { CompanyNotFound } from '../accounts/accounts.errors.js';
-import { type Claim, LedgerRepository } from '../ledger/ledger.repository.js';
+import type { Claim } from '../ledger/ledger.repository.js';
+import { OpenLedger } from '../ledger/open-ledger.js';
 import { Config } from '../platform/config.js';
-import type { Transaction } from '../platform/postgres.js';
+import type { Transaction } from '../platform/stores/postgres.js';
 import type { Recipients } from '../recipients/recipients.js';
 import { FileEmpty, type FileSummary } from './campaigns.errors.js';
 import { CampaignsRepository, type SteeredRow } from './campaigns.repository.js';
@@ -33,7 +34,7 @@ export interface Accepted {
 export class AcceptCampaign {
   constructor(
     private readonly config: Config,
-    private readonly ledger: LedgerRepository,
+    private readonly ledger: OpenLedger,
     private readonly campaigns: CampaignsRepository,
   ) {}
 
@@ -43,12 +44,8 @@ export class AcceptCampaign {
     const total = file.accepted;
     const partition = partitionOf(id, this.config.queuePartitions);
     const given = { id, name, message, companyId, userId, partition, total, traceparent };
-    const claim = await this.ledger.insertCampaign(sql, given);
+    const claim = await this.ledger.open(sql, given, recipients, chunkSize(total, this.config.campaignQueueSlots));
     if (!claim) throw new CompanyNotFound();
-    const size = chunkSize(total, this.config.campaignQueueSlots);
-    await this.ledger.insertChunks(sql, id, recipients.chunks(size));
-    recipients.freeNumbers();
-    if (file.invalid > 0) await this.ledger.insertRejects(sql, id, recipients.rejects());
     const row = await this.campaigns.find(userId, id, sql);
     if (!row) throw new CompanyNotFound();
     return { claim, row };

@@ -1,9 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CurrentUser, type SignedInUser } from '../accounts/auth.guard.js';
-import { Describe } from '../platform/describe.js';
-import { isId, type Page } from '../platform/validation.js';
+import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
+import { Describe } from '../platform/http/describe.js';
+import { isId, type Page } from '../platform/http/validation.js';
 import type { Reject } from '../recipients/reject-list.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { CAMPAIGN_ROUTES } from './campaigns.openapi.js';

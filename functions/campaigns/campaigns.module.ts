@@ -7,6 +7,7 @@ import { CampaignsRepository } from './campaigns.repository.js';
 import { CreateCampaign } from './create-campaign.js';
 import { CsvReply } from './csv.js';
 import { DeleteCampaign } from './delete-campaign.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
 import { ReadCampaigns } from './read-campaigns.js';
 import { ReadMessages } from './read-messages.js';
 import { SteerCampaign } from './steer-campaign.js';
@@ -17,6 +18,7 @@ import { SteerCampaign } from './steer-campaign.js';
   controllers: [CampaignsController],
   providers: [
     CampaignsRepository,
+    IdempotencyRepository,
     AcceptCampaign,
     CreateCampaign,
     ReadCampaigns,

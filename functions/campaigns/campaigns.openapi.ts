@@ -1,6 +1,6 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
-import { BODY_ERRORS, type RouteDocs } from '../platform/describe.js';
-import { jsonSchemaOf } from '../platform/json-schema.js';
+import { BODY_ERRORS, type RouteDocs } from '../platform/http/describe.js';
+import { jsonSchemaOf } from '../platform/http/json-schema.js';
 import {
   CampaignNotFound,
   ExportTooLarge,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Postgres, type Sql, type Transaction } from '../platform/postgres.js';
+import { Postgres, type Sql, type Transaction } from '../platform/stores/postgres.js';
 import type { Reject } from '../recipients/reject-list.js';
 import type { CampaignQuery, CampaignStatus, Slice } from './campaigns.schemas.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOf, lifeFields, pageFields, pageOf, timeOf } from '../platform/validation.js';
+import { idOf, lifeFields, pageFields, pageOf, timeOf } from '../platform/http/validation.js';
 import { REJECT_REASONS } from '../recipients/phone-number.js';
 
 /** Portuguese words, the same in SQL, JSON, metrics and Postman. */

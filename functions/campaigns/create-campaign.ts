@@ -2,17 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import type { FastifyRequest } from 'fastify';
-import { Memberships } from '../accounts/memberships.js';
-import { LedgerRepository } from '../ledger/ledger.repository.js';
+import { Memberships } from '../accounts/companies/memberships.js';
 import { PublishCampaign } from '../ledger/publish-campaign.js';
+import { Chores } from '../platform/chores.js';
 import { Config } from '../platform/config.js';
-import { Log } from '../platform/log.js';
-import { Postgres, type Transaction } from '../platform/postgres.js';
 import { ValidationProblem } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
+import { Postgres, type Transaction } from '../platform/stores/postgres.js';
+import { Log } from '../platform/telemetry/log.js';
 import { AcceptCampaign, type Accepted, summaryOf } from './accept-campaign.js';
 import { CampaignNotFound, type FileSummary, IdempotencyKeyReused } from './campaigns.errors.js';
 import { CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
+import { IdempotencyRepository } from './idempotency.repository.js';
 import { readUpload, type Upload } from './upload.js';
 
 const FIRST_ANSWER_POLL_MS = 50;
@@ -36,12 +37,15 @@ export class CreateCampaign {
     private readonly runtime: Runtime,
     private readonly postgres: Postgres,
     private readonly memberships: Memberships,
-    private readonly ledger: LedgerRepository,
+    private readonly idempotency: IdempotencyRepository,
     private readonly campaigns: CampaignsRepository,
     private readonly accepting: AcceptCampaign,
     private readonly publishing: PublishCampaign,
     private readonly log: Log,
-  ) {}
+    chores: Chores,
+  ) {
+    chores.add('dropping old idempotency keys', () => this.idempotency.dropOldKeys());
+  }
 
   /** Reads the request whole, then creates. Throws what readUpload and create throw. */
   async fromRequest(userId: string, request: FastifyRequest): Promise<Creation> {
@@ -83,7 +87,7 @@ export class CreateCampaign {
   private async answerNow(accepted: SteeredRow, file: FileSummary, key?: string): Promise<string> {
     const { id, user_id, company_id } = accepted;
     const body = answer((await this.campaigns.find(user_id, id)) ?? accepted, file);
-    return key === undefined ? body : ((await this.ledger.finalAnswer(company_id, key, body)) ?? body);
+    return key === undefined ? body : ((await this.idempotency.finalAnswer(company_id, key, body)) ?? body);
   }
 
   /** A concurrent request with the same key is waited for, without holding a connection. */
@@ -101,8 +105,8 @@ export class CreateCampaign {
   /** Undefined: there is no key, or it is new and held until the transaction ends. */
   private async lookUpKey(sql: Transaction, { upload, key }: Acceptance): Promise<'busy' | 'repeated' | undefined> {
     if (key === undefined) return undefined;
-    if (!(await this.ledger.tryLockKey(sql, upload.companyId, key))) return 'busy';
-    const kept = await this.ledger.keptAnswer(sql, upload.companyId, key);
+    if (!(await this.idempotency.tryLockKey(sql, upload.companyId, key))) return 'busy';
+    const kept = await this.idempotency.keptAnswer(sql, upload.companyId, key);
     if (kept && !kept.content.equals(upload.content)) throw new IdempotencyKeyReused();
     return kept && 'repeated';
   }
@@ -113,7 +117,7 @@ export class CreateCampaign {
     const accepted = await this.accepting.accept(sql, { ...fields, id, userId, file, traceparent });
     if (key !== undefined) {
       const kept = { companyId: upload.companyId, key, content, campaignId: id, answer: answer(accepted.row, file) };
-      await this.ledger.keepAnswer(sql, kept);
+      await this.idempotency.keepAnswer(sql, kept);
     }
     return accepted;
   }
@@ -121,10 +125,10 @@ export class CreateCampaign {
   /** The first request may still be publishing, or may have died after its commit: then the answer of the commit stands. */
   private async firstAnswer(companyId: string, key: string): Promise<Creation> {
     for (;;) {
-      const kept = await this.ledger.keptAnswer(this.postgres, companyId, key);
+      const kept = await this.idempotency.keptAnswer(this.postgres, companyId, key);
       if (!kept) throw new CampaignNotFound();
       if (kept.final || kept.overdue) {
-        const body = kept.final ? kept.answer : ((await this.ledger.finalAnswer(companyId, key)) ?? kept.answer);
+        const body = kept.final ? kept.answer : ((await this.idempotency.finalAnswer(companyId, key)) ?? kept.answer);
         return { status: 200, campaignId: (JSON.parse(body) as { id: string }).id, body };
       }
       await delay(FIRST_ANSWER_POLL_MS);

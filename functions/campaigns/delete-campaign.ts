@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { CompanyDeletion } from '../accounts/company-deletion.js';
+import { CompanyDeletion } from '../accounts/companies/company-deletion.js';
 import { SweepCampaigns } from '../ledger/sweep-campaigns.js';
-import { Log } from '../platform/log.js';
-import { isMongoAway } from '../platform/mongo.js';
+import { isMongoAway } from '../platform/stores/mongo.js';
+import { Log } from '../platform/telemetry/log.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { CampaignsRepository } from './campaigns.repository.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Memberships } from '../accounts/memberships.js';
-import type { Page } from '../platform/validation.js';
+import { Memberships } from '../accounts/companies/memberships.js';
+import type { Page } from '../platform/http/validation.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { type CampaignRow, CampaignsRepository, campaignOf } from './campaigns.repository.js';
 import type { CampaignQuery } from './campaigns.schemas.js';

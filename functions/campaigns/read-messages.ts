@@ -1,6 +1,6 @@
 import { type MessageDocument, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { Mongo } from '../platform/mongo.js';
+import { Mongo } from '../platform/stores/mongo.js';
 import type { Reject } from '../recipients/reject-list.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { CampaignsRepository } from './campaigns.repository.js';

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LedgerRepository } from '../ledger/ledger.repository.js';
 import { PublishCampaign } from '../ledger/publish-campaign.js';
 import { CampaignNotFound, InvalidTransition } from './campaigns.errors.js';
 import { type CampaignRow, CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
@@ -9,7 +8,6 @@ import { type CampaignRow, CampaignsRepository, campaignOf, type SteeredRow } fr
 export class SteerCampaign {
   constructor(
     private readonly campaigns: CampaignsRepository,
-    private readonly ledger: LedgerRepository,
     private readonly publishing: PublishCampaign,
   ) {}
 
@@ -22,8 +20,7 @@ export class SteerCampaign {
   /** Everything unstored goes out again; the consumers let go what is there already. Throws as pause does. */
   async resume(userId: string, id: string): Promise<CampaignRow> {
     if (await this.campaigns.resume(userId, id)) {
-      const claim = await this.ledger.claim({ id });
-      if (claim) await this.publishing.briefly(claim);
+      await this.publishing.brieflyIfOwed(id);
       return this.after(userId, id, 'resume', () => true);
     }
     return this.after(userId, id, 'resume', (row) => !row.cancelled && !row.paused);

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { Log } from '../platform/log.js';
+import { Chores } from '../platform/chores.js';
+import { Log } from '../platform/telemetry/log.js';
 import { HealChunks } from './heal-chunks.js';
-import { LedgerRepository } from './ledger.repository.js';
+import { LedgerRepository, type Owing } from './ledger.repository.js';
 import { PublishCampaign } from './publish-campaign.js';
 import { type Sweep, SweepCampaigns } from './sweep-campaigns.js';
 
@@ -18,7 +19,8 @@ export interface Pass extends Sweep {
 
 /**
  * The dispatcher: each minute and at the start it gives back what was lost, publishes what is owed and goes over stopped
- * campaigns. Several at once do no harm: lease, SKIP LOCKED, statements that are safe to repeat.
+ * campaigns, then does the chores of the rooms. Several at once do no harm: lease, SKIP LOCKED, statements that are safe to
+ * repeat.
  */
 @Injectable()
 export class DispatchCampaigns {
@@ -27,6 +29,7 @@ export class DispatchCampaigns {
     private readonly publishing: PublishCampaign,
     private readonly healing: HealChunks,
     private readonly sweeping: SweepCampaigns,
+    private readonly chores: Chores,
     private readonly log: Log,
   ) {}
 
@@ -43,7 +46,7 @@ export class DispatchCampaigns {
       // Also when PostgreSQL went: whoever called is to find nothing under way any more.
       Object.assign(pass, await sweeping);
     }
-    await this.ledger.dropOldKeys();
+    await this.chores.doAll();
     if (Object.values(pass).some((count) => count > 0)) this.log.info({ ...pass }, 'dispatched');
     return pass;
   }
@@ -54,6 +57,11 @@ export class DispatchCampaigns {
       await this.pass(stop).catch((error: unknown) => this.log.error({ err: error }, 'a dispatch pass failed'));
       await delay(intervalMs, undefined, { signal: stop }).catch(() => undefined);
     }
+  }
+
+  /** Campaigns that owe at this moment. */
+  owing(): Promise<Owing> {
+    return this.ledger.owing();
   }
 
   private async publishOwed(pass: Pass, stop: AbortSignal): Promise<void> {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Config } from '../platform/config.js';
-import { Log } from '../platform/log.js';
-import { Metrics } from '../platform/metrics.js';
-import { Broker } from '../platform/rabbitmq.js';
+import { Broker } from '../platform/stores/rabbitmq.js';
+import { Log } from '../platform/telemetry/log.js';
+import { Metrics } from '../platform/telemetry/metrics.js';
 import { HealingRepository } from './healing.repository.js';
 
 /**

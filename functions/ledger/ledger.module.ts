@@ -8,6 +8,7 @@ import { LagRepository } from './lag.repository.js';
 import { LedgerRepository } from './ledger.repository.js';
 import { LedgerGauges } from './ledger-gauges.js';
 import { MessageStore } from './message-store.js';
+import { OpenLedger } from './open-ledger.js';
 import { PublishCampaign } from './publish-campaign.js';
 import { SweepCampaigns } from './sweep-campaigns.js';
 
@@ -19,6 +20,7 @@ import { SweepCampaigns } from './sweep-campaigns.js';
     LagRepository,
     LedgerGauges,
     MessageStore,
+    OpenLedger,
     PublishCampaign,
     HealChunks,
     SweepCampaigns,
@@ -26,14 +28,6 @@ import { SweepCampaigns } from './sweep-campaigns.js';
     CheckLedger,
     DeadLetters,
   ],
-  exports: [
-    LedgerRepository,
-    MessageStore,
-    PublishCampaign,
-    SweepCampaigns,
-    DispatchCampaigns,
-    CheckLedger,
-    DeadLetters,
-  ],
+  exports: [MessageStore, OpenLedger, PublishCampaign, SweepCampaigns, DispatchCampaigns, CheckLedger, DeadLetters],
 })
 export class LedgerModule {}

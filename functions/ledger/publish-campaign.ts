@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Chunk, chunkMessage } from '@disparo/contract';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Log } from '../platform/log.js';
-import { Metrics } from '../platform/metrics.js';
-import { Broker, NotPublished } from '../platform/rabbitmq.js';
 import { Runtime } from '../platform/runtime.js';
-import { traceIdOf } from '../platform/trace.js';
+import { Broker } from '../platform/stores/rabbitmq.js';
+import { NotPublished } from '../platform/stores/rabbitmq-channel.js';
+import { Log } from '../platform/telemetry/log.js';
+import { Metrics } from '../platform/telemetry/metrics.js';
+import { traceIdOf } from '../platform/telemetry/trace.js';
 import { type Claim, LedgerRepository } from './ledger.repository.js';
 
 /** Confirms awaited at a time: enough to hide the round trip, few enough to stop soon. */
@@ -56,6 +57,12 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     const waited = delay(BEFORE_THE_ANSWER_MS, undefined, { signal: deadline.signal }).catch(() => undefined);
     await Promise.race([this.publish(claim, stop), waited]);
     deadline.abort();
+  }
+
+  /** As `briefly`, a campaign that nobody holds; nothing where it owes nothing, or another publishes it. */
+  async brieflyIfOwed(campaignId: string): Promise<void> {
+    const claim = await this.ledger.claim({ id: campaignId });
+    if (claim) await this.briefly(claim);
   }
 
   /** Publishes a claimed campaign in order, window by window, until nothing is owed. Gives the lease back. Never throws. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Log } from '../platform/log.js';
-import { isMongoAway } from '../platform/mongo.js';
 import { ServiceUnavailable } from '../platform/problem.js';
+import { isMongoAway } from '../platform/stores/mongo.js';
+import { Log } from '../platform/telemetry/log.js';
 import { HealingRepository, type StoppedCampaign } from './healing.repository.js';
 import { MessageStore } from './message-store.js';
 

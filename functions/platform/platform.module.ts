@@ -1,14 +1,15 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { Chores } from './chores.js';
 import { Config } from './config.js';
-import { HealthController } from './health.controller.js';
-import { Log } from './log.js';
-import { Metrics } from './metrics.js';
-import { Mongo } from './mongo.js';
-import { ObjectStore } from './object-store.js';
-import { Postgres } from './postgres.js';
-import { Broker } from './rabbitmq.js';
+import { HealthController } from './http/health.controller.js';
 import { Runtime } from './runtime.js';
-import { ServiceGauges } from './service-gauges.js';
+import { Mongo } from './stores/mongo.js';
+import { ObjectStore } from './stores/object-store.js';
+import { Postgres } from './stores/postgres.js';
+import { Broker } from './stores/rabbitmq.js';
+import { Log } from './telemetry/log.js';
+import { Metrics } from './telemetry/metrics.js';
+import { ServiceGauges } from './telemetry/service-gauges.js';
 
 const STORES = [Postgres, Mongo, Broker, ObjectStore, Metrics];
 
@@ -26,8 +27,8 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       controllers: [HealthController],
-      providers: [...given, ...STORES, ServiceGauges],
-      exports: [Config, Runtime, Log, ...STORES],
+      providers: [...given, ...STORES, Chores, ServiceGauges],
+      exports: [Config, Runtime, Log, ...STORES, Chores],
     };
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Log } from '../platform/log.js';
+import { Log } from '../platform/telemetry/log.js';
 import { ErasedDocuments } from './erased-documents.js';
 import { RetentionRepository } from './retention.repository.js';
 

@@ -1,7 +1,7 @@
 import { MESSAGES_WRITE_CONCERN, type MessageDocument, messageId, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import type { Filter } from 'mongodb';
-import { Mongo } from '../platform/mongo.js';
+import { Mongo } from '../platform/stores/mongo.js';
 
 /** Sequences whose documents go at a time: about a tenth of a second of MongoDB's work. */
 const SEQUENCES_A_PAGE = 10_000;

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { findRoot } from '@disparo/contract';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { ANSWER_HEADERS } from '../platform/headers.js';
-import { migrate } from '../platform/migrate.js';
+import { ANSWER_HEADERS } from '../platform/http/headers.js';
+import { migrate } from '../platform/stores/migrate.js';
 import { Stage } from './stage.js';
 
 interface LambdaAnswer {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { form, refusal, rowsStored, upload } from './campaign-fixtures.js';
+import { form, ran, refusal, rowsStored, upload } from './campaign-fixtures.js';
 import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 let stage: Stage;
@@ -122,6 +122,19 @@ test('a key is forgotten after 24 hours', async () => {
   const second = await post({ key });
   expect([second.status, second.location === first.location]).toEqual([201, false]);
   expect(await post({ key })).toEqual({ ...second, status: 200 });
+});
+
+test('a key that is forgotten is erased by the next pass of a dispatcher, with the answer that it kept', async () => {
+  const [old, young] = [aKey(), aKey()];
+  await post({ key: old });
+  await post({ key: young });
+  await stage.sql(
+    "UPDATE idempotency_keys SET created_at = clock_timestamp() - interval '24 hours 1 minute' WHERE key = $1",
+    [old],
+  );
+  await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+  const left = await stage.sql('SELECT key FROM idempotency_keys WHERE key = ANY ($1)', [[old, young]]);
+  expect(left).toEqual([{ key: young }]);
 });
 
 test('when the first request has died after its commit, the answer of the commit stands', async () => {

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import { CompanyNotFound } from '../accounts/accounts.errors.js';
-import { CompanyDeletion } from '../accounts/company-deletion.js';
+import { CompanyDeletion } from '../accounts/companies/company-deletion.js';
 import { FileEmpty, FileTooLarge } from '../campaigns/campaigns.errors.js';
 import { Config } from '../platform/config.js';
-import { ObjectStore } from '../platform/object-store.js';
-import { isId } from '../platform/validation.js';
+import { isId } from '../platform/http/validation.js';
+import { ObjectStore } from '../platform/stores/object-store.js';
 import { UploadNotFound, UploadsNotConfigured } from './uploads.errors.js';
 import { type UploadRow, UploadsRepository } from './uploads.repository.js';
 import type { NewUpload } from './uploads.schemas.js';

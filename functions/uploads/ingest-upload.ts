@@ -5,11 +5,11 @@ import { FileTooLarge } from '../campaigns/campaigns.errors.js';
 import { readNumbers } from '../campaigns/upload.js';
 import { PublishCampaign } from '../ledger/publish-campaign.js';
 import { Config } from '../platform/config.js';
-import { Log } from '../platform/log.js';
-import { ObjectStore, type OpenObject, type StoredObject } from '../platform/object-store.js';
-import { Postgres } from '../platform/postgres.js';
 import { Problem, ServiceUnavailable } from '../platform/problem.js';
-import { traceIdOf } from '../platform/trace.js';
+import { ObjectStore, type OpenObject, type StoredObject } from '../platform/stores/object-store.js';
+import { Postgres } from '../platform/stores/postgres.js';
+import { Log } from '../platform/telemetry/log.js';
+import { traceIdOf } from '../platform/telemetry/trace.js';
 import { SizeMismatch, UploadUnreadable, UploadUsedTwice } from './uploads.errors.js';
 import { type Reader, UploadsRepository } from './uploads.repository.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { Log } from '../platform/log.js';
-import { ObjectStore } from '../platform/object-store.js';
+import { ObjectStore } from '../platform/stores/object-store.js';
+import { Log } from '../platform/telemetry/log.js';
 import { IngestUpload } from './ingest-upload.js';
 import { UploadExpired } from './uploads.errors.js';
 import { type Sought, UploadsRepository } from './uploads.repository.js';

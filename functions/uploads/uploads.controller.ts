@@ -1,9 +1,9 @@
 import { Body, Controller, Get, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { CurrentUser, type SignedInUser } from '../accounts/auth.guard.js';
-import { Describe } from '../platform/describe.js';
-import { isId } from '../platform/validation.js';
+import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
+import { Describe } from '../platform/http/describe.js';
+import { isId } from '../platform/http/validation.js';
 import { AskUpload, type CreatedUpload } from './ask-upload.js';
 import { UploadNotFound } from './uploads.errors.js';
 import { UPLOAD_ROUTES } from './uploads.openapi.js';

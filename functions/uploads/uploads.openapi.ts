@@ -1,6 +1,6 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
 import { FileEmpty, FileIsNotText, FileTooLarge } from '../campaigns/campaigns.errors.js';
-import { BODY_ERRORS, problemList, type RouteDocs } from '../platform/describe.js';
+import { BODY_ERRORS, problemList, type RouteDocs } from '../platform/http/describe.js';
 import { sampleOf } from '../platform/problem.js';
 import {
   SizeMismatch,

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FileSummary } from '../campaigns/campaigns.errors.js';
-import type { StoredObject } from '../platform/object-store.js';
-import { Postgres, type Transaction } from '../platform/postgres.js';
 import type { Problem } from '../platform/problem.js';
+import type { StoredObject } from '../platform/stores/object-store.js';
+import { Postgres, type Transaction } from '../platform/stores/postgres.js';
 import type { UploadStatus } from './uploads.schemas.js';
 
 /** An upload at the moment somebody asks for its URL. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { campaignJson, fileView } from '../campaigns/campaigns.schemas.js';
-import { problemView } from '../platform/problem.schemas.js';
-import { idOf, timeOf } from '../platform/validation.js';
+import { problemView } from '../platform/http/problem.schemas.js';
+import { idOf, timeOf } from '../platform/http/validation.js';
 
 /** Portuguese words, the same in SQL and JSON. */
 export const UPLOAD_STATUSES = ['esperando', 'recebendo', 'aceito', 'recusado'] as const;

@@ -1,4 +1,4 @@
-import { migrate } from '../../functions/platform/migrate.js';
+import { migrate } from '../../functions/platform/stores/migrate.js';
 import { freePort } from './services/ports.js';
 import { foregroundLine } from './supervise/log-line.js';
 import { apiAddress, offlineProgram } from './supervise/offline.js';

@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { migrate } from '../../functions/platform/migrate.js';
+import { migrate } from '../../functions/platform/stores/migrate.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, inWords, listed, parseConsumers } from './consumers.js';
 import { type Campaign, Client } from './demo/client.js';

@@ -1,4 +1,4 @@
-import { migrate } from '../../functions/platform/migrate.js';
+import { migrate } from '../../functions/platform/stores/migrate.js';
 import { CommandError } from './command-error.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { migrate } from '../../functions/platform/migrate.js';
+import { migrate } from '../../functions/platform/stores/migrate.js';
 import { Stage } from '../../functions/test/stage.js';
 import { type Artefact, FUNCTIONS, type FunctionName, makeArtefacts } from './package/artefacts.js';
 

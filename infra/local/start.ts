@@ -1,5 +1,5 @@
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { migrate } from '../../functions/platform/migrate.js';
+import { migrate } from '../../functions/platform/stores/migrate.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
 import { place } from './services/place.js';

@@ -1,6 +1,6 @@
 import { createApp } from '../../functions/app.js';
 import { loadConfig } from '../../functions/platform/config.js';
-import { openApiDocument } from '../../functions/platform/openapi.js';
+import { openApiDocument } from '../../functions/platform/http/openapi.js';
 import type { Contract } from './contract.js';
 
 /** Stores that nobody asks: the app connects to none before its first request. */

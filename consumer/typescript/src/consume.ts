@@ -64,7 +64,9 @@ function openSession({ config, services, stop }: Consumer): Promise<Session> {
 /** Every partition of one session, until told to stop or the session is gone. */
 async function consumeSession(consumer: Consumer, session: Session): Promise<void> {
   const queues = await subscribe(consumer, session);
-  await Promise.all(queues.map((queue) => consume(queue, consumer)));
+  await Promise.all(
+    queues.flatMap((queue) => Array.from({ length: BATCHES_AT_A_TIME }, () => consume(queue, consumer))),
+  );
   await session.close();
 }
 
@@ -80,12 +82,11 @@ async function subscribe({ config, services, log }: Consumer, session: Session):
   }
 }
 
-/** One partition. Returns when it is told to stop or its session is gone; never throws for one bad message. */
+/**
+ * One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never throws for
+ * one bad message.
+ */
 async function consume(queue: Queue, consumer: Consumer): Promise<void> {
-  await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }, () => consumeBatches(queue, consumer)));
-}
-
-async function consumeBatches(queue: Queue, consumer: Consumer): Promise<void> {
   try {
     while (await consumeBatch(queue, consumer));
   } catch (error) {

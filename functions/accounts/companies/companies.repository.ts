@@ -1,0 +1,128 @@
+import { Injectable } from '@nestjs/common';
+import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Sql } from '../../platform/stores/postgres.js';
+import type { Role } from '../accounts.schemas.js';
+import { certain, pageOfRows } from '../rows.js';
+import type { Cnpj } from './cnpj.js';
+
+export interface CompanyRow {
+  id: string;
+  name: string;
+  document: string;
+  created_at: Date;
+  updated_at: Date;
+  deleted: boolean;
+}
+
+export interface MemberRow {
+  company_id: string;
+  user_id: string;
+  email: string;
+  role: Role;
+  created_at: Date;
+  updated_at: Date;
+  deleted: boolean;
+}
+
+const COMPANY = 'c.id, c.name, c.document, c.created_at, c.updated_at, c.deleted';
+const MEMBER = 'm.company_id, m.user_id, u.email, m.role, m.created_at, m.updated_at, m.deleted';
+
+/** All SQL of companies and their members. The tenant, or who asks, comes first. Deleted rows do not exist here. */
+@Injectable()
+export class CompaniesRepository {
+  async insertCompany(sql: Sql, company: { id: string; name: string; document: Cnpj }): Promise<CompanyRow> {
+    return certain(
+      await sql.one(`INSERT INTO companies AS c (id, name, document) VALUES ($1, $2, $3) RETURNING ${COMPANY}`, [
+        company.id,
+        company.name,
+        company.document,
+      ]),
+    );
+  }
+
+  async companyOf(sql: Sql, userId: string, companyId: string): Promise<CompanyRow | undefined> {
+    return sql.one(
+      `SELECT ${COMPANY} FROM companies c JOIN memberships m ON m.company_id = c.id
+        WHERE m.user_id = $1 AND c.id = $2 AND NOT m.deleted AND NOT c.deleted`,
+      [userId, companyId],
+    );
+  }
+
+  async companiesOf(sql: Sql, userId: string, page: PageQuery): Promise<Page<CompanyRow>> {
+    const from = `SELECT ${COMPANY} FROM companies c JOIN memberships m ON m.company_id = c.id
+                   WHERE m.user_id = $1 AND NOT m.deleted AND NOT c.deleted`;
+    return pageOfRows(sql, from, 'created_at, id', [userId], page);
+  }
+
+  /** What a living user is in a living company; undefined: nothing. */
+  async roleIn(sql: Sql, userId: string, companyId: string): Promise<Role | undefined> {
+    const row = await sql.one<{ role: Role }>(
+      `SELECT m.role FROM memberships m JOIN companies c ON c.id = m.company_id
+        WHERE m.user_id = $1 AND m.company_id = $2 AND NOT m.deleted AND NOT c.deleted`,
+      [userId, companyId],
+    );
+    return row?.role;
+  }
+
+  /** Who holds this lock is the only one to change the company or its members. */
+  async lockCompany(sql: Sql, companyId: string): Promise<void> {
+    await sql.query('SELECT FROM companies WHERE id = $1 FOR UPDATE', [companyId]);
+  }
+
+  async updateCompany(
+    sql: Sql,
+    companyId: string,
+    change: { name: string | undefined; document: Cnpj | undefined },
+  ): Promise<CompanyRow> {
+    return certain(
+      await sql.one(
+        `UPDATE companies c
+            SET name = coalesce($2, name), document = coalesce($3, document), updated_at = clock_timestamp()
+          WHERE c.id = $1 RETURNING ${COMPANY}`,
+        [companyId, change.name ?? null, change.document ?? null],
+      ),
+    );
+  }
+
+  async deleteCompany(sql: Sql, companyId: string): Promise<void> {
+    await sql.query('UPDATE companies SET deleted = true, updated_at = clock_timestamp() WHERE id = $1', [companyId]);
+  }
+
+  async members(sql: Sql, companyId: string, page: PageQuery): Promise<Page<MemberRow>> {
+    const from = `SELECT ${MEMBER} FROM memberships m JOIN users u ON u.id = m.user_id
+                   WHERE m.company_id = $1 AND NOT m.deleted AND NOT u.deleted`;
+    return pageOfRows(sql, from, 'created_at, user_id', [companyId], page);
+  }
+
+  /** Makes a user a member, again if need be, or sets the role of one. */
+  async putMember(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
+    return certain(
+      await sql.one(
+        `WITH m AS (
+           INSERT INTO memberships AS m (company_id, user_id, role) VALUES ($1, $2, $3)
+           ON CONFLICT (company_id, user_id) DO UPDATE
+             SET role = excluded.role, deleted = false, updated_at = clock_timestamp(),
+                 created_at = CASE WHEN m.deleted THEN clock_timestamp() ELSE m.created_at END
+           RETURNING *)
+         SELECT ${MEMBER} FROM m JOIN users u ON u.id = m.user_id`,
+        [companyId, userId, role],
+      ),
+    );
+  }
+
+  async deleteMember(sql: Sql, companyId: string, userId: string): Promise<void> {
+    await sql.query(
+      `UPDATE memberships SET deleted = true, updated_at = clock_timestamp()
+        WHERE company_id = $1 AND user_id = $2 AND NOT deleted`,
+      [companyId, userId],
+    );
+  }
+
+  async ownersOf(sql: Sql, companyId: string): Promise<number> {
+    const row = await sql.one<{ owners: number }>(
+      "SELECT count(*)::int AS owners FROM memberships WHERE company_id = $1 AND role = 'owner' AND NOT deleted",
+      [companyId],
+    );
+    return row?.owners ?? 0;
+  }
+}

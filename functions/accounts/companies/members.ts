@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import type { Page, PageQuery } from '../../platform/http/validation.js';
+import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
+import { LastOwner, UserNotFound } from '../accounts.errors.js';
+import type { NewMember } from '../accounts.schemas.js';
+import { UsersRepository } from '../users/users.repository.js';
+import { CompaniesRepository, type MemberRow } from './companies.repository.js';
+import { Memberships } from './memberships.js';
+
+/** Who is in a company: see, let in or give another role, let go. */
+@Injectable()
+export class Members {
+  constructor(
+    private readonly postgres: Postgres,
+    private readonly companies: CompaniesRepository,
+    private readonly users: UsersRepository,
+    private readonly memberships: Memberships,
+  ) {}
+
+  /** Throws CompanyNotFound. */
+  async list(userId: string, companyId: string, page: PageQuery): Promise<Page<MemberRow>> {
+    await this.memberships.requireMember(userId, companyId);
+    return this.companies.members(this.postgres, companyId, page);
+  }
+
+  /** Throws CompanyNotFound, NotOwner, UserNotFound, and LastOwner when the only owner would become a member. */
+  async put(userId: string, companyId: string, { email, role }: NewMember): Promise<MemberRow> {
+    return this.#asOwner(userId, companyId, async (sql) => {
+      const user = await this.users.credentialsByEmail(sql, email);
+      if (!user || !(await this.users.holdUser(sql, user.id))) throw new UserNotFound();
+      if (role === 'member') await this.#requireAnotherOwner(sql, companyId, user.id);
+      return this.companies.putMember(sql, companyId, user.id, role);
+    });
+  }
+
+  /** Throws CompanyNotFound, NotOwner, UserNotFound, LastOwner. */
+  async remove(userId: string, companyId: string, memberId: string): Promise<void> {
+    await this.#asOwner(userId, companyId, async (sql) => {
+      if (!(await this.companies.roleIn(sql, memberId, companyId))) throw new UserNotFound();
+      await this.#requireAnotherOwner(sql, companyId, memberId);
+      await this.companies.deleteMember(sql, companyId, memberId);
+    });
+  }
+
+  /** Runs `work` while nobody else changes the company, for who is its owner then. */
+  async #asOwner<T>(userId: string, companyId: string, work: (sql: Transaction) => Promise<T>): Promise<T> {
+    await this.memberships.requireOwner(userId, companyId);
+    return this.postgres.transaction(async (sql) => {
+      await this.companies.lockCompany(sql, companyId);
+      await this.memberships.requireOwner(userId, companyId, sql);
+      return work(sql);
+    });
+  }
+
+  async #requireAnotherOwner(sql: Transaction, companyId: string, userId: string): Promise<void> {
+    const role = await this.companies.roleIn(sql, userId, companyId);
+    if (role === 'owner' && (await this.companies.ownersOf(sql, companyId)) === 1) throw new LastOwner();
+  }
+}

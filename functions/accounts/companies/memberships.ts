@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import { isId } from '../../platform/http/validation.js';
+import { Postgres, type Sql } from '../../platform/stores/postgres.js';
+import { CompanyNotFound, NotOwner } from '../accounts.errors.js';
+import type { Role } from '../accounts.schemas.js';
+import { CompaniesRepository } from './companies.repository.js';
+
+/** Who may do what in a company: what every room asks before it touches the company's data. */
+@Injectable()
+export class Memberships {
+  constructor(
+    private readonly companies: CompaniesRepository,
+    private readonly postgres: Postgres,
+  ) {}
+
+  /** The user's role. Throws CompanyNotFound for a company that is deleted, foreign or no id at all. */
+  async requireMember(userId: string, companyId: string, sql: Sql = this.postgres): Promise<Role> {
+    const role = isId(companyId) ? await this.companies.roleIn(sql, userId, companyId) : undefined;
+    if (role === undefined) throw new CompanyNotFound();
+    return role;
+  }
+
+  /** Throws CompanyNotFound, and NotOwner for a mere member. */
+  async requireOwner(userId: string, companyId: string, sql?: Sql): Promise<void> {
+    if ((await this.requireMember(userId, companyId, sql)) !== 'owner') throw new NotOwner();
+  }
+}

@@ -1,0 +1,30 @@
+import type { Page, PageQuery } from '../platform/http/validation.js';
+import type { Sql } from '../platform/stores/postgres.js';
+
+/** One page of `from` and its total, of the same moment. `order` ends in something unique. */
+export async function pageOfRows<T extends object>(
+  sql: Sql,
+  from: string,
+  order: string,
+  values: unknown[],
+  { page, page_size }: PageQuery,
+): Promise<Page<T>> {
+  const limit = values.length + 1;
+  const rows = await sql.query<{ total: number; row: boolean | null } & T>(
+    `WITH found AS (${from})
+     SELECT counted.total, cut.*
+       FROM (SELECT count(*)::int AS total FROM found) counted
+       LEFT JOIN LATERAL (SELECT true AS row, found.* FROM found ORDER BY ${order} LIMIT $${limit} OFFSET $${limit + 1}) cut
+         ON true
+      ORDER BY ${order}`,
+    [...values, page_size, (page - 1) * page_size],
+  );
+  const data = rows.filter(({ row }) => row).map(({ total: _, row: __, ...rest }) => rest as unknown as T);
+  return { data, page, page_size, total: rows[0]?.total ?? 0 };
+}
+
+/** The row of a statement that always answers one. */
+export function certain<T>(row: T | undefined): T {
+  if (row === undefined) throw new Error('a statement that always answers a row did not');
+  return row;
+}

@@ -1,0 +1,46 @@
+import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { PUBLIC } from '../../platform/http/public.js';
+import { Postgres } from '../../platform/stores/postgres.js';
+import { TokenInvalid, TokenMissing } from '../accounts.errors.js';
+import { AccessTokens } from './access-token.js';
+import { fingerprint } from './password.js';
+import { UsersRepository } from './users.repository.js';
+
+/** Who asks. */
+export interface SignedInUser {
+  id: string;
+}
+
+const BEARER = /^Bearer +(\S+)$/i;
+
+/** Lets in who shows a token of a living user whose password has not changed since; asks PostgreSQL each time. */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly tokens: AccessTokens,
+    private readonly users: UsersRepository,
+    private readonly postgres: Postgres,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()])) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const token = BEARER.exec(request.headers.authorization?.trim() ?? '')?.[1];
+    if (token === undefined) throw new TokenMissing();
+    const claims = await this.tokens.read(token);
+    const password = await this.users.passwordOf(this.postgres, claims.userId);
+    if (password === undefined || fingerprint(password) !== claims.fingerprint) throw new TokenInvalid();
+    request.userId = claims.userId;
+    return true;
+  }
+}
+
+/** The SignedInUser of a route that is not public. */
+export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): SignedInUser => {
+  const { userId } = context.switchToHttp().getRequest<FastifyRequest>();
+  if (userId === undefined) throw new TokenMissing();
+  return { id: userId };
+});

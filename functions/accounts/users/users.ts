@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { createId } from '@paralleldrive/cuid2';
+import type { Page, PageQuery } from '../../platform/http/validation.js';
+import { isUniqueViolation, Postgres, type Transaction } from '../../platform/stores/postgres.js';
+import { EmailTaken, LastOwner, NotYourself, UserNotFound } from '../accounts.errors.js';
+import type { Registration, UserChange } from '../accounts.schemas.js';
+import { hashPassword } from './password.js';
+import { type UserRow, UsersRepository } from './users.repository.js';
+
+/** Users: register, see, change, delete. */
+@Injectable()
+export class Users {
+  constructor(
+    private readonly postgres: Postgres,
+    private readonly users: UsersRepository,
+  ) {}
+
+  /** Throws EmailTaken. */
+  async register({ email, password }: Registration): Promise<UserRow> {
+    const user = { id: createId(), email, password: await hashPassword(password) };
+    return this.users.insertUser(this.postgres, user).catch(emailTaken);
+  }
+
+  list(viewerId: string, page: PageQuery): Promise<Page<UserRow>> {
+    return this.users.visibleUsers(this.postgres, viewerId, page);
+  }
+
+  /** Throws UserNotFound. */
+  async find(viewerId: string, userId: string): Promise<UserRow> {
+    const user = await this.users.visibleUser(this.postgres, viewerId, userId);
+    if (!user) throw new UserNotFound();
+    return user;
+  }
+
+  /** Throws UserNotFound, NotYourself, EmailTaken. A new password ends all tokens. */
+  async change(viewerId: string, userId: string, { email, password }: UserChange): Promise<UserRow> {
+    await this.#requireYourself(viewerId, userId);
+    const stored = password === undefined ? undefined : await hashPassword(password);
+    const user = await this.users.updateUser(this.postgres, userId, { email, password: stored }).catch(emailTaken);
+    if (!user) throw new UserNotFound();
+    return user;
+  }
+
+  /** Throws UserNotFound, NotYourself, LastOwner. */
+  async delete(viewerId: string, userId: string): Promise<void> {
+    await this.#requireYourself(viewerId, userId);
+    while (!(await this.postgres.transaction((sql) => this.#deleted(sql, userId))));
+  }
+
+  /** False: the user became owner of one more company meanwhile, which must be locked too, in order. */
+  async #deleted(sql: Transaction, userId: string): Promise<boolean> {
+    const locked = new Set(await this.users.lockOwnedCompanies(sql, userId));
+    if (!(await this.users.lockUser(sql, userId))) throw new UserNotFound();
+    // From here on nobody makes this user an owner (holdUser), and nobody changes the owners of what is locked.
+    const owned = await this.users.ownedCompanies(sql, userId);
+    if (owned.some(({ id }) => !locked.has(id))) return false;
+    if (owned.some(({ owners }) => owners === 1)) throw new LastOwner();
+    await this.users.deleteUser(sql, userId);
+    return true;
+  }
+
+  async #requireYourself(viewerId: string, userId: string): Promise<void> {
+    await this.find(viewerId, userId);
+    if (viewerId !== userId) throw new NotYourself();
+  }
+}
+
+function emailTaken(error: unknown): never {
+  throw isUniqueViolation(error, 'users_email') ? new EmailTaken() : error;
+}

@@ -1,0 +1,105 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiOperation, type ApiOperationOptions, ApiParam, ApiResponse } from '@nestjs/swagger';
+import type { z } from 'zod';
+import {
+  BodyTooLarge,
+  InternalProblem,
+  MediaTypeRefused,
+  PROBLEM_JSON,
+  type Problem,
+  type ProblemClass,
+  ServiceUnavailable,
+  sampleOf,
+  ValidationProblem,
+} from '../problem.js';
+
+/** An answer of a route: JSON by its schema, or a text of another type by an example; neither where it has no body. */
+export interface AnswerDocs {
+  description: string;
+  schema?: z.ZodType;
+  text?: { type: string; example: string };
+  /** By name, what each is for. */
+  headers?: Record<string, string>;
+}
+
+/** What OpenAPI says of a route. */
+export interface RouteDocs {
+  /** `operationId`, which generated clients name their function by. */
+  id: string;
+  summary: string;
+  description: string;
+  /** By status. */
+  answers: Record<number, AnswerDocs>;
+  /** Whose id each parameter of the path is. */
+  ids?: Record<string, string>;
+  /** What it refuses; what every route refuses is added. */
+  errors?: readonly ProblemClass[];
+  /** Where no parameter's schema says it: a route that reads its request by itself. */
+  requestBody?: ApiOperationOptions['requestBody'];
+}
+
+/** What a route with a body refuses on top of the rest. */
+export const BODY_ERRORS: readonly ProblemClass[] = [BodyTooLarge, MediaTypeRefused];
+const STRING = { type: 'string' } as const;
+const EVERY_ROUTE: readonly ProblemClass[] = [ValidationProblem, InternalProblem, ServiceUnavailable];
+
+/** Says in OpenAPI what a route is for, takes, answers and refuses. */
+export function Describe(route: RouteDocs): MethodDecorator {
+  const { id, summary, description, answers, ids = {}, errors = [], requestBody } = route;
+  const operation = { operationId: id, summary, description, ...(requestBody && { requestBody }) };
+  const refusals = problemResponses([...EVERY_ROUTE, ...errors]);
+  const responses = { ...refusals, ...mapValues(answers, responseOf) };
+  return applyDecorators(
+    ApiOperation(operation),
+    ...Object.entries(ids).map(([name, whose]) => ApiParam({ name, description: `The id of the ${whose}.` })),
+    ...Object.entries(responses).map(([status, response]) => ApiResponse({ status: Number(status), ...response })),
+  );
+}
+
+function responseOf({ description, schema, text, headers }: AnswerDocs) {
+  return {
+    description,
+    ...(headers && { headers: mapValues(headers, (why) => ({ description: why, schema: STRING })) }),
+    ...(schema && { standardSchema: schema }),
+    ...(text && { content: { [text.type]: { schema: STRING, example: text.example } } }),
+  };
+}
+
+/** By status: what each code means, and one problem of each class. */
+function problemResponses(classes: readonly ProblemClass[]) {
+  const byStatus: Record<string, Problem[]> = {};
+  for (const problem of classes.map(sampleOf)) {
+    byStatus[problem.status] ??= [];
+    byStatus[problem.status]?.push(problem);
+  }
+  return mapValues(byStatus, problemResponse);
+}
+
+function problemResponse(problems: Problem[]) {
+  const headers = Object.assign({}, ...problems.map((problem) => problem.headers)) as Record<string, string>;
+  const codes = [...new Set(problems.map(({ code }) => code))];
+  const code = { type: 'string', enum: codes, description: 'One of these.' } as const;
+  return {
+    description: problemList(problems),
+    ...(Object.keys(headers).length > 0 && {
+      headers: mapValues(headers, (example) => ({ description: `Such as \`${example}\`.`, schema: STRING })),
+    }),
+    content: {
+      [PROBLEM_JSON]: {
+        schema: {
+          allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object' as const, properties: { code } }],
+        },
+        examples: Object.fromEntries(problems.map((each) => [each.name, { summary: each.code, value: each.body() }])),
+      },
+    },
+  };
+}
+
+/** A list of problems for people, a line each. */
+export function problemList(problems: readonly Problem[]): string {
+  return problems.map(({ code, message }) => `- \`${code}\`: ${message}`).join('\n');
+}
+
+function mapValues<T, U>(object: Record<string, T>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
+}

@@ -1,0 +1,121 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  BodyTooLarge,
+  InternalProblem,
+  MediaTypeRefused,
+  NotFound,
+  PROBLEM_JSON,
+  Problem,
+  ServiceUnavailable,
+} from '../problem.js';
+import { isMongoAway } from '../stores/mongo.js';
+import { isAway } from '../stores/postgres.js';
+import { Log, routeOf } from '../telemetry/log.js';
+import { traceIdOf } from '../telemetry/trace.js';
+import { ANSWER_HEADERS } from './headers.js';
+
+/** What Fastify and its plugins refuse by themselves, by the stable codes of the HTTP contract. */
+const FRAMEWORK: Record<string, [status: number, code: string, detail: string] | (new () => Problem)> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'VALIDATION', 'the body is not JSON'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'VALIDATION', 'the body is not as long as Content-Length says'],
+  FST_ERR_CTP_BODY_TOO_LARGE: BodyTooLarge,
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: MediaTypeRefused,
+  FST_FIELDS_LIMIT: [400, 'VALIDATION', 'the form has too many fields'],
+  FST_FILES_LIMIT: [400, 'VALIDATION', 'the form has too many files'],
+  FST_PARTS_LIMIT: [400, 'VALIDATION', 'the form has too many parts'],
+  FST_ERR_BAD_URL: [400, 'VALIDATION', 'the path is not percent-encoded UTF-8'],
+  FST_ERR_MAX_PARAM_LENGTH: [414, 'VALIDATION', 'a part of the path is too long'],
+};
+/** How long a refused body may go on coming. */
+const READ_REST_MS = 30_000;
+/** The one boundary where an error becomes an answer: every error, from every layer, as RFC 9457, and logged once. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly log: Log) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  /** Also what Fastify calls for a path that no router can read. */
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const problem = this.#problem(error, request);
+    if (reply.raw.headersSent) {
+      // An answer that has begun cannot become another: the caller must see it break off.
+      reply.raw.destroy();
+      return;
+    }
+    readRest(request.raw);
+    // Fastify closes the connection behind a body it refused, and a client that still sends would see that and no answer.
+    void reply
+      .removeHeader('connection')
+      .status(problem.status)
+      // Here too: what Fastify refuses before it has a route has met no hook.
+      .headers({ ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON })
+      .send(JSON.stringify(problem.body()));
+  }
+
+  #problem(error: unknown, request: FastifyRequest): Problem {
+    const problem = toProblem(error);
+    const { id: request_id, method, traceparent } = request;
+    const about = { request_id, trace_id: traceIdOf(traceparent), method, route: routeOf(request), err: error };
+    if (problem === undefined) {
+      this.log.error(about, 'a bug: the request failed');
+      return new InternalProblem(request.id);
+    }
+    if (problem.status >= 500) this.log.warn({ ...about, err: problem.cause ?? error }, problem.message);
+    return problem;
+  }
+}
+
+/** Reads on and forgets, so that a client that sends its whole body before it reads gets to the answer. */
+function readRest(body: IncomingMessage): void {
+  if (body.readableEnded || body.destroyed) return;
+  const tooLong = setTimeout(() => body.destroy(), READ_REST_MS).unref();
+  body.once('close', () => clearTimeout(tooLong)).once('end', () => clearTimeout(tooLong));
+  body.unpipe();
+  body.resume();
+}
+
+/** The problem that an error stands for; undefined for a bug. */
+export function toProblem(error: unknown): Problem | undefined {
+  if (error instanceof Problem) return error;
+  if (isAway(error)) return new ServiceUnavailable('the database is away', error);
+  if (isMongoAway(error)) return new ServiceUnavailable('the messages cannot be reached now', error);
+  // Nest wraps what Fastify refused, and keeps it as the cause.
+  const known = FRAMEWORK[codeOf(error)] ?? FRAMEWORK[codeOf((error as { cause?: unknown } | null)?.cause)];
+  if (known) return Array.isArray(known) ? new Problem(...known) : new known();
+  const status = statusOf(error);
+  if (status === 404) return new NotFound();
+  if (status === 503) return new ServiceUnavailable('the service is not ready', error);
+  if (status === undefined || status < 400 || status >= 500) return undefined;
+  const detail = STATUS_CODES[status]?.toLowerCase() ?? 'the request is not valid';
+  return new Problem(status, status === 413 ? 'CAMPAIGN.FILE_TOO_LARGE' : 'VALIDATION', detail);
+}
+
+/** Answers bytes that are no HTTP at all, which no request object exists for. */
+export function answerNoHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+  const body = JSON.stringify(new Problem(status, 'VALIDATION', 'this is not a request of HTTP/1.1').body());
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+  socket.end(head + body);
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof HttpException) return error.getStatus();
+  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}

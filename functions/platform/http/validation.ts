@@ -1,0 +1,127 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+  StandardSchemaValidationPipe,
+} from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { type Observable } from 'rxjs';
+import { z } from 'zod';
+import { type FieldError, ValidationProblem } from '../problem.js';
+
+type Issue = Parameters<
+  NonNullable<NonNullable<ConstructorParameters<typeof StandardSchemaValidationPipe>[0]>['exceptionFactory']>
+>[0][number];
+
+const ID_FORM = /^[a-z][0-9a-z]{1,31}$/;
+const MAX_PAGE = 1_000_000;
+
+/** Whether a text can be an id at all. What cannot is just not found, and never reaches SQL, which refuses NUL. */
+export function isId(text: string): boolean {
+  return ID_FORM.test(text);
+}
+
+/** `page` and `page_size` of a list. Spread into the strict object of a route's query. */
+export const pageFields = {
+  page: z.coerce.number().int().min(1).max(MAX_PAGE).default(1).meta({ description: 'From 1.', example: 1 }),
+  page_size: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(20)
+    .meta({ description: 'Items a page, at most.', example: 20 }),
+};
+/** The query of a list without filters. */
+export const PageQuery = z.strictObject(pageFields);
+export type PageQuery = z.infer<typeof PageQuery>;
+
+/** A list's answer. */
+export interface Page<T> {
+  data: T[];
+  page: number;
+  page_size: number;
+  total: number;
+}
+
+/** The schema of a list's answer. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({
+    data: z.array(item).meta({ description: 'The items of this page.' }),
+    page: z.int().positive().meta({ description: 'This page, from 1.', example: 1 }),
+    page_size: z.int().positive().meta({ description: 'Items a page, at most.', example: 20 }),
+    total: z.int().min(0).meta({ description: 'Items on all pages.', example: 1 }),
+  });
+}
+
+/** The schema of an id in an answer. */
+export function idOf(what: string, example: string) {
+  return z.string().meta({ description: `The id of the ${what}, a cuid2.`, example });
+}
+
+/** The schema of a time in an answer. */
+export function timeOf(what: string) {
+  return z.iso
+    .datetime()
+    .meta({ description: `${what}, in UTC with milliseconds.`, example: '2026-11-24T12:00:00.000Z' });
+}
+
+/** What every row tells of its life. Spread into the object of an answer. */
+export const lifeFields = {
+  created_at: timeOf('When it was made'),
+  updated_at: timeOf('When it last changed'),
+  deleted: z.boolean().meta({ description: 'Always `false`: what is deleted is not found.', example: false }),
+};
+
+/** Parses what a parameter's `schema` option describes; ValidationProblem otherwise. Objects are to be strict ones. */
+export function validationPipe(): StandardSchemaValidationPipe {
+  return new StandardSchemaValidationPipe({
+    exceptionFactory: (issues) => new ValidationProblem(issues.flatMap(fieldErrors)),
+  });
+}
+
+/** Parses what no parameter's `schema` option reaches, such as the fields of a form. Throws ValidationProblem. */
+export function parseWith<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ValidationProblem(parsed.error.issues.flatMap(fieldErrors));
+}
+
+/** The errors of one issue: each unknown field on its own. */
+export function fieldErrors(issue: Issue): FieldError[] {
+  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
+  const { code, keys } = issue as { code?: unknown; keys?: unknown };
+  if (code === 'unrecognized_keys' && Array.isArray(keys))
+    return keys.map((key) => ({ path: [...path, String(key)].join('.'), message: 'is not known here' }));
+  return [{ path: path.join('.'), message: issue.message }];
+}
+
+const ROUTE_ARGUMENTS = '__routeArguments__';
+/** RouteParamtypes of Nest: REQUEST, BODY, QUERY. Its enum is exported from no public path. */
+const REQUEST = '0';
+const BODY = '3';
+const QUERY = '4';
+
+/** Refuses a query or a JSON body on a route that takes none: unknown fields are refused everywhere. */
+export class RefuseUnknown implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const taken = takenBy(context);
+    const { query, body } = context.switchToHttp().getRequest<FastifyRequest>();
+    const unknown = [
+      ...(taken.has(QUERY) ? [] : keysOf(query)),
+      ...(taken.has(BODY) || taken.has(REQUEST) ? [] : keysOf(body)),
+    ];
+    if (unknown.length > 0)
+      throw new ValidationProblem(unknown.map((path) => ({ path, message: 'is not known here' })));
+    return next.handle();
+  }
+}
+
+function takenBy(context: ExecutionContext): Set<string | undefined> {
+  const parameters: object = Reflect.getMetadata(ROUTE_ARGUMENTS, context.getClass(), context.getHandler().name) ?? {};
+  return new Set(Object.keys(parameters).map((key) => key.split(':')[0]));
+}
+
+function keysOf(value: unknown): string[] {
+  return typeof value === 'object' && value !== null ? Object.keys(value) : [];
+}

@@ -1,0 +1,55 @@
+import { ConfigurationError, EXIT, refusal } from '@disparo/contract';
+import type { INestApplicationContext } from '@nestjs/common';
+import { ServiceUnavailable } from '../problem.js';
+import { isMongoAway } from './mongo.js';
+import { NotPublished } from './rabbitmq-channel.js';
+
+/**
+ * A command that does one thing with the app and ends the process with its exit code; a failure is one line on standard
+ * error. The first signal aborts `stop`, the second one ends it at once.
+ */
+export async function runOnce(
+  create: () => Promise<INestApplicationContext>,
+  work: (app: INestApplicationContext, stop: AbortSignal) => Promise<number>,
+): Promise<never> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(EXIT.forced);
+      stop.abort();
+    });
+  const once = async (): Promise<number> => {
+    const app = await create();
+    try {
+      return await work(app, stop.signal);
+    } finally {
+      await app.close();
+    }
+  };
+  const code = await once().catch(failure);
+  // An exit drops what a pipe has not taken yet.
+  for (const stream of [process.stdout, process.stderr]) await new Promise((taken) => stream.write('', taken));
+  process.exit(code);
+}
+
+/** One line that says why, and the exit code. */
+function failure(error: unknown): number {
+  const variable = variableOf(error);
+  const refused = refusal(error);
+  if (error instanceof ConfigurationError) return say(error.message, EXIT.configuration);
+  if (refused) return say(`${variable}: ${refused}`, EXIT.configuration);
+  if (error instanceof NotPublished) return say(`${variable}: ${error.text}`, EXIT.forced);
+  if (error instanceof ServiceUnavailable || isMongoAway(error))
+    return say(`${variable}: ${(error as Error).message}`, EXIT.forced);
+  return say(String(error), EXIT.bug);
+}
+
+function variableOf(error: unknown): string {
+  if (error instanceof NotPublished) return 'RABBITMQ_URL';
+  return error instanceof Error && error.name.startsWith('Mongo') ? 'MONGODB_URL' : 'DATABASE_URL';
+}
+
+function say(line: string, code: number): number {
+  process.stderr.write(`${line}\n`);
+  return code;
+}

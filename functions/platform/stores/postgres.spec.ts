@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { readEnvironment } from '@disparo/contract';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Config } from '../config.js';
+import { ServiceUnavailable } from '../problem.js';
+import { isUniqueViolation, Postgres } from './postgres.js';
+
+const adminUrl = readEnvironment().DATABASE_URL ?? '';
+const name = `test_${randomBytes(6).toString('hex')}`;
+let admin: pg.Client;
+let postgres: Postgres;
+
+beforeAll(async () => {
+  admin = new pg.Client(adminUrl);
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${name}`);
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  postgres = new Postgres({ databaseUrl: url.href } as Config);
+  await postgres.query('CREATE TABLE numbers (n int CONSTRAINT numbers_once UNIQUE, big bigint)');
+});
+
+beforeEach(() => postgres.query('TRUNCATE numbers'));
+
+afterAll(async () => {
+  await postgres.close();
+  await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  await admin.end();
+});
+
+const stored = () => postgres.query<{ n: number }>('SELECT n FROM numbers ORDER BY n');
+
+test('a transaction holds as a whole, COPY included', async () => {
+  const answer = await postgres.transaction(async (sql) => {
+    await sql.copyFrom('COPY numbers (n) FROM STDIN', ['1\n2\n', Buffer.from('3\n')]);
+    return sql.one<{ big: string }>('INSERT INTO numbers VALUES (4, 9007199254740993) RETURNING big');
+  });
+  expect(answer).toEqual({ big: '9007199254740993' });
+  expect(await stored()).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }]);
+});
+
+test.each([
+  [
+    'that throws',
+    async () => {
+      throw new Error('no');
+    },
+    'no',
+  ],
+  [
+    'whose COPY has a row that is none',
+    async (sql) => sql.copyFrom('COPY numbers (n) FROM STDIN', ['2\nx\n']),
+    'invalid input syntax',
+  ],
+  ['whose rows break off', async (sql) => sql.copyFrom('COPY numbers (n) FROM STDIN', brokenOff()), 'broken off'],
+  [
+    'that swallowed a failed statement',
+    async (sql) => {
+      await sql.query('SELECT 1/0').catch(() => {});
+    },
+    'was rolled back',
+  ],
+] as [string, Parameters<Postgres['transaction']>[0], string][])(
+  'a transaction %s leaves nothing, and the connection is of use',
+  async (_, work, words) => {
+    const failing = postgres.transaction(async (sql) => {
+      await sql.query('INSERT INTO numbers VALUES (1)');
+      await work(sql);
+    });
+    await expect(failing).rejects.toThrow(words);
+    expect(await stored()).toEqual([]);
+  },
+);
+
+async function* brokenOff(): AsyncGenerator<string> {
+  yield '2\n';
+  throw new Error('broken off');
+}
+
+test("a unique index's refusal is told from every other", async () => {
+  await postgres.query('INSERT INTO numbers VALUES (1)');
+  const refused = await postgres.query('INSERT INTO numbers VALUES (1)').catch((error: unknown) => error);
+  expect([isUniqueViolation(refused, 'numbers_once'), isUniqueViolation(refused, 'other')]).toEqual([true, false]);
+  expect(isUniqueViolation(new Error('other'), 'numbers_once')).toBe(false);
+});
+
+test('a server that goes away in the middle makes a 503, and the next transaction works', async () => {
+  const failing = postgres.transaction(async (sql) => {
+    await sql.query('INSERT INTO numbers VALUES (1)');
+    const { pid } = (await sql.one<{ pid: number }>('SELECT pg_backend_pid() AS pid')) ?? { pid: 0 };
+    await admin.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+    await sql.query('INSERT INTO numbers VALUES (2)');
+  });
+  await expect(failing).rejects.toBeInstanceOf(ServiceUnavailable);
+  expect(await stored()).toEqual([]);
+});
+
+test('a server that is not there, and one that is not migrated, make a 503', async () => {
+  const nowhere = new Postgres({ databaseUrl: 'postgresql://a:b@127.0.0.1:9/x' } as Config);
+  await expect(nowhere.query('SELECT 1')).rejects.toBeInstanceOf(ServiceUnavailable);
+  await nowhere.close();
+  await expect(postgres.ping()).rejects.toBeInstanceOf(ServiceUnavailable);
+});

@@ -1,0 +1,107 @@
+import type { Socket } from 'node:net';
+import { declareTopology, refusal } from '@disparo/contract';
+import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import type { Config } from '../config.js';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Opening is connecting and declaring: a broker that answers the first and not the second is as good as none. */
+const OPEN_TIMEOUT_MS = 10_000;
+/** The broker confirms or answers within that, or counts as gone. */
+export const ANSWER_TIMEOUT_MS = 10_000;
+
+/** A connection and its confirm channel, on which the topology is declared. */
+export interface OpenChannel {
+  connection: ChannelModel;
+  channel: ConfirmChannel;
+}
+
+/** The broker does not have the message in a queue, or did not say so in time: it is still owed. */
+export class NotPublished extends Error {
+  constructor(
+    /** `refused`: waiting does not heal it, `text` says what was refused. */
+    readonly reason: 'nacked' | 'returned' | 'timeout' | 'unreachable' | 'refused',
+    readonly text: string,
+    cause?: unknown,
+  ) {
+    super(`not published, ${reason}: ${text}`, { cause });
+    this.name = 'NotPublished';
+  }
+}
+
+/** A connection and a channel; 0 seconds are no heartbeat. Rejects with NotPublished. */
+export async function openChannel(config: Config, heartbeatS: number): Promise<OpenChannel> {
+  return opened(config, heartbeatS).catch((error: unknown) => {
+    throw notPublished(error);
+  });
+}
+
+async function opened(config: Config, heartbeatS: number): Promise<OpenChannel> {
+  const url = new URL(config.rabbitmqUrl);
+  url.searchParams.set('heartbeat', String(heartbeatS));
+  const connection = await connect(url.href, { noDelay: true, keepAlive: true, timeout: CONNECT_TIMEOUT_MS });
+  // Without a listener an error event ends the process; the promises below reject all the same.
+  connection.on('error', () => {});
+  try {
+    return { connection, channel: await within(OPEN_TIMEOUT_MS, declared(connection, config)) };
+  } catch (error) {
+    destroy(connection);
+    throw error;
+  }
+}
+
+async function declared(connection: ChannelModel, config: Config): Promise<ConfirmChannel> {
+  const channel = await connection.createConfirmChannel();
+  channel.on('error', () => {});
+  await declareTopology(channel, config.queuePrefix, config.queuePartitions);
+  return channel;
+}
+
+/** Ends channel and connection in order, or the socket when the broker does not answer. */
+export async function closeChannel(open: OpenChannel): Promise<void> {
+  await within(CONNECT_TIMEOUT_MS, closeInOrder(open)).catch(() => destroy(open.connection));
+}
+
+/** The channel first: the close of its connection may overtake an acknowledgement. */
+async function closeInOrder({ connection, channel }: OpenChannel): Promise<void> {
+  await channel.close();
+  await connection.close();
+}
+
+/** Ends a connection in order, or its socket when the broker does not answer. */
+export async function closeConnection(connection: ChannelModel): Promise<void> {
+  // A connection that dies while it is closing answers nothing more, and says so by this event only.
+  const gone = new Promise<void>((resolve) => connection.once('close', () => resolve()));
+  const closed = Promise.race([gone, connection.close()]);
+  await within(CONNECT_TIMEOUT_MS, closed).catch(() => destroy(connection));
+}
+
+/** Ends the socket without asking the broker, which may be the one that does not answer. */
+export function destroy(connection: ChannelModel): void {
+  (connection.connection as unknown as { stream?: Socket }).stream?.destroy();
+}
+
+/** What the broker answers to one question. Rejects with NotPublished, also when it stays silent. */
+export async function answered<T>(question: Promise<T>): Promise<T> {
+  return within(ANSWER_TIMEOUT_MS, question).catch((error: unknown) => {
+    throw notPublished(error);
+  });
+}
+
+/** What went wrong with the broker, as the reason why nothing was published. */
+export function notPublished(error: unknown): NotPublished {
+  const refused = refusal(error);
+  if (refused) return new NotPublished('refused', refused, error);
+  return new NotPublished('unreachable', error instanceof Error ? error.message : String(error), error);
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1_000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

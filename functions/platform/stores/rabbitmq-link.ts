@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import type { Topology } from '@disparo/contract';
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import type { Config } from '../config.js';
+import {
+  ANSWER_TIMEOUT_MS,
+  answered,
+  closeConnection,
+  destroy,
+  NotPublished,
+  notPublished,
+  openChannel,
+} from './rabbitmq-channel.js';
+
+/** A message that goes out: `messageId` names it in a return. */
+export interface OutgoingMessage {
+  content: Buffer;
+  properties: Options.Publish;
+}
+
+/** What waits on the broker. */
+export interface Queues {
+  /** By their number. */
+  partitions: { queue: string; ready: number; consumers: number }[];
+  deadLetters: { queue: string; ready: number };
+}
+
+/** A link to the broker. `forget` is called once, when it is not to be used again. Rejects with NotPublished. */
+export async function openLink(config: Config, heartbeatS: number, forget: () => void): Promise<Link> {
+  const { connection, channel } = await openChannel(config, heartbeatS);
+  return new Link(connection, channel, forget);
+}
+
+/** One connection with its confirm channel, from opening to its first failure; never used again after that. */
+export class Link {
+  readonly #inFlight = new Set<(failure: NotPublished) => void>();
+  /** Returned messages whose confirm is still to come: the broker sends the return first. */
+  readonly #returned = new Map<string, string>();
+  #usedAt = Date.now();
+  #retired = false;
+  #ended = false;
+
+  constructor(
+    private readonly connection: ChannelModel,
+    private readonly channel: ConfirmChannel,
+    /** Called once, when the link is not to be used again. */
+    private readonly forget: () => void,
+  ) {
+    const lost = (error?: Error): void =>
+      this.discard(new NotPublished('unreachable', 'the connection was lost', error));
+    connection.on('error', lost).on('close', lost);
+    channel.on('error', lost).on('close', lost);
+    channel.on('return', (message) => {
+      const { replyText } = message.fields as unknown as { replyText?: string };
+      this.#returned.set(String(message.properties.messageId), replyText ?? 'not routed');
+    });
+  }
+
+  /** Zero while something is in flight. */
+  idleMs(): number {
+    return this.#inFlight.size > 0 ? 0 : Date.now() - this.#usedAt;
+  }
+
+  publish(exchange: string, routingKey: string, { content, properties }: OutgoingMessage): Promise<void> {
+    const messageId = properties.messageId ?? randomUUID();
+    return this.#withDeadline((done) => {
+      this.channel.publish(exchange, routingKey, content, { ...properties, messageId, mandatory: true }, (nack) => {
+        const returned = this.#returned.get(messageId);
+        this.#returned.delete(messageId);
+        if (nack) return done(new NotPublished('nacked', 'the queue is full or the broker cannot take it', nack));
+        if (returned === undefined) return done();
+        done(new NotPublished('returned', returned));
+        // The queue is gone: only a new link declares it again. What is in flight here is still confirmed here.
+        this.#retired = true;
+        this.forget();
+        this.#closeWhenRetired();
+      });
+    });
+  }
+
+  ping(exchange: string): Promise<void> {
+    return this.#asked(() => this.channel.checkExchange(exchange));
+  }
+
+  async ready(queue: string): Promise<number> {
+    let count = 0;
+    await this.#asked(async () => {
+      count = (await this.channel.checkQueue(queue)).messageCount;
+    });
+    return count;
+  }
+
+  /** On a channel of its own: asking for a queue that is not there closes the channel. */
+  async queues({ partitions, queue, deadLetterQueue }: Topology): Promise<Queues> {
+    const channel = await answered(this.connection.createChannel());
+    channel.on('error', () => {});
+    const counts = async (name: string) => {
+      const { messageCount, consumerCount } = await answered(channel.checkQueue(name));
+      return { queue: name, ready: messageCount, consumers: consumerCount };
+    };
+    try {
+      const names = Array.from({ length: partitions }, (_, partition) => queue(partition));
+      const { queue: dead, ready } = await counts(deadLetterQueue);
+      return { partitions: await Promise.all(names.map(counts)), deadLetters: { queue: dead, ready } };
+    } finally {
+      // Closed already where a queue is missing, and with its connection.
+      await answered(channel.close()).catch(() => {});
+    }
+  }
+
+  /** Gives the connection up at once and fails what is in flight. */
+  discard(failure: NotPublished): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.forget();
+    for (const fail of [...this.#inFlight]) fail(failure);
+    destroy(this.connection);
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.forget();
+    for (const fail of [...this.#inFlight]) fail(new NotPublished('unreachable', 'the connection is closing'));
+    await closeConnection(this.connection);
+  }
+
+  #asked(question: () => Promise<unknown>): Promise<void> {
+    return this.#withDeadline((done) => {
+      question().then(
+        () => done(),
+        (error: unknown) => done(notPublished(error)),
+      );
+    });
+  }
+
+  #closeWhenRetired(): void {
+    if (this.#retired && this.#inFlight.size === 0) void this.close();
+  }
+
+  #withDeadline(start: (done: (failure?: NotPublished) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (failure?: NotPublished): void => {
+        if (!this.#inFlight.delete(done)) return;
+        clearTimeout(timer);
+        this.#usedAt = Date.now();
+        if (failure) reject(failure);
+        else resolve();
+        this.#closeWhenRetired();
+      };
+      const timer = setTimeout(() => {
+        const failure = new NotPublished('timeout', `no confirm within ${ANSWER_TIMEOUT_MS / 1_000} s`);
+        done(failure);
+        this.discard(failure);
+      }, ANSWER_TIMEOUT_MS);
+      this.#inFlight.add(done);
+      try {
+        start(done);
+      } catch (error) {
+        // amqplib throws where the channel has just closed.
+        done(new NotPublished('unreachable', 'the connection was lost', error));
+      }
+    });
+  }
+}

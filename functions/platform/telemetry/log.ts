@@ -1,0 +1,83 @@
+import type { LoggerService } from '@nestjs/common';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { pino } from 'pino';
+import type { Config } from '../config.js';
+import { traceIdOf } from './trace.js';
+
+/** Fields, then a sentence. Never a phone number, e-mail, document, token, password or body. Injected by this class. */
+export abstract class Log {
+  abstract debug(fields: object, sentence: string): void;
+  abstract info(fields: object, sentence: string): void;
+  abstract warn(fields: object, sentence: string): void;
+  abstract error(fields: object, sentence: string): void;
+}
+
+/** Drivers hang rows and documents on their errors: only what names the failure is kept. */
+function bareError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack } = error;
+  return { type: name, message, stack, code: (error as { code?: unknown }).code };
+}
+
+/** JSON lines on standard output. An `err` field keeps type, message, stack and code. */
+export function createLog(level: Config['logLevel']): Log {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: bareError } });
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks, once the token is verified. */
+    userId?: string;
+    /** The tenant, once it is known. */
+    companyId?: string;
+  }
+}
+
+/** The path template of a request, which is safe to log and to count. */
+export function routeOf(request: FastifyRequest): string {
+  return request.is404 ? 'unknown' : (request.routeOptions?.url ?? 'unknown');
+}
+
+/** One wide line a request, when its answer has gone out or its caller has left. */
+export function logRequests(fastify: FastifyInstance, log: Log): void {
+  fastify.addHook('onResponse', async (request, reply) => {
+    log.info(
+      {
+        method: request.method,
+        route: routeOf(request),
+        status: reply.statusCode,
+        duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+        request_id: request.id,
+        trace_id: traceIdOf(request.traceparent),
+        user_id: request.userId,
+        company_id: request.companyId,
+      },
+      'answered',
+    );
+  });
+}
+
+/** Nest's own lines, in ours: what it says of routes and modules is of interest to nobody but a debugger. */
+export class NestLog implements LoggerService {
+  constructor(private readonly inner: Log) {}
+
+  log(message: unknown, context?: unknown): void {
+    this.inner.debug({ context }, String(message));
+  }
+
+  warn(message: unknown, context?: unknown): void {
+    this.inner.warn({ context }, String(message));
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    this.inner.error(message instanceof Error ? { err: message } : { context: rest.at(-1) }, String(message));
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.error(message, ...rest);
+  }
+
+  debug(): void {}
+
+  verbose(): void {}
+}

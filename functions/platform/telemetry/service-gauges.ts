@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { Mongo } from '../stores/mongo.js';
+import { Postgres } from '../stores/postgres.js';
+import { Broker } from '../stores/rabbitmq.js';
+import { Metrics, type Values } from './metrics.js';
+import { Question } from './question.js';
+
+/** Prometheus gives a scrape ten seconds by default. */
+export const SCRAPE_DEADLINE_MS = 2_000;
+
+/** What a scrape asks of the services themselves: whether they answer, and what waits on the broker. */
+@Injectable()
+export class ServiceGauges {
+  constructor(metrics: Metrics, postgres: Postgres, mongodb: Mongo, rabbitmq: Broker) {
+    const pings = Object.entries({ postgres, mongodb, rabbitmq }).map(
+      ([name, service]) => [name, new Question(() => service.ping().then(() => true), SCRAPE_DEADLINE_MS)] as const,
+    );
+    const up = async (): Promise<Values> => {
+      const answers = pings.map(async ([name, ping]) => [name, Number((await ping.answer()) ?? false)]);
+      return Object.fromEntries(await Promise.all(answers));
+    };
+    const queues = new Question(() => rabbitmq.queues(), SCRAPE_DEADLINE_MS);
+    metrics.asked(
+      { name: 'disparo_up', help: '1 when the service answers the API within two seconds, else 0.', label: 'service' },
+      // Longer than its questions, so that one that is late is a 0 and no silence.
+      new Question(up, 2 * SCRAPE_DEADLINE_MS),
+      (answer) => answer,
+    );
+    metrics.asked(
+      { name: 'disparo_queue_ready_messages', help: 'Queue messages that no consumer holds.', label: 'partition' },
+      queues,
+      ({ partitions }) => byNumber(partitions.map(({ ready }) => ready)),
+    );
+    metrics.asked(
+      { name: 'disparo_queue_consumers', help: 'Consumers, one that stands by included.', label: 'partition' },
+      queues,
+      ({ partitions }) => byNumber(partitions.map(({ consumers }) => consumers)),
+    );
+    metrics.asked(
+      { name: 'disparo_queue_dead_letters', help: 'Messages in the dead-letter queue.', label: 'queue' },
+      queues,
+      ({ deadLetters: { queue, ready } }) => ({ [queue]: ready }),
+    );
+  }
+}
+
+function byNumber(values: number[]): Values {
+  return Object.fromEntries(values.entries());
+}
