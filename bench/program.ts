@@ -13,6 +13,8 @@ const ROOT = findRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';
 const STOP_MS = 25_000;
 const SAID_MS = 60_000;
 const POLL_MS = 1;
+const IDLE_FOR_MS = 300;
+const IDLE_WITHIN_MS = 60_000;
 /** Linux counts a process's CPU time in hundredths of a second, whatever its clock (USER_HZ). */
 const TICKS_PER_S = 100;
 const KEPT_ERRORS = 20;
@@ -98,6 +100,20 @@ export class Program {
 
   cost(): Cost | undefined {
     return costOf(this.#child.pid);
+  }
+
+  /** Waits until it uses no CPU time for a while. False where the system does not say what it uses. */
+  async untilIdle(): Promise<boolean> {
+    const deadline = performance.now() + IDLE_WITHIN_MS;
+    for (let used = this.cost()?.cpuS; used !== undefined; ) {
+      await delay(IDLE_FOR_MS);
+      this.throwIfEnded();
+      const now = this.cost()?.cpuS;
+      if (now === used) return true;
+      if (performance.now() > deadline) throw new Error(`${this.name} finds no rest`);
+      used = now;
+    }
+    return false;
   }
 
   /** From here on `peakMb` is the most since now. Linux lets a process's owner do so: proc(5), clear_refs. */

@@ -17,6 +17,11 @@ export interface DrainMeasure {
   copyS: number;
   /** Ceiling Q: confirmed publishes of its bodies. */
   publishS: number;
+  /**
+   * One more campaign of the same size, for the same consumer once it is at rest: from its first publish to `enviado`.
+   * Undefined: not measured, or the system does not say when a process rests.
+   */
+  atHandS: number | undefined;
   /** Of the consumer, from "receiving" to `enviado`; its peak since its start. */
   consumer: Cost | undefined;
   services: ServiceCpu;
@@ -25,8 +30,16 @@ export interface DrainMeasure {
   steps: Record<(typeof STEPS)[number], number>;
 }
 
-/** Fills the queue with a campaign, then starts the consumer and waits. Throws unless all are stored. */
-export async function measureDrain(room: Room, language: LanguageName, numbers: number): Promise<DrainMeasure> {
+/**
+ * Fills the queue with a campaign, then starts the consumer and waits; with `again`, the same once more with the consumer at
+ * hand. Throws unless all are stored.
+ */
+export async function measureDrain(
+  room: Room,
+  language: LanguageName,
+  numbers: number,
+  { again }: { again: boolean },
+): Promise<DrainMeasure> {
   const campaign = await room.campaign(numbers);
   const copyS = await room.copyChunks(campaign);
   const publishS = await room.publishChunks(campaign);
@@ -36,10 +49,9 @@ export async function measureDrain(room: Room, language: LanguageName, numbers: 
     const [before, servicesBefore] = [consumer.cost(), serviceCpu()];
     const sent = await room.untilSent(campaign, () => consumer.throwIfEnded());
     const [after, services] = [consumer.cost(), cpuSince(servicesBefore)];
-    await consumer.stop();
     await room.requireStored(campaign);
     const step = (name: string) => consumer.sum(BATCH, `${name}_ms`) / 1_000;
-    return {
+    const first = {
       language,
       numbers,
       drainS: (sent - at) / 1_000,
@@ -50,7 +62,20 @@ export async function measureDrain(room: Room, language: LanguageName, numbers: 
       batches: consumer.count(BATCH),
       steps: Object.fromEntries(STEPS.map((name) => [name, step(name)])) as DrainMeasure['steps'],
     };
+    return { ...first, atHandS: again ? await drainAtHand(room, consumer, numbers) : undefined };
   } finally {
     await consumer.stop();
   }
+}
+
+async function drainAtHand(room: Room, consumer: Program, numbers: number): Promise<number | undefined> {
+  const campaign = await room.campaign(numbers);
+  await room.copyChunks(campaign);
+  if (!(await consumer.untilIdle())) return undefined;
+  const begun = performance.now();
+  const sent = room.untilSent(campaign, () => consumer.throwIfEnded());
+  await room.publishChunks(campaign);
+  const seconds = ((await sent) - begun) / 1_000;
+  await room.requireStored(campaign);
+  return seconds;
 }

@@ -13,6 +13,14 @@ describe('the lines of drains', () => {
     ]);
   });
 
+  it('judges the same again by a consumer at hand, where it was measured', () => {
+    const drains = [{ ...drain('typescript', 100_000, 5), atHandS: 4 }, drain('typescript', 100_000, 5)];
+    expect(judged(drainRows(results({ drains })))).toEqual([
+      ['drain: typescript', '20 % of M, 40 % with validator', false],
+      ['drain, at hand: typescript', '25 % of M, 50 % with validator', true],
+    ]);
+  });
+
   it('takes the median of the rounds, and judges no drain below 100,000', () => {
     const drains = [drain('go', 1_000, 4), drain('go', 1_000, 2), drain('go', 1_000, 9)];
     const row = drainRows(results({ drains })).find(({ measured }) => measured === 'drain: go');

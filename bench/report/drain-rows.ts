@@ -81,12 +81,13 @@ function ceilingRows(drains: readonly BracketedDrain[], numbers: number): Row[] 
   ];
 }
 
-/** The share of ceiling M that a drain reaches: of the two right before and right after it. */
+/** The share of ceiling M that a drain reaches in so many seconds: of the two right before and right after it. */
 export function shareOfM(
   { numbers, drainS, ceilings }: BracketedDrain,
   of: 'plainS' | 'validatedS' = 'plainS',
+  seconds = drainS,
 ): number {
-  return numbers / drainS / mean(ceilings.map((ceiling) => ceiling.numbers / ceiling[of]));
+  return numbers / seconds / mean(ceilings.map((ceiling) => ceiling.numbers / ceiling[of]));
 }
 
 function languageRows(results: Results, rounds: readonly BracketedDrain[]): Row[] {
@@ -105,11 +106,36 @@ function languageRows(results: Results, rounds: readonly BracketedDrain[]): Row[
     peakMb: median(rounds.flatMap(({ consumer }) => (consumer ? [consumer.peakMb] : []))),
     ...(judged && { goal: { wanted: `≥ ${percent(wanted)} of M`, met: share >= wanted } }),
   };
+  const atHand = atHandRows(rounds);
   const naive = naiveRate(results);
-  if (!judged || naive === undefined) return [drain];
+  if (!judged || naive === undefined) return [drain, ...atHand];
   const times = numbers / seconds / naive;
   const goal = { wanted: `≥ ${WANTED.timesNaive} x naive`, met: times >= WANTED.timesNaive };
-  return [drain, { measured: `  ${language} and naive`, numbers, ratio: `${times.toFixed(0)} x naive`, goal }];
+  return [
+    drain,
+    { measured: `  ${language} and naive`, numbers, ratio: `${times.toFixed(0)} x naive`, goal },
+    ...atHand,
+  ];
+}
+
+/** The same drains again by a consumer that has worked before and was at rest. */
+function atHandRows(rounds: readonly BracketedDrain[]): Row[] {
+  const again = rounds.flatMap((round) => (round.atHandS === undefined ? [] : [{ ...round, seconds: round.atHandS }]));
+  const [one] = again;
+  if (!one) return [];
+  const { language, numbers } = one;
+  const share = median(again.map((round) => shareOfM(round, 'plainS', round.seconds)));
+  const validated = median(again.map((round) => shareOfM(round, 'validatedS', round.seconds)));
+  const wanted = WANTED.shareOfM[language];
+  return [
+    {
+      measured: `drain, at hand: ${language}`,
+      numbers,
+      seconds: median(again.map(({ seconds }) => seconds)),
+      ratio: `${percent(share)} of M, ${percent(validated)} with validator`,
+      ...(numbers >= JUDGED_FROM && { goal: { wanted: `≥ ${percent(wanted)} of M`, met: share >= wanted } }),
+    },
+  ];
 }
 
 /** How the cost of a drain grows with its size, where a language has several. */
