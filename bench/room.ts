@@ -122,15 +122,14 @@ export class Room {
     }
   }
 
-  /**
-   * Ceiling Q: the campaign's chunks, encoded before, published and confirmed; never more in flight than a slice. The ledger has
-   * them as published before they are, as a consumer may be at work on them while they are.
-   */
+  /** Before they are published, as a consumer may be at work on them while they are. */
+  async markPublished({ id }: Campaign): Promise<void> {
+    await this.pool.query('UPDATE campaign_chunks SET published_at = clock_timestamp() WHERE campaign_id = $1', [id]);
+    await this.pool.query('UPDATE campaigns SET published = total WHERE id = $1', [id]);
+  }
+
+  /** Ceiling Q: the campaign's chunks, encoded before, published and confirmed; never more in flight than a slice. */
   async publishChunks(campaign: Campaign, partition = 0): Promise<number> {
-    await this.pool.query('UPDATE campaign_chunks SET published_at = clock_timestamp() WHERE campaign_id = $1', [
-      campaign.id,
-    ]);
-    await this.pool.query('UPDATE campaigns SET published = total WHERE id = $1', [campaign.id]);
     let seconds = 0;
     for (const slice of slices(chunksOf(campaign), SLICE)) {
       const bodies = slice.map((chunk) => chunkMessage(chunk, TRACEPARENT));

@@ -1,8 +1,8 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
-import { type DeadLetter, DeadLetters, HELD } from './ledger/dead-letters.js';
+import { type DeadLetter, DeadLetters, HELD } from './ledger/inspect/dead-letters.js';
 import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/stores/once.js';
+import { runOnce } from './platform/once.js';
 
 const BODY_SHOWN = 2_000;
 /** What a letter may hold is somebody else's: no control character of it reaches the terminal. */

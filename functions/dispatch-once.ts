@@ -2,7 +2,7 @@ import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
 import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
 import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/stores/once.js';
+import { runOnce } from './platform/once.js';
 import { Broker } from './platform/stores/rabbitmq.js';
 
 /**

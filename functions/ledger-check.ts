@@ -1,8 +1,8 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
-import { CheckLedger, type Difference } from './ledger/check-ledger.js';
+import { CheckLedger, type Difference } from './ledger/inspect/check-ledger.js';
 import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/stores/once.js';
+import { runOnce } from './platform/once.js';
 
 const DIFFERENT = 1;
 

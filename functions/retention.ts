@@ -1,7 +1,7 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
 import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/stores/once.js';
+import { runOnce } from './platform/once.js';
 import { EraseCampaigns, type Erasure } from './retention/erase-campaigns.js';
 import { ForgetNumber, type Forgetting } from './retention/forget-number.js';
 import { RETENTION_USAGE, retentionTask } from './retention/retention-task.js';

@@ -24,6 +24,7 @@ export async function measurePartitions(
   for (let partition = 0; partition < partitions; partition++) {
     const campaign = await room.campaign(each, partition);
     await room.copyChunks(campaign);
+    await room.markPublished(campaign);
     await room.publishChunks(campaign, partition);
     campaigns.push(campaign);
   }

@@ -5,6 +5,7 @@ import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js'
 import { Describe } from '../platform/http/describe.js';
 import { isId, type Page } from '../platform/http/validation.js';
 import type { Reject } from '../recipients/reject-list.js';
+import { CreateCampaign } from './accept/create-campaign.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 import { CAMPAIGN_ROUTES } from './campaigns.openapi.js';
 import type { CampaignRow } from './campaigns.repository.js';
@@ -17,11 +18,10 @@ import {
   type Slice,
   sliceQuery,
 } from './campaigns.schemas.js';
-import { CreateCampaign } from './create-campaign.js';
-import { CsvReply } from './csv.js';
 import { DeleteCampaign } from './delete-campaign.js';
-import { ReadCampaigns } from './read-campaigns.js';
-import { type MessageView, ReadMessages, type SliceOf } from './read-messages.js';
+import { CsvReply } from './read/csv.js';
+import { ReadCampaigns } from './read/read-campaigns.js';
+import { type MessageView, ReadMessages, type SliceOf } from './read/read-messages.js';
 import { SteerCampaign } from './steer-campaign.js';
 
 const MESSAGE_COLUMNS = ['sequence', 'phone_number', 'identifier', 'message', 'created_at'];

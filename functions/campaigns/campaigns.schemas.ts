@@ -3,7 +3,7 @@ import { idOf, lifeFields, pageFields, pageOf, timeOf } from '../platform/http/v
 import { REJECT_REASONS } from '../recipients/phone-number.js';
 
 /** Portuguese words, the same in SQL, JSON, metrics and Postman. */
-export const CAMPAIGN_STATUSES = ['pendente', 'enfileirado', 'enviando', 'enviado', 'pausado', 'cancelado'] as const;
+const CAMPAIGN_STATUSES = ['pendente', 'enfileirado', 'enviando', 'enviado', 'pausado', 'cancelado'] as const;
 
 const NAME_LIMIT = 200;
 const MESSAGE_LIMIT = 1_600;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CompanyDeletion } from '../accounts/companies/company-deletion.js';
-import { SweepCampaigns } from '../ledger/sweep-campaigns.js';
+import { SweepCampaigns } from '../ledger/heal/sweep-campaigns.js';
 import { isMongoAway } from '../platform/stores/mongo.js';
 import { Log } from '../platform/telemetry/log.js';
 import { CampaignNotFound } from './campaigns.errors.js';

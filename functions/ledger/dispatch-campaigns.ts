@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Chores } from '../platform/chores.js';
 import { Log } from '../platform/telemetry/log.js';
-import { HealChunks } from './heal-chunks.js';
+import { HealChunks } from './heal/heal-chunks.js';
+import { type Sweep, SweepCampaigns } from './heal/sweep-campaigns.js';
 import { LedgerRepository, type Owing } from './ledger.repository.js';
 import { PublishCampaign } from './publish-campaign.js';
-import { type Sweep, SweepCampaigns } from './sweep-campaigns.js';
 
 /** What one pass did. */
 export interface Pass extends Sweep {

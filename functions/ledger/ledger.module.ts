@@ -1,16 +1,16 @@
 import { Module } from '@nestjs/common';
-import { CheckLedger } from './check-ledger.js';
-import { DeadLetters } from './dead-letters.js';
 import { DispatchCampaigns } from './dispatch-campaigns.js';
-import { HealChunks } from './heal-chunks.js';
-import { HealingRepository } from './healing.repository.js';
-import { LagRepository } from './lag.repository.js';
+import { HealChunks } from './heal/heal-chunks.js';
+import { HealingRepository } from './heal/healing.repository.js';
+import { SweepCampaigns } from './heal/sweep-campaigns.js';
+import { CheckLedger } from './inspect/check-ledger.js';
+import { DeadLetters } from './inspect/dead-letters.js';
+import { LagRepository } from './inspect/lag.repository.js';
+import { LedgerGauges } from './inspect/ledger-gauges.js';
 import { LedgerRepository } from './ledger.repository.js';
-import { LedgerGauges } from './ledger-gauges.js';
 import { MessageStore } from './message-store.js';
 import { OpenLedger } from './open-ledger.js';
 import { PublishCampaign } from './publish-campaign.js';
-import { SweepCampaigns } from './sweep-campaigns.js';
 
 /** The ledger of campaigns, and the way from it to the queue: publish, heal, sweep. It answers no route. */
 @Module({
@@ -28,6 +28,6 @@ import { SweepCampaigns } from './sweep-campaigns.js';
     CheckLedger,
     DeadLetters,
   ],
-  exports: [MessageStore, OpenLedger, PublishCampaign, SweepCampaigns, DispatchCampaigns, CheckLedger, DeadLetters],
+  exports: [OpenLedger, PublishCampaign, SweepCampaigns, DispatchCampaigns, CheckLedger, DeadLetters],
 })
 export class LedgerModule {}

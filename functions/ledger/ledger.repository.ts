@@ -6,7 +6,7 @@ import type { RecipientChunk } from '../recipients/recipients.js';
 import type { Reject } from '../recipients/reject-list.js';
 
 /** How long a publisher may be silent before another takes its campaign; longer than the deadline of a confirm. */
-export const LEASE = '30 seconds';
+const LEASE = '30 seconds';
 
 /** A campaign at the moment of its acceptance. */
 export interface NewCampaign {

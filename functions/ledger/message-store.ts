@@ -1,7 +1,7 @@
 import { MESSAGES_WRITE_CONCERN, markMessagesDeleted, messageId } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { Mongo } from '../platform/stores/mongo.js';
-import type { ChunkPlace } from './healing.repository.js';
+import type { ChunkPlace } from './heal/healing.repository.js';
 
 /** What the ledger asks of the documents. A campaign is a range of `_id`. */
 @Injectable()

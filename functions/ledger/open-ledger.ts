@@ -3,6 +3,8 @@ import type { Transaction } from '../platform/stores/postgres.js';
 import type { Recipients } from '../recipients/recipients.js';
 import { type Claim, LedgerRepository, type NewCampaign } from './ledger.repository.js';
 
+export type { Claim } from './ledger.repository.js';
+
 /** Opens the ledger of a campaign in the transaction that accepts it. */
 @Injectable()
 export class OpenLedger {

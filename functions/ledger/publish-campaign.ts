@@ -59,7 +59,7 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     deadline.abort();
   }
 
-  /** As `briefly`, a campaign that nobody holds; nothing where it owes nothing, or another publishes it. */
+  /** Claims a campaign and publishes it as `briefly` does. Nothing where it owes nothing, or another publisher holds it. */
   async brieflyIfOwed(campaignId: string): Promise<void> {
     const claim = await this.ledger.claim({ id: campaignId });
     if (claim) await this.briefly(claim);

@@ -8,9 +8,9 @@ export const REJECT_REASONS = ['not_a_number', 'not_mobile', 'wrong_length', 'un
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
 export const NOT_A_NUMBER = -1;
-export const NOT_MOBILE = -2;
-export const WRONG_LENGTH = -3;
-export const UNKNOWN_DDD = -4;
+const NOT_MOBILE = -2;
+const WRONG_LENGTH = -3;
+const UNKNOWN_DDD = -4;
 
 /**
  * The 67 area codes in use, of the 90 that two digits from 11 to 99 could name.

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { FORGOTTEN } from '../ledger/check-ledger.js';
+import { FORGOTTEN } from '../ledger/inspect/check-ledger.js';
 import { Postgres, type Transaction } from '../platform/stores/postgres.js';
 
 /** What is left in the ledger of campaigns that are to be erased. */

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
-import { AcceptCampaign, type Accepted, summaryOf } from '../campaigns/accept-campaign.js';
+import { AcceptCampaign, type Accepted, summaryOf } from '../campaigns/accept/accept-campaign.js';
+import { readNumbers } from '../campaigns/accept/upload.js';
 import { FileTooLarge } from '../campaigns/campaigns.errors.js';
-import { readNumbers } from '../campaigns/upload.js';
 import { PublishCampaign } from '../ledger/publish-campaign.js';
 import { Config } from '../platform/config.js';
 import { Problem, ServiceUnavailable } from '../platform/problem.js';

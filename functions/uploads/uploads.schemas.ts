@@ -4,7 +4,7 @@ import { problemView } from '../platform/http/problem.schemas.js';
 import { idOf, timeOf } from '../platform/http/validation.js';
 
 /** Portuguese words, the same in SQL and JSON. */
-export const UPLOAD_STATUSES = ['esperando', 'recebendo', 'aceito', 'recusado'] as const;
+const UPLOAD_STATUSES = ['esperando', 'recebendo', 'aceito', 'recusado'] as const;
 
 /** The campaign that a file becomes, and the file's size. */
 export const newUpload = campaignJson

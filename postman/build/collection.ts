@@ -6,7 +6,7 @@ import { type Contract, fieldsOf, type Parameter, type Route, routesOf } from '.
 import { testsOf } from './scripts.js';
 
 /** Where the API of `npm start` is. */
-export const BASE_URL = 'http://127.0.0.1:3000';
+const BASE_URL = 'http://127.0.0.1:3000';
 export const NUMBERS_FILE = 'postman/numeros.txt';
 const SCHEMA = 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json';
 const JSON_TYPE = 'application/json';

@@ -79,7 +79,7 @@ function isReadable(url: string): boolean {
 }
 
 /** One of a fixed list of words, or the default when unset. Throws ConfigurationError. */
-export function wordKey<const T extends string>(env: Environment, key: string, words: readonly T[], fallback: T): T {
+function wordKey<const T extends string>(env: Environment, key: string, words: readonly T[], fallback: T): T {
   const value = env[key] ?? fallback;
   const word = words.find((candidate) => candidate === value);
   if (word === undefined) throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${value}"`);

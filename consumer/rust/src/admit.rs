@@ -30,7 +30,7 @@ pub struct Admission<'a> {
 
 /// What the ledger has of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct AdmitRow {
     /// Whether there is such a campaign.
     pub campaign: bool,
     /// How many numbers the chunk has; None when there is no such chunk.
@@ -56,9 +56,9 @@ pub async fn admit<'a>(postgres: &Pool, chunks: &[ChunkDelivery<'a>]) -> Result<
     Ok(judge(chunks, &ledger))
 }
 
-fn known(row: &Row) -> Result<(Key, Known), tokio_postgres::Error> {
+fn known(row: &Row) -> Result<(Key, AdmitRow), tokio_postgres::Error> {
     let key = (row.try_get("campaign_id")?, row.try_get("first_sequence")?);
-    let known = Known {
+    let known = AdmitRow {
         campaign: row.try_get("campaign_known")?,
         size: row.try_get("size")?,
         running: row.try_get("running")?,
@@ -68,7 +68,7 @@ fn known(row: &Row) -> Result<(Key, Known), tokio_postgres::Error> {
 }
 
 /// The verdicts that the rows of the ledger give. Pure.
-pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, Known>) -> Admission<'a> {
+pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, AdmitRow>) -> Admission<'a> {
     let mut admission = Admission::default();
     let mut in_batch = HashSet::new();
     for it in chunks {
@@ -84,7 +84,7 @@ pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, Known>) -> 
 }
 
 /// The order is the one of the tables in consumer/README.md: of two that fit, the upper one.
-fn verdict_of(chunk: &Chunk, known: Option<&Known>, in_batch: bool) -> Verdict {
+fn verdict_of(chunk: &Chunk, known: Option<&AdmitRow>, in_batch: bool) -> Verdict {
     let dead = |reason, detail: &str| Verdict::Dead(DeadReason::new(reason, detail));
     let Some(known) = known.filter(|known| known.campaign) else {
         return dead(Reason::UnknownCampaign, "/campaign_id must be in the ledger");

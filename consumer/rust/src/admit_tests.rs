@@ -10,7 +10,7 @@ fn chunk(campaign: &str, first_sequence: i32) -> Chunk {
     }
 }
 
-const OWED: Known = Known { campaign: true, size: Some(2), running: true, stored: false };
+const OWED: AdmitRow = AdmitRow { campaign: true, size: Some(2), running: true, stored: false };
 
 #[test]
 fn the_ledger_decides_what_becomes_of_a_chunk() {
@@ -18,14 +18,14 @@ fn the_ledger_decides_what_becomes_of_a_chunk() {
     let of_another_size = dead(Reason::UnknownChunk, "/phone_numbers must have the size that the ledger has");
     let cases = [
         (OWED, Verdict::Owed),
-        (Known { stored: true, ..OWED }, Verdict::Repeated),
-        (Known { running: false, ..OWED }, Verdict::LetGo),
+        (AdmitRow { stored: true, ..OWED }, Verdict::Repeated),
+        (AdmitRow { running: false, ..OWED }, Verdict::LetGo),
         // Of two that fit, the upper one of the tables.
-        (Known { running: false, stored: true, ..OWED }, Verdict::LetGo),
-        (Known { size: Some(3), running: false, ..OWED }, of_another_size),
-        (Known { size: None, ..OWED }, dead(Reason::UnknownChunk, "/first_sequence must be in the ledger")),
+        (AdmitRow { running: false, stored: true, ..OWED }, Verdict::LetGo),
+        (AdmitRow { size: Some(3), running: false, ..OWED }, of_another_size),
+        (AdmitRow { size: None, ..OWED }, dead(Reason::UnknownChunk, "/first_sequence must be in the ledger")),
         (
-            Known { campaign: false, size: None, running: false, stored: false },
+            AdmitRow { campaign: false, size: None, running: false, stored: false },
             dead(Reason::UnknownCampaign, "/campaign_id must be in the ledger"),
         ),
     ];

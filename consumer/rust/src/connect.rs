@@ -82,7 +82,7 @@ impl Stores {
 
 impl Mongo {
     /// The first success of MongoDB: it answers, and the collection has its validator.
-    pub async fn prepare(&self) -> Result<(), Failure> {
+    pub async fn prepare_messages(&self) -> Result<(), Failure> {
         in_time(async { declare_messages(&self.database().await?).await }).await
     }
 

@@ -6,7 +6,7 @@ use crate::connect::Stores;
 use crate::decode::{ChunkDelivery, Decoded, decode};
 use crate::drain::Stop;
 use crate::log::AsJson;
-use crate::record::{Campaign, mark_deleted, record};
+use crate::record::{RecordRow, mark_deleted, record};
 use crate::report::{Report, SettledBatch};
 use crate::session::{Queue, Session};
 use crate::settle::{outcomes_of, settle};
@@ -56,7 +56,7 @@ pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
     let (mut session, (), ()) = try_join3(
         open_session(&consumer),
         until_up(&stop.receiving, &services.postgres, || stores.probe_ledger()),
-        until_up(&stop.receiving, &services.mongodb, || stores.mongo.prepare()),
+        until_up(&stop.receiving, &services.mongodb, || stores.mongo.prepare_messages()),
     )
     .await?;
     let mut fruitless = 0;
@@ -181,12 +181,12 @@ async fn record_and_mark(
     interrupted: &CancellationToken,
     Consumer { stores, services, stop, .. }: &Consumer,
     stored: &[ChunkDelivery<'_>],
-) -> Result<Vec<Campaign>, Halt> {
+) -> Result<Vec<RecordRow>, Halt> {
     if stored.is_empty() {
         return Ok(Vec::new());
     }
     let campaigns = until_up(interrupted, &services.postgres, || record(&stores.postgres, stored)).await?;
-    let deleted: Vec<&Campaign> = campaigns.iter().filter(|campaign| campaign.deleted).collect();
+    let deleted: Vec<&RecordRow> = campaigns.iter().filter(|campaign| campaign.deleted).collect();
     if !deleted.is_empty() {
         // Not dropped with the channel: the ledger tells of a deleted campaign only this once.
         until_up(&stop.working, &services.mongodb, || mark_deleted(&stores.mongo, &deleted)).await?;

@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 
 /// A campaign that moved. What is serialized stands in the log line of the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Campaign {
+pub struct RecordRow {
     /// A cuid2.
     pub id: String,
     /// As it is now.
@@ -27,7 +27,7 @@ pub struct Campaign {
 }
 
 /// Step 5. Records chunks as stored. Answers the campaigns that moved; none when a retry finds them recorded.
-pub async fn record(postgres: &Pool, stored: &[ChunkDelivery<'_>]) -> Result<Vec<Campaign>, Failure> {
+pub async fn record(postgres: &Pool, stored: &[ChunkDelivery<'_>]) -> Result<Vec<RecordRow>, Failure> {
     let (ids, sequences): (Vec<&str>, Vec<i32>) =
         stored.iter().map(|it| (it.chunk.campaign_id.as_str(), it.chunk.first_sequence)).unzip();
     let parameters: [crate::pool::Parameter; 2] = [(&ids, Type::TEXT_ARRAY), (&sequences, Type::INT4_ARRAY)];
@@ -36,8 +36,8 @@ pub async fn record(postgres: &Pool, stored: &[ChunkDelivery<'_>]) -> Result<Vec
     campaigns.map_err(|error| Failure::Bug(format!("a row of record-stored.sql: {error}")))
 }
 
-fn campaign(row: &Row) -> Result<Campaign, tokio_postgres::Error> {
-    Ok(Campaign {
+fn campaign(row: &Row) -> Result<RecordRow, tokio_postgres::Error> {
+    Ok(RecordRow {
         id: row.try_get("id")?,
         status: row.try_get("status")?,
         stored: row.try_get("stored")?,
@@ -47,7 +47,7 @@ fn campaign(row: &Row) -> Result<Campaign, tokio_postgres::Error> {
 }
 
 /// Step 5, of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since.
-pub async fn mark_deleted(mongo: &Mongo, deleted: &[&Campaign]) -> Result<(), Failure> {
+pub async fn mark_deleted(mongo: &Mongo, deleted: &[&RecordRow]) -> Result<(), Failure> {
     in_time(async {
         let messages = mongo.messages().await?;
         for campaign in deleted {

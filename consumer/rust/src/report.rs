@@ -3,7 +3,7 @@
 use crate::decode::Delivery;
 use crate::gather::Batch;
 use crate::log::AsJson;
-use crate::record::Campaign;
+use crate::record::RecordRow;
 use crate::settle::Outcome;
 use crate::stopwatch::{Step, Stopwatch};
 use crate::store::Written;
@@ -24,7 +24,7 @@ pub struct SettledBatch<'a> {
     /// What became of its documents.
     pub written: &'a Written,
     /// The campaigns that moved.
-    pub campaigns: &'a [Campaign],
+    pub campaigns: &'a [RecordRow],
     /// How long its steps took.
     pub watch: &'a Stopwatch,
 }

@@ -12,7 +12,7 @@ export function describe(error: unknown, url: string): string {
 }
 
 /** Cuts the URL and its password out of a driver's text; and what a store quotes of a document or a command. */
-export function withoutSecrets(text: string, url: string): string {
+function withoutSecrets(text: string, url: string): string {
   const password = /^[^:]+:\/\/[^/]*?:([^/]*)@/.exec(url)?.[1];
   const secrets = [url, password, password && decoded(password)].filter((secret) => secret);
   const unquoted = text.replace(/ (to execute command|dup key:) .*/s, '').replace(/\+\d{8,15}/g, '***');

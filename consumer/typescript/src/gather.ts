@@ -5,7 +5,7 @@ import { Delivery } from './decode.js';
 /** Numbers of one batch, at most, unless a single delivery brings more. */
 export const MAX_BATCH_NUMBERS = 10_000;
 /** How long a batch that is not full waits for more, once. */
-export const LINGER_MS = 2;
+const LINGER_MS = 2;
 
 /** Deliveries that were at hand together, in the order of the queue. */
 export interface Batch {

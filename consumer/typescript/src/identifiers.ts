@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { createId } from '@paralleldrive/cuid2';
 
 /** Characters of an identifier. */
-export const IDENTIFIER_LENGTH = 24;
+const IDENTIFIER_LENGTH = 24;
 /** Identifiers that come from the thread at a time, as one text. */
 export const IDENTIFIERS_A_BLOCK = 5_000;
 /** Made ahead, at most: 6 MB. */

@@ -24,7 +24,10 @@ const VISIBLE_TO = `
     JOIN memberships theirs ON theirs.company_id = mine.company_id AND NOT theirs.deleted
    WHERE mine.user_id = $1 AND NOT mine.deleted`;
 
-/** All SQL of users. Who asks comes first. Deleted rows do not exist here. */
+/**
+ * All SQL of users, and of the companies and memberships that go with one who is deleted. Who asks comes first. Deleted rows do
+ * not exist here.
+ */
 @Injectable()
 export class UsersRepository {
   async insertUser(sql: Sql, user: { id: string; email: string; password: string }): Promise<UserRow> {

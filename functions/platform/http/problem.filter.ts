@@ -82,7 +82,7 @@ function readRest(body: IncomingMessage): void {
 }
 
 /** The problem that an error stands for; undefined for a bug. */
-export function toProblem(error: unknown): Problem | undefined {
+function toProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (isAway(error)) return new ServiceUnavailable('the database is away', error);
   if (isMongoAway(error)) return new ServiceUnavailable('the messages cannot be reached now', error);

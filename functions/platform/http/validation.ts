@@ -88,7 +88,7 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown): z.out
 }
 
 /** The errors of one issue: each unknown field on its own. */
-export function fieldErrors(issue: Issue): FieldError[] {
+function fieldErrors(issue: Issue): FieldError[] {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
   const { code, keys } = issue as { code?: unknown; keys?: unknown };
   if (code === 'unrecognized_keys' && Array.isArray(keys))

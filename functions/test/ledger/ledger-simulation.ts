@@ -2,12 +2,12 @@ import { ADMIT_SQL, type AdmitRow, type Chunk, messageId, RECORD_STORED_SQL, typ
 import type pg from 'pg';
 import { Registry } from 'prom-client';
 import { CampaignsRepository } from '../../campaigns/campaigns.repository.js';
-import { HealChunks } from '../../ledger/heal-chunks.js';
-import { type ChunkPlace, HealingRepository } from '../../ledger/healing.repository.js';
+import { HealChunks } from '../../ledger/heal/heal-chunks.js';
+import { type ChunkPlace, HealingRepository } from '../../ledger/heal/healing.repository.js';
+import { SweepCampaigns } from '../../ledger/heal/sweep-campaigns.js';
 import { LedgerRepository } from '../../ledger/ledger.repository.js';
 import type { MessageStore } from '../../ledger/message-store.js';
 import { PublishCampaign } from '../../ledger/publish-campaign.js';
-import { SweepCampaigns } from '../../ledger/sweep-campaigns.js';
 import type { Config } from '../../platform/config.js';
 import { Runtime } from '../../platform/runtime.js';
 import type { Broker } from '../../platform/stores/rabbitmq.js';

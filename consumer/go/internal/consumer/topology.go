@@ -114,7 +114,7 @@ func (s *Session) subscribe(partition int) (*Queue, error) {
 		return nil, err
 	}
 	waiting := newWaiting(s.over, s.config.PrefetchEach)
-	go s.pump(deliveries, closed, waiting)
+	go s.receive(deliveries, closed, waiting)
 	context.AfterFunc(s.over, func() {
 		if s.interrupted.Err() == nil && !s.closing.Load() {
 			_ = channel.Cancel(tag, false)
@@ -123,8 +123,8 @@ func (s *Session) subscribe(partition int) (*Queue, error) {
 	return &Queue{name, s, channel, waiting}, nil
 }
 
-// pump takes what is delivered as fast as it comes.
-func (s *Session) pump(deliveries <-chan amqp.Delivery, closed <-chan *amqp.Error, waiting *Waiting) {
+// receive takes what is delivered as fast as it comes.
+func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.Error, waiting *Waiting) {
 	defer exitOnPanic()
 	for message := range deliveries {
 		waiting.push(message)

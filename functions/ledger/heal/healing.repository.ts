@@ -1,6 +1,6 @@
 import { RECORD_STORED_SQL } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { Postgres } from '../platform/stores/postgres.js';
+import { Postgres } from '../../platform/stores/postgres.js';
 
 /** A chunk by its place; `size` numbers from `first_sequence` on. */
 export interface ChunkPlace {

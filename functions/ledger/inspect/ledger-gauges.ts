@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Metrics, type Values } from '../platform/telemetry/metrics.js';
-import { Question } from '../platform/telemetry/question.js';
-import { SCRAPE_DEADLINE_MS } from '../platform/telemetry/service-gauges.js';
+import { Metrics, type Values } from '../../platform/telemetry/metrics.js';
+import { Question } from '../../platform/telemetry/question.js';
+import { SCRAPE_DEADLINE_MS } from '../../platform/telemetry/service-gauges.js';
 import { type Lag, LagRepository } from './lag.repository.js';
 
 /** What a scrape asks of the ledger: how far it is behind, and how many campaigns there are of each status. */

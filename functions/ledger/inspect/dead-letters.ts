@@ -1,8 +1,8 @@
 import type { Topology } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
-import { Broker } from '../platform/stores/rabbitmq.js';
-import { answered } from '../platform/stores/rabbitmq-channel.js';
+import { Broker } from '../../platform/stores/rabbitmq.js';
+import { answered } from '../../platform/stores/rabbitmq-channel.js';
 
 /** A dead letter as the operator sees it. Undefined is what the message does not say. */
 export interface DeadLetter {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { ServiceUnavailable } from '../platform/problem.js';
-import { isMongoAway } from '../platform/stores/mongo.js';
-import { Log } from '../platform/telemetry/log.js';
+import { ServiceUnavailable } from '../../platform/problem.js';
+import { isMongoAway } from '../../platform/stores/mongo.js';
+import { Log } from '../../platform/telemetry/log.js';
+import { MessageStore } from '../message-store.js';
 import { HealingRepository, type StoppedCampaign } from './healing.repository.js';
-import { MessageStore } from './message-store.js';
 
 /** Campaigns of one pass; the others wait for the next. */
 const CAMPAIGNS_A_PASS = 200;

@@ -1,7 +1,7 @@
 import { type MessageDocument, messageId, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { Mongo } from '../platform/stores/mongo.js';
-import { Postgres } from '../platform/stores/postgres.js';
+import { Mongo } from '../../platform/stores/mongo.js';
+import { Postgres } from '../../platform/stores/postgres.js';
 
 /** What the ledger and the store say of one campaign, where they do not agree. All are numbers of messages, except `counters`. */
 export interface Difference {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Postgres } from '../platform/stores/postgres.js';
+import { Postgres } from '../../platform/stores/postgres.js';
 
 /** How far the ledger is behind, as it is at this moment. */
 export interface Lag {

@@ -1,10 +1,10 @@
 import { type MessageDocument, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { Mongo } from '../platform/stores/mongo.js';
-import type { Reject } from '../recipients/reject-list.js';
-import { CampaignNotFound } from './campaigns.errors.js';
-import { CampaignsRepository } from './campaigns.repository.js';
-import type { Slice } from './campaigns.schemas.js';
+import { Mongo } from '../../platform/stores/mongo.js';
+import type { Reject } from '../../recipients/reject-list.js';
+import { CampaignNotFound } from '../campaigns.errors.js';
+import { CampaignsRepository } from '../campaigns.repository.js';
+import type { Slice } from '../campaigns.schemas.js';
 
 /** A message as answers show it: the document without its `_id`. */
 export type MessageView = Omit<MessageDocument, '_id'>;

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { parseWith } from '../platform/http/validation.js';
-import { ValidationProblem } from '../platform/problem.js';
-import { FileNotText } from '../recipients/recipients.errors.js';
-import { type Recipients } from '../recipients/recipients.js';
-import { RecipientsFile, recipientsFromList } from '../recipients/recipients-file.js';
-import { FileIsNotText, FileMissing, FileTooLarge } from './campaigns.errors.js';
-import { campaignForm, campaignJson } from './campaigns.schemas.js';
+import { parseWith } from '../../platform/http/validation.js';
+import { ValidationProblem } from '../../platform/problem.js';
+import { FileNotText } from '../../recipients/recipients.errors.js';
+import { type Recipients } from '../../recipients/recipients.js';
+import { RecipientsFile, recipientsFromList } from '../../recipients/recipients-file.js';
+import { FileIsNotText, FileMissing, FileTooLarge } from '../campaigns.errors.js';
+import { campaignForm, campaignJson } from '../campaigns.schemas.js';
 
 /** A request for a campaign, read whole: its numbers as bytes, its fields checked. */
 export interface Upload {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Config } from '../platform/config.js';
-import { Broker } from '../platform/stores/rabbitmq.js';
-import { Log } from '../platform/telemetry/log.js';
-import { Metrics } from '../platform/telemetry/metrics.js';
+import { Config } from '../../platform/config.js';
+import { Broker } from '../../platform/stores/rabbitmq.js';
+import { Log } from '../../platform/telemetry/log.js';
+import { Metrics } from '../../platform/telemetry/metrics.js';
 import { HealingRepository } from './healing.repository.js';
 
 /**

@@ -1,8 +1,8 @@
 import { ConfigurationError, EXIT, refusal } from '@disparo/contract';
 import type { INestApplicationContext } from '@nestjs/common';
-import { ServiceUnavailable } from '../problem.js';
-import { isMongoAway } from './mongo.js';
-import { NotPublished } from './rabbitmq-channel.js';
+import { ServiceUnavailable } from './problem.js';
+import { isMongoAway } from './stores/mongo.js';
+import { NotPublished } from './stores/rabbitmq-channel.js';
 
 /**
  * A command that does one thing with the app and ends the process with its exit code; a failure is one line on standard
