@@ -116,6 +116,17 @@ export class Program {
     return false;
   }
 
+  /** Has it stand still (SIGSTOP) while `work` is done; answers when it went on, by `performance.now()`. */
+  async whileStanding(work: () => Promise<unknown>): Promise<number> {
+    this.#child.kill('SIGSTOP');
+    try {
+      await work();
+    } finally {
+      this.#child.kill('SIGCONT');
+    }
+    return performance.now();
+  }
+
   /** From here on `peakMb` is the most since now. Linux lets a process's owner do so: proc(5), clear_refs. */
   resetPeak(): void {
     const file = `/proc/${this.#child.pid}/clear_refs`;

@@ -18,8 +18,8 @@ export interface DrainMeasure {
   /** Ceiling Q: confirmed publishes of its bodies. */
   publishS: number;
   /**
-   * One more campaign of the same size, for the same consumer once it is at rest: from its first publish to `enviado`.
-   * Undefined: not measured, or the system does not say when a process rests.
+   * One more campaign of the same size, for the same consumer once it is at rest: it stands still while the queue is filled,
+   * and then from there to `enviado`. Undefined: not measured, or the system does not say when a process rests.
    */
   atHandS: number | undefined;
   /** Of the consumer, from "receiving" to `enviado`; its peak since its start. */
@@ -76,11 +76,8 @@ async function drainAtHand(room: Room, consumer: Program, numbers: number): Prom
   const campaign = await room.campaign(numbers);
   await room.copyChunks(campaign);
   await room.markPublished(campaign);
-  const begun = performance.now();
-  const [sent] = await Promise.all([
-    room.untilSent(campaign, () => consumer.throwIfEnded()),
-    room.publishChunks(campaign),
-  ]);
+  const begun = await consumer.whileStanding(() => room.publishChunks(campaign));
+  const sent = await room.untilSent(campaign, () => consumer.throwIfEnded());
   await room.requireStored(campaign);
   return (sent - begun) / 1_000;
 }
