@@ -1,4 +1,5 @@
 import { Problem } from '../platform/problem.js';
+import { shownValue } from '../recipients/blanks.js';
 import type { LineCounts } from '../recipients/recipients.js';
 import type { Reject } from '../recipients/reject-list.js';
 
@@ -27,6 +28,8 @@ export class FileMissing extends Problem {
 
 /** What a file came to, as answers show it. */
 export interface FileSummary extends LineCounts {
+  /** The column that was read: its name where the file has a header, else its number from 1. */
+  phone_column: string | number;
   /** The first 20. */
   rejects: Reject[];
 }
@@ -37,6 +40,7 @@ const NO_NUMBER: FileSummary = {
   duplicate: 0,
   invalid: 1,
   blank: 2,
+  phone_column: 'telefone',
   rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
 };
 
@@ -62,6 +66,29 @@ export class FileIsNotText extends Problem {
   constructor(line: number) {
     super(400, 'CAMPAIGN.FILE_NOT_TEXT', `Line ${line} of the file holds a control character: this is no text file.`);
   }
+}
+
+/** The column with the numbers is not the one that was asked for, and none that can be told. Names those that there are. */
+export class PhoneColumnUnknown extends Problem {
+  static readonly sample = (): Problem => new PhoneColumnUnknown(['cpf', 'nome']);
+
+  constructor(columns: (string | number)[]) {
+    const shown = columns.slice(0, COLUMNS_SHOWN).map((column) => (typeof column === 'number' ? column : cut(column)));
+    super(
+      400,
+      'CAMPAIGN.PHONE_COLUMN_UNKNOWN',
+      `The file has no such column, or none whose name says telephone. Name one as "phone_column": ${shown.join(', ')}.`,
+      { columns: shown },
+    );
+  }
+}
+
+/** Enough to find the right one, and no more than an answer should hold. */
+const COLUMNS_SHOWN = 50;
+const NAME_SHOWN = 64;
+
+function cut(name: string): string {
+  return shownValue(name, NAME_SHOWN);
 }
 
 /** A file over the limit, which it names. */

@@ -10,6 +10,7 @@ import {
   FileTooLarge,
   IdempotencyKeyReused,
   InvalidTransition,
+  PhoneColumnUnknown,
 } from './campaigns.errors.js';
 import {
   campaignForm,
@@ -69,6 +70,7 @@ export const CAMPAIGN_ROUTES = {
       FileMissing,
       FileEmpty,
       FileIsNotText,
+      PhoneColumnUnknown,
       CompanyNotFound,
       CampaignNotFound,
       FileTooLarge,

@@ -45,6 +45,27 @@ const companyId = z
   .min(1, 'must not be empty')
   .meta({ description: 'The id of the company that sends.', example: 'tz4a98xxat96iws9zmbrgj3a' });
 
+const COLUMN_NAME_LIMIT = 200;
+const COLUMN_LIMIT = 10_000;
+const COLUMN_META = {
+  description:
+    'The column with the numbers: its name, as the header has it (case and accents do not matter), or its number from 1. ' +
+    'Without it, the column whose name says telephone; the first where there is no header.',
+  example: 'telefone',
+};
+const columnNumber = z.int().min(1).max(COLUMN_LIMIT);
+const columnName = z
+  .string()
+  .trim()
+  .min(1, 'must not be blank')
+  .max(COLUMN_NAME_LIMIT, `must have at most ${COLUMN_NAME_LIMIT} characters`);
+/** The field of a form. It has texts only, so digits are a number there. */
+export const phoneColumn = columnName
+  .refine((text) => !/^0+$/.test(text), 'must be a name, or a number from 1')
+  .transform((text) => (/^[0-9]{1,5}$/.test(text) ? Number(text) : text));
+const columnError = `must be the name of a column, or its number from 1 to ${COLUMN_LIMIT}`;
+const jsonColumn = z.union([columnNumber, phoneColumn], { error: columnError });
+
 /** The fields of the multipart form beside its file. */
 export const campaignForm = z
   .strictObject({
@@ -55,6 +76,7 @@ export const campaignForm = z
       description: '`true` keeps repeated numbers; without it they are counted and left out.',
       example: 'false',
     }),
+    phone_column: phoneColumn.optional().meta(COLUMN_META),
   })
   .meta({ description: 'A form; its parts may come in any order.' });
 
@@ -68,6 +90,7 @@ export const campaignJson = z
       description: '`true` keeps repeated numbers; without it they are counted and left out.',
       example: false,
     }),
+    phone_column: jsonColumn.optional().meta(COLUMN_META),
     phone_numbers: z.array(z.string()).meta({
       description: 'The numbers, each as a line of a file may have it.',
       example: ['+55 11 98765-4321', '(21) 99876-5432', '31987651234'],
@@ -79,7 +102,8 @@ export const campaignJson = z
 export const filePart = {
   type: 'string',
   format: 'binary',
-  description: 'UTF-8 text, one number a line; of a CSV the first column counts.',
+  description:
+    'UTF-8 text, one number a line; of a CSV the column whose header says telephone, or the first where there is no header.',
 };
 
 /** All that may change after acceptance. */
@@ -128,11 +152,15 @@ export const exportQuery = z.strictObject({
 const reject = z
   .object({
     line: z.int().positive().meta({ description: 'The line of the file, from 1.', example: 3 }),
-    value: z.string().meta({ description: 'The first column, cut to 64 characters.', example: '1133334444' }),
+    value: z.string().meta({
+      description: 'The column as it is, cut to 64 characters; what cannot be seen is escaped, as `\\u200b`.',
+      example: '1133334444',
+    }),
     reason: z.enum(REJECT_REASONS).meta({
       description:
-        'The first that applies: `not_a_number` (other characters, or no digits), `not_mobile` (a landline, or a ninth ' +
-        'digit that is not 9), `wrong_length`, `unknown_ddd`.',
+        '`not_a_number` (other characters, or no digits), `not_mobile` (a landline, or a ninth digit that is not 9), ' +
+        '`wrong_length`, `unknown_ddd`, `extra_digits` (an extension, a counter or a second number beside the number), ' +
+        '`fraction` (a decimal fraction that is not zero), `not_in_plan` (no number of its country).',
       example: 'not_mobile',
     }),
   })
@@ -149,6 +177,13 @@ export const fileView = z
       .meta({ description: 'Numbers that stood in the file before, and were left out.', example: 0 }),
     invalid: z.int().min(0).meta({ description: 'Lines that are no number.', example: 0 }),
     blank: z.int().min(0).meta({ description: 'Lines of white space, and a header.', example: 0 }),
+    phone_column: z
+      .union([z.string(), z.int().min(1)])
+      .optional()
+      .meta({
+        description: 'The column that was read: its name where the file has a header, else its number from 1.',
+        example: 'telefone',
+      }),
     rejects: z.array(reject).meta({ description: 'The first 20 of the invalid lines.', example: [] }),
   })
   .meta({ id: 'FileSummary', description: 'What the lines of a file came to.' });

@@ -33,6 +33,13 @@ describe('a Brazilian mobile number', () => {
     ['11\u00a098765\u00a04321', 'no-break spaces'],
     ['11\u202f98765\u202f4321', 'narrow no-break spaces'],
     ['1-1-9-8-7-6-5-4-3-2-1', 'hyphens anywhere'],
+    ['11\u2013987654321', 'an en dash'],
+    ['11\u2003987654321', 'an em space'],
+    ['\ufeff11987654321', 'a byte order mark inside'],
+    ['01511987654321', 'fourteen: a carrier between 0 and the DDD'],
+    ['55011987654321', 'fourteen: 0 behind 55'],
+    ['+55011987654321', 'the same with a plus'],
+    ['005511987654321', 'fifteen: an international prefix'],
   ])('is read from %s (%s)', async (entry) => {
     expect(await said(entry)).toBe('+5511987654321');
   });
@@ -59,13 +66,13 @@ describe('a number of another country', () => {
   it.each([
     '+12025550123',
     '+351912345678',
-    '+11987654321',
-    '+12345678',
-    '+123456789012345',
-    '+999999999999999',
-    '+1234567890',
-    '+123456789012',
-    '+1234567890123',
+    '+447911123456',
+    '+390612345678',
+    '+4930123456',
+    '+5491123456789',
+    '+33612345678',
+    '+8613812345678',
+    '+80012345678',
   ])('is taken as it is with a plus: %s', async (entry) => {
     expect(await said(entry)).toBe(entry);
   });
@@ -78,12 +85,11 @@ describe('a number of another country', () => {
   });
 });
 
-describe('a reject has the first reason that applies', () => {
+describe('a reject has its reason', () => {
   const table: Record<RejectReason, [entry: string, why: string][]> = {
     not_a_number: [
       ['abc', 'letters'],
       ['11987654321a', 'a letter behind a good number'],
-      ['11 98765-4321 / 11 91234-5678', 'two numbers'],
       ['1198765_4321', 'punctuation that is not taken out'],
       ['11+987654321', 'a plus in the middle'],
       ['11987654321+', 'a plus behind'],
@@ -94,12 +100,7 @@ describe('a reject has the first reason that applies', () => {
       ['-', 'a hyphen'],
       ['\uff11\uff11987654321', 'full-width digits'],
       ['\u0661\u0661987654321', 'Arabic digits'],
-      ['11\u2013987654321', 'a dash that is no hyphen'],
-      ['11\u2003987654321', 'an em space'],
-      ['\ufeff11987654321', 'a byte order mark inside'],
       ['"11987654321"', 'quotes, which only a file has'],
-      ['11987654321;11', 'a separator, which only a file has'],
-      ['11,987654321', 'a comma'],
       ['1.1987654321E10', 'what a spreadsheet makes of it'],
       ['a12', 'letters before a wrong length'],
     ],
@@ -129,13 +130,11 @@ describe('a reject has the first reason that applies', () => {
       ['119876543210', 'twelve with neither 0 nor 55'],
       ['1198765432109', 'thirteen without 55'],
       ['0119876543210', 'thirteen behind 0'],
-      ['01511987654321', 'fourteen: a carrier between 0 and the DDD'],
-      ['55011987654321', 'fourteen: 0 behind 55'],
-      ['+55011987654321', 'the same with a plus'],
-      ['005511987654321', 'fifteen: an international prefix'],
       ['+5511987654', 'ten with +55: with a plus 55 is Brazil'],
       ['+55987654321', 'eleven with +55: never the DDD 55'],
       ['+551198765432109', 'fifteen with +55'],
+      ['+1234567890', 'ten digits behind a plus, of which the plan of +1 has eleven'],
+      ['+123456789012345', 'fifteen'],
       ['+5', 'one digit with a plus'],
       ['+1234567', 'seven with a plus'],
       ['+1234567890123456', 'sixteen with a plus'],
@@ -154,6 +153,16 @@ describe('a reject has the first reason that applies', () => {
       ['001987654321', 'behind two zeros'],
       ['5523987654321', 'with 55'],
       ['+55 (23) 98765-4321', 'with +55'],
+    ],
+    extra_digits: [
+      ['11 98765-4321 / 11 91234-5678', 'two numbers'],
+      ['11987654321;11', 'a separator, which only a file has'],
+      ['(11) 9876-5432 (2)', 'a counter behind a landline, which would make it a mobile'],
+    ],
+    fraction: [['11,987654321', 'a comma']],
+    not_in_plan: [
+      ['+11987654321', 'no area code begins with 1'],
+      ['+999999999999999', 'no country has this calling code'],
     ],
   };
 
@@ -180,6 +189,6 @@ describe('a number in digits', () => {
   it('is told apart from a reject by its sign', () => {
     expect(toE164(11987654321, 11, false)).toBe(5511987654321);
     expect(reasonOf(toE164(10987654321, 11, false))).toBe('unknown_ddd');
-    expect(() => reasonOf(-5)).toThrow(new RangeError('-5 is not a reject code'));
+    expect(() => reasonOf(-8)).toThrow(new RangeError('-8 is not a reject code'));
   });
 });

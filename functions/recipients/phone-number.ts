@@ -1,16 +1,32 @@
-/**
- * Why an entry is no recipient, in the order in which they are tried: the first that applies is told.
- * The position in this list is what a RejectList stores.
- */
-export const REJECT_REASONS = ['not_a_number', 'not_mobile', 'wrong_length', 'unknown_ddd'] as const;
+import { foreignNumber } from './foreign-number.js';
+
+/** Why an entry is no recipient. The position in this list is what a RejectList stores. */
+export const REJECT_REASONS = [
+  'not_a_number',
+  'not_mobile',
+  'wrong_length',
+  'unknown_ddd',
+  'extra_digits',
+  'fraction',
+  'not_in_plan',
+] as const;
 
 /** Stable words, seen in answers and in `campaign_rejects`. */
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
+/** Other characters than a number has, or no digit. */
 export const NOT_A_NUMBER = -1;
-const NOT_MOBILE = -2;
-const WRONG_LENGTH = -3;
+/** A whole Brazilian number that is no mobile's. */
+export const NOT_MOBILE = -2;
+/** Too many digits or too few. */
+export const WRONG_LENGTH = -3;
 const UNKNOWN_DDD = -4;
+/** Digits behind or before a number: an extension, a counter, a second number. */
+export const EXTRA_DIGITS = -5;
+/** A decimal fraction, as a spreadsheet writes one. */
+export const FRACTION = -6;
+/** A number of another country that its numbering plan has not, or of no country. */
+const NOT_IN_PLAN = -7;
 
 /**
  * The 67 area codes in use, of the 90 that two digits from 11 to 99 could name.
@@ -42,7 +58,7 @@ for (const ddd of LIVING_DDDS) IS_LIVING[ddd] = 1;
 
 /**
  * The number that an entry's digits say, as E.164 without the plus: '+5511987654321' is 5511987654321 (15 digits fit a
- * double exactly). Below zero: why it is none (NOT_A_NUMBER .. UNKNOWN_DDD).
+ * double exactly). Below zero: why it is none (NOT_A_NUMBER .. NOT_IN_PLAN).
  *
  * `value` is the digits read as one whole number, `count` how many there were (leading zeros count), `plus` whether a
  * plus stood before them. Characters that belong to no number are the caller's to refuse.
@@ -53,7 +69,7 @@ for (const ddd of LIVING_DDDS) IS_LIVING[ddd] = 1;
  * | any  | 13     | 55       | national                                                                              |
  * | any  | 12     | 55       | a living DDD follows: not_mobile (eight digits are a landline); else wrong_length     |
  * | +    | other  | 55       | wrong_length: with a plus 55 is Brazil, never the DDD 55                              |
- * | +    | 8..15  | not 0    | accepted as it is: another country                                                    |
+ * | +    | 8..15  | not 0    | another country: judged by its numbering plan, see foreign-number.ts                  |
  * | +    | other  |          | wrong_length; also every `+0`: no country code begins with 0                          |
  * | no   | 11     |          | national                                                                              |
  * | no   | 12     | 0        | national without the 0 (the trunk prefix)                                             |
@@ -68,7 +84,7 @@ export function toE164(value: number, count: number, plus: boolean): number {
   if (count === 11 && !plus) return national(value);
   if (count === 13 && leading(value, 11) === BRAZIL) return national(value % 1e11);
   if (count === 12 && leading(value, 10) === BRAZIL) return tenDigits(value % 1e10);
-  if (plus) return foreign(value, count);
+  if (plus) return value < 10 ** (count - 1) ? WRONG_LENGTH : foreign(String(value));
   if (count === 12 && value < 1e11) return national(value);
   return count === 10 ? tenDigits(value) : WRONG_LENGTH;
 }
@@ -101,18 +117,26 @@ export function reasonOf(code: number): RejectReason {
   return reason;
 }
 
-function national(eleven: number): number {
+/** DDD and nine digits as one number: the mobile's number as E.164, or why it is none. */
+export function national(eleven: number): number {
   if (leading(eleven, 8) % 10 !== 9) return NOT_MOBILE;
   return isLiving(leading(eleven, 9)) ? BRAZIL * 1e11 + eleven : UNKNOWN_DDD;
 }
 
-function tenDigits(ten: number): number {
+/** DDD and eight digits: no mobile has had so few since 2016. */
+export function tenDigits(ten: number): number {
   return isLiving(leading(ten, 8)) ? NOT_MOBILE : WRONG_LENGTH;
 }
 
-function foreign(value: number, count: number): number {
-  if (count < E164_DIGITS.min || value < 10 ** (count - 1)) return WRONG_LENGTH;
-  return leading(value, count - 2) === BRAZIL ? WRONG_LENGTH : value;
+/** The number of another country that `digits`, calling code first, say; or why they say none. */
+export function foreign(digits: string): number {
+  if (digits.length < E164_DIGITS.min || digits.length > E164_DIGITS.max) return WRONG_LENGTH;
+  // No calling code begins with 0, and Brazil's own numbers are judged by national.
+  if (digits.startsWith('0') || digits.startsWith(String(BRAZIL))) return WRONG_LENGTH;
+  const found = foreignNumber(digits);
+  if (found === 'wrong_length') return WRONG_LENGTH;
+  if (found === 'not_in_plan') return NOT_IN_PLAN;
+  return found.length < E164_DIGITS.min ? WRONG_LENGTH : Number(found);
 }
 
 function isLiving(ddd: number): boolean {

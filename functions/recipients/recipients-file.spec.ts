@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FileNotText } from './recipients.errors.js';
+import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import type { LineCounts, Recipients } from './recipients.js';
 import { RecipientsFile, recipientsFromList } from './recipients-file.js';
 import type { Reject } from './reject-list.js';
@@ -25,6 +25,12 @@ async function read(content: string | Uint8Array, allowDuplicates = false, piece
     lent.fill(0);
   }
   return outcome(await file.finish({ allowDuplicates }));
+}
+
+async function recipientsOf(content: string | Uint8Array, column?: string | number): Promise<Recipients> {
+  const file = new RecipientsFile(column);
+  file.write(Buffer.from(content as string));
+  return file.finish({ allowDuplicates: false });
 }
 
 /** The same at once and one byte at a time. */
@@ -106,15 +112,20 @@ describe('a first line without any digit is a header', () => {
     expect(await readBoth(windows1252(`n\xfamero;endere\xe7o\n${A}\n${B}`))).toEqual(accepted(BOTH, 1));
   });
 
-  it.each(['telefone1', 'telefone;nome 1'])('and with a digit in any column it is none: %s', async (line) => {
+  it.each(['lista1', 'clientes;nome 1'])('and with a digit in any column it is none: %s', async (line) => {
     const { counts, rejects } = await readBoth(`${line}\n${A}`);
     expect(counts).toEqual({ lines: 2, accepted: 1, duplicate: 0, invalid: 1, blank: 0 });
     expect(rejects).toEqual([{ line: 1, value: line.split(';')[0], reason: 'not_a_number' }]);
   });
 
-  it('and only the first line is', async () => {
-    const { rejects } = await readBoth(`\ntelefone\n${A}\ntelefone`);
-    expect(rejects).toEqual([2, 4].map((line) => ({ line, value: 'telefone', reason: 'not_a_number' })));
+  it.each(['telefone1', 'telefone;nome 1', 'Fone 2;nome'])('or one whose name says telephone: %s', async (line) => {
+    expect(await readBoth(`${line}\n${A}\n${B}`)).toEqual(accepted(BOTH, 1));
+  });
+
+  it('and may stand below blank lines, but not below a number', async () => {
+    const { counts, rejects } = await readBoth(`\ntelefone\n${A}\ntelefone`);
+    expect(counts).toEqual({ lines: 4, accepted: 1, duplicate: 0, invalid: 1, blank: 2 });
+    expect(rejects).toEqual([{ line: 4, value: 'telefone', reason: 'not_a_number' }]);
   });
 });
 
@@ -150,14 +161,13 @@ describe('columns', () => {
   it.each([
     ['one quote in front', `"${A}`, `"${A}`],
     ['one quote behind', `${A}"`, `${A}"`],
-    ['two pairs', `""${A}""`, `"${A}"`],
+    ['two pairs', `""${A}""`, `""${A}""`],
     ['text behind the quotes', `"${A}"-`, `"${A}"-`],
     ['text before the quotes', `("${A}")`, `("${A}")`],
-    ['a quote within', `"1198"7654321"`, '1198"7654321'],
+    ['a quote within', `"1198"7654321"`, '"1198"7654321"'],
     ['a quote alone', '"', '"'],
-    ['a separator between the quotes, which ends the column', `"1198765,4321";Ana`, '"1198765'],
     ['letters in quotes', ' "Ana" ;1', 'Ana'],
-    ['more blanks before the quotes than are kept of a line', `${' '.repeat(400)}"Ana"`, ' '.repeat(64)],
+    ['letters in quotes behind more blanks than are kept of a line', `${' '.repeat(400)}"Ana"`, 'Ana'],
   ])('are no number with %s', async (_name, line, value) => {
     const { rejects } = await readBoth(`${B}\n${line}`);
     expect(rejects).toEqual([{ line: 2, value, reason: 'not_a_number' }]);
@@ -185,9 +195,9 @@ describe('duplicates', () => {
 describe('a file that is not text is refused', () => {
   it.each([
     ['NUL in the first column', `${A}\n${B}\n11\u0000987654321`, 3],
-    ['NUL in a later column', `${A};\0`, 1],
+    ['NUL in a later column', `${A};\0\n${B}`, 1],
     ['NUL in the header', `tele\0fone\n${A}`, 1],
-    ['NUL behind blanks', `${A}\r\n \t \0`, 2],
+    ['NUL behind blanks', `${A}\r\n \t \0;`, 2],
     ['escape', `${A}\r\r\u001b`, 3],
     ['form feed', `${A}\n\f`, 2],
     ['vertical tab', `${A};\v`, 1],
@@ -203,8 +213,8 @@ describe('a file that is not text is refused', () => {
   it('whichever control character it is, and only for those', async () => {
     const refused: number[] = [];
     for (let byte = 0; byte < 256; byte++) {
-      const inColumn = windows1252(`${A}\n1\n`).fill(byte, 12, 13);
-      const behind = windows1252(`${A};1\n`).fill(byte, 12, 13);
+      const inColumn = windows1252(`${A}\n1\n1`).fill(byte, 12, 13);
+      const behind = windows1252(`${A};1\n1`).fill(byte, 12, 13);
       const results = await Promise.allSettled([read(inColumn), read(behind)]);
       const states = new Set(results.map((result) => result.status));
       expect(states.size).toBe(1);
@@ -247,6 +257,123 @@ describe('Windows-1252', () => {
   });
 });
 
+describe('records', () => {
+  it.each([
+    ['a line break in a quoted column', `telefone;obs\n${A};"recado:\n21998765432\nligar"\n${B}`, 1],
+    ['CR and CRLF in one', `${A},"a\r21998765432\r\n21998765433"\r\n${B}`, 0],
+    ['separators in a quoted column', `nome,telefone\n"Silva, Ana",${A}\n"Souza; Rui",${B}`, 1],
+    ['escaped quotes', `nome;telefone\n"Ana ""Bia""";${A}\n"""";${B}`, 1],
+    ['blanks around the quotes', `nome;telefone\n "a;b" ; "${A}" \n"c";${B}`, 1],
+    ['a quote that is never closed', `${A};"open\n${B};"closed"`, 0],
+    ['a quote that text follows', `${A};"open" here\n${B};"closed" there`, 0],
+    ['an open quote on every line', `${A};"a\n${B};"b\n`, 0],
+    ['a quote in the middle of a column', `${A};5" tube\n${B};6" tube`, 0],
+    ['an inch at the end', `${A};tube of 5"\n${B}`, 0],
+    ['an open quote, then none for long', `${A};"open\n${B}\n${`;${'x'.repeat(99)}\n`.repeat(1_000)}`, 0],
+  ])('are those of RFC 4180, but a stray quote costs its own line at most: %s', async (_name, content, blank) => {
+    const { counts, numbers } = await readBoth(content);
+    expect(numbers).toEqual(BOTH);
+    expect(counts.blank).toBe(blank);
+  });
+
+  it('tell the line that they begin on', async () => {
+    const { counts, rejects } = await readBoth(`${A};"a\nb\r\nc"\nAna;"d\n"\n"1\n2";\n3`);
+    expect(counts).toEqual({ lines: 4, accepted: 1, duplicate: 0, invalid: 3, blank: 0 });
+    expect(rejects).toEqual([
+      { line: 4, value: 'Ana', reason: 'not_a_number' },
+      { line: 6, value: '1\\u000a2', reason: 'wrong_length' },
+      { line: 8, value: '3', reason: 'wrong_length' },
+    ]);
+  });
+
+  it('hold no second number behind a line break', async () => {
+    const { numbers, rejects } = await readBoth(`"${A}\n${B}"\n${B}`);
+    expect(numbers).toEqual([BOTH[1]]);
+    expect(rejects).toEqual([{ line: 1, value: `${A}\\u000a${B}`, reason: 'extra_digits' }]);
+  });
+});
+
+describe('the column with the numbers', () => {
+  const cpf = '119.876.543-21';
+
+  it.each([
+    [`cpf;telefone\n${cpf};${B}`, 'telefone'],
+    [`cpf;telefone\n11987654321;${B}`, 'telefone'],
+    [`\ufeffCPF;"Telefone Celular"\r\n${cpf};"${B}"\r\n`, 'Telefone Celular'],
+    [`numero;telefone\n1;${B}`, 'telefone'],
+    [`telefone;celular\n1133334444;${B}`, 'celular'],
+    [`hotel;telefone\n${A};${B}`, 'telefone'],
+    [`hotel,phone number\n${A},${B}`, 'phone number'],
+    [`id\tMÓVIL\n${A}\t${B}`, 'MÓVIL'],
+    [`cpf;fixo;WhatsApp\n${cpf};1133334444;${B}`, 'WhatsApp'],
+    [`cpf;telefone 1\n${cpf};${B}`, 'telefone 1'],
+    [`cpf;telefone1;telefone2\n${cpf};${B};${A}`, 'telefone1'],
+    [`cpf;tipo telefone;ddd;phoneNumber\n${A};${A};11;${B}`, 'phoneNumber'],
+    [`sep=;\ncpf;telefone\n${A};${B}`, 'telefone'],
+    [`Clientes de 2026\n\ncpf;telefone\n${A};${B}`, 'telefone'],
+    [`Lista de telefones\ncpf;telefone\n${A};${B}`, 'telefone'],
+    [`nome;valor;telefone\nAna;10,50;${B}`, 'telefone'],
+    [`cpf;tele\u00adfone\n${A};${B}`, 'telefone'],
+  ])('is the one whose name says telephone: %j', async (content, column) => {
+    const { numbers } = await readBoth(content);
+    expect(numbers).toEqual([BOTH[1]]);
+    expect((await recipientsOf(content)).column).toBe(column);
+  });
+
+  it('may have a name in Windows-1252', async () => {
+    const content = windows1252(`c\xf3digo;n\xfamero de m\xf3vil\n${A};${B}\n`);
+    expect((await readBoth(content)).numbers).toEqual([BOTH[1]]);
+    expect((await recipientsOf(content)).column).toBe('número de móvil');
+  });
+
+  it.each([
+    ['telefone', 2],
+    ['TELEFONE ', 2],
+    ['Código', 1],
+    ['nome', 3],
+    [1, 1],
+    [2, 2],
+  ])('is the one that is asked for: %s', async (wanted, number) => {
+    const content = `codigo;telefone;nome\n${['x', 'x', 'x'].with(number - 1, B).join(';')}\n`;
+    expect((await recipientsOf(content, wanted)).counts.accepted).toBe(1);
+  });
+
+  it('is asked for by its number where there is no header', async () => {
+    const recipients = await recipientsOf(`${A};"x;y";${B}\n${A}\n`, 3);
+    expect(outcome(recipients).numbers).toEqual([BOTH[1]]);
+    expect([recipients.column, recipients.counts.invalid]).toEqual([3, 1]);
+  });
+
+  it.each([
+    ['a name that is not there', `cpf;telefone\n${A};${B}`, 'celular', ['cpf', 'telefone']],
+    ['a number that is not there', `cpf;telefone\n${A};${B}`, 3, ['cpf', 'telefone']],
+    ['a name where there is no header', `${A};${B}`, 'telefone', [1, 2]],
+    ['a header of other digits alone', `cpf;data;nome\n${A};${B};Ana`, undefined, ['cpf', 'data', 'nome']],
+  ])('is refused with the columns that there are: %s', async (_name, content, wanted, columns) => {
+    await expect(recipientsOf(content, wanted)).rejects.toEqual(new PhoneColumnUnknown(columns));
+    await expect(recipientsOf(content, wanted)).rejects.toHaveProperty('columns', columns);
+  });
+
+  it('is the first without a header, whichever separator ends it', async () => {
+    expect(await readBoth(`${A};x\n${B},y`)).toEqual(accepted(BOTH));
+    expect((await recipientsOf(`${A};x`)).column).toBe(1);
+  });
+});
+
+describe('the end of a file', () => {
+  it.each(['\u001a', '\0\0\0', '\r\n\u001a', '\n\0\n \0', '\u001a\r\n'])(
+    'may be filled up with ^Z and NUL: %j',
+    async (end) => {
+      expect((await readBoth(`${A}\n${B}${end}`)).numbers).toEqual(BOTH);
+    },
+  );
+
+  it('is no place for text behind them', async () => {
+    await expect(read(`${A}\n\u001a\n${B}`)).rejects.toEqual(new FileNotText(2));
+    await expect(read(`${A}\n\0\n${B}`, false, 1)).rejects.toEqual(new FileNotText(2));
+  });
+});
+
 describe('a line of 10 MB', () => {
   const long = 10 * 1024 * 1024;
 
@@ -270,8 +397,8 @@ describe('a line of 10 MB', () => {
   });
 
   it('is looked through to its end', async () => {
-    await expect(read(`${A}\n${'a'.repeat(long)}\0`)).rejects.toEqual(new FileNotText(2));
-    await expect(read(`${A};${'a'.repeat(long)}\0`)).rejects.toEqual(new FileNotText(1));
+    await expect(read(`${A}\n${'a'.repeat(long)}\0\n${B}`)).rejects.toEqual(new FileNotText(2));
+    await expect(read(`${A};${'a'.repeat(long)}\0\n${B}`)).rejects.toEqual(new FileNotText(1));
   });
 });
 

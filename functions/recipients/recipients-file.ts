@@ -1,107 +1,143 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CR, FILE_LINE, LF, LIST_ENTRY, LineScanner, unfinished } from './line-scanner.js';
+import { type FileLayout, HEAD_BYTES, layoutOf } from './file-layout.js';
 import { NumberList } from './number-list.js';
+import { toE164, WRONG_LENGTH } from './phone-number.js';
+import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import { Recipients } from './recipients.js';
-import { RejectList } from './reject-list.js';
+import { RecordReader, type TakeRecord } from './record-reader.js';
+import { RejectList, VALUE_BYTES } from './reject-list.js';
+import { plainName } from './telephone-column.js';
+import { BLANK, writtenNumber } from './written-number.js';
 
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+/** What old programs write at the end of a text: NUL to fill it up, and ^Z to end it. Only white space may stand among them. */
+const FILLING = Buffer.from('\0\x1a\r\n\t ');
 /** List entries between two turns of the event loop. */
-const ENTRIES_A_TURN = 64 * 1024;
+const ENTRIES_A_TURN = 8 * 1024;
+/** What most entries of a list are. */
+const PLAIN = /^\+?[0-9]{8,15}$/;
+/** Control characters that are no white space. */
+const CONTROL = /[^\P{Cc}\t\r\n]/u;
 
 /** `allowDuplicates`: a number that comes again is a recipient again, and `counts.duplicate` stays 0. */
 export interface ReadOptions {
   allowDuplicates: boolean;
+  /** The column with the numbers: its name, or its number from 1. A file is told of it when its reading begins. */
+  column?: PhoneColumn | undefined;
 }
+
+/** A column of a file: its name, as the header has it but for case and accents, or its number from 1. */
+export type PhoneColumn = string | number;
 
 /** What the lines or entries read so far came to. */
 class Reading {
   readonly numbers = new NumberList();
   readonly rejects = new RejectList();
   blank = 0;
+  column: PhoneColumn = 1;
 
-  /** Takes the line that `line` has read to its end; `bytes` and `end` are those of its last scan. */
-  take(line: LineScanner, isHeader: boolean, bytes: Uint8Array, end: number): void {
-    if (line.blank || isHeader) {
-      this.blank++;
-      return;
-    }
-    const number = line.number();
-    if (number > 0) this.numbers.push(number);
-    else line.rejectTo(this.rejects, number, bytes, end);
+  take(line: number, code: number, value: () => Uint8Array): void {
+    if (code > 0) this.numbers.push(code);
+    else if (code === BLANK) this.blank++;
+    else this.#reject(line, code, value());
+  }
+
+  #reject(line: number, code: number, value: Uint8Array): void {
+    this.rejects.add(line, code, value, 0, value.length);
   }
 }
 
 /**
- * Reads a file of numbers, one a line, piece by piece, however it is cut. Holds an accepted number as eight bytes and a
- * reject as its bytes, never the text, and of a line only the beginning, however long it is.
+ * Reads a file of numbers, one a record, piece by piece, however it is cut. Holds an accepted number as eight bytes and a
+ * reject as its bytes, never the text; of the file, its first HEAD_BYTES until they are there.
  */
 export class RecipientsFile {
   readonly #reading = new Reading();
-  readonly #line = new LineScanner(FILE_LINE);
-  /** The end of the last piece, which only the next one explains: part of a byte order mark or of a character. */
-  #heldBack: Uint8Array = new Uint8Array(0);
-  #pastMark = false;
-  #afterCR = false;
+  readonly #wanted: PhoneColumn | undefined;
+  #head: Uint8Array[] = [];
+  #headSize = 0;
+  #reader: RecordReader | undefined;
+  #columns: number | undefined;
+  /** The line on which the file is filled up with NUL or ^Z, once it is. */
+  #filledFrom: number | undefined;
 
-  constructor() {
-    this.#line.begin(0);
+  /** `column`: the one with the numbers, by its name or its number from 1, where the request names it. */
+  constructor(column?: PhoneColumn) {
+    this.#wanted = column;
+  }
+
+  /** How many columns the file has; undefined until that is known, HEAD_BYTES from its beginning. */
+  get columns(): number | undefined {
+    return this.#columns;
+  }
+
+  /** The column that is read: its name where the file has a header, else its number. */
+  get column(): PhoneColumn {
+    return this.#reading.column;
+  }
+
+  /** Whether that of a file with a single column is the one meant. */
+  reads(column: PhoneColumn | undefined): boolean {
+    return column === undefined || column === 1 || plainName(String(column)) === plainName(String(this.column));
   }
 
   /**
-   * Keeps nothing of `piece`, which may be used again. Throws FileNotText at a control character other than tab, CR and
-   * LF: U+0000..U+001F and U+007F anywhere, U+0080..U+009F in the first column only, because in later ones the same bytes
-   * may be letters of Windows-1252.
+   * Keeps nothing of `piece`, which may be used again. Throws PhoneColumnUnknown, and FileNotText at a control character other
+   * than tab, CR and LF: U+0000..U+001F and U+007F anywhere, U+0080..U+009F in the column with the numbers only, because in
+   * others the same bytes may be letters of Windows-1252. NUL and ^Z may stand at the very end of the file.
    */
   write(piece: Uint8Array): void {
-    const joined = this.#heldBack.length === 0 ? piece : Buffer.concat([this.#heldBack, piece]);
-    const bytes = this.#withoutMark(joined);
-    if (bytes === undefined) {
-      this.#heldBack = Uint8Array.from(joined);
-      return;
-    }
-    const whole = bytes.length - unfinished(bytes);
-    this.#heldBack = Uint8Array.from(bytes.subarray(whole));
-    this.#read(bytes.subarray(0, whole));
+    const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    const filled = this.#filledFrom === undefined ? fillingAt(bytes) : 0;
+    this.#read(bytes.subarray(0, filled));
+    if (filled === bytes.length) return;
+    this.#filledFrom ??= this.#begin().line;
+    if (!bytes.subarray(filled).every((byte) => FILLING.includes(byte))) throw new FileNotText(this.#filledFrom);
   }
 
-  /** The file is over. Lets the event loop turn while it looks for repeats. Call it once, and write nothing after it. */
+  /**
+   * The file is over. Lets the event loop turn while it looks for repeats. Throws as write does. Call it once, and write
+   * nothing after it.
+   */
   async finish(options: ReadOptions): Promise<Recipients> {
-    this.#read(this.#heldBack);
-    if (this.#line.begun) this.#endLine(new Uint8Array(0), 0);
+    this.#begin().finish();
     return Recipients.of(this.#reading, options);
   }
 
-  /** Undefined while all that there is may be the beginning of a byte order mark. */
-  #withoutMark(bytes: Uint8Array): Uint8Array | undefined {
-    if (this.#pastMark) return bytes;
-    const agrees = BYTE_ORDER_MARK.every((byte, at) => at >= bytes.length || bytes[at] === byte);
-    if (agrees && bytes.length < BYTE_ORDER_MARK.length) return undefined;
-    this.#pastMark = true;
-    return agrees ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
-  }
-
-  #read(piece: Uint8Array): void {
-    if (piece.length === 0) return;
-    const bytes = this.#afterCR && piece[0] === LF ? piece.subarray(1) : piece;
-    this.#afterCR = false;
-    let end = this.#line.scan(bytes, 0);
-    while (end < bytes.length) {
-      this.#endLine(bytes, end);
-      let next = end + 1;
-      if (bytes[end] === CR) {
-        if (bytes[next] === LF) next++;
-        this.#afterCR = next === bytes.length && bytes[next - 1] === CR;
-      }
-      this.#line.begin(next);
-      end = this.#line.scan(bytes, next);
+  #read(bytes: Uint8Array): void {
+    if (this.#reader) {
+      this.#reader.write(bytes);
+      return;
     }
-    this.#line.suspend(bytes);
+    this.#head.push(Uint8Array.from(bytes));
+    this.#headSize += bytes.length;
+    if (this.#headSize >= HEAD_BYTES + BYTE_ORDER_MARK.length) this.#begin();
   }
 
-  #endLine(bytes: Uint8Array, end: number): void {
-    const isHeader = this.#line.lineNumber === 1 && !this.#line.anyDigit;
-    this.#reading.take(this.#line, isHeader, bytes, end);
+  /** The file's beginning is there, or all of it: now it shows where the numbers stand. */
+  #begin(): RecordReader {
+    if (this.#reader) return this.#reader;
+    const joined = Buffer.concat(this.#head);
+    const head = joined.subarray(joined.indexOf(BYTE_ORDER_MARK) === 0 ? BYTE_ORDER_MARK.length : 0);
+    const layout = layoutOf(head.subarray(0, HEAD_BYTES), this.#wanted);
+    this.#head = [];
+    this.#columns = layout.columns;
+    this.#reading.column = layout.name ?? layout.column + 1;
+    this.#reader = new RecordReader(layout, takeData(this.#reading, layout));
+    this.#reader.write(head);
+    return this.#reader;
   }
+}
+
+function takeData(reading: Reading, { notData }: FileLayout): TakeRecord {
+  const last = Math.max(0, ...notData);
+  return (line, code, value) => reading.take(line, line <= last && notData.has(line) ? BLANK : code, value);
+}
+
+/** Where NUL or ^Z stands first, or the length. */
+function fillingAt(bytes: Buffer): number {
+  const places = [bytes.indexOf(0), bytes.indexOf(0x1a)].filter((at) => at >= 0);
+  return Math.min(bytes.length, ...places);
 }
 
 /**
@@ -109,13 +145,21 @@ export class RecipientsFile {
  * column and no quote. White space in an entry, line ends too, is blank; other control characters throw FileNotText.
  */
 export async function recipientsFromList(entries: readonly string[], options: ReadOptions): Promise<Recipients> {
+  if (options.column !== undefined && options.column !== 1) throw new PhoneColumnUnknown([1]);
   const reading = new Reading();
-  const entry = new LineScanner(LIST_ENTRY);
   for (const [index, text] of entries.entries()) {
     if (index > 0 && index % ENTRIES_A_TURN === 0) await nextTurn();
-    const bytes = Buffer.from(text);
-    entry.begin(0);
-    reading.take(entry, false, bytes, entry.scan(bytes, 0));
+    if (CONTROL.test(text)) throw new FileNotText(index + 1);
+    reading.take(index + 1, entryNumber(text), () => Buffer.from(text.slice(0, VALUE_BYTES)));
   }
   return Recipients.of(reading, options);
+}
+
+function entryNumber(text: string): number {
+  if (PLAIN.test(text)) {
+    const plus = text.startsWith('+') ? 1 : 0;
+    const number = toE164(Number(text), text.length - plus, plus > 0);
+    if (number !== WRONG_LENGTH) return number;
+  }
+  return writtenNumber(text);
 }

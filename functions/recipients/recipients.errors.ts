@@ -8,3 +8,14 @@ export class FileNotText extends Error {
     this.name = 'FileNotText';
   }
 }
+
+/** The column that is to be read is not there, or none of the columns can be the one with the numbers. */
+export class PhoneColumnUnknown extends Error {
+  readonly code = 'CAMPAIGN.PHONE_COLUMN_UNKNOWN';
+
+  /** `columns`: those that there are, by name, or by number from 1 where they have none. */
+  constructor(readonly columns: (string | number)[]) {
+    super('there is no such column');
+    this.name = 'PhoneColumnUnknown';
+  }
+}

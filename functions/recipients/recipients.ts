@@ -24,25 +24,28 @@ const REJECTS_SHOWN = 20;
 /** What a file of numbers, or a list of them, comes to. Holds numbers and rejects as bytes; texts are made when asked for. */
 export class Recipients {
   readonly counts: LineCounts;
+  /** The column that was read: its name where the file has a header, else its number from 1. */
+  readonly column: string | number;
   readonly #numbers: NumberList;
   readonly #rejects: RejectList;
 
-  private constructor(counts: LineCounts, numbers: NumberList, rejects: RejectList) {
+  private constructor(counts: LineCounts, column: string | number, numbers: NumberList, rejects: RejectList) {
     this.counts = counts;
+    this.column = column;
     this.#numbers = numbers;
     this.#rejects = rejects;
   }
 
   /** Takes both lists over. Without `allowDuplicates` a number that came before is dropped and counted, never rejected. */
   static async of(
-    read: { numbers: NumberList; rejects: RejectList; blank: number },
+    read: { numbers: NumberList; rejects: RejectList; blank: number; column: string | number },
     options: { allowDuplicates: boolean },
   ): Promise<Recipients> {
-    const { numbers, rejects, blank } = read;
+    const { numbers, rejects, blank, column } = read;
     const lines = numbers.size + rejects.size + blank;
     const duplicate = options.allowDuplicates ? 0 : await numbers.dropRepeats();
     const counts = { lines, accepted: numbers.size, duplicate, invalid: rejects.size, blank };
-    return new Recipients(counts, numbers, rejects);
+    return new Recipients(counts, column, numbers, rejects);
   }
 
   /** The accepted numbers in file order, `size` a chunk and the rest in the last. One chunk's text exists at a time. */

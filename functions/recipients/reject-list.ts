@@ -1,6 +1,10 @@
+import { shownValue } from './blanks.js';
 import { REJECT_REASONS, type RejectReason, reasonOf } from './phone-number.js';
 
-/** An entry that is no recipient. `value`: the column as given, at most 64 UTF-16 units, no NUL, no lone surrogate. */
+/**
+ * An entry that is no recipient. `value`: the column as given, with what cannot be seen escaped, such as `\u200b`; at most 64
+ * UTF-16 units, no lone surrogate.
+ */
 export interface Reject {
   line: number;
   value: string;
@@ -59,18 +63,11 @@ export class RejectList {
         const length = Math.floor(packed.value / REJECT_REASONS.length);
         line += skipped.value;
         at = packed.next + length;
-        const value = cut(block.toString('utf8', packed.next, at));
+        const value = shownValue(block.toString('utf8', packed.next, at), VALUE_LIMIT);
         yield { line, value, reason: reasonOf(-(packed.value % REJECT_REASONS.length) - 1) };
       }
     }
   }
-}
-
-/** At most VALUE_LIMIT units, and not half of a surrogate pair at the end. */
-function cut(text: string): string {
-  if (text.length <= VALUE_LIMIT) return text;
-  const last = text.charCodeAt(VALUE_LIMIT - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? VALUE_LIMIT - 1 : VALUE_LIMIT);
 }
 
 /** Seven bits a byte, the lowest first; the high bit says that more follow. Returns the position behind. */

@@ -37,8 +37,8 @@ const NUMBERS = `(SELECT count(*) FROM unnest(string_to_array(k.phone_numbers, E
 /** Whether one of a chunk's lines is the number. */
 const holds = (number: string): string =>
   `strpos(E'\\n' || k.phone_numbers || E'\\n', E'\\n' || ${number} || E'\\n') > 0`;
-/** The digits of a reject's value, whatever else stands between them. */
-const DIGITS = (value: string): string => `regexp_replace(${value}, '\\D', '', 'g')`;
+/** The digits of a reject's value, whatever else stands between them: also an escape such as `\u200b`, which has digits itself. */
+const DIGITS = (value: string): string => `regexp_replace(${value}, '\\\\u(\\{[0-9a-f]+\\}|[0-9a-f]{4})|\\D', '', 'g')`;
 const WITHOUT_REJECTS = `file = CASE WHEN file ? 'rejects' THEN jsonb_set(file, '{rejects}', '[]') ELSE file END,
   refusal = CASE WHEN refusal #> '{file,rejects}' IS NOT NULL THEN jsonb_set(refusal, '{file,rejects}', '[]') ELSE refusal END`;
 const REJECTS_SHOWN = `coalesce(file -> 'rejects', '[]') || coalesce(refusal #> '{file,rejects}', '[]')`;

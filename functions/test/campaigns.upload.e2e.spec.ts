@@ -75,7 +75,7 @@ describe('a file of numbers', () => {
         published: 5,
         stored: expect.any(Number),
         percent: expect.any(Number),
-        file: { lines: 5, accepted: 5, duplicate: 0, invalid: 0, blank: 0, rejects: [] },
+        file: { lines: 5, accepted: 5, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] },
       },
     ]);
     expect(await untilStatus(stage, ana, id, 'enviado')).toEqual({
@@ -114,8 +114,8 @@ describe('a file of numbers', () => {
       [name, message, companyId, file, ['allow_duplicates', 'false']],
     ] as [string, string][][];
     const answers = await Promise.all(orders.map((parts) => post(form(parts))));
-    const file1 = { lines: 2, accepted: 1, duplicate: 1, invalid: 0, blank: 0, rejects: [] };
-    const file2 = { lines: 2, accepted: 2, duplicate: 0, invalid: 0, blank: 0, rejects: [] };
+    const file1 = { lines: 2, accepted: 1, duplicate: 1, invalid: 0, blank: 0, phone_column: 1, rejects: [] };
+    const file2 = { lines: 2, accepted: 2, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] };
     expect(answers.map(({ status, body }) => [status, body.total, body.file])).toEqual([
       [201, 1, file1],
       [201, 1, file1],
@@ -123,6 +123,67 @@ describe('a file of numbers', () => {
       [201, 2, file2],
       [201, 1, file1],
     ]);
+  });
+
+  test('names its column in phone_column, wherever that stands in the form', async () => {
+    const file: [string, string] = ['file', 'cpf;nome;celular\n11987654321;Ana;21998765432\n'];
+    const column = (value: string): [string, string] => ['phone_column', value];
+    const answers = await Promise.all(
+      [
+        [...fields(), file],
+        [...fields(), column('CPF'), file],
+        [file, ...fields(), column('cpf')],
+        [...fields(), column('1'), file],
+        [file, column('1'), ...fields()],
+        [file, column('3'), ...fields()],
+      ].map((parts) => post(form(parts))),
+    );
+    expect(answers.map(({ body }) => [body.total, body.file.phone_column])).toEqual([
+      [1, 'celular'],
+      ...[1, 2, 3, 4].map(() => [1, 'cpf']),
+      [1, 'celular'],
+    ]);
+    const stored = await Promise.all(
+      answers.map(
+        async ({ body }) =>
+          (await stage.sql('SELECT phone_numbers FROM campaign_chunks WHERE campaign_id = $1', [body.id]))[0],
+      ),
+    );
+    const [celular, cpf] = ['+5521998765432', '+5511987654321'].map((phone_numbers) => ({ phone_numbers }));
+    expect(stored).toEqual([celular, cpf, cpf, cpf, cpf, celular]);
+  });
+
+  test('is refused for a column that it has not, with those that it has, and nothing is stored', async () => {
+    const before = await rowsStored(stage);
+    const file: [string, string] = ['file', 'cpf;nome\n11987654321;Ana\n'];
+    const lone: [string, string] = ['file', '11987654321\n'];
+    const answers = await Promise.all([
+      post(form([...fields(), file])),
+      post(form([...fields(), ['phone_column', 'celular'], file])),
+      post(form([file, ...fields(), ['phone_column', 'celular']])),
+      post(form([lone, ...fields(), ['phone_column', '2']])),
+      post({ ...Object.fromEntries(fields()), phone_numbers: FIVE, phone_column: 2 }),
+    ]);
+    expect(answers.map((answer) => [...refusal(answer), (answer.body as { columns?: unknown }).columns])).toEqual([
+      ...[1, 2, 3].map(() => [400, 'CAMPAIGN.PHONE_COLUMN_UNKNOWN', ['cpf', 'nome']]),
+      ...[1, 2].map(() => [400, 'CAMPAIGN.PHONE_COLUMN_UNKNOWN', [1]]),
+    ]);
+    const values = ['', ' ', '0', 'x'.repeat(201)];
+    const wrong = await Promise.all(values.map((value) => post(form([...fields(), ['phone_column', value], file]))));
+    const inJson = [0, 1.5, null, '', []].map((phone_column) =>
+      post({ ...Object.fromEntries(fields()), phone_numbers: FIVE, phone_column }),
+    );
+    for (const answer of [...wrong, ...(await Promise.all(inJson))])
+      expect(refusal(answer)).toEqual([400, 'VALIDATION']);
+    expect(await rowsStored(stage)).toEqual(before);
+  });
+
+  test('of another column is other content for an Idempotency-Key', async () => {
+    const file: [string, string] = ['file', 'celular;telefone\n11987654321;21998765432\n'];
+    const key = { 'idempotency-key': 'another column' };
+    const first = await post(form([...fields(), file]), key);
+    const second = await post(form([...fields(), file, ['phone_column', 'telefone']]), key);
+    expect([first.status, ...refusal(second)]).toEqual([201, 422, 'CAMPAIGN.IDEMPOTENCY_KEY_REUSED']);
   });
 
   test('has its lines counted by kind, and its rejects named, the first twenty in the answer', async () => {
@@ -144,6 +205,7 @@ describe('a file of numbers', () => {
       duplicate: 1,
       invalid: 4,
       blank: 2,
+      phone_column: 'telefone',
       rejects: [
         { line: 5, value: 'abc1', reason: 'not_a_number' },
         { line: 6, value: '1133334444', reason: 'not_mobile' },
@@ -163,7 +225,15 @@ describe('a file of numbers', () => {
       value: `1${i + 10}`,
       reason: 'wrong_length',
     }));
-    expect(many.body.file).toEqual({ lines: 26, accepted: 1, duplicate: 0, invalid: 25, blank: 0, rejects });
+    expect(many.body.file).toEqual({
+      lines: 26,
+      accepted: 1,
+      duplicate: 0,
+      invalid: 25,
+      blank: 0,
+      phone_column: 1,
+      rejects,
+    });
   });
 
   test('may hold Windows-1252 text in later columns', async () => {
@@ -223,6 +293,7 @@ describe('a JSON body', () => {
         duplicate: 1,
         invalid: 1,
         blank: 0,
+        phone_column: 1,
         rejects: [{ line: 7, value: 'x', reason: 'not_a_number' }],
       },
     ]);
@@ -239,7 +310,15 @@ describe('a JSON body', () => {
       allow_duplicates: true,
       phone_numbers: [FIVE[0], FIVE[0]],
     });
-    expect(body.file).toEqual({ lines: 2, accepted: 2, duplicate: 0, invalid: 0, blank: 0, rejects: [] });
+    expect(body.file).toEqual({
+      lines: 2,
+      accepted: 2,
+      duplicate: 0,
+      invalid: 0,
+      blank: 0,
+      phone_column: 1,
+      rejects: [],
+    });
   });
 });
 
@@ -268,14 +347,14 @@ describe('refused whole, with nothing stored', () => {
         () => form([...fields(), ['file', '']]),
         400,
         'CAMPAIGN.FILE_EMPTY',
-        { file: { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, rejects: [] } },
+        { file: { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] } },
       ],
       [
         'a file of newlines',
         () => form([...fields(), ['file', '\n\r\n\r']]),
         400,
         'CAMPAIGN.FILE_EMPTY',
-        { file: { lines: 3, accepted: 0, duplicate: 0, invalid: 0, blank: 3, rejects: [] } },
+        { file: { lines: 3, accepted: 0, duplicate: 0, invalid: 0, blank: 3, phone_column: 1, rejects: [] } },
       ],
       [
         'a file without an acceptable number',
@@ -289,6 +368,7 @@ describe('refused whole, with nothing stored', () => {
             duplicate: 0,
             invalid: 1,
             blank: 2,
+            phone_column: 'numbers',
             rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
           },
         },

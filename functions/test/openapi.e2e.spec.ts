@@ -137,7 +137,9 @@ test('the examples of the bodies work, one after the other', async () => {
   const campaign = await post('/api/campaigns', { company_id: company.body.id }, token);
   expect([campaign.status, campaign.body]).toEqual([
     201,
-    expect.objectContaining({ file: { lines: 3, accepted: 3, duplicate: 0, invalid: 0, blank: 0, rejects: [] } }),
+    expect.objectContaining({
+      file: { lines: 3, accepted: 3, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] },
+    }),
   ]);
 });
 

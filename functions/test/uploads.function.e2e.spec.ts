@@ -30,6 +30,7 @@ const COUNTS = {
   duplicate: 0,
   invalid: 1,
   blank: 0,
+  phone_column: 1,
   rejects: [{ line: 2, value: 'nope', reason: 'not_a_number' }],
 };
 const HOLD = 4_711;

@@ -68,6 +68,23 @@ function untilDecided(id: string): Promise<UploadState> {
 }
 
 describe('a file sent to the URL of an upload', () => {
+  test('is read in the column that the upload names, or refused with those that there are', async () => {
+    const file = 'cpf;nome;celular\n11987654321;Ana;21998765432\n';
+    const wanted = [undefined, 'CPF', 1, 'fone'];
+    const uploads = await Promise.all(
+      wanted.map((phone_column) => sent(stage, ana, company, file, phone_column === undefined ? {} : { phone_column })),
+    );
+    const states = await Promise.all(uploads.map(({ id }) => untilDecided(id)));
+    expect(states.map(({ file: read, problem }) => read?.phone_column ?? problem)).toEqual([
+      'celular',
+      'cpf',
+      'cpf',
+      expect.objectContaining({ code: 'CAMPAIGN.PHONE_COLUMN_UNKNOWN', columns: ['cpf', 'nome', 'celular'] }),
+    ]);
+    const wrong = await post(uploadOf(company, 10, { phone_column: 0 }));
+    expect(refusal(wrong)).toEqual([400, 'VALIDATION']);
+  });
+
   test('is found without an event, and becomes what the same file becomes by multipart', async () => {
     const byForm = await accepted(stage, ana, company, KINDS);
     const size = Buffer.byteLength(KINDS);
@@ -98,7 +115,15 @@ describe('a file sent to the URL of an upload', () => {
       const file = [...numbers, ...numbers.slice(0, 2)].join('\n');
       const { id } = await sent(stage, ana, company, file, { allow_duplicates: true });
       const { campaign_id, file: counts } = await untilDecided(id);
-      expect(counts).toEqual({ lines: 1_205, accepted: 1_205, duplicate: 0, invalid: 0, blank: 0, rejects: [] });
+      expect(counts).toEqual({
+        lines: 1_205,
+        accepted: 1_205,
+        duplicate: 0,
+        invalid: 0,
+        blank: 0,
+        phone_column: 1,
+        rejects: [],
+      });
       await untilStatus(stage, ana, campaign_id ?? '', 'enviado');
       expect(await storedNumbers(stage, campaign_id ?? '')).toEqual([...numbers, ...numbers.slice(0, 2)]);
     } finally {
@@ -109,7 +134,15 @@ describe('a file sent to the URL of an upload', () => {
   test('of a million numbers is accepted whole', { timeout: PATIENCE_MS * 3 }, async () => {
     const { id } = await sent(stage, ana, company, someNumbers(1_000_000).join('\n'));
     const { campaign_id, file } = await untilDecided(id);
-    expect(file).toEqual({ lines: 1e6, accepted: 1e6, duplicate: 0, invalid: 0, blank: 0, rejects: [] });
+    expect(file).toEqual({
+      lines: 1e6,
+      accepted: 1e6,
+      duplicate: 0,
+      invalid: 0,
+      blank: 0,
+      phone_column: 1,
+      rejects: [],
+    });
     expect(await campaignInRows(stage, campaign_id ?? '')).toMatchObject({
       campaign: [{ total: 1e6 }],
       chunks: [{ chunks: 500, numbers: 1e6 }],

@@ -15,7 +15,7 @@ const URL_LIFE_S = 3_600;
 const MIB = 1_048_576;
 /** Objects of uploads begin with it: what the ingest function's event and the bucket's lifecycle rule go by. */
 const KEY_PREFIX = 'uploads/';
-const NO_LINES = { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, rejects: [] };
+const NO_LINES = { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] };
 
 /** What POST /api/uploads answers. */
 export interface CreatedUpload {
@@ -44,6 +44,7 @@ export class AskUpload {
   /** Throws UploadsNotConfigured, FileEmpty, FileTooLarge, CompanyNotFound. */
   async ask(userId: string, upload: NewUpload, traceparent: string): Promise<CreatedUpload> {
     const { name, message, company_id: companyId, allow_duplicates: allowDuplicates = false, size } = upload;
+    const phoneColumn = upload.phone_column;
     if (!this.store.isConfigured) throw new UploadsNotConfigured();
     if (size === 0) throw new FileEmpty(NO_LINES);
     if (size > this.config.uploadLimitMib * MIB) throw new FileTooLarge(this.config.uploadLimitMib);
@@ -51,7 +52,19 @@ export class AskUpload {
     const id = createId();
     const objectKey = `${KEY_PREFIX}${id}`;
     const { url, expiresAt } = await this.store.presignPut(objectKey, size, URL_LIFE_S);
-    const row = { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt };
+    const row = {
+      id,
+      companyId,
+      userId,
+      name,
+      message,
+      allowDuplicates,
+      phoneColumn,
+      size,
+      objectKey,
+      traceparent,
+      expiresAt,
+    };
     if (!(await this.uploads.insert(row))) throw new CompanyNotFound();
     return { id, url, expires_at: expiresAt };
   }

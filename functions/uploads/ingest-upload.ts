@@ -101,8 +101,8 @@ export class IngestUpload {
 
   /** Undefined: it was decided meanwhile, or its company is gone. */
   private async accept(reader: Reader, object: OpenObject, stop: AbortSignal): Promise<Accepted | undefined> {
-    const allowDuplicates = reader.allow_duplicates;
-    const recipients = await readNumbers(unlessStopped(object.bytes, stop), { allowDuplicates });
+    const options = { allowDuplicates: reader.allow_duplicates, column: reader.phone_column ?? undefined };
+    const recipients = await readNumbers(unlessStopped(object.bytes, stop), options);
     const file = summaryOf(recipients);
     const { name, message, company_id: companyId, user_id: userId, traceparent } = reader;
     const campaign = { id: createId(), name, message, companyId, userId, traceparent, recipients, file };

@@ -1,5 +1,5 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
-import { FileEmpty, FileIsNotText, FileTooLarge } from '../campaigns/campaigns.errors.js';
+import { FileEmpty, FileIsNotText, FileTooLarge, PhoneColumnUnknown } from '../campaigns/campaigns.errors.js';
 import { BODY_ERRORS, problemList, type RouteDocs } from '../platform/http/describe.js';
 import { sampleOf } from '../platform/problem.js';
 import {
@@ -16,6 +16,7 @@ import { createdUploadView, uploadView } from './uploads.schemas.js';
 const TOLD = [
   FileEmpty,
   FileIsNotText,
+  PhoneColumnUnknown,
   FileTooLarge,
   CompanyNotFound,
   SizeMismatch,

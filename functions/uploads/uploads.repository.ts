@@ -13,6 +13,8 @@ export interface UploadRequest {
   name: string;
   message: string;
   allowDuplicates: boolean;
+  /** The column with the numbers: its name, or its number from 1. */
+  phoneColumn: string | number | undefined;
   size: number;
   objectKey: string;
   traceparent: string;
@@ -36,6 +38,7 @@ export interface Reader {
   name: string;
   message: string;
   allow_duplicates: boolean;
+  phone_column: string | number | null;
   size: number;
   object_key: string;
   traceparent: string;
@@ -85,10 +88,12 @@ export class UploadsRepository {
   /** Guard: the user is a member, and the company lives until the commit. Answers whether there is an upload now. */
   async insert(upload: UploadRequest): Promise<boolean> {
     const { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt } = upload;
+    const phoneColumn = upload.phoneColumn === undefined ? null : JSON.stringify(upload.phoneColumn);
     const row = await this.postgres.one(
       `INSERT INTO uploads (id, company_id, user_id, name, message, allow_duplicates, size, object_key, traceparent,
-                            expires_at, look_at)
-       SELECT $1, c.id, $3, $4, $5, $6::boolean, $7::bigint, $8, $9, $10::timestamptz, clock_timestamp() + $11::interval
+                            expires_at, look_at, phone_column)
+       SELECT $1, c.id, $3, $4, $5, $6::boolean, $7::bigint, $8, $9, $10::timestamptz, clock_timestamp() + $11::interval,
+              $12::jsonb
          FROM companies c
         WHERE c.id = $2 AND NOT c.deleted
           AND EXISTS (SELECT FROM living_memberships WHERE user_id = $3 AND company_id = $2)
@@ -96,7 +101,7 @@ export class UploadsRepository {
        RETURNING id`,
       [
         ...[id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent],
-        ...[expiresAt, SHORTEST_LOOK],
+        ...[expiresAt, SHORTEST_LOOK, phoneColumn],
       ],
     );
     return row !== undefined;
@@ -121,7 +126,8 @@ export class UploadsRepository {
         WHERE id = (SELECT id FROM uploads
                      WHERE object_key = $1 AND ${OPEN} AND (lease_until IS NULL OR lease_until < clock_timestamp())
                        FOR UPDATE SKIP LOCKED)
-       RETURNING id, company_id, user_id, name, message, allow_duplicates, size::float8 AS size, object_key, traceparent,
+       RETURNING id, company_id, user_id, name, message, allow_duplicates, phone_column,
+                 size::float8 AS size, object_key, traceparent,
                  lease_holder, attempts`,
       [objectKey, LEASE, holder],
     );

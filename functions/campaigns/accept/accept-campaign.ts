@@ -53,7 +53,11 @@ export class AcceptCampaign {
 
 /** What a file came to. Throws FileEmpty where it has no acceptable number. */
 export function summaryOf(recipients: Recipients): FileSummary {
-  const file: FileSummary = { ...recipients.counts, rejects: recipients.firstRejects() };
+  const file: FileSummary = {
+    ...recipients.counts,
+    phone_column: recipients.column,
+    rejects: recipients.firstRejects(),
+  };
   if (file.accepted === 0) throw new FileEmpty(file);
   return file;
 }

@@ -4,11 +4,17 @@ import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { parseWith } from '../../platform/http/validation.js';
 import { ValidationProblem } from '../../platform/problem.js';
-import { FileNotText } from '../../recipients/recipients.errors.js';
+import { PhoneColumnUnknown as ColumnUnknown, FileNotText } from '../../recipients/recipients.errors.js';
 import { type Recipients } from '../../recipients/recipients.js';
-import { RecipientsFile, recipientsFromList } from '../../recipients/recipients-file.js';
-import { FileIsNotText, FileMissing, FileTooLarge } from '../campaigns.errors.js';
-import { campaignForm, campaignJson } from '../campaigns.schemas.js';
+import {
+  type PhoneColumn,
+  type ReadOptions,
+  RecipientsFile,
+  recipientsFromList,
+} from '../../recipients/recipients-file.js';
+import { FileIsNotText, FileMissing, FileTooLarge, PhoneColumnUnknown } from '../campaigns.errors.js';
+import { campaignForm, campaignJson, phoneColumn } from '../campaigns.schemas.js';
+import { Spool } from './spool.js';
 
 /** A request for a campaign, read whole: its numbers as bytes, its fields checked. */
 export interface Upload {
@@ -25,11 +31,15 @@ const MIB = 1_048_576;
 const FIELD_PARTS = 16;
 const FIELD_BYTES = 65_536;
 
-/** What was read of the file part. A problem with the text waits until the form is read: fields are judged first. */
+/** What was read of the file part. Its problems wait until the form is read: fields are judged first. */
 interface FilePart {
   file: RecipientsFile;
+  /** The field `phone_column`, if it came before the file. */
+  column: PhoneColumn | undefined;
   sha256: Buffer;
-  problem?: Error;
+  isTooLarge: boolean;
+  /** With the text, as it was read: with another column it may have none. */
+  problem: Error | undefined;
 }
 
 /**
@@ -44,11 +54,20 @@ async function readJson(body: unknown): Promise<Upload> {
   const fields = parseWith(campaignJson, body ?? {});
   const sha256 = createHash('sha256').update(JSON.stringify(fields.phone_numbers)).digest();
   const allowDuplicates = fields.allow_duplicates ?? false;
-  const recipients = await asProblem(recipientsFromList(fields.phone_numbers, { allowDuplicates }));
-  return upload(fields, allowDuplicates, recipients, sha256);
+  const options = { allowDuplicates, column: fields.phone_column };
+  return upload(fields, allowDuplicates, await asProblem(recipientsFromList(fields.phone_numbers, options)), sha256);
 }
 
 async function readForm(request: FastifyRequest, limitMib: number): Promise<Upload> {
+  const spool = new Spool();
+  try {
+    return await readParts(request, limitMib, spool);
+  } finally {
+    await spool.close();
+  }
+}
+
+async function readParts(request: FastifyRequest, limitMib: number, spool: Spool): Promise<Upload> {
   const fields = new Map<string, string>();
   let part: FilePart | undefined;
   // A form that says it is far too large is refused before it is read.
@@ -61,7 +80,7 @@ async function readForm(request: FastifyRequest, limitMib: number): Promise<Uplo
   for await (const item of parts(request, options)) {
     if (item.type === 'file') {
       if (item.fieldname !== 'file' || part) throw surplusFile(item);
-      part = await readFile(item, limitMib);
+      part = await readFile(item, phoneColumn.safeParse(fields.get('phone_column')).data, spool);
       continue;
     }
     if (item.fieldname === 'file')
@@ -73,18 +92,26 @@ async function readForm(request: FastifyRequest, limitMib: number): Promise<Uplo
   }
   const checked = parseWith(campaignForm, Object.fromEntries(fields));
   if (!part) throw new FileMissing();
-  if (part.problem) throw part.problem;
+  if (part.isTooLarge) throw new FileTooLarge(limitMib);
   const allowDuplicates = checked.allow_duplicates === 'true';
-  const recipients = await asProblem(part.file.finish({ allowDuplicates }));
+  const recipients = await recipientsOf(part, spool, { allowDuplicates, column: checked.phone_column });
   return upload(checked, allowDuplicates, recipients, part.sha256);
 }
 
+/** A file that came before the field that names its column is read again. */
+async function recipientsOf(part: FilePart, spool: Spool, options: ReadOptions): Promise<Recipients> {
+  const { file, column, problem } = part;
+  if (options.column !== column) {
+    if (file.columns !== 1) return readNumbers(spool.read(), options);
+    if (!file.reads(options.column)) throw new PhoneColumnUnknown([file.column]);
+  }
+  if (problem) throw problem;
+  return asProblem(file.finish(options));
+}
+
 /** The numbers of a file that comes as a stream of bytes. Throws FileIsNotText, at once: the rest is not read. */
-export async function readNumbers(
-  bytes: AsyncIterable<Uint8Array>,
-  options: { allowDuplicates: boolean },
-): Promise<Recipients> {
-  const file = new RecipientsFile();
+export async function readNumbers(bytes: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Recipients> {
+  const file = new RecipientsFile(options.column);
   return asProblem(
     (async () => {
       for await (const piece of bytes) file.write(piece);
@@ -109,21 +136,22 @@ function asBrokenForm(error: unknown): unknown {
 }
 
 /** The file is read to its end even when it is refused, so that the answer finds a client that has finished sending. */
-async function readFile(item: MultipartFile, limitMib: number): Promise<FilePart> {
-  const file = new RecipientsFile();
+async function readFile(item: MultipartFile, column: PhoneColumn | undefined, spool: Spool): Promise<FilePart> {
+  const file = new RecipientsFile(column);
   const hash = createHash('sha256');
   let problem: Error | undefined;
   for await (const piece of pieces(item)) {
-    if (problem) continue;
     hash.update(piece);
+    // The column may be named behind the file, and matters where there are several.
+    if (column === undefined && file.columns !== 1) await spool.add(piece);
+    if (problem) continue;
     try {
       file.write(piece);
     } catch (error) {
       problem = problemOf(error);
     }
   }
-  if (item.file.truncated) problem = new FileTooLarge(limitMib);
-  return { file, sha256: hash.digest(), ...(problem && { problem }) };
+  return { file, column, sha256: hash.digest(), isTooLarge: item.file.truncated, problem };
 }
 
 async function* pieces(item: MultipartFile): AsyncGenerator<Buffer> {
@@ -135,13 +163,13 @@ async function* pieces(item: MultipartFile): AsyncGenerator<Buffer> {
 }
 
 function upload(
-  fields: Pick<z.output<typeof campaignForm>, 'name' | 'message' | 'company_id'>,
+  fields: Pick<z.output<typeof campaignForm>, 'name' | 'message' | 'company_id' | 'phone_column'>,
   allowDuplicates: boolean,
   recipients: Recipients,
   sha256: Buffer,
 ): Upload {
-  const { name, message, company_id: companyId } = fields;
-  const said = JSON.stringify([name, message, companyId, allowDuplicates]);
+  const { name, message, company_id: companyId, phone_column: column } = fields;
+  const said = JSON.stringify([name, message, companyId, allowDuplicates, ...(column === undefined ? [] : [column])]);
   const content = createHash('sha256').update(said).update(sha256).digest();
   return { name, message, companyId, recipients, content };
 }
@@ -165,5 +193,6 @@ async function asProblem<T>(reading: Promise<T>): Promise<T> {
 
 function problemOf(error: unknown): Error {
   if (error instanceof FileNotText) return new FileIsNotText(error.line);
+  if (error instanceof ColumnUnknown) return new PhoneColumnUnknown(error.columns);
   return error instanceof Error ? error : new Error(String(error));
 }

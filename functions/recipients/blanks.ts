@@ -1,0 +1,31 @@
+/** Characters without a look of their own: zero-width ones, marks of direction, soft hyphens, byte order marks, selectors. */
+const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu;
+const ALL_SEEN = /^[\x20-\x7e]*$/;
+/** White space of any width, line ends too, and the Braille pattern that is all blank. */
+const SPACES = /[\p{White_Space}\u2800]/gu;
+/** Hyphens, dashes and minus signs of any script. */
+const DASHES = /[\p{Pd}\u02d7\u2043\u2212\u2796]/gu;
+/** What nobody sees in a value, or cannot tell from an ordinary blank. */
+const NOT_SHOWN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}\u2800]/u;
+
+/** A text as one sees it: nothing that is not seen, each blank as a space, each dash as a hyphen, none of both around it. */
+export function asSeen(text: string): string {
+  if (ALL_SEEN.test(text)) return text.trim();
+  return text.replace(UNSEEN, '').replace(SPACES, ' ').replace(DASHES, '-').trim();
+}
+
+/** Escapes what cannot be seen, such as `\u200b`, and cuts at `limit` UTF-16 units; never within a character or an escape. */
+export function shownValue(text: string, limit: number): string {
+  let shown = '';
+  for (const character of text) {
+    const next = character !== ' ' && NOT_SHOWN.test(character) ? escaped(character) : character;
+    if (shown.length + next.length > limit) break;
+    shown += next;
+  }
+  return shown;
+}
+
+function escaped(character: string): string {
+  const hex = (character.codePointAt(0) ?? 0).toString(16);
+  return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`;
+}

@@ -1,0 +1,171 @@
+import { asSeen } from './blanks.js';
+import { PhoneColumnUnknown } from './recipients.errors.js';
+import { namesOtherDigits, plainName, telephoneColumn } from './telephone-column.js';
+import { writtenNumber } from './written-number.js';
+
+/** So much of a file's beginning is looked at for its header and its columns, in bytes. */
+export const HEAD_BYTES = 64 * 1024;
+/** Lines with text before the header, at most: a title, a date. */
+const HEADER_WITHIN = 20;
+/** `sep=;`, which Excel reads and writes. */
+const SEPARATOR_LINE = /^sep=([,;\t])$/i;
+
+/** Where the numbers of a file stand. */
+export interface FileLayout {
+  /** Of the column with the numbers, from 0. */
+  column: number;
+  /** As the header has it; undefined where there is no header, or no name. */
+  name: string | undefined;
+  /** How many columns the header has, or the first line with text. */
+  columns: number;
+  /** What the columns are told apart by: one character, or each of `,;` and tab where the first line shows none. */
+  separators: string;
+  /** The first column ends at any of `,;` and tab, as there is no header that says which one it is. */
+  endsAtAny: boolean;
+  /** Lines, from 1, that are no data: the header, a title without a digit above it, a line `sep=;`. */
+  notData: Set<number>;
+}
+
+const ANY = ',;\t';
+/** A separator in the text outweighs those behind it: a comma stands in names and amounts, a tab in neither. */
+const BY_WEIGHT = ['\t', ';', ','];
+
+/**
+ * Looks for the header, the separator and the column with the numbers. `head` is the file's beginning, HEAD_BYTES or all of
+ * it; `wanted` what the request says of the column: its name, or its number from 1. Throws PhoneColumnUnknown where there is
+ * no such column, or where the only ones to choose from name other digits.
+ */
+export function layoutOf(head: Uint8Array, wanted?: string | number): FileLayout {
+  const lines = textLines(decoded(head));
+  const headers = lines.filter((line) => isHeader(line, wanted));
+  // `Lista de telefones` above `cpf;telefone` is a title.
+  const header = headers.find((line) => line.fields.length > 1) ?? headers[0] ?? titleOf(lines);
+  const first = header ?? lines.find((line) => !line.separator);
+  const layout = {
+    column: 0,
+    name: undefined,
+    separators: first?.separators ?? ANY,
+    columns: first?.fields.length ?? 1,
+    endsAtAny: !header || header.fields.length === 1,
+    notData: notData(lines, header),
+  };
+  if (!first) return layout;
+  const column = columnOf(first.fields, header !== undefined, wanted);
+  const name = header && asSeen(header.fields[column] ?? '');
+  return { ...layout, column, name: name || undefined, endsAtAny: layout.endsAtAny && column === 0 };
+}
+
+/** A line with text in the file's head, in fields. */
+interface HeadLine {
+  /** From 1, the empty ones counted. */
+  number: number;
+  fields: string[];
+  separators: string;
+  /** It is a line such as `sep=;`. */
+  separator: boolean;
+}
+
+function columnOf(fields: string[], areNames: boolean, wanted?: string | number): number {
+  const columns = fields.map((field, index) => (areNames && asSeen(field)) || index + 1);
+  if (typeof wanted === 'number') {
+    if (wanted > fields.length) throw new PhoneColumnUnknown(columns);
+    return wanted - 1;
+  }
+  if (wanted !== undefined) {
+    const found = areNames ? indexOfName(fields, wanted) : -1;
+    if (found < 0) throw new PhoneColumnUnknown(columns);
+    return found;
+  }
+  if (!areNames) return 0;
+  const found = telephoneColumn(fields);
+  if (found < 0 && namesOtherDigits(fields[0] ?? '')) throw new PhoneColumnUnknown(columns);
+  return Math.max(found, 0);
+}
+
+function indexOfName(fields: string[], wanted: string): number {
+  const name = plainName(wanted);
+  return fields.findIndex((field) => plainName(field) === name && (name !== '' || asSeen(field) === asSeen(wanted)));
+}
+
+/** Its names say so: one is the wanted one, or says telephone; and none of its fields is a number. */
+function isHeader({ fields, separator }: HeadLine, wanted?: string | number): boolean {
+  if (separator || fields.some((field) => writtenNumber(field) > 0)) return false;
+  return telephoneColumn(fields) >= 0 || (typeof wanted === 'string' && indexOfName(fields, wanted) >= 0);
+}
+
+/** Without a name that says telephone a header is the first line, if there is no digit in it. */
+function titleOf(lines: HeadLine[]): HeadLine | undefined {
+  const first = lines.find((line) => !line.separator);
+  return first && !hasDigit(first) ? first : undefined;
+}
+
+function notData(lines: HeadLine[], header: HeadLine | undefined): Set<number> {
+  const before = lines.filter((line) => header && line.number < header.number && !hasDigit(line));
+  const separators = lines.filter((line) => line.separator);
+  return new Set([...before, ...separators, ...(header ? [header] : [])].map((line) => line.number));
+}
+
+function hasDigit({ fields }: HeadLine): boolean {
+  return fields.some((field) => /[0-9]/.test(field));
+}
+
+/** UTF-8, else Windows-1252, which any bytes can be. The last character may be cut. */
+function decoded(head: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
+  } catch {
+    return new TextDecoder('windows-1252').decode(head);
+  }
+}
+
+/** The first lines with text, up to the first one that has a number: behind it there is no header. */
+function textLines(text: string): HeadLine[] {
+  const lines: HeadLine[] = [];
+  let separators: string | undefined;
+  let number = 1;
+  for (let at = 0; at < text.length && lines.length < HEADER_WITHIN; ) {
+    const line = { number, ...lineAt(text, at, separators) };
+    if (asSeen(line.fields.join(line.separators.charAt(0))) !== '') lines.push(line);
+    if (line.separator && lines.length === 1) separators = line.fields[0]?.slice(-1);
+    if (line.fields.some((field) => writtenNumber(field) > 0)) break;
+    number += text.slice(at, line.end).match(/\r\n|\n|\r/g)?.length ?? 0;
+    at = line.end;
+  }
+  return lines;
+}
+
+function lineAt(text: string, from: number, known?: string): Omit<HeadLine, 'number'> & { end: number } {
+  const whole = /[^\r\n]*/y;
+  whole.lastIndex = from;
+  const line = whole.exec(text)?.[0] ?? '';
+  if (from === 0 && SEPARATOR_LINE.test(asSeenLine(line)))
+    return { fields: [asSeenLine(line)], separators: ANY, separator: true, end: lineEnd(text, from + line.length) };
+  const unquoted = line.replace(/"(?:[^"]|"")*"/g, '');
+  const separators = known ?? BY_WEIGHT.find((one) => unquoted.includes(one)) ?? ANY;
+  return { ...fieldsAt(text, from, separators), separators, separator: false };
+}
+
+/** The fields of the record at `from`, as RFC 4180 has them, by the same rules as RecordScanner. */
+function fieldsAt(text: string, from: number, separators: string): { fields: string[]; end: number } {
+  const quoted = new RegExp(`[ ]*"((?:[^"]|"")*)"[ ]*(?=[${separators}\\r\\n]|$)`, 'y');
+  const plain = new RegExp(`[^${separators}\\r\\n]*`, 'y');
+  const fields: string[] = [];
+  for (let at = from; ; ) {
+    quoted.lastIndex = at;
+    plain.lastIndex = at;
+    const match = quoted.exec(text);
+    const raw = match?.[0] ?? plain.exec(text)?.[0] ?? '';
+    fields.push(match ? (match[1] as string).replaceAll('""', '"') : raw);
+    at += raw.length;
+    if (!separators.includes(text.charAt(at)) || at >= text.length) return { fields, end: lineEnd(text, at) };
+    at++;
+  }
+}
+
+function lineEnd(text: string, at: number): number {
+  return text.startsWith('\r\n', at) ? at + 2 : Math.min(at + 1, text.length);
+}
+
+function asSeenLine(line: string): string {
+  return line.replace(/[\ufeff"]/g, '').trimEnd();
+}

@@ -1,0 +1,209 @@
+import { BLANK_BYTE, DIGIT, PLUS, QUOTE, SEPARATOR, ZERO } from './bytes.js';
+import { NOT_A_NUMBER, toE164, WRONG_LENGTH } from './phone-number.js';
+import { VALUE_BYTES } from './reject-list.js';
+import { BLANK, writtenNumber } from './written-number.js';
+
+/** More than any number has with all that people write around one. */
+const TEXT_BYTES = 256;
+/** A number behind its prefix has at least so many digits: 0055 and a landline's, 0, two of a carrier and a landline's. */
+const PREFIXED_DIGITS = 13;
+/** Characters that say no more when they are repeated. */
+const IS_REPEATABLE = marked(' ().-');
+/** Characters that numbers are made of. */
+const IS_NUMBERS = marked(' ().-+0123456789');
+/** The first of two bytes of a C1 control character, U+0080..U+009F, and the end of the others. */
+const C1_LEAD = 0xc2;
+const C1_END = 0xa0;
+
+/**
+ * What the column with the numbers says on one line, byte by byte, however it is cut. One that is nothing but digits needs no
+ * second look; of any other its text is read, as people write numbers in many ways.
+ */
+export class PhoneCell {
+  /** A number as toE164 gives it, BLANK, or why it is no number; once the cell has ended. */
+  code = BLANK;
+  /** It holds U+0080..U+009F, which no text has. */
+  hasC1 = false;
+  /** Of the bytes that are not kept yet: where they begin in the current piece, and end once the cell has ended, or -1. */
+  #start = 0;
+  #end = -1;
+  /** What earlier pieces had of the cell: its beginning, for a reject, and its text without repeated blanks. */
+  readonly #raw = new ByteBuffer(VALUE_BYTES);
+  readonly #text = new ByteBuffer(TEXT_BYTES);
+  /** The text did not find room; it holds other characters than a number has; it holds a digit. */
+  #cut = false;
+  #odd = false;
+  #anyDigit = false;
+  #previous = 0;
+  /** The digits as one number, and how many. Inexact from 16 on, where the count alone decides. */
+  #digits = 0;
+  #count = 0;
+  #plus = false;
+  #plain = true;
+  /** How many digits stood before the first blank behind one, or -1. */
+  #gap = -1;
+
+  /** The cell of the next line, at `start` of the current piece; without one until then. */
+  begin(start: number): void {
+    this.code = BLANK;
+    this.hasC1 = false;
+    this.#start = start;
+    this.#end = -1;
+    this.#raw.clear();
+    this.#text.clear();
+    this.#cut = false;
+    this.#odd = false;
+    this.#anyDigit = false;
+    this.#previous = 0;
+    this.#digits = 0;
+    this.#count = 0;
+    this.#plus = false;
+    this.#plain = true;
+    this.#gap = -1;
+  }
+
+  /** Reads on to a separator, a line end or a control character, and returns where it stands; or the piece's length. */
+  scan(bytes: Uint8Array, from: number, kinds: Uint8Array): number {
+    let digits = this.#digits;
+    let count = this.#count;
+    let at = from;
+    for (; at < bytes.length; at++) {
+      const byte = bytes[at] as number;
+      const kind = kinds[byte] as number;
+      if (kind === DIGIT) {
+        digits = digits * 10 + (byte - ZERO);
+        count++;
+      } else if (kind >= SEPARATOR) {
+        break;
+      } else {
+        this.#takeOther(kind, byte, count);
+      }
+    }
+    this.#digits = digits;
+    this.#count = count;
+    return at;
+  }
+
+  #takeOther(kind: number, byte: number, count: number): void {
+    if (kind === BLANK_BYTE) {
+      if (count > 0 && this.#gap < 0) this.#gap = count;
+    } else if (byte === PLUS && count === 0 && !this.#plus) {
+      this.#plus = true;
+    } else {
+      this.#plain = false;
+    }
+  }
+
+  /** The cell, which has no quotes around it, ends before `end` of the current piece. */
+  end(bytes: Uint8Array, end: number): void {
+    this.#end = end;
+    if (this.#plain && (this.#gap < 0 || this.#gap === this.#count)) {
+      this.code = this.#count > 0 ? toE164(this.#digits, this.#count, this.#plus) : this.#plus ? NOT_A_NUMBER : BLANK;
+      // So many digits may have a prefix, which writtenNumber knows.
+      if (this.code !== WRONG_LENGTH || this.#count < PREFIXED_DIGITS) return;
+    }
+    const isWhole = this.#raw.size === 0 && end - this.#start <= TEXT_BYTES;
+    if (!isWhole) this.suspend(bytes);
+    this.#read(isWhole ? bytes.subarray(this.#start, end) : this.#text.bytes());
+  }
+
+  /** The cell stood in quotes, and these are the bytes between them. */
+  endQuoted(field: Uint8Array): void {
+    this.begin(0);
+    this.#end = field.length;
+    if (field.length > TEXT_BYTES) this.suspend(field);
+    else this.#raw.add(field, 0, field.length);
+    this.#read(field.length > TEXT_BYTES ? this.#text.bytes() : field);
+    this.#end = 0;
+  }
+
+  /** The current piece is over: keeps what it has of the cell. `to`: up to there only. */
+  suspend(bytes: Uint8Array, to = bytes.length): void {
+    const end = this.#end < 0 ? Math.max(to, this.#start) : this.#end;
+    this.#raw.add(bytes, this.#start, end);
+    for (let at = this.#start; at < end; at++) {
+      const byte = bytes[at] as number;
+      if (IS_REPEATABLE[byte] === 1 && byte === this.#text.last) continue;
+      this.hasC1 ||= this.#previous === C1_LEAD && byte >= 0x80 && byte < C1_END;
+      this.#previous = byte;
+      this.#odd ||= IS_NUMBERS[byte] !== 1;
+      this.#anyDigit ||= byte >= ZERO && byte < ZERO + 10;
+      if (!this.#text.push(byte)) this.#cut = true;
+    }
+    this.#start = 0;
+    if (this.#end >= 0) this.#end = 0;
+  }
+
+  /** The cell's bytes, or as many of them as a reject shows. `bytes`: the current piece. */
+  value(bytes: Uint8Array): Uint8Array {
+    this.#raw.add(bytes, this.#start, Math.max(this.#end, this.#start));
+    this.#start = Math.max(this.#end, this.#start);
+    return this.#raw.bytes();
+  }
+
+  #read(text: Uint8Array): void {
+    this.hasC1 ||= holdsC1(text);
+    // What was cut could be read as a number that it is not.
+    if (this.#cut) this.code = this.#odd || !this.#anyDigit ? NOT_A_NUMBER : WRONG_LENGTH;
+    else this.code = writtenNumber(Buffer.from(withoutQuotes(text)).toString('utf8'));
+  }
+}
+
+function marked(characters: string): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const character of characters) table[character.charCodeAt(0)] = 1;
+  return table;
+}
+
+/** One pair of quotes around all of it but blanks; it may be there where a blank of another kind stands before it. */
+function withoutQuotes(text: Uint8Array): Uint8Array {
+  if (!text.includes(QUOTE)) return text;
+  const trimmed = Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1');
+  const match = /^(?: |\xc2\xa0|\xe2\x80\xaf|\xef\xbb\xbf)*"(.*)"(?: |\xc2\xa0|\xe2\x80\xaf)*$/s.exec(trimmed);
+  return match ? Buffer.from(match[1] as string, 'latin1') : text;
+}
+
+function holdsC1(text: Uint8Array): boolean {
+  for (let at = text.indexOf(C1_LEAD); at >= 0; at = text.indexOf(C1_LEAD, at + 1)) {
+    const next = text[at + 1] ?? 0;
+    if (next >= 0x80 && next < C1_END) return true;
+  }
+  return false;
+}
+
+/** Bytes up to a limit; what comes behind it is left out. */
+class ByteBuffer {
+  size = 0;
+  readonly #bytes: Uint8Array;
+
+  constructor(limit: number) {
+    this.#bytes = new Uint8Array(limit);
+  }
+
+  get last(): number | undefined {
+    return this.size > 0 ? this.#bytes[this.size - 1] : undefined;
+  }
+
+  clear(): void {
+    this.size = 0;
+  }
+
+  /** False: there is no room. */
+  push(byte: number): boolean {
+    if (this.size === this.#bytes.length) return false;
+    this.#bytes[this.size++] = byte;
+    return true;
+  }
+
+  add(from: Uint8Array, start: number, end: number): void {
+    const to = Math.min(end, start + this.#bytes.length - this.size);
+    if (to <= start) return;
+    this.#bytes.set(from.subarray(start, to), this.size);
+    this.size += to - start;
+  }
+
+  /** They are the buffer's own: gone with the next change. */
+  bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.size);
+  }
+}
