@@ -21,6 +21,13 @@ export class NotYourself extends Problem {
   }
 }
 
+/** A change of e-mail or password came without the password of now: a token alone, which may be stolen, is not enough. */
+export class WrongPassword extends Problem {
+  constructor() {
+    super(403, 'USER.WRONG_PASSWORD', 'the current password is wrong');
+  }
+}
+
 /** A living company keeps at least one owner. */
 export class LastOwner extends Problem {
   constructor() {
@@ -39,6 +46,13 @@ export class CompanyNotFound extends Problem {
 export class NotOwner extends Problem {
   constructor() {
     super(403, 'COMPANY.NOT_OWNER', 'only an owner of the company may do this');
+  }
+}
+
+/** There is no open invitation of the caller to such a company: none, answered, taken back or expired. */
+export class InvitationNotFound extends Problem {
+  constructor() {
+    super(404, 'INVITATION.NOT_FOUND', 'there is no such invitation, or it has expired');
   }
 }
 

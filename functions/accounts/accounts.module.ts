@@ -6,27 +6,34 @@ import { CompaniesRepository } from './companies/companies.repository.js';
 import { CompanyDeletion } from './companies/company-deletion.js';
 import { Members } from './companies/members.js';
 import { Memberships } from './companies/memberships.js';
+import { InvitationsController } from './invitations/invitations.controller.js';
+import { Invitations } from './invitations/invitations.js';
+import { InvitationsRepository } from './invitations/invitations.repository.js';
 import { AccessTokens } from './users/access-token.js';
 import { AuthGuard } from './users/auth.guard.js';
 import { LogIn } from './users/log-in.js';
 import { LoginFailures } from './users/login-failures.js';
+import { PasswordAttempts } from './users/password-attempts.js';
 import { UsersController } from './users/users.controller.js';
 import { Users } from './users/users.js';
 import { UsersRepository } from './users/users.repository.js';
 
-/** Users, companies, members, login. Its guard stands before every route of the app. */
+/** Users, companies, members, invitations, login. Its guard stands before every route of the app. */
 @Module({
-  controllers: [UsersController, CompaniesController],
+  controllers: [UsersController, CompaniesController, InvitationsController],
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },
     AccessTokens,
     Companies,
     CompaniesRepository,
     CompanyDeletion,
+    Invitations,
+    InvitationsRepository,
     LogIn,
     LoginFailures,
     Members,
     Memberships,
+    PasswordAttempts,
     Users,
     UsersRepository,
   ],

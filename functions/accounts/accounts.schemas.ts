@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOf, lifeFields, pageOf } from '../platform/http/validation.js';
+import { idOf, lifeFields, pageOf, timeOf } from '../platform/http/validation.js';
 
 const NO_CONTROL = /^[^\p{Cc}]*$/u;
 
@@ -38,18 +38,28 @@ function notEmpty(change: object): boolean {
 export const registration = z.strictObject({ email, password }).meta({ description: 'A new user.' });
 export type Registration = z.output<typeof registration>;
 
+/** A password as it is asked for: any that was ever taken. */
+const knownPassword = z.string().min(1).max(200);
+
 export const credentials = z
   .strictObject({
     email,
-    password: z.string().min(1).max(200).meta({ description: 'The password.', example: 'correto cavalo bateria' }),
+    password: knownPassword.meta({ description: 'The password.', example: 'correto cavalo bateria' }),
   })
   .meta({ description: 'Who logs in.' });
 export type Credentials = z.output<typeof credentials>;
 
 export const userChange = z
-  .strictObject({ email: email.optional(), password: password.optional() })
-  .refine(notEmpty, NOT_EMPTY)
-  .meta({ description: 'What changes; at least one of both.' });
+  .strictObject({
+    email: email.optional(),
+    password: password.optional(),
+    current_password: knownPassword.meta({
+      description: 'The password of now: a token alone, which may be stolen, changes nothing.',
+      example: 'correto cavalo bateria',
+    }),
+  })
+  .refine(({ current_password: _, ...change }) => notEmpty(change), NOT_EMPTY)
+  .meta({ description: 'What changes, at least one of e-mail and password; and the password of now.' });
 export type UserChange = z.output<typeof userChange>;
 
 export const newCompany = z.strictObject({ name, document }).meta({ description: 'A new company.' });
@@ -63,7 +73,7 @@ export type CompanyChange = z.output<typeof companyChange>;
 
 export const newMember = z
   .strictObject({ email: email.meta({ description: 'Of a registered user.', example: 'bia@example.com' }), role })
-  .meta({ description: 'Who is let in, and as what.' });
+  .meta({ description: 'Who is invited or has another role from now on, and as what.' });
 export type NewMember = z.output<typeof newMember>;
 export type Role = z.output<typeof role>;
 
@@ -95,6 +105,30 @@ export const companyView = z
 export const companyPage = pageOf(companyView).meta({ id: 'CompanyPage', description: 'A page of companies.' });
 
 export const memberView = z
-  .strictObject({ company_id: companyId, user_id: userId, email, role, ...lifeFields })
-  .meta({ id: 'Member', description: 'A user in a company.' });
+  .strictObject({
+    company_id: companyId,
+    user_id: userId,
+    email,
+    role,
+    accepted_at: timeOf('When the user accepted').nullable().meta({
+      description: 'When the user accepted; `null`: invited, and no member yet.',
+      example: '2026-11-24T12:00:00.000Z',
+    }),
+    ...lifeFields,
+  })
+  .meta({ id: 'Member', description: 'A user in a company, or invited to it.' });
 export const memberPage = pageOf(memberView).meta({ id: 'MemberPage', description: 'A page of members.' });
+
+export const invitationView = z
+  .strictObject({
+    company_id: companyId,
+    company_name: name,
+    role,
+    expires_at: timeOf('It can be answered until'),
+    ...lifeFields,
+  })
+  .meta({ id: 'Invitation', description: 'A company that wants you as a member.' });
+export const invitationPage = pageOf(invitationView).meta({
+  id: 'InvitationPage',
+  description: 'A page of invitations.',
+});

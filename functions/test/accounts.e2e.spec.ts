@@ -141,14 +141,21 @@ describe('a token', () => {
 
   test('is asked for on every route but registering, login, health and metrics', async () => {
     for (const [method, path] of [
-      ...['/api/users', '/api/users/x', '/api/companies', '/api/companies/x', '/api/companies/x/members'].map(
-        (path) => ['GET', path],
-      ),
+      ...[
+        '/api/users',
+        '/api/users/x',
+        '/api/companies',
+        '/api/companies/x',
+        '/api/companies/x/members',
+        '/api/invitations',
+      ].map((path) => ['GET', path]),
       ...['/api/users/x', '/api/companies/x'].flatMap((path) => [
         ['PATCH', path],
         ['DELETE', path],
       ]),
-      ...['/api/companies', '/api/companies/x/members'].map((path) => ['POST', path]),
+      ...['/api/companies', '/api/companies/x/members', '/api/invitations/x/accept', '/api/invitations/x/decline'].map(
+        (path) => ['POST', path],
+      ),
       ['DELETE', '/api/companies/x/members/y'],
     ] as [string, string][]) {
       const answer = await stage.api(method, path);
@@ -188,12 +195,14 @@ describe('a token', () => {
 
   test('ends with a new password, not with a new e-mail', async () => {
     const user = await stage.user();
-    const path = `/api/users/${user.id}`;
-    expect((await stage.api('PATCH', path, { token: user.token, body: { email: `new.${user.email}` } })).status).toBe(
-      200,
-    );
+    const patch = (change: object) =>
+      stage.api('PATCH', `/api/users/${user.id}`, {
+        token: user.token,
+        body: { ...change, current_password: user.password },
+      });
+    expect((await patch({ email: `new.${user.email}` })).status).toBe(200);
     expect((await ask(user.token)).status).toBe(200);
-    expect((await stage.api('PATCH', path, { token: user.token, body: { password: 'another one' } })).status).toBe(200);
+    expect((await patch({ password: 'another one' })).status).toBe(200);
     expect(refusal(await ask(user.token))).toEqual([401, 'AUTH.TOKEN_INVALID']);
     expect((await ask(await stage.login(`new.${user.email}`, 'another one'))).status).toBe(200);
   });
@@ -229,7 +238,7 @@ describe('users', () => {
           refusal(
             await stage.api(method, `/api/users/${id}`, {
               token: owner.token,
-              ...(method === 'PATCH' ? { body: { password: 'x'.repeat(8) } } : {}),
+              ...(method === 'PATCH' ? { body: { password: 'x'.repeat(8), current_password: owner.password } } : {}),
             }),
           ),
         ).toEqual([404, 'USER.NOT_FOUND']);
@@ -237,14 +246,21 @@ describe('users', () => {
 
   test('change nobody but themselves', async () => {
     const path = `/api/users/${member.id}`;
-    const change = await stage.api('PATCH', path, { token: owner.token, body: { email: 'x@example.com' } });
+    const change = await stage.api('PATCH', path, {
+      token: owner.token,
+      body: { email: 'x@example.com', current_password: owner.password },
+    });
     expect(refusal(change)).toEqual([403, 'USER.NOT_YOURSELF']);
     expect(refusal(await stage.api('DELETE', path, { token: owner.token }))).toEqual([403, 'USER.NOT_YOURSELF']);
   });
 
   test('change their e-mail to a free one, which moves updated_at', async () => {
     const user = await stage.user();
-    const patch = (body: object) => stage.api('PATCH', `/api/users/${user.id}`, { token: user.token, body });
+    const patch = (change: object) =>
+      stage.api('PATCH', `/api/users/${user.id}`, {
+        token: user.token,
+        body: { ...change, current_password: user.password },
+      });
     const before = (await stage.api('GET', `/api/users/${user.id}`, { token: user.token })).body;
     const changed = await patch({ email: 'fresh@example.com' });
     expect(changed.body).toEqual({ ...before, email: 'fresh@example.com', updated_at: TIME });
@@ -396,10 +412,12 @@ describe('members', () => {
       user_id: member.id,
       email: member.email,
       role: 'member',
+      accepted_at: TIME,
       created_at: TIME,
       updated_at: TIME,
       deleted: false,
     };
+    await stage.member(owner, mine, member);
     expect(await put('member')).toMatchObject({ status: 201, body: entry });
     expect(await put('owner')).toMatchObject({ status: 201, body: { ...entry, role: 'owner' } });
     const list = await stage.api('GET', path, { token: member.token });

@@ -188,7 +188,7 @@ export class Stage {
     return { id: body.id, document };
   }
 
-  /** Makes `user` a member of what `owner` owns. */
+  /** Makes `user`, who accepts, a member of what `owner` owns. */
   async member(
     owner: TestUser,
     company: TestCompany,
@@ -199,7 +199,9 @@ export class Stage {
       token: owner.token,
       body: { email: user.email, role },
     });
-    if (status !== 201) throw new Error(`no member: ${JSON.stringify(body)}`);
+    if (status !== 201) throw new Error(`not invited: ${JSON.stringify(body)}`);
+    const accepted = await this.api('POST', `/api/invitations/${company.id}/accept`, { token: user.token });
+    if (accepted.status !== 200) throw new Error(`no member: ${JSON.stringify(accepted.body)}`);
   }
 
   /** Straight into the stage's PostgreSQL. */

@@ -15,7 +15,7 @@ const NEW_CNPJ = [
 
 export const companies: Folder = {
   name: '3 Companies and members',
-  description: 'Ana founds a company, which is what sends. Bia becomes a member of it and goes again.',
+  description: 'Ana founds a company, which is what sends. Bia is invited, accepts and goes again.',
   steps: [
     {
       name: 'Found a company with a wrong CNPJ',
@@ -78,12 +78,63 @@ export const companies: Folder = {
       code: 'COMPANY.NOT_FOUND',
     },
     {
-      name: 'Let Bia in',
+      name: 'Invite Bia',
       ask: 'putMember',
       path: { id: '{{company_id}}' },
       json: { email: '{{bia_email}}' },
       status: 201,
-      tests: { 'Bia is a member': "pm.expect(body.role).to.equal('member')" },
+      tests: {
+        'Bia is invited as a member, and is none yet':
+          "pm.expect([body.role, body.accepted_at]).to.eql(['member', null])",
+      },
+    },
+    {
+      name: 'Bia does not see the company before she accepts',
+      ask: 'getCompany',
+      as: 'bia',
+      path: { id: '{{company_id}}' },
+      status: 404,
+      code: 'COMPANY.NOT_FOUND',
+    },
+    {
+      name: 'Bia lists her invitations',
+      ask: 'listInvitations',
+      as: 'bia',
+      status: 200,
+      tests: {
+        'there is the one of Ana':
+          "pm.expect(body.data[0].company_id).to.equal(pm.collectionVariables.get('company_id'))",
+      },
+    },
+    {
+      name: 'Bia declines',
+      ask: 'declineInvitation',
+      as: 'bia',
+      path: { company_id: '{{company_id}}' },
+      status: 204,
+    },
+    {
+      name: 'What is declined cannot be accepted',
+      ask: 'acceptInvitation',
+      as: 'bia',
+      path: { company_id: '{{company_id}}' },
+      status: 404,
+      code: 'INVITATION.NOT_FOUND',
+    },
+    {
+      name: 'Invite Bia again',
+      ask: 'putMember',
+      path: { id: '{{company_id}}' },
+      json: { email: '{{bia_email}}' },
+      status: 201,
+    },
+    {
+      name: 'Bia accepts',
+      ask: 'acceptInvitation',
+      as: 'bia',
+      path: { company_id: '{{company_id}}' },
+      status: 200,
+      tests: { 'Bia is a member': "pm.expect(body.accepted_at).to.be.a('string')" },
     },
     {
       name: 'List the members',
@@ -105,7 +156,7 @@ export const companies: Folder = {
       name: 'Ana may not change Bia',
       ask: 'updateUser',
       path: { id: '{{bia_id}}' },
-      json: { email: undefined, password: '{{new_password}}' },
+      json: { email: undefined, password: '{{new_password}}', current_password: '{{new_password}}' },
       status: 403,
       code: 'USER.NOT_YOURSELF',
     },

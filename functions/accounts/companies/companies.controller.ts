@@ -1,21 +1,5 @@
-import {
-  Body,
-  type CallHandler,
-  Controller,
-  Delete,
-  type ExecutionContext,
-  Get,
-  HttpCode,
-  type NestInterceptor,
-  Param,
-  Patch,
-  Post,
-  Query,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
-import type { Observable } from 'rxjs';
 import { Describe } from '../../platform/http/describe.js';
 import { isId, type Page, PageQuery } from '../../platform/http/validation.js';
 import { CompanyNotFound } from '../accounts.errors.js';
@@ -34,6 +18,7 @@ import { COMPANY_ROUTES } from './companies.openapi.js';
 import type { CompanyRow, MemberRow } from './companies.repository.js';
 import { CompanyDeletion } from './company-deletion.js';
 import { Members } from './members.js';
+import { NoteCompany } from './note-company.js';
 
 const CompanyId = (): ParameterDecorator =>
   Param('id', {
@@ -42,16 +27,6 @@ const CompanyId = (): ParameterDecorator =>
       return id;
     },
   });
-
-/** Tells the log line of the request which company it is about. */
-class NoteCompany implements NestInterceptor {
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const request = context.switchToHttp().getRequest<FastifyRequest<{ Params: { id?: string } }>>();
-    const { id } = request.params;
-    if (id !== undefined && isId(id)) request.companyId = id;
-    return next.handle();
-  }
-}
 
 /** The routes of companies and of their members. */
 @ApiTags('companies')

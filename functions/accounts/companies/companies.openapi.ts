@@ -54,23 +54,26 @@ export const COMPANY_ROUTES = {
     id: 'listMembers',
     ids: { id: 'company' },
     summary: 'List the members',
-    description: 'Who is in the company, and as what.',
+    description: 'Who is in the company, and as what; and who is invited to it, with `accepted_at: null`.',
     answers: { 200: { description: 'A page.', schema: memberPage } },
     errors: [...TOKEN_ERRORS, CompanyNotFound],
   },
   put: {
     id: 'putMember',
     ids: { id: 'company' },
-    summary: 'Let a user in, or give another role',
-    description: 'For owners. The user is registered already, and is named by e-mail.',
-    answers: { 201: { description: 'The member.', schema: memberView } },
+    summary: 'Invite a user, or give a member another role',
+    description:
+      'For owners. The user is registered already, and is named by e-mail. Nobody becomes a member before accepting: who ' +
+      'is none is invited (`accepted_at: null`), for seven days. Inviting again renews the invitation, with the role of now. ' +
+      'Of a member the role changes at once.',
+    answers: { 201: { description: 'The member, or who is invited.', schema: memberView } },
     errors: [...BODY_ERRORS, ...TOKEN_ERRORS, NotOwner, CompanyNotFound, UserNotFound, LastOwner],
   },
   remove: {
     id: 'removeMember',
     ids: { id: 'company', user_id: 'member' },
-    summary: 'Let a member go',
-    description: 'For owners. The last owner cannot leave.',
+    summary: 'Let a member go, or take an invitation back',
+    description: 'For owners. The last owner cannot leave; one who is only invited is no owner yet.',
     answers: { 204: { description: 'Done.' } },
     errors: [...TOKEN_ERRORS, NotOwner, CompanyNotFound, UserNotFound, LastOwner],
   },

@@ -19,15 +19,20 @@ export interface MemberRow {
   user_id: string;
   email: string;
   role: Role;
+  /** null: invited, and no member yet. */
+  accepted_at: Date | null;
   created_at: Date;
   updated_at: Date;
   deleted: boolean;
 }
 
 const COMPANY = 'c.id, c.name, c.document, c.created_at, c.updated_at, c.deleted';
-const MEMBER = 'm.company_id, m.user_id, u.email, m.role, m.created_at, m.updated_at, m.deleted';
+const MEMBER = 'm.company_id, m.user_id, u.email, m.role, m.accepted_at, m.created_at, m.updated_at, m.deleted';
 
-/** All SQL of companies and their members. The tenant, or who asks, comes first. Deleted rows do not exist here. */
+/**
+ * All SQL of companies and their members. The tenant, or who asks, comes first. Deleted rows do not exist here. Memberships
+ * are of those who have accepted: who is invited stands in another table.
+ */
 @Injectable()
 export class CompaniesRepository {
   async insertCompany(sql: Sql, company: { id: string; name: string; document: Cnpj }): Promise<CompanyRow> {
@@ -88,22 +93,50 @@ export class CompaniesRepository {
     await sql.query('UPDATE companies SET deleted = true, updated_at = clock_timestamp() WHERE id = $1', [companyId]);
   }
 
+  /** The members, and those whose invitation is open. */
   async members(sql: Sql, companyId: string, page: PageQuery): Promise<Page<MemberRow>> {
     const from = `SELECT ${MEMBER} FROM memberships m JOIN users u ON u.id = m.user_id
-                   WHERE m.company_id = $1 AND NOT m.deleted AND NOT u.deleted`;
+                   WHERE m.company_id = $1 AND NOT m.deleted AND NOT u.deleted
+                   UNION ALL
+                  SELECT i.company_id, i.user_id, u.email, i.role, NULL, i.created_at, i.updated_at, false
+                    FROM invitations i JOIN users u ON u.id = i.user_id
+                   WHERE i.company_id = $1 AND i.expires_at > clock_timestamp() AND NOT u.deleted`;
     return pageOfRows(sql, from, 'created_at, user_id', [companyId], page);
   }
 
-  /** Makes a user a member, again if need be, or sets the role of one. */
-  async putMember(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
+  /** A user as a member of a living company. */
+  async memberOf(sql: Sql, userId: string, companyId: string): Promise<MemberRow | undefined> {
+    return sql.one(
+      `SELECT ${MEMBER} FROM memberships m JOIN companies c ON c.id = m.company_id JOIN users u ON u.id = m.user_id
+        WHERE m.user_id = $1 AND m.company_id = $2 AND NOT m.deleted AND NOT c.deleted AND NOT u.deleted`,
+      [userId, companyId],
+    );
+  }
+
+  /** Makes a user who is none a member, again if need be, who was invited at `since`. Who founds a company is invited by none. */
+  async addMember(sql: Sql, companyId: string, userId: string, role: Role, since?: Date): Promise<MemberRow> {
     return certain(
       await sql.one(
         `WITH m AS (
-           INSERT INTO memberships AS m (company_id, user_id, role) VALUES ($1, $2, $3)
+           INSERT INTO memberships AS m (company_id, user_id, role, created_at)
+           VALUES ($1, $2, $3, coalesce($4::timestamptz, clock_timestamp()))
            ON CONFLICT (company_id, user_id) DO UPDATE
-             SET role = excluded.role, deleted = false, updated_at = clock_timestamp(),
-                 created_at = CASE WHEN m.deleted THEN clock_timestamp() ELSE m.created_at END
+             SET role = excluded.role, deleted = false, created_at = excluded.created_at,
+                 accepted_at = clock_timestamp(), updated_at = clock_timestamp()
            RETURNING *)
+         SELECT ${MEMBER} FROM m JOIN users u ON u.id = m.user_id`,
+        [companyId, userId, role, since ?? null],
+      ),
+    );
+  }
+
+  /** Of a user who is a member. */
+  async setRole(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
+    return certain(
+      await sql.one(
+        `WITH m AS (
+           UPDATE memberships SET role = $3, updated_at = clock_timestamp()
+            WHERE company_id = $1 AND user_id = $2 AND NOT deleted RETURNING *)
          SELECT ${MEMBER} FROM m JOIN users u ON u.id = m.user_id`,
         [companyId, userId, role],
       ),

@@ -26,7 +26,7 @@ export class Companies {
       .transaction(async (sql) => {
         if (!(await this.users.holdUser(sql, userId))) throw new TokenInvalid();
         const row = await this.companies.insertCompany(sql, company);
-        await this.companies.putMember(sql, company.id, userId, 'owner');
+        await this.companies.addMember(sql, company.id, userId, 'owner');
         return row;
       })
       .catch(documentTaken);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
+import { InvitationsRepository } from '../invitations/invitations.repository.js';
 import { CompaniesRepository } from './companies.repository.js';
 import { Memberships } from './memberships.js';
 
@@ -21,6 +22,7 @@ export class CompanyDeletion {
   constructor(
     private readonly postgres: Postgres,
     private readonly companies: CompaniesRepository,
+    private readonly invitations: InvitationsRepository,
     private readonly memberships: Memberships,
     private readonly log: Log,
   ) {}
@@ -37,6 +39,7 @@ export class CompanyDeletion {
       await this.companies.lockCompany(sql, companyId);
       await this.memberships.requireOwner(userId, companyId, sql);
       await this.companies.deleteCompany(sql, companyId);
+      await this.invitations.deleteOfCompany(sql, companyId);
       const later: (() => Promise<void>)[] = [];
       for (const hook of this.#hooks) {
         const after = await hook(sql, companyId);

@@ -3,16 +3,18 @@ import type { Page, PageQuery } from '../../platform/http/validation.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { LastOwner, UserNotFound } from '../accounts.errors.js';
 import type { NewMember } from '../accounts.schemas.js';
+import { InvitationsRepository } from '../invitations/invitations.repository.js';
 import { UsersRepository } from '../users/users.repository.js';
 import { CompaniesRepository, type MemberRow } from './companies.repository.js';
 import { Memberships } from './memberships.js';
 
-/** Who is in a company: see, let in or give another role, let go. */
+/** Who is in a company: see, invite or give another role, let go. Who is invited answers by Invitations. */
 @Injectable()
 export class Members {
   constructor(
     private readonly postgres: Postgres,
     private readonly companies: CompaniesRepository,
+    private readonly invitations: InvitationsRepository,
     private readonly users: UsersRepository,
     private readonly memberships: Memberships,
   ) {}
@@ -23,19 +25,25 @@ export class Members {
     return this.companies.members(this.postgres, companyId, page);
   }
 
-  /** Throws CompanyNotFound, NotOwner, UserNotFound, and LastOwner when the only owner would become a member. */
+  /**
+   * Invites, or gives a member another role. Throws CompanyNotFound, NotOwner, UserNotFound, and LastOwner when the only owner
+   * would become a member.
+   */
   async put(userId: string, companyId: string, { email, role }: NewMember): Promise<MemberRow> {
     return this.#asOwner(userId, companyId, async (sql) => {
-      const user = await this.users.credentialsByEmail(sql, email);
-      if (!user || !(await this.users.holdUser(sql, user.id))) throw new UserNotFound();
-      if (role === 'member') await this.#requireAnotherOwner(sql, companyId, user.id);
-      return this.companies.putMember(sql, companyId, user.id, role);
+      const invited = await this.users.holdUserByEmail(sql, email);
+      if (invited === undefined) throw new UserNotFound();
+      const isMember = (await this.companies.roleIn(sql, invited, companyId)) !== undefined;
+      if (!isMember) return this.invitations.put(sql, companyId, invited, role);
+      if (role === 'member') await this.#requireAnotherOwner(sql, companyId, invited);
+      return this.companies.setRole(sql, companyId, invited, role);
     });
   }
 
-  /** Throws CompanyNotFound, NotOwner, UserNotFound, LastOwner. */
+  /** Lets a member go, or takes an open invitation back. Throws CompanyNotFound, NotOwner, UserNotFound, LastOwner. */
   async remove(userId: string, companyId: string, memberId: string): Promise<void> {
     await this.#asOwner(userId, companyId, async (sql) => {
+      if (await this.invitations.take(sql, memberId, companyId)) return;
       if (!(await this.companies.roleIn(sql, memberId, companyId))) throw new UserNotFound();
       await this.#requireAnotherOwner(sql, companyId, memberId);
       await this.companies.deleteMember(sql, companyId, memberId);

@@ -7,6 +7,7 @@ import {
   TOKEN_ERRORS,
   TooManyAttempts,
   UserNotFound,
+  WrongPassword,
 } from '../accounts.errors.js';
 import { accessTokenView, userPage, userView } from '../accounts.schemas.js';
 
@@ -47,16 +48,18 @@ export const USER_ROUTES = {
     id: 'updateUser',
     ids: { id: 'user' },
     summary: 'Change your e-mail or password',
-    description: 'Of yourself only. A new password ends all older tokens at once, a new e-mail does not.',
+    description:
+      'Of yourself only, with the password of now; a wrong one counts as a failed login. A new password ends all older ' +
+      'tokens at once, a new e-mail does not; it ends your open invitations, which were for the one before.',
     answers: { 200: { description: 'The user as it is now.', schema: userView } },
-    errors: [...BODY_ERRORS, ...TOKEN_ERRORS, NotYourself, UserNotFound, EmailTaken],
+    errors: [...BODY_ERRORS, ...TOKEN_ERRORS, NotYourself, WrongPassword, UserNotFound, EmailTaken, TooManyAttempts],
   },
   delete: {
     id: 'deleteUser',
     ids: { id: 'user' },
     summary: 'Delete yourself',
     description:
-      'All your tokens end at once. Whoever is the last owner of a company deletes it first, or names another.',
+      'All your tokens end at once, and your invitations with them. Whoever is the last owner of a company deletes it first, or names another.',
     answers: { 204: { description: 'Done.' } },
     errors: [...TOKEN_ERRORS, NotYourself, UserNotFound, LastOwner],
   },

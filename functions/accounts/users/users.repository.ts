@@ -45,6 +45,10 @@ export class UsersRepository {
     return sql.one('SELECT id, password FROM users WHERE lower(email) = lower($1) AND NOT deleted', [email]);
   }
 
+  async credentials(sql: Sql, userId: string): Promise<{ email: string; password: string } | undefined> {
+    return sql.one('SELECT email, password FROM users WHERE id = $1 AND NOT deleted', [userId]);
+  }
+
   async passwordOf(sql: Sql, userId: string): Promise<string | undefined> {
     const row = await sql.one<{ password: string }>('SELECT password FROM users WHERE id = $1 AND NOT deleted', [
       userId,
@@ -83,9 +87,18 @@ export class UsersRepository {
     return (await sql.query('SELECT FROM users WHERE id = $1 AND NOT deleted FOR SHARE', [userId])).length > 0;
   }
 
-  /** Keeps all others from the user until the transaction ends. False when there is none. */
-  async lockUser(sql: Sql, userId: string): Promise<boolean> {
-    return (await sql.query('SELECT FROM users WHERE id = $1 AND NOT deleted FOR UPDATE', [userId])).length > 0;
+  /** The same by e-mail, which stays the user's too. Answers the id. */
+  async holdUserByEmail(sql: Sql, email: string): Promise<string | undefined> {
+    const row = await sql.one<{ id: string }>(
+      'SELECT id FROM users WHERE lower(email) = lower($1) AND NOT deleted FOR SHARE',
+      [email],
+    );
+    return row?.id;
+  }
+
+  /** Keeps all others from the user until the transaction ends. Answers e-mail and stored password; undefined: no such user. */
+  async lockUser(sql: Sql, userId: string): Promise<{ email: string; password: string } | undefined> {
+    return sql.one('SELECT email, password FROM users WHERE id = $1 AND NOT deleted FOR UPDATE', [userId]);
   }
 
   /** Locks the living companies that a user owns, in the order of their id; answers their ids. */

@@ -2,9 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import type { Page, PageQuery } from '../../platform/http/validation.js';
 import { isUniqueViolation, Postgres, type Transaction } from '../../platform/stores/postgres.js';
-import { EmailTaken, LastOwner, NotYourself, UserNotFound } from '../accounts.errors.js';
+import { EmailTaken, LastOwner, NotYourself, TokenInvalid, UserNotFound, WrongPassword } from '../accounts.errors.js';
 import type { Registration, UserChange } from '../accounts.schemas.js';
+import { InvitationsRepository } from '../invitations/invitations.repository.js';
+import { certain } from '../rows.js';
 import { hashPassword } from './password.js';
+import { PasswordAttempts } from './password-attempts.js';
 import { type UserRow, UsersRepository } from './users.repository.js';
 
 /** Users: register, see, change, delete. */
@@ -13,6 +16,8 @@ export class Users {
   constructor(
     private readonly postgres: Postgres,
     private readonly users: UsersRepository,
+    private readonly invitations: InvitationsRepository,
+    private readonly attempts: PasswordAttempts,
   ) {}
 
   /** Throws EmailTaken. */
@@ -32,13 +37,24 @@ export class Users {
     return user;
   }
 
-  /** Throws UserNotFound, NotYourself, EmailTaken. A new password ends all tokens. */
-  async change(viewerId: string, userId: string, { email, password }: UserChange): Promise<UserRow> {
+  /**
+   * Throws UserNotFound, NotYourself, WrongPassword, TooManyAttempts, EmailTaken, and TokenInvalid when the password was changed
+   * meanwhile. A new password ends all tokens; a new e-mail the open invitations, which were for the one before.
+   */
+  async change(viewerId: string, userId: string, { current_password, ...change }: UserChange): Promise<UserRow> {
     await this.#requireYourself(viewerId, userId);
-    const stored = password === undefined ? undefined : await hashPassword(password);
-    const user = await this.users.updateUser(this.postgres, userId, { email, password: stored }).catch(emailTaken);
-    if (!user) throw new UserNotFound();
-    return user;
+    const before = await this.users.credentials(this.postgres, userId);
+    if (!before) throw new UserNotFound();
+    if (!(await this.attempts.isRight(before.email, current_password, before.password))) throw new WrongPassword();
+    const password = change.password === undefined ? undefined : await hashPassword(change.password);
+    return this.postgres.transaction(async (sql) => {
+      const now = await this.users.lockUser(sql, userId);
+      if (!now) throw new UserNotFound();
+      // What was asked for was the password of before: a change that came in between has ended this token.
+      if (now.password !== before.password) throw new TokenInvalid();
+      if (change.email !== undefined) await this.#moveTo(sql, userId, change.email, now.email);
+      return certain(await this.users.updateUser(sql, userId, { email: change.email, password }).catch(emailTaken));
+    });
   }
 
   /** Throws UserNotFound, NotYourself, LastOwner. */
@@ -56,7 +72,12 @@ export class Users {
     if (owned.some(({ id }) => !locked.has(id))) return false;
     if (owned.some(({ owners }) => owners === 1)) throw new LastOwner();
     await this.users.deleteUser(sql, userId);
+    await this.invitations.deleteOfUser(sql, userId);
     return true;
+  }
+
+  async #moveTo(sql: Transaction, userId: string, email: string, from: string): Promise<void> {
+    if (email.toLowerCase() !== from.toLowerCase()) await this.invitations.deleteOfUser(sql, userId);
   }
 
   async #requireYourself(viewerId: string, userId: string): Promise<void> {

@@ -14,7 +14,7 @@ import { problemView } from './problem.schemas.js';
 const TAGS: [name: string, description: string][] = [
   ['operating', 'Is it up, and what does it do? No login.'],
   ['users', 'Register, log in, see yourself and those who share a company with you.'],
-  ['companies', 'The tenants: nobody sees what is of a company that they are not in.'],
+  ['companies', 'The tenants: nobody sees what is of a company that they are not in, and nobody is in one unasked.'],
   ['campaigns', 'A text and numbers, which become messages, one a number, in order.'],
   ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
 ];

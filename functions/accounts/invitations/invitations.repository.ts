@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Sql } from '../../platform/stores/postgres.js';
+import type { Role } from '../accounts.schemas.js';
+import type { MemberRow } from '../companies/companies.repository.js';
+import { certain, pageOfRows } from '../rows.js';
+
+/** An invitation as who is invited sees it. */
+export interface InvitationRow {
+  company_id: string;
+  company_name: string;
+  role: Role;
+  expires_at: Date;
+  created_at: Date;
+  updated_at: Date;
+  deleted: boolean;
+}
+
+/** How long an invitation may be answered. */
+const LIFE = '7 days';
+/** Erased by one statement at most; the next pass takes the rest. */
+const ERASED_AT_ONCE = 10_000;
+
+/** All SQL of invitations, but the list of members, which shows the open ones too. Who asks comes first. */
+@Injectable()
+export class InvitationsRepository {
+  /** Invites a user who is no member, as what, from now on for its whole life. Once more: renews it, and sets the role. */
+  async put(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
+    return certain(
+      await sql.one(
+        `WITH i AS (
+           INSERT INTO invitations AS i (company_id, user_id, role, expires_at)
+           VALUES ($1, $2, $3, clock_timestamp() + $4::interval)
+           ON CONFLICT (company_id, user_id) DO UPDATE
+             SET role = excluded.role, updated_at = clock_timestamp(), expires_at = excluded.expires_at,
+                 created_at = CASE WHEN i.expires_at > clock_timestamp() THEN i.created_at ELSE clock_timestamp() END
+           RETURNING *)
+         SELECT i.company_id, i.user_id, u.email, i.role, NULL AS accepted_at, i.created_at, i.updated_at, false AS deleted
+           FROM i JOIN users u ON u.id = i.user_id`,
+        [companyId, userId, role, LIFE],
+      ),
+    );
+  }
+
+  /** The open invitations of a user to living companies. */
+  async openOf(sql: Sql, userId: string, page: PageQuery): Promise<Page<InvitationRow>> {
+    const from = `SELECT i.company_id, c.name AS company_name, i.role, i.expires_at, i.created_at, i.updated_at, false AS deleted
+                    FROM invitations i JOIN companies c ON c.id = i.company_id
+                   WHERE i.user_id = $1 AND i.expires_at > clock_timestamp() AND NOT c.deleted`;
+    return pageOfRows(sql, from, 'created_at, company_id', [userId], page);
+  }
+
+  async isOpen(sql: Sql, userId: string, companyId: string): Promise<boolean> {
+    const found = await sql.query(
+      `SELECT FROM invitations i JOIN companies c ON c.id = i.company_id
+        WHERE i.user_id = $1 AND i.company_id = $2 AND i.expires_at > clock_timestamp() AND NOT c.deleted`,
+      [userId, companyId],
+    );
+    return found.length > 0;
+  }
+
+  /** Ends an open invitation to a living company: of several who do so at once, one gets it. */
+  async take(sql: Sql, userId: string, companyId: string): Promise<{ role: Role; created_at: Date } | undefined> {
+    return sql.one(
+      `DELETE FROM invitations i USING companies c
+        WHERE c.id = i.company_id AND i.user_id = $1 AND i.company_id = $2 AND i.expires_at > clock_timestamp()
+          AND NOT c.deleted
+       RETURNING i.role, i.created_at`,
+      [userId, companyId],
+    );
+  }
+
+  async deleteOfUser(sql: Sql, userId: string): Promise<void> {
+    await sql.query('DELETE FROM invitations WHERE user_id = $1', [userId]);
+  }
+
+  async deleteOfCompany(sql: Sql, companyId: string): Promise<void> {
+    await sql.query('DELETE FROM invitations WHERE company_id = $1', [companyId]);
+  }
+
+  /** Erases those that have expired. One that is just being renewed is left alone. */
+  async eraseExpired(sql: Sql): Promise<void> {
+    await sql.query(
+      `DELETE FROM invitations WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM invitations WHERE expires_at < clock_timestamp()
+          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+      [ERASED_AT_ONCE],
+    );
+  }
+}

@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import { Chores } from '../../platform/chores.js';
+import type { Page, PageQuery } from '../../platform/http/validation.js';
+import { Postgres } from '../../platform/stores/postgres.js';
+import { InvitationNotFound, TokenInvalid } from '../accounts.errors.js';
+import { CompaniesRepository, type MemberRow } from '../companies/companies.repository.js';
+import { UsersRepository } from '../users/users.repository.js';
+import { type InvitationRow, InvitationsRepository } from './invitations.repository.js';
+
+/** What a user does with invitations: see, accept, decline. Owners invite by Members. */
+@Injectable()
+export class Invitations {
+  constructor(
+    private readonly postgres: Postgres,
+    private readonly invitations: InvitationsRepository,
+    private readonly companies: CompaniesRepository,
+    private readonly users: UsersRepository,
+    chores: Chores,
+  ) {
+    chores.add('erasing expired invitations', () => this.invitations.eraseExpired(this.postgres));
+  }
+
+  list(userId: string, page: PageQuery): Promise<Page<InvitationRow>> {
+    return this.invitations.openOf(this.postgres, userId, page);
+  }
+
+  /** Makes the user a member. Of one who is a member already nothing changes. Throws InvitationNotFound. */
+  async accept(userId: string, companyId: string): Promise<MemberRow> {
+    // Nobody but who is invited takes the company's lock.
+    if (!(await this.invitations.isOpen(this.postgres, userId, companyId))) return this.#member(userId, companyId);
+    return this.postgres.transaction(async (sql) => {
+      // Before the user, as everywhere. Meanwhile nobody invites, removes, or deletes the company.
+      await this.companies.lockCompany(sql, companyId);
+      if (!(await this.users.holdUser(sql, userId))) throw new TokenInvalid();
+      const invitation = await this.invitations.take(sql, userId, companyId);
+      // Accepted by another request a moment ago, or let in by a process of the version before.
+      const member = await this.companies.memberOf(sql, userId, companyId);
+      if (member) return member;
+      if (!invitation) throw new InvitationNotFound();
+      return this.companies.addMember(sql, companyId, userId, invitation.role, invitation.created_at);
+    });
+  }
+
+  /** Throws InvitationNotFound. */
+  async decline(userId: string, companyId: string): Promise<void> {
+    if (!(await this.invitations.take(this.postgres, userId, companyId))) throw new InvitationNotFound();
+  }
+
+  async #member(userId: string, companyId: string): Promise<MemberRow> {
+    const member = await this.companies.memberOf(this.postgres, userId, companyId);
+    if (!member) throw new InvitationNotFound();
+    return member;
+  }
+}
