@@ -15,12 +15,13 @@ export class Door {
   private constructor(
     private readonly service: URL,
     private readonly servicePort: number,
+    private readonly hear?: (bytes: Buffer) => void,
   ) {}
 
-  /** Opens it on a free port, which it keeps. */
-  static async before(url: string, defaultPort: number): Promise<Door> {
+  /** Opens it on a free port, which it keeps. `hear` is told what the service says. */
+  static async before(url: string, defaultPort: number, hear?: (bytes: Buffer) => void): Promise<Door> {
     const service = new URL(url);
-    const door = new Door(service, Number(service.port) || defaultPort);
+    const door = new Door(service, Number(service.port) || defaultPort, hear);
     await door.open();
     return door;
   }
@@ -68,6 +69,7 @@ export class Door {
     this.#sockets.add(from);
     from.setNoDelay(true);
     from.on('data', (bytes) => {
+      if (!isCaller) this.hear?.(bytes);
       if (this.#held && isCaller) this.#swallowed += bytes.length;
       else to.write(bytes);
     });

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/validation.js';
-import type { Sql } from '../../platform/stores/postgres.js';
+import type { Sql, Transaction } from '../../platform/stores/postgres.js';
 import type { Role } from '../accounts.schemas.js';
 import { certain, pageOfRows } from '../rows.js';
 import type { Cnpj } from './cnpj.js';
@@ -35,6 +35,23 @@ const MEMBER = 'm.company_id, m.user_id, u.email, m.role, m.accepted_at, m.creat
  */
 @Injectable()
 export class CompaniesRepository {
+  /**
+   * Until the transaction ends, nobody else takes or frees this CNPJ. Before each statement that sets one: a unique index that
+   * refuses a row writes its value into PostgreSQL's log, so it must have nothing to refuse.
+   */
+  async lockDocument(sql: Transaction, document: Cnpj): Promise<void> {
+    await sql.query("SELECT pg_advisory_xact_lock(hashtextextended('document ' || $1, 0))", [document]);
+  }
+
+  /** Under lockDocument. Whether a living company other than `companyId` has it. */
+  async isDocumentTaken(sql: Transaction, companyId: string, document: Cnpj): Promise<boolean> {
+    const found = await sql.query('SELECT FROM companies WHERE document = $2 AND id <> $1 AND NOT deleted', [
+      companyId,
+      document,
+    ]);
+    return found.length > 0;
+  }
+
   async insertCompany(sql: Sql, company: { id: string; name: string; document: Cnpj }): Promise<CompanyRow> {
     return certain(
       await sql.one(`INSERT INTO companies AS c (id, name, document) VALUES ($1, $2, $3) RETURNING ${COMPANY}`, [

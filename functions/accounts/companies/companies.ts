@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import type { Page, PageQuery } from '../../platform/http/validation.js';
-import { isUniqueViolation, Postgres } from '../../platform/stores/postgres.js';
+import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { CompanyNotFound, DocumentInvalid, DocumentTaken, TokenInvalid } from '../accounts.errors.js';
 import type { CompanyChange, NewCompany } from '../accounts.schemas.js';
 import { UsersRepository } from '../users/users.repository.js';
@@ -22,14 +22,13 @@ export class Companies {
   /** The founder is its owner. Throws DocumentInvalid, DocumentTaken. */
   async found(userId: string, { name, document }: NewCompany): Promise<CompanyRow> {
     const company = { id: createId(), name, document: cnpjOf(document) };
-    return this.postgres
-      .transaction(async (sql) => {
-        if (!(await this.users.holdUser(sql, userId))) throw new TokenInvalid();
-        const row = await this.companies.insertCompany(sql, company);
-        await this.companies.addMember(sql, company.id, userId, 'owner');
-        return row;
-      })
-      .catch(documentTaken);
+    return this.postgres.transaction(async (sql) => {
+      if (!(await this.users.holdUser(sql, userId))) throw new TokenInvalid();
+      await this.#reserve(sql, company.id, company.document);
+      const row = await this.companies.insertCompany(sql, company);
+      await this.companies.addMember(sql, company.id, userId, 'owner');
+      return row;
+    });
   }
 
   list(userId: string, page: PageQuery): Promise<Page<CompanyRow>> {
@@ -47,13 +46,18 @@ export class Companies {
   async change(userId: string, companyId: string, { name, document }: CompanyChange): Promise<CompanyRow> {
     await this.memberships.requireOwner(userId, companyId);
     const change = { name, document: document === undefined ? undefined : cnpjOf(document) };
-    return this.postgres
-      .transaction(async (sql) => {
-        await this.companies.lockCompany(sql, companyId);
-        await this.memberships.requireOwner(userId, companyId, sql);
-        return this.companies.updateCompany(sql, companyId, change);
-      })
-      .catch(documentTaken);
+    return this.postgres.transaction(async (sql) => {
+      await this.companies.lockCompany(sql, companyId);
+      await this.memberships.requireOwner(userId, companyId, sql);
+      if (change.document !== undefined) await this.#reserve(sql, companyId, change.document);
+      return this.companies.updateCompany(sql, companyId, change);
+    });
+  }
+
+  /** The CNPJ is this company's until the transaction ends. Throws DocumentTaken. */
+  async #reserve(sql: Transaction, companyId: string, document: Cnpj): Promise<void> {
+    await this.companies.lockDocument(sql, document);
+    if (await this.companies.isDocumentTaken(sql, companyId, document)) throw new DocumentTaken();
   }
 }
 
@@ -61,8 +65,4 @@ function cnpjOf(document: string): Cnpj {
   const cnpj = parseCnpj(document);
   if (!cnpj) throw new DocumentInvalid();
   return cnpj;
-}
-
-function documentTaken(error: unknown): never {
-  throw isUniqueViolation(error, 'companies_document') ? new DocumentTaken() : error;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/validation.js';
-import type { Sql } from '../../platform/stores/postgres.js';
+import type { Sql, Transaction } from '../../platform/stores/postgres.js';
 import { certain, pageOfRows } from '../rows.js';
 
 /** A user without the password. */
@@ -30,6 +30,23 @@ const VISIBLE_TO = `
  */
 @Injectable()
 export class UsersRepository {
+  /**
+   * Until the transaction ends, nobody else takes this e-mail. Before each statement that sets one: a unique index that refuses
+   * a row writes its value into PostgreSQL's log, so it must have nothing to refuse.
+   */
+  async lockEmail(sql: Transaction, email: string): Promise<void> {
+    await sql.query("SELECT pg_advisory_xact_lock(hashtextextended('email ' || lower($1), 0))", [email]);
+  }
+
+  /** Under lockEmail. Whether a living user other than `userId` has it. */
+  async isEmailTaken(sql: Transaction, userId: string, email: string): Promise<boolean> {
+    const found = await sql.query('SELECT FROM users WHERE lower(email) = lower($2) AND id <> $1 AND NOT deleted', [
+      userId,
+      email,
+    ]);
+    return found.length > 0;
+  }
+
   async insertUser(sql: Sql, user: { id: string; email: string; password: string }): Promise<UserRow> {
     return certain(
       await sql.one(`INSERT INTO users AS u (id, email, password) VALUES ($1, $2, $3) RETURNING ${USER}`, [

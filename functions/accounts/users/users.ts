@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import type { Page, PageQuery } from '../../platform/http/validation.js';
-import { isUniqueViolation, Postgres, type Transaction } from '../../platform/stores/postgres.js';
+import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { EmailTaken, LastOwner, NotYourself, TokenInvalid, UserNotFound, WrongPassword } from '../accounts.errors.js';
 import type { Registration, UserChange } from '../accounts.schemas.js';
 import { InvitationsRepository } from '../invitations/invitations.repository.js';
@@ -23,7 +23,10 @@ export class Users {
   /** Throws EmailTaken. */
   async register({ email, password }: Registration): Promise<UserRow> {
     const user = { id: createId(), email, password: await hashPassword(password) };
-    return this.users.insertUser(this.postgres, user).catch(emailTaken);
+    return this.postgres.transaction(async (sql) => {
+      await this.#reserve(sql, user.id, email);
+      return this.users.insertUser(sql, user);
+    });
   }
 
   list(viewerId: string, page: PageQuery): Promise<Page<UserRow>> {
@@ -53,7 +56,7 @@ export class Users {
       // What was asked for was the password of before: a change that came in between has ended this token.
       if (now.password !== before.password) throw new TokenInvalid();
       if (change.email !== undefined) await this.#moveTo(sql, userId, change.email, now.email);
-      return certain(await this.users.updateUser(sql, userId, { email: change.email, password }).catch(emailTaken));
+      return certain(await this.users.updateUser(sql, userId, { email: change.email, password }));
     });
   }
 
@@ -77,15 +80,18 @@ export class Users {
   }
 
   async #moveTo(sql: Transaction, userId: string, email: string, from: string): Promise<void> {
+    await this.#reserve(sql, userId, email);
     if (email.toLowerCase() !== from.toLowerCase()) await this.invitations.deleteOfUser(sql, userId);
+  }
+
+  /** The e-mail is this user's until the transaction ends. Throws EmailTaken. */
+  async #reserve(sql: Transaction, userId: string, email: string): Promise<void> {
+    await this.users.lockEmail(sql, email);
+    if (await this.users.isEmailTaken(sql, userId, email)) throw new EmailTaken();
   }
 
   async #requireYourself(viewerId: string, userId: string): Promise<void> {
     await this.find(viewerId, userId);
     if (viewerId !== userId) throw new NotYourself();
   }
-}
-
-function emailTaken(error: unknown): never {
-  throw isUniqueViolation(error, 'users_email') ? new EmailTaken() : error;
 }

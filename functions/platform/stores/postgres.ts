@@ -21,7 +21,6 @@ export interface Transaction extends Sql {
 
 const CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
-const UNIQUE_VIOLATION = '23505';
 const UNDEFINED_TABLE = '42P01';
 /** Classes of SQLSTATE that say the server is going, coming or full: connection_exception, insufficient_resources, operator_intervention. */
 const AWAY = /^(08|53|57P)/;
@@ -102,11 +101,6 @@ export class Postgres implements Sql, OnApplicationShutdown {
       client.release(broken);
     }
   }
-}
-
-/** Whether an error is a unique index refusing a row. */
-export function isUniqueViolation(error: unknown, constraintName: string): boolean {
-  return codeOf(error) === UNIQUE_VIOLATION && (error as { constraint?: unknown }).constraint === constraintName;
 }
 
 /** Whether PostgreSQL, and not the statement, is what failed: worth the same call again. */
