@@ -6,7 +6,7 @@ import pg from 'pg';
 import { createApp } from './app.js';
 import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
 import { type Config, loadConfig } from './platform/config.js';
-import { migrate } from './platform/stores/migrate.js';
+import { MigrationFailed, migrate } from './platform/stores/migrate.js';
 import { Mongo } from './platform/stores/mongo.js';
 import { isAway } from './platform/stores/postgres.js';
 import { Broker } from './platform/stores/rabbitmq.js';
@@ -67,6 +67,7 @@ async function untilReady(variable: string, service: string, log: Log, work: () 
       const refused = refusal(error);
       if (refused) stop(EXIT.configuration, `${variable}: ${refused}`);
       if (error instanceof ConfigurationError) stop(EXIT.configuration, error.message);
+      if (error instanceof MigrationFailed) stop(error.exitCode, error.message);
       // A statement that fails is a migration with a mistake, which no waiting heals.
       if (error instanceof pg.DatabaseError && !isAway(error)) throw error;
       if (!waiting) log.warn({ service, why: why(error) }, 'the service is not reachable; trying again until it is');
@@ -86,7 +87,9 @@ function why(error: unknown): string {
 async function workBeside(app: NestFastifyApplication, config: Config): Promise<() => Promise<void>> {
   const log = app.get(Log);
   await Promise.all([
-    untilReady('DATABASE_URL', 'postgresql', log, () => migrate(config.databaseUrl)),
+    untilReady('DATABASE_URL', 'postgresql', log, () =>
+      migrate(config.databaseUrl, 'up', (line) => log.warn({}, line)),
+    ),
     untilReady('MONGODB_URL', 'mongodb', log, () => app.get(Mongo).declare()),
     untilReady('RABBITMQ_URL', 'rabbitmq', log, () => app.get(Broker).ping()),
   ]);

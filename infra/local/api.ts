@@ -1,4 +1,4 @@
-import { migrate } from '../../functions/platform/stores/migrate.js';
+import { migrated } from './migrations.js';
 import { freePort } from './services/ports.js';
 import { foregroundLine } from './supervise/log-line.js';
 import { apiAddress, offlineProgram } from './supervise/offline.js';
@@ -8,8 +8,9 @@ import { say } from './supervise/terminal.js';
 /** `npm run api`: the functions alone, under serverless offline. Answers the exit code. */
 export default async function api(): Promise<number> {
   const { host, port } = await apiAddress();
-  return withServices(say, { wait: true }, async ({ supervisor, services, env }) => {
-    await supervisor.during(migrate(services.urls.DATABASE_URL));
+  return withServices(say, { wait: true }, async (session) => {
+    const { supervisor, services, env } = session;
+    await migrated(session, services.urls.DATABASE_URL);
     const ports = { host, api: port, lambda: await freePort() };
     return supervisor.foreground({ ...offlineProgram(ports, env), ...foregroundLine() });
   });

@@ -4,12 +4,12 @@ import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { migrate } from '../../functions/platform/stores/migrate.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, inWords, listed, parseConsumers } from './consumers.js';
 import { type Campaign, Client } from './demo/client.js';
 import { Progress } from './demo/progress.js';
 import { report, reportFile } from './demo/report.js';
+import { migrated } from './migrations.js';
 import type { Services } from './services/bring-up.js';
 import { freePort } from './services/ports.js';
 import { createDatabase } from './services/postgres.js';
@@ -56,7 +56,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
   const { supervisor, services, env } = session;
   await buildConsumers(session, languages);
   const mine = await ownRoom(services);
-  await supervisor.during(migrate(mine.DATABASE_URL));
+  await migrated(session, mine.DATABASE_URL);
   const lines: string[] = [];
   const keep = (name: string) => (line: string) => {
     lines.push(`  ${name} | ${prettyLine(line)}`);

@@ -1,5 +1,5 @@
-import { migrate } from '../../functions/platform/stores/migrate.js';
 import { CommandError } from './command-error.js';
+import { migrated } from './migrations.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
@@ -7,8 +7,9 @@ import { say } from './supervise/terminal.js';
 export default async function run([direction = 'up', ...rest]: string[]): Promise<number> {
   if (rest.length > 0 || (direction !== 'up' && direction !== 'down'))
     throw new CommandError('usage: npm run migrate [-- up | down]');
-  return withServices(say, { wait: true }, async ({ supervisor, services }) => {
-    const names = await supervisor.during(migrate(services.urls.DATABASE_URL, direction));
+  return withServices(say, { wait: true }, async (session) => {
+    const { services } = session;
+    const names = await migrated(session, services.urls.DATABASE_URL, direction);
     say(names.length === 0 ? 'Nothing to migrate' : `Migrated ${direction}: ${names.join(', ')}`);
     return 0;
   });

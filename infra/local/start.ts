@@ -1,7 +1,7 @@
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { migrate } from '../../functions/platform/stores/migrate.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
+import { migrated } from './migrations.js';
 import { place } from './services/place.js';
 import { freePort } from './services/ports.js';
 import { requireBuildTools } from './suites.js';
@@ -30,7 +30,7 @@ export default async function start(args: string[]): Promise<number> {
   return withServices(say, { wait: true }, async (session: Session) => {
     const { supervisor, services, env } = session;
     await buildConsumers(session, languages);
-    for (const name of await supervisor.during(migrate(services.urls.DATABASE_URL))) say(`Migration: ${name}`);
+    for (const name of await migrated(session, services.urls.DATABASE_URL)) say(`Migration: ${name}`);
     const lambda = await freePort();
     const consumers = await consumerPrograms(languages, env, [port, lambda]);
     const width = Math.max(...consumers.map(({ program }) => program.name.length));

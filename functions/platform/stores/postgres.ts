@@ -5,6 +5,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
+import { IS_MIGRATED_SQL } from './schema.js';
 
 /** Runs one statement. int8 comes as a string, timestamptz as a Date. */
 export interface Sql {
@@ -22,6 +23,8 @@ export interface Transaction extends Sql {
 const CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
+const INSUFFICIENT_PRIVILEGE = '42501';
+const READ_ONLY = '25006';
 /** Classes of SQLSTATE that say the server is going, coming or full: connection_exception, insufficient_resources, operator_intervention. */
 const AWAY = /^(08|53|57P)/;
 
@@ -70,8 +73,8 @@ export class Postgres implements Sql, OnApplicationShutdown {
 
   /** Fails unless PostgreSQL answers and has been migrated. */
   async ping(): Promise<void> {
-    const row = await this.one('SELECT 1 FROM migrations LIMIT 1');
-    if (!row) throw new ServiceUnavailable('the database is not migrated yet');
+    const row = await this.one<{ migrated: boolean }>(IS_MIGRATED_SQL);
+    if (!row?.migrated) throw new ServiceUnavailable('the database is not migrated yet');
   }
 
   close(): Promise<void> {
@@ -96,6 +99,10 @@ export class Postgres implements Sql, OnApplicationShutdown {
       broken = isAway(error);
       if (codeOf(error) === UNDEFINED_TABLE)
         throw new ServiceUnavailable('the tables are not there yet; npm run migrate makes them', error);
+      if (codeOf(error) === INSUFFICIENT_PRIVILEGE)
+        throw new ServiceUnavailable('the user of the database lacks a right that this needs', error);
+      if (codeOf(error) === READ_ONLY)
+        throw new ServiceUnavailable('the database takes no changes now: it is a standby, or read-only', error);
       throw broken ? new ServiceUnavailable('the database is away', error) : error;
     } finally {
       client.release(broken);

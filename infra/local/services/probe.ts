@@ -4,6 +4,7 @@ import { ConfigurationError, refusal, serviceUrl } from '@disparo/contract';
 import amqp from 'amqplib';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
+import { cannotConnect } from '../../../functions/platform/stores/postgres-refusal.js';
 import type { Say, Variable } from './names.js';
 
 const TIMEOUT_MS = 3_000;
@@ -14,7 +15,9 @@ const CONNECT: Record<Variable, (url: string) => Promise<void>> = {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: TIMEOUT_MS });
     client.on('error', () => {});
     try {
-      await client.connect();
+      await client.connect().catch((error: unknown) => {
+        throw cannotConnect(error);
+      });
       await client.query('SELECT 1');
     } finally {
       await client.end().catch(() => {});
