@@ -1,0 +1,36 @@
+import { expect } from 'vitest';
+import { type Case, prove } from '../runner/cases.js';
+import { allNumbers, type Stage } from '../runner/stage.js';
+import { until } from '../runner/until.js';
+
+/** The ledger's tables go to a schema that only a search_path finds. */
+async function moveLedger(stage: Stage, schema: string): Promise<void> {
+  await stage.pool.query(`ALTER SCHEMA public RENAME TO "${schema}"`);
+  await stage.pool.query('CREATE SCHEMA public');
+}
+
+function found(as: string, options: string): Case {
+  return {
+    name: `is found by options of the URL, ${as}`,
+    why: 'A consumer that looks into another schema than the API waits for ever for tables that are there.',
+    async run(room) {
+      const stage = await room.stage();
+      const campaign = await stage.campaign(10);
+      await moveLedger(stage, 'tenant');
+      stage.start({ DATABASE_URL: `${stage.env.DATABASE_URL}?options=${options}` });
+      await stage.publish(campaign.chunks);
+      await until(async () => {
+        const { rows } = await stage.pool.query('SELECT status FROM tenant.campaigns');
+        expect(rows).toEqual([{ status: 'enviado' }]);
+      });
+      expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(10));
+    },
+  };
+}
+
+prove('a ledger in a schema other than public', [
+  found('%20 for a blank', '-c%20search_path%3Dtenant'),
+  found('a plus sign for a blank', '-c+search_path%3Dtenant'),
+  found('the long form', '--search-path%3Dtenant'),
+  found('the last of two', '-c%20search_path%3Dpublic&options=-c%20search_path%3Dtenant'),
+]);
