@@ -272,6 +272,12 @@ describe('an upload', () => {
     expect(await stage.sql('SELECT FROM campaigns WHERE company_id = $1', [gone.id])).toEqual([]);
   });
 
+  // The SDK warns of Node 20 by its first client, on standard error.
+  test('needs nothing of the SDK that is said on the terminal', async () => {
+    expect((await post({ name: 'a', message: 'a', company_id: company.id, size: 10 })).status).toBe(201);
+    expect(stage.output.filter((line) => !line.startsWith('{'))).toEqual([]);
+  });
+
   test('is in the OpenAPI document', async () => {
     const { body } = await stage.api<{ paths: Record<string, object> }>('GET', '/api/openapi.json');
     expect([Object.keys(body.paths['/api/uploads'] ?? {}), Object.keys(body.paths['/api/uploads/{id}'] ?? {})]).toEqual(

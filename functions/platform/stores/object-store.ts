@@ -24,7 +24,11 @@ const SILENCE_MS = 30_000;
 const ABSENT = new Set(['NotFound', 'NoSuchKey']);
 
 /** Loaded with the first use: it is large, and most requests never need it. */
-const sdk = () => import('@aws-sdk/client-s3');
+async function sdk() {
+  // It warns of Node 20 on standard error, at the first client. What we need of it works there: package.json's engines.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  return import('@aws-sdk/client-s3');
+}
 
 /** The bucket of uploads. ServiceUnavailable when it cannot be had. Connects with the first use. */
 @Injectable()

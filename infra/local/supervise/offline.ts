@@ -27,7 +27,13 @@ export function offlineProgram(ports: { host: string; api: number; lambda: numbe
     '--noSponsor',
     ...listen,
   ];
-  const told: NodeJS.ProcessEnv = { ...env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off' };
+  const told: NodeJS.ProcessEnv = {
+    ...env,
+    SLS_TELEMETRY_DISABLED: '1',
+    SLS_NOTIFICATIONS_MODE: 'off',
+    // The command has the AWS SDK too, which warns of Node 20 on the terminal.
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  };
   // Empty means unset, but serverless.yml takes a default for what is absent only, and no bucket has an empty name.
   if (!told.UPLOAD_BUCKET) delete told.UPLOAD_BUCKET;
   return { name: 'api', args, env: told };
