@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { Stage } from '../../functions/test/stage.js';
+
+vi.setConfig({ testTimeout: 300_000 });
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open({ start: false });
+});
+
+afterAll(() => stage?.close());
+
+/** `npm run migrate` on the stage's database, with this appended to its URL: the exit code, and its last line. */
+async function migrate(options: string, ...args: string[]): Promise<[number | null, string | undefined]> {
+  const env = { ...process.env, ...stage.env, DATABASE_URL: `${stage.env.DATABASE_URL}${options}` };
+  const child = spawn(process.execPath, ['infra/local/run.mjs', 'migrate', ...args], { env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return [code, output.trim().split('\n').at(-1)];
+}
+
+test('each schema is migrated for itself, and is then up to date', async () => {
+  await stage.sql('CREATE SCHEMA tenant');
+  for (const options of ['', '?options=-c%20search_path%3Dtenant']) {
+    expect(await migrate(options)).toEqual([0, expect.stringMatching(/^Migrated up: 0001_accounts, /)]);
+    expect(await migrate(options)).toEqual([0, 'Nothing to migrate']);
+  }
+});
+
+test.each([
+  ['-c%20search_path%3Dnowhere', /^DATABASE_URL: no schema of its search_path \(nowhere\) exists/],
+  ['-c%20no_such_thing%3D1', /^DATABASE_URL: the server refuses the connection \(unrecognized/],
+])('%s ends with 78 and one line', async (options, line) => {
+  expect(await migrate(`?options=${options}`)).toEqual([78, expect.stringMatching(line)]);
+});
+
+test('a migration that fails ends with 1 and one line that names it', async () => {
+  await stage.sql('CREATE SCHEMA taken');
+  await stage.sql('CREATE TABLE taken.campaigns (mine int)');
+  expect(await migrate('?options=-c%20search_path%3Dtaken')).toEqual([
+    1,
+    'migration 0002_campaigns failed, and nothing was changed: relation "campaigns" already exists',
+  ]);
+});
