@@ -10,6 +10,7 @@ import { measureEndToEnd, measureUpload } from './measure/upload.js';
 import type { Part, Plan, Size } from './plan.js';
 import type { CeilingMeasure, Results } from './results.js';
 import { Room } from './room.js';
+import { ROUTINES, type RoutineMeasure } from './routines/routines.js';
 
 const PLAIN = 'plain';
 /** Of one minute; above it something else takes part of the machine. */
@@ -35,6 +36,7 @@ export class Bench {
       uploads: await this.each('upload', this.plan.uploads, (room, numbers) => measureUpload(room, numbers)),
       endToEnd: await this.endToEnd(),
       partitions: await this.partitions(),
+      routines: await this.routines(),
     };
     const load = { begin, end: loadavg()[0] ?? 0 };
     const { name, parts } = this.plan;
@@ -44,7 +46,7 @@ export class Bench {
   private async naive(): Promise<Results['naive']> {
     const { naive } = this.plan;
     const measure = (confirm: Confirm) =>
-      this.each('naive', [naive], (room, numbers) => measureNaive(room, numbers, confirm));
+      this.each('naive', naive, (room, numbers) => measureNaive(room, numbers, confirm));
     return { each: await measure('each'), end: await measure('end') };
   }
 
@@ -107,6 +109,23 @@ export class Bench {
       this.say(`partitions, ${language}, ${partitions}`);
       measured.push(await this.inRoom((room) => measurePartitions(room, language, plan.partitionNumbers), partitions));
     }
+    return measured;
+  }
+
+  /** The ways of a routine take turns, so that whatever else runs meanwhile meets all of them. */
+  private async routines(): Promise<RoutineMeasure[]> {
+    const { parts, routines } = this.plan;
+    const measured: RoutineMeasure[] = [];
+    if (!parts.includes('routines')) return measured;
+    for (let round = 1; round <= routines.rounds; round++)
+      for (const { name: routine, ways } of ROUTINES) {
+        this.say(`routines, ${routine}, round ${round} of ${routines.rounds}`);
+        for (const { name: way, clock, usual, run } of ways) {
+          const items = Math.min(usual, routines.atMost);
+          const seconds = await this.inRoom((room) => run(room, items));
+          measured.push({ routine, way, clock, items, seconds });
+        }
+      }
     return measured;
   }
 

@@ -22,6 +22,12 @@ describe('the plan of a bench', () => {
     ]);
   });
 
+  it('gives naive as many numbers as the drains have, and the few of a quick one only there', () => {
+    expect(numbers(parsePlan([]).naive)).toEqual([2_000, 100_000]);
+    expect(numbers(parsePlan(['--quick']).naive)).toEqual([2_000]);
+    expect(numbers(parsePlan(['--at-most=1000']).naive)).toEqual([1_000]);
+  });
+
   it('takes some parts, some languages and a largest size, and then is no whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });

@@ -3,7 +3,7 @@ import { LANGUAGE_NAMES, type LanguageName } from '../consumer/conformance/runne
 import { CommandError } from '../infra/local/command-error.js';
 
 /** What can be measured, in the order in which it is. */
-export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'partitions'] as const;
+export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'partitions', 'routines'] as const;
 
 /** The name of a part, as `--only` takes it. */
 export type Part = (typeof PARTS)[number];
@@ -26,11 +26,13 @@ export interface Plan {
   largest: readonly Size[];
   uploads: readonly Size[];
   endToEnd: readonly Size[];
-  /** How many numbers the naive pair gets; its rate does not depend on it. */
-  naive: Size;
+  /** What the naive pair gets. A ratio to it names the size it was measured with. */
+  naive: readonly Size[];
   /** Queues, each with a consumer of its own, and the numbers that they share. */
   partitions: readonly number[];
   partitionNumbers: number;
+  /** What each way of a routine does, of its own usual number at most. */
+  routines: { atMost: number; rounds: number };
 }
 
 const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
@@ -40,10 +42,12 @@ const DRAINS = [size(10_000, 3), size(100_000, 3), size(1_000_000, 3)];
 const UPLOADS = [size(5, 5), size(1_000, 5), size(100_000, 3), size(1_000_000, 3)];
 const END_TO_END = [size(100_000, 1), size(1_000_000, 3)];
 const LARGEST = [size(10_000_000, 1)];
-const NAIVE = size(2_000, 3);
+/** It does about 1,000 a second: as many as a drain's take minutes, so a quick run has the small size alone. */
+const NAIVE = [size(2_000, 3), size(100_000, 1)];
 const PARTITION_NUMBERS = 400_000;
+const ROUTINE_ROUNDS = 3;
 /** The 1,000,000 and more are left out. */
-const QUICK = { atMost: 100_000 };
+const QUICK = { atMost: 100_000, naiveAtMost: 2_000 };
 
 /** Rust is first where it is chosen: it is the one whose queue is the least of the time. */
 const ORDER: readonly LanguageName[] = ['rust', 'go', 'typescript'];
@@ -68,9 +72,10 @@ export function parsePlan(args: string[]): Plan {
     largest: values.full ? upTo(limit, LARGEST) : [],
     uploads: upTo(limit, UPLOADS),
     endToEnd: upTo(limit, END_TO_END),
-    naive: { ...NAIVE, numbers: Math.min(limit, NAIVE.numbers) },
+    naive: upTo(values.quick ? Math.min(limit, QUICK.naiveAtMost) : limit, NAIVE),
     partitions: [1, 2, 4],
     partitionNumbers: Math.min(limit, PARTITION_NUMBERS),
+    routines: { atMost: limit, rounds: ROUTINE_ROUNDS },
   };
 }
 

@@ -4,6 +4,7 @@ import type { NaiveMeasure } from './measure/naive.js';
 import type { PartitionMeasure } from './measure/partitions.js';
 import type { EndToEndMeasure, UploadMeasure } from './measure/upload.js';
 import type { Part } from './plan.js';
+import type { RoutineMeasure } from './routines/routines.js';
 
 /** Ceiling M, measured before and after each drain, into a collection like the consumers' and into one without validator. */
 export interface CeilingMeasure {
@@ -34,4 +35,6 @@ export interface Results {
   uploads: UploadMeasure[];
   endToEnd: EndToEndMeasure[];
   partitions: PartitionMeasure[];
+  /** Not in runs of before they were measured. */
+  routines?: RoutineMeasure[];
 }

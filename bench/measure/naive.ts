@@ -18,7 +18,9 @@ export interface NaiveMeasure {
 }
 
 const POLL_MS = 5;
+/** The slowest that is still waited for: a start, and 200 numbers a second. */
 const PATIENCE_MS = 120_000;
+const PATIENCE_PER_NUMBER_MS = 5;
 
 /** Publishes a file of so many numbers and drains them, each by a process of its own. Throws unless all are stored. */
 export async function measureNaive(room: Room, numbers: number, confirm: Confirm): Promise<NaiveMeasure> {
@@ -26,11 +28,11 @@ export async function measureNaive(room: Room, numbers: number, confirm: Confirm
   const publisher = Program.script('bench/naive/publisher.js', room.env, [file.path, confirm]);
   let consumer: Program | undefined;
   try {
-    const { line } = await publisher.untilSaid('published', PATIENCE_MS);
+    const { line } = await publisher.untilSaid('published', patience(numbers));
     consumer = Program.script('bench/naive/consumer.js', room.env);
     const { at } = await consumer.untilSaid('receiving');
     const before = consumer.cost();
-    const sent = await untilSent(room, String(line.id), consumer);
+    const sent = await untilSent(room, String(line.id), consumer, patience(numbers));
     const after = consumer.cost();
     const stored = await room.mongo.db().collection('naive_messages').countDocuments({ campaign_id: line.id });
     if (stored !== numbers) throw new Error(`the naive consumer stored ${stored} of ${numbers}`);
@@ -44,8 +46,12 @@ export async function measureNaive(room: Room, numbers: number, confirm: Confirm
   }
 }
 
-async function untilSent(room: Room, id: string, consumer: Program): Promise<number> {
-  for (const deadline = performance.now() + PATIENCE_MS; ; await delay(POLL_MS)) {
+function patience(numbers: number): number {
+  return PATIENCE_MS + numbers * PATIENCE_PER_NUMBER_MS;
+}
+
+async function untilSent(room: Room, id: string, consumer: Program, withinMs: number): Promise<number> {
+  for (const deadline = performance.now() + withinMs; ; await delay(POLL_MS)) {
     const { rows } = await room.pool.query('SELECT status FROM naive_campaigns WHERE id = $1', [id]);
     const now = performance.now();
     if (rows[0]?.status === 'sent') return now;

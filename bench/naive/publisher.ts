@@ -12,7 +12,7 @@ const [file = '', confirm = 'each'] = process.argv.slice(2);
 const begun = performance.now();
 const { databaseUrl, rabbitmqUrl, prefix } = read();
 const pool = await openPool(databaseUrl);
-// Kind to it: without noDelay a confirm that is awaited takes 44 ms.
+// Kind to it: without noDelay the confirm of a message over 2,048 bytes takes 40 ms. These are smaller.
 const connection = await connect(rabbitmqUrl, { noDelay: true });
 const channel = await connection.createConfirmChannel();
 await channel.assertQueue(prefix + QUEUE, { durable: true });

@@ -5,12 +5,23 @@ const bar = (label: string, value: number): Bar => ({ label, value, text: `${val
 const widths = (svg: string) => [...svg.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(([, width]) => Number(width));
 
 describe('the chart', () => {
-  it('draws bars in proportion, the longest within the picture, and one of almost nothing so that it is seen', () => {
+  it('draws bars in proportion, the longest first and within the picture, and one of almost nothing so that it is seen', () => {
     const [whole = 0, half = 0, nothing = 0] = widths(
-      chart('t', 's', [bar('a', 1_000), bar('b', 500), bar('c', 0.01)]),
+      chart('t', 's', [bar('c', 0.01), bar('a', 1_000), bar('b', 500)]),
     );
     expect([half / whole, nothing]).toEqual([0.5, 2]);
     expect(whole).toBeLessThan(720);
+  });
+
+  it('goes on in another line, above the bars, where a text is longer than the picture is wide', () => {
+    const words = Array.from({ length: 30 }, (_, index) => `word${index}`);
+    const svg = chart(words.join(' '), words.join(' '), [bar('a', 1)]);
+    const lines = [...svg.matchAll(/<text class="(title|subtitle)" x="16" y="(\d+)">([^<]+)/g)];
+    expect(lines.map(([, , , text]) => text).join(' ')).toBe([...words, ...words].join(' '));
+    // At 15 and 13 pixels, in a wide font: a letter takes 0.62 of its size.
+    for (const [, kind, , text = ''] of lines) expect(text.length * (kind === 'title' ? 9.3 : 8.06)).toBeLessThan(704);
+    const [, top] = /<rect [^>]*y="(\d+)"/.exec(svg) ?? [];
+    expect(Math.max(...lines.map(([, , y]) => Number(y)))).toBeLessThan(Number(top));
   });
 
   it('keeps texts texts, brings no font, and has colours for a dark page', () => {

@@ -8,21 +8,33 @@ export interface Bar {
 }
 
 const WIDTH = 720;
+const MARGIN = 16;
 const LEFT = 150;
 const RIGHT = 190;
-const TOP = 52;
+const TITLE = 22;
+const LINE = 18;
+const BELOW_TEXT = 16;
+/** Of a letter, in parts of its size, in the widest font that a page may choose: a line that fits so fits everywhere. */
+const WIDEST = 0.62;
+const SIZES = { title: 15, text: 13 };
 const ROW = 34;
 const BAR = 20;
 const BOTTOM = 16;
 /** A bar of almost nothing is still seen. */
 const THINNEST = 2;
 
-/** Bars side by side, as SVG: no fonts of its own, and colours for a light and a dark page. */
+/**
+ * Bars below each other, the longest first, as SVG: no fonts of its own, and colours for a light and a dark page. Title and
+ * subtitle go on in a line of their own where they are too long for one.
+ */
 export function chart(title: string, subtitle: string, bars: readonly Bar[]): string {
-  const height = TOP + bars.length * ROW + BOTTOM;
+  const head = [...wrapped(title, 'title'), ...wrapped(subtitle, 'subtitle')];
+  const top = TITLE + (head.length - 1) * LINE + BELOW_TEXT;
+  const height = top + bars.length * ROW + BOTTOM;
   const most = Math.max(...bars.map(({ value }) => value));
+  const sorted = bars.toSorted((a, b) => b.value - a.value);
   const line = ({ label, value, text, kind }: Bar, index: number) => {
-    const y = TOP + index * ROW;
+    const y = top + index * ROW;
     const width = Math.max(THINNEST, (value / most) * (WIDTH - LEFT - RIGHT));
     const middle = y + BAR / 2 + 4;
     return [
@@ -33,8 +45,8 @@ export function chart(title: string, subtitle: string, bars: readonly Bar[]): st
   };
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(title)}">
   <style>
-    text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
-    .title { font-size: 15px; font-weight: 600; }
+    text { font: ${SIZES.text}px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
+    .title { font-size: ${SIZES.title}px; font-weight: 600; }
     .subtitle, .value { fill: #59636e; }
     .ours { fill: #0969da; } .naive { fill: #bc4c00; } .ceiling { fill: #afb8c1; }
     @media (prefers-color-scheme: dark) {
@@ -42,11 +54,23 @@ export function chart(title: string, subtitle: string, bars: readonly Bar[]): st
       .ours { fill: #4493f8; } .naive { fill: #db6d28; } .ceiling { fill: #656c76; }
     }
   </style>
-  <text class="title" x="16" y="22">${escaped(title)}</text>
-  <text class="subtitle" x="16" y="40">${escaped(subtitle)}</text>
-${bars.map(line).join('\n')}
+${head.map(({ text, kind }, index) => `  <text class="${kind}" x="${MARGIN}" y="${TITLE + index * LINE}">${escaped(text)}</text>`).join('\n')}
+${sorted.map(line).join('\n')}
 </svg>
 `;
+}
+
+/** Cut between words, as full as the picture lets a line be. */
+function wrapped(text: string, kind: 'title' | 'subtitle'): { text: string; kind: string }[] {
+  const size = kind === 'title' ? SIZES.title : SIZES.text;
+  const letters = Math.floor((WIDTH - 2 * MARGIN) / (size * WIDEST));
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= letters) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.map((one) => ({ text: one, kind }));
 }
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

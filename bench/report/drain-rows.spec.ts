@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drainRows, growthRows, partitionRows } from './drain-rows.js';
+import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
 import { drain, judged, NAIVE, results } from './made-up.js';
 
 describe('the lines of drains', () => {
@@ -7,9 +7,30 @@ describe('the lines of drains', () => {
     const drains = [drain('rust', 100_000, 2, [1, 1.5]), drain('go', 100_000, 5, [1.5, 1])];
     expect(judged(drainRows(results({ drains, naive: { each: [NAIVE], end: [] } })))).toEqual([
       ['drain: rust', '60 % of M, 120 % with validator', true],
-      ['rust and naive', '50 x naive', true],
+      ['rust and naive', '50 x naive of 1,000', true],
       ['drain: go', '24 % of M, 48 % with validator', false],
-      ['go and naive', '20 x naive', false],
+      ['go and naive', '20 x naive of 1,000', false],
+    ]);
+  });
+
+  it('compares with naive of as many numbers at most, and says of how many', () => {
+    const fast = { ...NAIVE, numbers: 100_000, drainS: 50 };
+    const naive = { each: [NAIVE, fast], end: [{ ...NAIVE, numbers: 1_000_000, drainS: 1 }] };
+    const drains = [{ ...drain('go', 100_000, 5), atHandS: 2 }, drain('go', 1_000_000, 50)];
+    const found = results({ drains, naive });
+    const beside = drainRows(found).filter(({ measured }) => measured.includes('naive'));
+    expect(beside.map(({ measured, numbers, ratio }) => [measured.trim(), numbers, ratio])).toEqual([
+      ['go and naive', 100_000, '10 x naive of 100,000'],
+      ['go, at hand, and naive', 100_000, '25 x naive of 100,000'],
+      ['go and naive', 1_000_000, '0 x naive of 1,000,000'],
+    ]);
+    expect(naiveRows(found).map(({ measured, numbers }) => [measured, numbers])).toEqual([
+      ['naive: publish, each confirm awaited', 1_000],
+      ['naive: drain', 1_000],
+      ['naive: publish, each confirm awaited', 100_000],
+      ['naive: drain', 100_000],
+      ['naive: publish, confirms awaited at the end', 1_000_000],
+      ['naive: drain', 1_000_000],
     ]);
   });
 

@@ -5,8 +5,12 @@ import { percent, type Row, thousands } from './table.js';
 
 const MILLION = 1_000_000;
 
-/** Naive: publishing, confirmed in both ways, and its consumer. */
+/** Naive, by size: publishing, confirmed in both ways, and its consumer. */
 export function naiveRows({ naive }: Results): Row[] {
+  return sizesOf([...naive.each, ...naive.end]).flatMap((numbers) => naiveRowsOf(naiveOfSize(naive, numbers)));
+}
+
+function naiveRowsOf(naive: Results['naive']): Row[] {
   const row = (
     measured: string,
     rounds: Results['naive']['each'],
@@ -29,10 +33,27 @@ function perMillion(all: readonly { numbers: number; consumer: { cpuS: number } 
   return values.length === 0 ? undefined : median(values);
 }
 
-/** Numbers a second of the naive consumer; undefined where it was not measured. */
-export function naiveRate({ naive }: Results): number | undefined {
-  const both = [...naive.each, ...naive.end];
-  return both.length === 0 ? undefined : median(both.map(({ numbers, drainS }) => numbers / drainS));
+function naiveOfSize({ each, end }: Results['naive'], size: number): Results['naive'] {
+  const fits = ({ numbers }: { numbers: number }) => numbers === size;
+  return { each: each.filter(fits), end: end.filter(fits) };
+}
+
+/**
+ * What something of so many numbers is compared with: naive of the largest size that is no larger, else of the smallest.
+ * Undefined where naive was not measured.
+ */
+export function naiveFor({ naive }: Results, numbers: number): (Results['naive'] & { size: number }) | undefined {
+  const sizes = sizesOf([...naive.each, ...naive.end]);
+  const size = sizes.findLast((one) => one <= numbers) ?? sizes[0];
+  return size === undefined ? undefined : { size, ...naiveOfSize(naive, size) };
+}
+
+/** Numbers a second of the naive consumer of that size, and the size; undefined where it was not measured. */
+export function naiveRate(results: Results, numbers: number): { size: number; rate: number } | undefined {
+  const naive = naiveFor(results, numbers);
+  if (naive === undefined) return undefined;
+  const rate = median([...naive.each, ...naive.end].map((one) => one.numbers / one.drainS));
+  return { size: naive.size, rate };
 }
 
 /** By size: the ceilings, then each consumer. */
@@ -107,15 +128,21 @@ function languageRows(results: Results, rounds: readonly BracketedDrain[]): Row[
     ...(judged && { goal: { wanted: `≥ ${percent(wanted)} of M`, met: share >= wanted } }),
   };
   const atHand = atHandRows(rounds);
-  const naive = naiveRate(results);
+  const naive = naiveRate(results, numbers);
   if (!judged || naive === undefined) return [drain, ...atHand];
-  const times = numbers / seconds / naive;
+  const times = numbers / seconds / naive.rate;
   const goal = { wanted: `≥ ${WANTED.timesNaive} x naive`, met: times >= WANTED.timesNaive };
-  return [
-    drain,
-    { measured: `  ${language} and naive`, numbers, ratio: `${times.toFixed(0)} x naive`, goal },
-    ...atHand,
-  ];
+  const ofNaive = (quotient: number) => `${quotient.toFixed(0)} x naive of ${thousands(naive.size)}`;
+  const beside = { measured: `  ${language} and naive`, numbers, ratio: ofNaive(times), goal };
+  const again = atHand.flatMap((row) => [
+    row,
+    {
+      measured: `  ${language}, at hand, and naive`,
+      numbers,
+      ratio: ofNaive(numbers / (row.seconds ?? Number.NaN) / naive.rate),
+    },
+  ]);
+  return [drain, beside, ...again];
 }
 
 /** The same drains again by a consumer that has worked before and was at rest. */

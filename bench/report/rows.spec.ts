@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { drain, NAIVE, results } from './made-up.js';
 import { rowsOf } from './rows.js';
 
-it('has a line for each thing that was measured: naive, ceilings and drains, uploads, the whole, growth, partitions', () => {
+it('has a line for each thing that was measured: naive, ceilings and drains, uploads, the whole, growth, partitions, routines', () => {
   const memory = { idleMb: 100, peakMb: 130 };
   const found = results({
     naive: { each: [NAIVE], end: [] },
@@ -10,6 +10,7 @@ it('has a line for each thing that was measured: naive, ceilings and drains, upl
     uploads: [{ numbers: 10, answerS: 1, confirmedS: 4, memory }],
     endToEnd: [{ language: 'rust', numbers: 10, sentS: 13, memory }],
     partitions: [{ language: 'rust', partitions: 1, numbers: 100, left: 100, drainS: 1 }],
+    routines: [{ routine: 'rows', way: 'COPY', clock: 'wall', items: 10, seconds: 1 }],
   });
   const ceilings = [
     'ceiling M: insert, one connection',
@@ -29,5 +30,6 @@ it('has a line for each thing that was measured: naive, ceilings and drains, upl
     'first byte to enviado: rust',
     'growth: rust, 10 to 100',
     '1 partition, as many consumers: rust',
+    'routine: rows, COPY',
   ]);
 });

@@ -1,5 +1,6 @@
 import type { Results } from '../results.js';
 import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
+import { routineRows } from './routine-rows.js';
 import type { Row } from './table.js';
 import { endToEndRows, uploadRows } from './upload-rows.js';
 
@@ -12,5 +13,6 @@ export function rowsOf(results: Results): Row[] {
     ...endToEndRows(results),
     ...growthRows(results),
     ...partitionRows(results),
+    ...routineRows(results),
   ];
 }

@@ -8,7 +8,7 @@ describe('the lines of uploads', () => {
     const uploads = [{ numbers: 100_000, answerS: 1, confirmedS: 4, memory: { idleMb: 100, peakMb: 130 } }];
     expect(
       judged(uploadRows(results({ uploads, naive: { each: [NAIVE], end: [{ ...NAIVE, publishS: 0.1 }] } }))),
-    ).toEqual([['upload and naive, each confirm awaited', '1/50 of naive', true]]);
+    ).toEqual([['upload and naive, each confirm awaited', '1/50 of naive of 1,000', true]]);
   });
 
   it('judges a million from the first byte by the drain of as many, and by the memory of the API', () => {

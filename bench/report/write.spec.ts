@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drain, results } from './made-up.js';
+import { drain, NAIVE, results } from './made-up.js';
 import { chartOf } from './write.js';
 
 describe('the chart of a run', () => {
@@ -7,5 +7,17 @@ describe('the chart of a run', () => {
     const drains = [drain('rust', 1_000, 1), drain('go', 1_000, 2), drain('rust', 10_000, 1)];
     expect(chartOf(results({ drains }))).toContain('1,000 numbers, one consumer');
     expect(chartOf(results({}))).toBeUndefined();
+  });
+
+  it('shows a consumer fresh and warm, and says of how many numbers naive is', () => {
+    const drains = [{ ...drain('typescript', 1_000, 4), atHandS: 2 }];
+    const picture = chartOf(results({ drains, naive: { each: [{ ...NAIVE, numbers: 10 }], end: [] } }));
+    const texts = [...(picture ?? '').matchAll(/<text class="(?:label|value)"[^>]*>([^<]+)/g)].map(([, text]) => text);
+    expect(texts).toEqual([
+      ...['mongod alone', '1,000/s (ceiling M)'],
+      ...['TypeScript, warm', '500/s, 50 %'],
+      ...['TypeScript', '250/s, 25 %'],
+      ...['naive', '10/s, of 10 numbers'],
+    ]);
   });
 });

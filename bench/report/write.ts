@@ -5,7 +5,7 @@ import type { BracketedDrain, Results } from '../results.js';
 import { type Bar, chart } from './chart.js';
 import { naiveRate, shareOfM } from './drain-rows.js';
 import { mean, median } from './statistics.js';
-import { percent } from './table.js';
+import { percent, thousands } from './table.js';
 
 const FOLDER = join('bench', 'results');
 /** Shown by the README: only a run of everything is. */
@@ -27,7 +27,7 @@ export function writeResults(results: Results, { name }: Pick<Plan, 'name'>): st
   return files;
 }
 
-/** Naive, the consumers and ceiling M at the largest size that every language has drained. Undefined without a drain. */
+/** Naive, the consumers, fresh and warm, and ceiling M at the largest size that all drained. Undefined without a drain. */
 export function chartOf(results: Results): string | undefined {
   const languages = [...new Set(results.drains.map(({ language }) => language))];
   const has = (numbers: number) => languages.every((one) => of(results, one, numbers).length > 0);
@@ -35,36 +35,45 @@ export function chartOf(results: Results): string | undefined {
   if (languages.length === 0) return undefined;
   const drains = languages.flatMap((language) => of(results, language, numbers));
   const ceiling = mean(drains.flatMap(({ ceilings }) => ceilings.map((one) => one.numbers / one.plainS)));
-  const ours = languages.map((language): Bar => {
-    const rounds = of(results, language, numbers);
-    const value = median(rounds.map(({ drainS }) => numbers / drainS));
-    return {
-      label: TITLES[language],
-      value,
-      text: `${told(value)}, ${percent(median(rounds.map((round) => shareOfM(round))))}`,
-      kind: 'ours',
-    };
-  });
-  const naive = naiveRate(results);
+  const ours = languages.flatMap((language) => barsOf(TITLES[language], of(results, language, numbers)));
+  const naive = naiveRate(results, numbers);
   const bars: Bar[] = [
     { label: 'mongod alone', value: ceiling, text: `${told(ceiling)} (ceiling M)`, kind: 'ceiling' },
     ...ours,
-    ...(naive === undefined ? [] : [{ label: 'naive', value: naive, text: told(naive), kind: 'naive' } as const]),
+    ...(naive === undefined ? [] : [naiveBar(naive)]),
   ];
   const { cores, processor } = results.machine;
   return chart(
-    `Numbers a second from a full queue into both stores: ${numbers.toLocaleString('en')} numbers, one consumer`,
-    `${cores} cores for everything (${processor}), ${results.begun.slice(0, 10)}; mongod alone: encoded documents, one connection`,
+    'Numbers a second, from a full queue into both stores',
+    `${thousands(numbers)} numbers, one consumer; warm: its second campaign. ${cores} cores for everything (${processor}), ${results.begun.slice(0, 10)}. mongod alone: encoded documents, one connection.`,
     bars,
   );
 }
 
 const TITLES: Record<BracketedDrain['language'], string> = { rust: 'Rust', go: 'Go', typescript: 'TypeScript' };
 
+/** Of a consumer that has just started, and of the same again where that was measured. */
+function barsOf(title: string, rounds: readonly BracketedDrain[]): Bar[] {
+  const bar = (label: string, own: readonly BracketedDrain[], seconds: (round: BracketedDrain) => number): Bar => {
+    const value = median(own.map((round) => round.numbers / seconds(round)));
+    const share = median(own.map((round) => shareOfM(round, 'plainS', seconds(round))));
+    return { label, value, text: `${told(value)}, ${percent(share)}`, kind: 'ours' };
+  };
+  const warm = rounds.filter(({ atHandS }) => atHandS !== undefined);
+  return [
+    bar(title, rounds, ({ drainS }) => drainS),
+    ...(warm.length > 0 ? [bar(`${title}, warm`, warm, ({ atHandS, drainS }) => atHandS ?? drainS)] : []),
+  ];
+}
+
+function naiveBar({ size, rate }: { size: number; rate: number }): Bar {
+  return { label: 'naive', value: rate, text: `${told(rate)}, of ${thousands(size)} numbers`, kind: 'naive' };
+}
+
 function of(results: Results, language: BracketedDrain['language'], numbers: number): BracketedDrain[] {
   return results.drains.filter((drain) => drain.language === language && drain.numbers === numbers);
 }
 
 function told(value: number): string {
-  return `${Math.round(value).toLocaleString('en')}/s`;
+  return `${thousands(value)}/s`;
 }

@@ -1,0 +1,79 @@
+import { MESSAGES_WRITE_CONCERN } from '@disparo/contract';
+import { type Collection, MongoBulkWriteError } from 'mongodb';
+import { phoneNumber, type Room, secondsSince, slices } from '../room.js';
+import { type Routine, requireAll } from './routine.js';
+
+const BATCH = 1_000;
+const FEW = 2_000;
+const MANY = 20_000;
+const SAFE = { writeConcern: MESSAGES_WRITE_CONCERN };
+const DUPLICATE = 11000;
+
+interface Numbered {
+  _id: string;
+  phone_number: string;
+}
+
+/** Documents of MongoDB, with the write concern of the consumers. */
+export const inserting: readonly Routine[] = [
+  {
+    name: 'documents that survive a crash',
+    ways: [
+      { name: '1,000 an insert', clock: 'wall', usual: MANY, run: (room, items) => insertBatches(room, items) },
+      { name: 'one an insert', clock: 'wall', usual: FEW, run: (room, items) => insertOnes(room, items) },
+    ],
+  },
+  {
+    name: 'documents again',
+    ways: [
+      { name: 'new', clock: 'wall', usual: MANY, run: (room, items) => insertBatches(room, items) },
+      { name: 'all there already', clock: 'wall', usual: MANY, run: (room, items) => insertAgain(room, items) },
+    ],
+  },
+];
+
+function collectionOf(room: Room): Collection<Numbered> {
+  return room.mongo.db().collection('bench_routines');
+}
+
+/** Padded, so that the order of the identifiers is that of the numbers, as in the consumers' collection. */
+function documents(items: number): Numbered[] {
+  return Array.from({ length: items }, (_, at) => {
+    return { _id: String(at + 1).padStart(9, '0'), phone_number: phoneNumber(at + 1) };
+  });
+}
+
+async function insertBatches(room: Room, items: number): Promise<number> {
+  const collection = collectionOf(room);
+  const batches = [...slices(documents(items), BATCH)];
+  const begun = performance.now();
+  for (const batch of batches) await collection.insertMany(batch, { ordered: false, ...SAFE });
+  const seconds = secondsSince(begun);
+  requireAll(await collection.countDocuments(), items);
+  return seconds;
+}
+
+async function insertOnes(room: Room, items: number): Promise<number> {
+  const collection = collectionOf(room);
+  const begun = performance.now();
+  for (const document of documents(items)) await collection.insertOne(document, SAFE);
+  const seconds = secondsSince(begun);
+  requireAll(await collection.countDocuments(), items);
+  return seconds;
+}
+
+async function insertAgain(room: Room, items: number): Promise<number> {
+  await insertBatches(room, items);
+  const collection = collectionOf(room);
+  const batches = [...slices(documents(items), BATCH)];
+  let refused = 0;
+  const begun = performance.now();
+  for (const batch of batches)
+    await collection.insertMany(batch, { ordered: false, ...SAFE }).catch((error: unknown) => {
+      if (!(error instanceof MongoBulkWriteError)) throw error;
+      refused += [error.writeErrors].flat().filter(({ code }) => code === DUPLICATE).length;
+    });
+  const seconds = secondsSince(begun);
+  requireAll(refused, items);
+  return seconds;
+}

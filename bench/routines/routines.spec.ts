@@ -1,0 +1,25 @@
+import { readEnvironment } from '@disparo/contract';
+import { describe, expect, it } from 'vitest';
+import type { Variable } from '../../infra/local/services/names.js';
+import { Room } from '../room.js';
+import { requireAll } from './routine.js';
+import { ROUTINES } from './routines.js';
+
+const WAYS = ROUTINES.flatMap(({ name, ways }) => ways.map((way) => [name, way.name, way] as const));
+
+describe('the routines', () => {
+  // Each looks itself whether all of it is done, and throws otherwise.
+  it.each(WAYS)('%s: does all of it, %s', async (_, __, way) => {
+    const room = await Room.open(readEnvironment() as Record<Variable, string>);
+    try {
+      expect(await way.run(room, 20)).toBeGreaterThan(0);
+    } finally {
+      await room.close();
+    }
+  });
+
+  it('measures no way that does less or more than was asked', () => {
+    expect(() => requireAll(19, 20)).toThrow('19 of 20');
+    expect(() => requireAll(20, 20)).not.toThrow();
+  });
+});
