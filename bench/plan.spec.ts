@@ -12,9 +12,11 @@ describe('the plan of a bench', () => {
     expect(numbers(parsePlan(['--full']).largest)).toEqual([10_000_000]);
   });
 
-  it('leaves the million out of a quick one', () => {
+  it('leaves the million and the routines out of a quick one', () => {
     const plan = parsePlan(['--quick']);
     expect(plan.name).toBe('quick');
+    expect(plan.parts).toEqual(PARTS.filter((part) => part !== 'routines'));
+    expect(parsePlan(['--quick', '--only=routines']).parts).toEqual(['routines']);
     expect([numbers(plan.drains), numbers(plan.uploads), numbers(plan.endToEnd)]).toEqual([
       [10_000, 100_000],
       [5, 1_000, 100_000],

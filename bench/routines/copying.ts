@@ -5,7 +5,7 @@ import copy from 'pg-copy-streams';
 import { phoneNumber, type Room, secondsSince } from '../room.js';
 import { type Routine, requireAll } from './routine.js';
 
-const ROWS = 20_000;
+const ROWS = 10_000;
 const TABLE = 'CREATE TABLE bench_rows (sequence int PRIMARY KEY, phone_number text NOT NULL)';
 
 type Work = (client: pg.PoolClient, numbers: readonly string[]) => Promise<unknown>;
