@@ -94,7 +94,7 @@ function measuredSentences(): string[] {
     `lotes renderam ${timesNaive('typescript', 100_000).fresh} vezes; trocar TypeScript por Rust, entre ${quotient(100_000, warm)} e ${quotient(100_000, fresh)} vezes (*medido*)`,
     '*Medido*, em números por segundo, cada consumidor sozinho',
     `*Medido:* aquecidos e com 100 mil números, Rust, Go e TypeScript chegam a ${list(shares(/, (\d+) % with validator/))} do que o mongod aceita em uma única conexão com o validador da coleção, e a ${list(shares(/^(\d+) % of M/))} do que aceita sem ele`,
-    `*medido*, com 2 núcleos para tudo, duas partições com dois consumidores fizeram ${comma(ratio('2 partitions, as many consumers: rust', 400_000), 2)} vez o trabalho de uma`,
+    `*medido*, com 2 núcleos para tudo, duas partições com dois consumidores fizeram ${comma(ratio('2 partitions, as many consumers: rust', 400_000), 2)} vez o ritmo de uma só`,
     `*medido* com 100 mil números e um consumidor recém-iniciado: Rust ${pt(fresh('rust', 100_000))} por segundo, Go ${pt(fresh('go', 100_000))}, TypeScript ${pt(fresh('typescript', 100_000))} (aquecido, ${pt(warm('typescript', 100_000))})`,
     `*medida* com 2.000 números, fez ${pt(rate('naive: drain', NAIVE_SIZE))} por segundo`,
     `um milhão de números leva, *medido*, ${rust} s com o consumidor em Rust, ${go} s em Go e ${typescript} s em TypeScript`,
