@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
 import type { Results } from '../results.js';
@@ -163,9 +163,16 @@ test('each of the four questions begins with an answer of ten lines at most', ()
   expect(answers.map((answer) => answer !== undefined && answer.split('\n').length <= 10)).toEqual(Array(4).fill(true));
 });
 
-test('the chart that is shown is that of the published run', () => {
-  for (const file of [QUOTED.replace('.json', '.svg'), 'latest.svg'])
-    expect(readFileSync(`bench/results/${file}`, 'utf8')).toBe(chartOf(RUN));
+test('each chart is that of its run, and the one that is shown of the newest run of everything', () => {
+  const runs = readdirSync('bench/results')
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => ({ file, run: JSON.parse(readFileSync(`bench/results/${file}`, 'utf8')) as Results }))
+    .filter(({ run }) => run.run === 'full' || run.run === 'default')
+    .toSorted((a, b) => a.run.begun.localeCompare(b.run.begun));
+  expect(runs.map(({ file }) => file)).toContain(QUOTED);
+  for (const { file, run } of runs)
+    expect(readFileSync(`bench/results/${file.replace('.json', '.svg')}`, 'utf8')).toBe(chartOf(run));
+  expect(readFileSync('bench/results/latest.svg', 'utf8')).toBe(chartOf(runs.at(-1)?.run as Results));
 });
 
 test('the decision on two batches quotes the published run', () => {
