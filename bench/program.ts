@@ -14,7 +14,8 @@ const STOP_MS = 25_000;
 const SAID_MS = 60_000;
 const POLL_MS = 1;
 const IDLE_FOR_MS = 300;
-const IDLE_WITHIN_MS = 60_000;
+/** The consumer in TypeScript makes 250,000 identifiers before it rests: seconds, minutes where much else runs. */
+const IDLE_WITHIN_MS = 300_000;
 /** Linux counts a process's CPU time in hundredths of a second, whatever its clock (USER_HZ). */
 const TICKS_PER_S = 100;
 const KEPT_ERRORS = 20;
