@@ -1,6 +1,7 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
 import { type DeadLetter, DeadLetters, HELD } from './ledger/inspect/dead-letters.js';
+import { DEAD_LETTERS_USAGE, deadLettersTask } from './ledger/inspect/dead-letters-task.js';
 import { loadConfig } from './platform/config.js';
 import { runOnce } from './platform/once.js';
 
@@ -8,18 +9,19 @@ const BODY_SHOWN = 2_000;
 /** What a letter may hold is somebody else's: no control character of it reaches the terminal. */
 const CONTROL = /[^\P{Cc}\n]/gu;
 
-/** `npm run dead-letters -- list | show N | replay [N] | drop [N]`. Without N all of them. */
+/** `npm run dead-letters -- list | show N | replay [N] | drop N | drop --all`. To replay without N is to replay all. */
 await runOnce(
   async () => createApp({ ...loadConfig(), logLevel: 'silent' }, 'server'),
   async (app, stop) => {
-    const [command = 'list', place] = process.argv.slice(2);
+    const task = deadLettersTask(process.argv.slice(2));
+    if (!task) return refused(DEAD_LETTERS_USAGE);
     const letters = app.get(DeadLetters);
-    const one = place === undefined ? undefined : Number(place);
-    if (one !== undefined && one > HELD) return tooFar();
-    if (command === 'show') return show(letters, one ?? 1);
-    if (command === 'replay') return replay(letters, one, stop);
-    if (command === 'drop') return drop(letters, one, stop);
-    return list(letters);
+    if (task.command === 'list') return list(letters);
+    if (task.place !== undefined && task.place > HELD)
+      return refused(`N goes up to ${HELD}: replay or drop older ones first`);
+    if (task.command === 'show') return show(letters, task.place);
+    if (task.command === 'replay') return replay(letters, task.place, stop);
+    return drop(letters, task.place, stop);
   },
 );
 
@@ -91,13 +93,12 @@ function age(since: Date | undefined): string {
   return `${Math.floor(seconds / size)} ${unit} ago`;
 }
 
-function tooFar(): number {
-  process.stderr.write(`N goes up to ${HELD}: replay or drop older ones first\n`);
-  return EXIT.configuration;
+function missing(place: number): number {
+  return refused(`There is no dead letter ${place}`);
 }
 
-function missing(place: number): number {
-  process.stderr.write(`There is no dead letter ${place}\n`);
+function refused(line: string): number {
+  process.stderr.write(`${line}\n`);
   return EXIT.configuration;
 }
 

@@ -1,6 +1,7 @@
 import { type Chunk, chunkMessage, type Topology, topology } from '@disparo/contract';
 import { type ConfirmChannel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { DEAD_LETTERS_USAGE } from '../ledger/inspect/dead-letters-task.js';
 import {
   accepted,
   ConsumerProcess,
@@ -14,7 +15,7 @@ import { Door } from './door.js';
 import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(3);
-/** So many take seconds to be gone over. */
+/** So many take seconds. */
 const MANY = 3_000;
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
@@ -154,8 +155,14 @@ test('replay and drop take the letter that is named and no other', async () => {
   expect(await campaigns()).toEqual(['cthree']);
   const sent = (await channel.get(names.queue(0), { noAck: true })) || undefined;
   expect(sent?.properties.headers).toEqual({ traceparent: TRACE });
-  expect(await deadLetters('drop')).toEqual([0, '1 dropped\n']);
+  expect(await deadLetters('drop', '--all')).toEqual([0, '1 dropped\n']);
   expect(await dead()).toBe(0);
+});
+
+test.each([{ args: [] }, { args: ['drop'] }])('nothing is dropped unasked: $args is refused', async ({ args }) => {
+  await die(2, 'elsewhere');
+  expect(await deadLetters(...args)).toEqual([78, `${DEAD_LETTERS_USAGE}\n`]);
+  expect(await dead()).toBe(2);
 });
 
 test('a letter of another queue stays, and is named', async () => {
@@ -183,12 +190,13 @@ test('list and replay say what they did not come to: 500 letters are shown, and 
   ]);
 });
 
-test.each(['replay', 'drop'])(
+test.each([['replay'], ['drop', '--all']])(
   '%s ends between two letters at the first signal, and says how far it came',
-  async (command) => {
+  async (...args) => {
+    const [command] = args;
     await consumer.kill();
     await die(MANY, names.queue(0));
-    const { process, ended } = started(stage, 'dead-letters', [command]);
+    const { process, ended } = started(stage, 'dead-letters', args);
     await stage.until(begun, 'it has begun');
     process.kill('SIGINT');
     const [code, output] = await ended;

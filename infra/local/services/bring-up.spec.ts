@@ -7,6 +7,7 @@ import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { bringUp, resetServices, stopServices } from './bring-up.js';
 import { openClone, readState } from './clone.js';
+import { findRunning } from './find-running.js';
 import { isFree } from './ports.js';
 import { answers } from './probe.js';
 
@@ -77,6 +78,18 @@ test('the second time they are found running, on the same ports', async () => {
   expect(readFileSync(join(root, '.local', 'services.env'), 'utf8')).toBe(before);
 });
 
+test('a command that only looks finds them running, and stops nothing that another uses', async () => {
+  const { urls } = await come(root);
+  const users = join(root, '.local', 'users');
+  writeFileSync(join(users, String(process.ppid)), '');
+  const found = await findRunning(root, silent, ['DATABASE_URL', 'MONGODB_URL'], NONE_GIVEN);
+  await found.release(silent);
+  rmSync(join(users, String(process.ppid)));
+
+  expect(found.urls).toEqual(urls);
+  expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);
+});
+
 test('a mongod that was killed is started again, with its data and on its port', async () => {
   const { urls } = await come(root);
   const client = new MongoClient(urls.MONGODB_URL);
@@ -120,6 +133,25 @@ test('a service that another command still uses is not stopped at the end of thi
   rmSync(join(users, String(process.ppid)));
   await release(silent);
   expect(await isFree(Number(new URL(urls.MONGODB_URL).port))).toBe(true);
+});
+
+test('where they do not run a look is one line that names those it asks, and nothing is started', async () => {
+  const look = findRunning(root, silent, ['DATABASE_URL', 'MONGODB_URL'], NONE_GIVEN);
+  await expect(look).rejects.toMatchObject({
+    exitCode: 75,
+    message: 'PostgreSQL and MongoDB are not running, and nothing was started for a look. To start: npm run services',
+  });
+  for (const port of Object.values(readState(openClone(root))?.ports ?? {})) expect(await isFree(port)).toBe(true);
+});
+
+test('a look in a clone that never had services starts none, and leaves alone what is given', async () => {
+  const empty = newRoot();
+  await expect(findRunning(empty, silent, ['RABBITMQ_URL'], NONE_GIVEN)).rejects.toThrow('RabbitMQ is not running');
+  const { urls, own } = await findRunning(empty, silent, ['MONGODB_URL', 'RABBITMQ_URL'], GIVEN_MONGODB_RABBITMQ);
+
+  expect(urls).toMatchObject(GIVEN_MONGODB_RABBITMQ);
+  expect(own.size).toBe(0);
+  expect(existsSync(join(empty, '.local', 'services.json'))).toBe(false);
 });
 
 test('stopped, they keep data, ports and passwords; a port taken meanwhile is given up for another', async () => {

@@ -85,7 +85,7 @@ export async function resetServices(root: string, say: Say): Promise<void> {
 }
 
 /** What the environment or `.env` says; what only services.env says is our own. */
-function givenUrls(clone: Clone, env: NodeJS.ProcessEnv): Partial<Record<Variable, string>> {
+export function givenUrls(clone: Clone, env: NodeJS.ProcessEnv): Partial<Record<Variable, string>> {
   const configured = readEnvironment(env, clone.root);
   const written = readUrls(clone);
   const given = SERVICES.map(({ variable }) => [variable, configured[variable]] as const);
@@ -124,7 +124,7 @@ async function startMissing(clone: Clone, state: State, needed: Service[], say: 
 }
 
 /** Really asks: a service that answers with this clone's password is this clone's. One that only listens gets time to recover. */
-async function isRunning(service: Service, state: State): Promise<boolean> {
+export async function isRunning(service: Service, state: State): Promise<boolean> {
   const url = { [service.variable]: service.url(state.password, state.ports[service.name]) };
   const patience = (await isFree(state.ports[service.name])) ? 0 : REACHABLE_MS;
   try {
@@ -201,8 +201,8 @@ function save(clone: Clone, state: State, needed: Service[]): void {
   writeUrls(clone, { ...readUrls(clone), ...pick(urlsOf(state), needed) });
 }
 
-/** For whoever holds the lock. */
-async function leave(clone: Clone, say: Say): Promise<void> {
+/** Ends this process's use of the services, for whoever holds the lock: the last one stops what nobody asked to keep. */
+export async function leave(clone: Clone, say: Say): Promise<void> {
   const inUse = leaveUser(clone);
   if (!inUse && !readState(clone)?.kept) await stopAll(clone, say);
 }

@@ -1,6 +1,7 @@
 import { CommandError } from '../command-error.js';
 import { bringUp, type Services } from '../services/bring-up.js';
-import type { Say } from '../services/names.js';
+import { findRunning } from '../services/find-running.js';
+import type { Say, Variable } from '../services/names.js';
 import { waitUntilReachable } from '../services/probe.js';
 import { foregroundLine } from './log-line.js';
 import { ChildDied, Interrupted, type Program, Supervisor } from './supervisor.js';
@@ -18,17 +19,18 @@ export interface Session {
 }
 
 /**
- * The frame of a command that needs the services: brings them up, waits until they let us in (unless the program it
- * starts waits by itself), does the work, stops the children and whatever it has started, however the work ended.
- * Answers the work's exit code, or when it was told to stop, the children's.
+ * The frame of a command that needs the services: brings them up, or, where it only `looks` at some, finds them running;
+ * waits until they let us in (unless the program it starts waits by itself), does the work, stops the children and
+ * whatever it has started, however the work ended. Answers the work's exit code, or when it was told to stop, the children's.
  */
 export async function withServices(
   say: Say,
-  { wait }: { wait: boolean },
+  { wait, looks }: { wait: boolean; looks?: readonly Variable[] },
   work: (session: Session) => Promise<number>,
 ): Promise<number> {
   const supervisor = new Supervisor();
-  const bringing = bringUp(process.cwd(), say, { keep: false });
+  const root = process.cwd();
+  const bringing = looks ? findRunning(root, say, looks) : bringUp(root, say, { keep: false });
   try {
     const services = await supervisor.during(bringing);
     if (wait) await supervisor.during(reach(services, say));
@@ -67,4 +69,14 @@ export async function runAlone(
     await before(session);
     return session.supervisor.foreground({ ...program, env: session.env, ...foregroundLine() });
   });
+}
+
+/**
+ * One program that only looks at what these services have, to its end: nothing is started for it. Answers its exit code.
+ * Throws CommandError where one of them is this clone's own and does not run.
+ */
+export async function lookAlone(program: Pick<Program, 'name' | 'args'>, looks: readonly Variable[]): Promise<number> {
+  return withServices(say, { wait: false, looks }, ({ supervisor, env }) =>
+    supervisor.foreground({ ...program, env, ...foregroundLine() }),
+  );
 }

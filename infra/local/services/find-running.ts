@@ -1,0 +1,53 @@
+import { EXIT } from '@disparo/contract';
+import { CommandError } from '../command-error.js';
+import { givenUrls, isRunning, leave, SERVICES, type Services } from './bring-up.js';
+import { openClone, readState, readUrls, type State } from './clone.js';
+import { enterUser, withLock } from './lock.js';
+import type { Say, Variable } from './names.js';
+import type { Service } from './service.js';
+
+/** For what the command never asks: the app wants all three URLs, and connects to none before it needs it. */
+const NOWHERE: Record<Variable, string> = {
+  DATABASE_URL: 'postgresql://127.0.0.1:9/nowhere',
+  MONGODB_URL: 'mongodb://127.0.0.1:9/nowhere',
+  RABBITMQ_URL: 'amqp://127.0.0.1:9',
+};
+
+/**
+ * The services for a command that only looks: starts none. Of those that it asks, each that is this clone's own must be
+ * running. Throws CommandError, which names those that are not.
+ */
+export async function findRunning(
+  root: string,
+  say: Say,
+  asked: readonly Variable[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Services> {
+  const clone = openClone(root);
+  const given = givenUrls(clone, env);
+  const needed = SERVICES.filter(({ variable }) => asked.includes(variable) && !given[variable]);
+  if (needed.length > 0)
+    await withLock(clone, say, async () => {
+      await requireRunning(needed, readState(clone));
+      // Whoever else uses them and ends must not stop them meanwhile.
+      enterUser(clone);
+    });
+  return {
+    urls: { ...NOWHERE, ...readUrls(clone), ...given },
+    own: new Set(needed.map(({ variable }) => variable)),
+    release: async (tell) => {
+      if (needed.length > 0) await withLock(clone, tell, () => leave(clone, tell));
+    },
+  };
+}
+
+async function requireRunning(needed: Service[], state: State | undefined): Promise<void> {
+  const running = await Promise.all(needed.map(async (service) => state !== undefined && isRunning(service, state)));
+  const down = needed.filter((_, at) => !running[at]).map(({ title }) => title);
+  if (down.length === 0) return;
+  const titles = new Intl.ListFormat('en-GB').format(down);
+  throw new CommandError(
+    `${titles} ${down.length === 1 ? 'is' : 'are'} not running, and nothing was started for a look. To start: npm run services`,
+    EXIT.forced,
+  );
+}
