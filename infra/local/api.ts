@@ -1,16 +1,20 @@
+import { CommandError } from './command-error.js';
 import { migrated } from './migrations.js';
 import { freePort } from './services/ports.js';
 import { foregroundLine } from './supervise/log-line.js';
-import { apiAddress, offlineProgram } from './supervise/offline.js';
+import { apiAddress, baseUrl, offlineProgram } from './supervise/offline.js';
+import { announceApi } from './supervise/running-api.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
 /** `npm run api`: the functions alone, under serverless offline. Answers the exit code. */
-export default async function api(): Promise<number> {
+export default async function api(args: string[]): Promise<number> {
+  if (args.length > 0) throw new CommandError('usage: npm run api');
   const { host, port } = await apiAddress();
   return withServices(say, { wait: true }, async (session) => {
     const { supervisor, services, env } = session;
     await migrated(session, services.urls.DATABASE_URL);
+    announceApi(baseUrl(host, port));
     const ports = { host, api: port, lambda: await freePort() };
     return supervisor.foreground({ ...offlineProgram(ports, env), ...foregroundLine() });
   });

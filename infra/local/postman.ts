@@ -1,16 +1,16 @@
-import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { EXIT } from '@disparo/contract';
 import { document } from '../../postman/build/document.js';
 import { built, outOfDate, write, writeAnswers } from '../../postman/build/files.js';
 import { CommandError } from './command-error.js';
-import { baseUrl } from './supervise/offline.js';
+import { healthyApi } from './postman/address.js';
 import { say } from './supervise/terminal.js';
 
 const USAGE = 'npm run postman [-- [record] [url of the API] | build | verify]';
-const HEALTH_TIMEOUT_MS = 10_000;
 
 /**
- * `npm run postman [-- url]`: the whole collection against a running API. `record` keeps its answers as the examples, `build`
- * writes the collection, `verify` tells whether it is what would be built. Answers the exit code.
+ * `npm run postman [-- url]`: the whole collection against a running API, once its health is good. `record` keeps its
+ * answers as the examples, `build` writes the collection, `verify` tells whether it is what would be built. Answers the
+ * exit code.
  */
 export default async function postman(args: string[]): Promise<number> {
   const [action, ...rest] = args;
@@ -19,8 +19,9 @@ export default async function postman(args: string[]): Promise<number> {
     return action === 'build' ? build() : verify();
   }
   const [url, ...surplus] = action === 'record' ? rest : args;
-  if (surplus.length > 0) throw new CommandError(`usage: ${USAGE}`);
-  const base = await answering(url);
+  if (surplus.length > 0 || url?.startsWith('-')) throw new CommandError(`usage: ${USAGE}`);
+  const base = await healthyApi(url);
+  say(`The API at ${base}`);
   return action === 'record' ? record(base) : run(base);
 }
 
@@ -50,22 +51,4 @@ async function record(base: string): Promise<number> {
   if (failures.length > 0) throw new CommandError('Nothing is recorded of a run that failed', EXIT.bug);
   writeAnswers(answers);
   return build();
-}
-
-/** The API's address, once it is known that something answers there. Throws CommandError. */
-async function answering(given: string | undefined): Promise<string> {
-  const environment = readEnvironment();
-  const port = integerKey(environment, 'API_PORT', { min: 1, max: 65_535, default: 3_000 });
-  const base = (given ?? baseUrl(environment.API_HOST ?? '127.0.0.1', port)).replace(/\/+$/, '');
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol))
-    throw new CommandError(`"${base}" is no address such as http://127.0.0.1:3000`);
-  try {
-    await fetch(`${base}/api/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
-  } catch {
-    throw new CommandError(
-      `Nothing answers at ${base}: start the API with npm start, or give its address: npm run postman -- http://host:port`,
-      EXIT.bug,
-    );
-  }
-  return base;
 }

@@ -1,0 +1,77 @@
+import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { CommandError } from '../command-error.js';
+import { baseUrl } from '../supervise/offline.js';
+import { runningApis } from '../supervise/running-api.js';
+
+const HEALTH_TIMEOUT_MS = 10_000;
+/** What `npm start` prints below the API's address: each of them means the same API. */
+const PRINTED = /\/api(?:\/docs|\/health|\/openapi\.json)?$/;
+
+/** The base of an address as people write it: with or without `/api`, a slash at the end, `http://`. Throws CommandError. */
+export function baseOf(given: string): string {
+  const written = given.includes('://') ? given : `http://${given}`;
+  const refused = new CommandError(`"${given}" is no address such as http://127.0.0.1:3000`);
+  if (!URL.canParse(written)) throw refused;
+  const { protocol, host, pathname } = new URL(written);
+  if (!/^https?:$/.test(protocol)) throw refused;
+  return `${protocol}//${host}${pathname.replace(/\/+$/, '').replace(PRINTED, '')}`;
+}
+
+/**
+ * The base of an API that is healthy: the one given, else that of API_PORT in the environment, else the newest that a
+ * command of this clone runs, else the one of the configuration. Throws CommandError, which is one line.
+ */
+export async function healthyApi(given: string | undefined, running = runningApis()): Promise<string> {
+  const bases = given === undefined ? candidates(running) : [baseOf(given)];
+  const problems: string[] = [];
+  for (const base of bases) {
+    const problem = await ill(base);
+    if (problem === undefined) return base;
+    problems.push(problem);
+  }
+  const other = running.find((base) => !bases.includes(base));
+  throw new CommandError(`${problems[0]}${advice(other)}`, EXIT.bug);
+}
+
+function candidates(running: string[]): string[] {
+  const environment = readEnvironment();
+  const port = integerKey(environment, 'API_PORT', { min: 0, max: 65_535, default: 3_000 });
+  const configured = baseUrl(environment.API_HOST ?? '127.0.0.1', port || 3_000);
+  // Said for this very call. What stands in .env may be overruled for the command that runs the API.
+  if (process.env.API_PORT && port !== 0) return [configured];
+  return running.length > 0 ? running : [configured];
+}
+
+/** Undefined where the API answers that all is up; else what is wrong, as the beginning of a line. */
+async function ill(base: string): Promise<string | undefined> {
+  let status: number;
+  let body: string;
+  try {
+    const response = await fetch(`${base}/api/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
+    status = response.status;
+    body = await response.text();
+  } catch {
+    return `Nothing answers at ${base}`;
+  }
+  const health = parsed(body);
+  if (health?.status === undefined) return `What answers at ${base} is not Disparo's API (${status} at /api/health)`;
+  if (status === 200) return undefined;
+  const down = Object.entries(health).filter(([name, state]) => name !== 'status' && state === 'down');
+  const names = down.map(([name]) => name).join(', ');
+  return `The API at ${base} is not healthy (${status})${names && `: down is ${names}`}`;
+}
+
+/** The states by service, where it is a health. */
+function parsed(body: string): Record<string, unknown> | undefined {
+  try {
+    const health = JSON.parse(body) as Record<string, unknown> | null;
+    return health && 'postgres' in health ? health : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function advice(other: string | undefined): string {
+  if (other !== undefined) return `; one of this clone runs at ${other}: npm run postman -- ${other}`;
+  return ': start the API with npm start, or give its address: npm run postman -- http://host:port';
+}

@@ -1,0 +1,41 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandLine } from '../services/process.js';
+
+/** Every command of ours has it on its command line: a number that another process has by now is told by it. */
+const OURS = 'run.mjs';
+
+function folderOf(root: string): string {
+  return join(root, '.local', 'apis');
+}
+
+/** Notes where the API of this command listens, until the process ends; `npm run postman` looks there. */
+export function announceApi(base: string, root = process.cwd()): void {
+  mkdirSync(folderOf(root), { recursive: true });
+  const file = join(folderOf(root), String(process.pid));
+  writeFileSync(file, base);
+  process.on('exit', () => rmSync(file, { force: true }));
+}
+
+/** Where the APIs of this clone's living commands listen, the newest first. What a killed command has left is removed. */
+export function runningApis(root = process.cwd(), isOurs = (pid: number) => commandLine(pid).includes(OURS)): string[] {
+  const found: { base: string; since: number }[] = [];
+  for (const name of noted(folderOf(root))) {
+    const file = join(folderOf(root), name);
+    try {
+      if (isOurs(Number(name))) found.push({ base: readFileSync(file, 'utf8'), since: statSync(file).mtimeMs });
+      else rmSync(file, { force: true });
+    } catch {
+      // Its command has just ended and taken it away.
+    }
+  }
+  return found.sort((one, other) => other.since - one.since).map(({ base }) => base);
+}
+
+function noted(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
