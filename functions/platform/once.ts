@@ -13,6 +13,11 @@ export async function runOnce(
   work: (app: INestApplicationContext, stop: AbortSignal) => Promise<number>,
 ): Promise<never> {
   const stop = new AbortController();
+  // As in `... | head`: whoever reads no more does not stop the work, and is no failure of it.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(EXIT.forced);

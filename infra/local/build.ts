@@ -1,8 +1,10 @@
+import { CommandError } from './command-error.js';
 import { say } from './supervise/terminal.js';
 import { tool } from './supervise/tool.js';
 
 /** `npm run build`: everything into dist/ folders. Answers the exit code. */
-export default async function build(): Promise<number> {
+export default async function build(args: string[]): Promise<number> {
+  if (args.length > 0) throw new CommandError('usage: npm run build');
   const code = await tool('typescript/bin/tsc', ['-b', 'consumer/typescript', '.']);
   if (code === 0) say('Built: dist/functions/server.js, consumer/typescript/dist/main.js');
   return code;

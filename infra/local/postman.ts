@@ -21,6 +21,8 @@ export default async function postman(args: string[]): Promise<number> {
   const [url, ...surplus] = action === 'record' ? rest : args;
   if (surplus.length > 0 || url?.startsWith('-')) throw new CommandError(`usage: ${USAGE}`);
   const base = await healthyApi(url);
+  // As in `npm run postman | head`: a run cannot be stopped otherwise.
+  process.stdout.on('error', () => process.exit(EXIT.forced));
   say(`The API at ${base}`);
   return action === 'record' ? record(base) : run(base);
 }

@@ -77,7 +77,19 @@ function commands() {
     .map((file) => file.slice(0, -3));
 }
 
-const [command = '', ...args] = process.argv.slice(2);
+/** As in `npm run status | head`: whoever reads no more is no failure. A command that runs until it is stopped looks itself. */
+function surviveClosedPipes() {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+}
+
+const [command = '', ...given] = process.argv.slice(2);
+const help = given.some((arg) => arg === '--help' || arg === '-h');
+/** To every command --help is an argument that it does not know, and so it says how it is called, before it starts anything. */
+const args = help ? ['--help'] : given;
+surviveClosedPipes();
 if (!commands().includes(command)) stop(`usage: node infra/local/run.mjs ${commands().join(' | ')}`, CONFIGURATION);
 checkNode();
 process.chdir(root);
@@ -87,6 +99,10 @@ try {
   const { default: run } = await import(pathToFileURL(join(root, 'dist', 'infra', 'local', `${command}.js`)).href);
   process.exit(await run(args));
 } catch (error) {
+  if (help && error?.message?.startsWith('usage: ')) {
+    process.stdout.write(`${error.message}\n`);
+    process.exit(0);
+  }
   if (typeof error?.exitCode === 'number') stop(error.message, error.exitCode);
   if (error?.name === 'ConfigurationError') stop(error.message, CONFIGURATION);
   stop(error?.stack ?? String(error), BUG);

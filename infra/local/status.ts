@@ -41,6 +41,8 @@ async function watch(look: Look): Promise<number> {
     stop.signal.addEventListener('abort', () => resolve(undefined));
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  // As in `npm run status -- --watch | head`.
+  process.stdout.on('error', () => stop.abort());
   const callerIsGone = watchCaller();
   let last: Status | undefined;
   if (interactive) process.stdout.write(ENTER_SCREEN);

@@ -37,7 +37,10 @@ export default async function test(args: string[]): Promise<number> {
   });
 }
 
+const USAGE = `npm test [-- --only ${LANGUAGE_NAMES.join('|')}] [-- filters of TypeScript specs]`;
+
 function parse(args: string[]): { only: LanguageName | undefined; filters: string[] } {
+  if (args.includes('--help')) throw new CommandError(`usage: ${USAGE}`);
   const at = args.indexOf('--only');
   if (at < 0) return { only: undefined, filters: args };
   const only = LANGUAGE_NAMES.find((name) => name === args[at + 1]);

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT } from '@disparo/contract';
 import { watchCaller } from './caller.js';
 import { eachLine } from './log-line.js';
+import { interactive } from './terminal.js';
 
 /** A child has so long to finish what it is at; the consumers' own grace time is shorter. */
 const GRACE_MS = 40_000;
@@ -45,7 +46,7 @@ export interface Program {
   cwd?: string;
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Takes each line of its output; without it the child writes to our own streams. */
+  /** Takes each line of its output; without it the child's output goes to our own streams as it is. */
   line?: (line: string) => void;
 }
 
@@ -85,9 +86,11 @@ export class Supervisor {
     const child = spawn(command, args, {
       env,
       cwd,
-      stdio: line ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+      // Where nobody looks on, its output goes through us: most programs do not bear a reader that leaves, as `head` does.
+      stdio: ['ignore', line || !interactive ? 'pipe' : 'inherit', line ? 'pipe' : 'inherit'],
     });
     if (line) for (const stream of [child.stdout, child.stderr]) if (stream) eachLine(stream, line);
+    if (!line) child.stdout?.on('data', (data) => process.stdout.write(data));
     const closed = once(child, 'close');
     const ended = once(child, 'exit').then(async ([code, signal]) => {
       await Promise.race([closed, delay(LAST_LINES_MS)]);

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { CommandError } from './command-error.js';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const FOLDER = 'infra/local';
+/** What they do not know is a filter of specs, or an option of the runner. */
+const TAKE_FILTERS = ['test', 'conformance'];
+
+/** As run.mjs looks for them. What `consumer` says is held with the consumers. */
+const commands = readdirSync(FOLDER)
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+  .filter((file) => /^export default /m.test(readFileSync(`${FOLDER}/${file}`, 'utf8')))
+  .map((file) => file.slice(0, -3))
+  .filter((command) => command !== 'consumer');
+
+async function refusalOf(command: string, ...args: string[]): Promise<unknown> {
+  const { default: run } = (await import(/* @vite-ignore */ resolve(FOLDER, `${command}.ts`))) as {
+    default: (args: string[]) => Promise<number>;
+  };
+  return run(args).catch((error: unknown) => error);
+}
+
+test.each(commands)('%s: --help is one line of usage, before anything is started', async (command) => {
+  const refusal = await refusalOf(command, '--help');
+  expect(refusal).toBeInstanceOf(CommandError);
+  expect((refusal as CommandError).message).toMatch(/^usage: npm (?:run |start|test)[^\n]*$/);
+});
+
+test.each(commands.filter((command) => !TAKE_FILTERS.includes(command)))(
+  '%s: an unknown option is one line, before anything is started',
+  async (command) => {
+    const refusal = await refusalOf(command, '--no-such-option');
+    expect(refusal).toBeInstanceOf(CommandError);
+    expect((refusal as CommandError).message).not.toContain('\n');
+    expect((refusal as CommandError).exitCode).toBe(78);
+  },
+);
+
+test.each([['--help'], ['-h'], ['check', '--help']])('%s is answered on standard output, as a success', (...args) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [`${FOLDER}/run.mjs`, 'ledger', ...args], {
+    encoding: 'utf8',
+  });
+  expect([status, stdout, stderr]).toEqual([0, 'usage: npm run ledger -- check [campaign]\n', '']);
+});
