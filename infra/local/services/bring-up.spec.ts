@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -164,6 +166,19 @@ test('stopped, they keep data, ports and passwords; a port taken meanwhile is gi
 
   expect(Number(new URL(urls.MONGODB_URL).port)).not.toBe(taken);
   expect(readState(openClone(root))?.ports.postgres).toBe(before?.ports.postgres);
+});
+
+test('reset erases nothing under a command that uses them', async () => {
+  const { urls } = await come(root);
+  const command = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'run.mjs']);
+  const note = join(root, '.local', 'users', String(command.pid));
+  writeFileSync(note, '');
+  await expect(resetServices(root, silent)).rejects.toThrow(
+    `A reset erases data that is in use: first stop what runs in this clone (process ${command.pid})`,
+  );
+  expect(await answers('DATABASE_URL', urls.DATABASE_URL)).toBe(true);
+  command.kill('SIGKILL');
+  await once(command, 'exit');
 });
 
 test('reset stops them and removes their data, files and all', async () => {

@@ -14,7 +14,7 @@ import {
   writeUrls,
 } from './clone.js';
 import { composeRemove, composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
-import { enterUser, leaveUser, withLock } from './lock.js';
+import { enterUser, leaveUser, usersOf, withLock } from './lock.js';
 import { mongodb } from './mongodb.js';
 import type { Say, ServiceName, Variable } from './names.js';
 import { freePort, isFree } from './ports.js';
@@ -72,9 +72,12 @@ export async function stopServices(root: string, say: Say): Promise<void> {
   await withLock(clone, say, () => stopAll(clone, say));
 }
 
-/** Stops the clone's services and removes their data. */
+/** Stops the clone's services and removes their data. Throws CommandError while a command of ours uses them. */
 export async function resetServices(root: string, say: Say): Promise<void> {
   const clone = openClone(root);
+  const [user] = usersOf(clone);
+  if (user !== undefined)
+    throw new CommandError(`A reset erases data that is in use: first stop what runs in this clone (process ${user})`);
   await withLock(clone, say, async () => {
     const state = await stopAll(clone, say);
     if (state && usesCompose(state)) await composeReset(clone, state);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError } from '../command-error.js';
 import type { Clone } from './clone.js';
 import type { Say } from './names.js';
-import { isAlive } from './process.js';
+import { isAlive, isCommand } from './process.js';
 
 const POLL_MS = 100;
 /** Longer than the slowest start (apt-get, a pull) may take. */
@@ -58,6 +58,13 @@ function holder(lock: string): number | undefined {
 export function enterUser(clone: Clone): void {
   mkdirSync(join(clone.local, 'users'), { recursive: true });
   writeFileSync(join(clone.local, 'users', String(process.pid)), '');
+}
+
+/** The living commands of this clone that use its services. */
+export function usersOf(clone: Clone): number[] {
+  const folder = join(clone.local, 'users');
+  const noted = existsSync(folder) ? readdirSync(folder).map(Number) : [];
+  return noted.filter((pid) => isCommand(pid));
 }
 
 /** Takes the note away; answers whether another living process still uses the services. */

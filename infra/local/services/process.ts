@@ -187,6 +187,11 @@ export function isAlive(pid: number): boolean {
   return commandLine(pid) !== '';
 }
 
+/** Whether a process of that number is a command of ours, and not another program that has the number by now. */
+export function isCommand(pid: number): boolean {
+  return commandLine(pid).includes('run.mjs');
+}
+
 /** The last lines of a service's log, on one line, for a message. */
 export function lastWords(file: string, lines = 3): string {
   if (!existsSync(file)) return '';

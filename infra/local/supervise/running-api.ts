@@ -1,9 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandLine } from '../services/process.js';
-
-/** Every command of ours has it on its command line: a number that another process has by now is told by it. */
-const OURS = 'run.mjs';
+import { isCommand } from '../services/process.js';
 
 function folderOf(root: string): string {
   return join(root, '.local', 'apis');
@@ -18,7 +15,7 @@ export function announceApi(base: string, root = process.cwd()): void {
 }
 
 /** Where the APIs of this clone's living commands listen, the newest first. What a killed command has left is removed. */
-export function runningApis(root = process.cwd(), isOurs = (pid: number) => commandLine(pid).includes(OURS)): string[] {
+export function runningApis(root = process.cwd(), isOurs = isCommand): string[] {
   const found: { base: string; since: number }[] = [];
   for (const name of noted(folderOf(root))) {
     const file = join(folderOf(root), name);
