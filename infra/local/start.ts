@@ -1,12 +1,18 @@
+import { readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
 import { migrated } from './migrations.js';
 import { place } from './services/place.js';
 import { freePort } from './services/ports.js';
+import { Board } from './start/board.js';
+import { CampaignProgress } from './start/progress.js';
+import { campaignsIn, isRoutine } from './start/routine.js';
+import { standings } from './start/standings.js';
 import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
 import { apiAddress, baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
+import { announceApi } from './supervise/running-api.js';
 import { type Session, withServices } from './supervise/session.js';
 import { colour, say } from './supervise/terminal.js';
 
@@ -18,9 +24,13 @@ const COLOURS = { typescript: 'magenta', rust: 'yellow', go: 'blueBright' } as c
 >;
 type Colour = typeof API_COLOUR | (typeof COLOURS)[LanguageName];
 
+/** With these the lines of the children come as they are. */
+const VERBOSE = new Set(['debug', 'trace']);
+
 /**
  * `npm start [-- --consumer=rust,go]`: services, migrations, the functions under serverless offline and a consumer of each
- * language named, until Ctrl-C. Answers the exit code.
+ * language named, until Ctrl-C. Says how far each campaign is, and what is out of the ordinary; all else with
+ * LOG_LEVEL=debug. Answers the exit code.
  */
 export default async function start(args: string[]): Promise<number> {
   const { languages, rest } = parseConsumers(args, USAGE);
@@ -34,15 +44,21 @@ export default async function start(args: string[]): Promise<number> {
     const lambda = await freePort();
     const consumers = await consumerPrograms(languages, env, [port, lambda]);
     const width = Math.max(...consumers.map(({ program }) => program.name.length));
-    const api = offlineProgram({ host, api: port, lambda }, env);
-    supervisor.start({ ...api, line: printer(api.name, API_COLOUR, width) });
-    for (const { language, program } of consumers)
-      supervisor.start({ ...program, line: printer(program.name, COLOURS[language], width) });
-    const base = baseUrl(host, port);
-    await supervisor.during(untilHealthy(base));
-    await supervisor.during(invokeDispatch(lambda));
-    say(ready(base, services.urls));
-    return supervisor.during(new Promise<never>(() => {}));
+    const screen = new Screen(services.urls.DATABASE_URL, width);
+    try {
+      const api = offlineProgram({ host, api: port, lambda }, env);
+      supervisor.start({ ...api, line: screen.printer(api.name, API_COLOUR) });
+      for (const { language, program } of consumers)
+        supervisor.start({ ...program, line: screen.printer(program.name, COLOURS[language]) });
+      const base = baseUrl(host, port);
+      await supervisor.during(untilHealthy(base));
+      await supervisor.during(invokeDispatch(lambda));
+      announceApi(base);
+      screen.board.line(ready(base, services.urls));
+      return await supervisor.during(new Promise<never>(() => {}));
+    } finally {
+      screen.close();
+    }
   });
 }
 
@@ -58,11 +74,39 @@ async function consumerPrograms(languages: readonly LanguageName[], env: NodeJS.
   return consumers;
 }
 
-function printer(name: string, style: Colour, width: number): (line: string) => void {
-  const prefix = colour(style, `${name.padEnd(width)} |`);
-  return (line) => {
-    if (line.trim() !== '') say(`${prefix} ${prettyLine(line)}`);
-  };
+/** What of the children's lines is shown, and the campaigns' progress in place of the rest. */
+class Screen {
+  readonly board = new Board();
+  readonly #ledger: ReturnType<typeof standings>;
+  readonly #progress: CampaignProgress;
+  readonly #verbose = VERBOSE.has(readEnvironment().LOG_LEVEL ?? '');
+
+  constructor(
+    databaseUrl: string,
+    private readonly width: number,
+  ) {
+    this.#ledger = standings(databaseUrl);
+    this.#progress = new CampaignProgress(this.#ledger.ask, this.board, this.#prefix('campaign', 'green'));
+  }
+
+  printer(name: string, style: Colour): (line: string) => void {
+    const prefix = this.#prefix(name, style);
+    return (line) => {
+      if (line.trim() === '') return;
+      if (this.#verbose || !isRoutine(line)) this.board.line(`${prefix}${prettyLine(line)}`);
+      if (!this.#verbose) this.#progress.heard(campaignsIn(line));
+    };
+  }
+
+  close(): void {
+    this.#progress.close();
+    this.#ledger.close();
+    this.board.settle();
+  }
+
+  #prefix(name: string, style: Colour | 'green'): string {
+    return `${colour(style, `${name.padEnd(this.width)} |`)} `;
+  }
 }
 
 function ready(base: string, urls: Record<string, string>): string {
@@ -79,6 +123,7 @@ function ready(base: string, urls: Record<string, string>): string {
   return [
     '',
     colour('green', 'Ready. Stop with Ctrl-C.'),
+    'Shown below: how far campaigns are, and what is out of the ordinary. All of it: LOG_LEVEL=debug npm start',
     ...lines,
     '',
     'Try it in another terminal, in this folder:',

@@ -34,7 +34,8 @@ export interface Status {
   campaigns: CampaignRow[] | undefined;
 }
 
-const DEADLINE_MS = 2_000;
+/** How long a look waits for a service. */
+export const DEADLINE_MS = 2_000;
 const UNDEFINED_TABLE = '42P01';
 const NOT_FOUND = 404;
 
@@ -127,7 +128,8 @@ async function campaigns(client: pg.Client): Promise<CampaignRow[] | undefined> 
   }
 }
 
-async function openPostgres(url: string): Promise<pg.Client> {
+/** Rejects when PostgreSQL does not let us in within two seconds. */
+export async function openPostgres(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: DEADLINE_MS });
   // A connection that breaks while nobody waits on it must not end the process: the next look says so.
   client.on('error', () => {});
@@ -151,7 +153,8 @@ async function openRabbit(url: string): Promise<ChannelModel> {
   return connection;
 }
 
-function end(client: pg.Client): void {
+/** Never throws. */
+export function end(client: pg.Client): void {
   client.end().catch(() => {});
 }
 

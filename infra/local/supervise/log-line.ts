@@ -7,7 +7,7 @@ const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'name']);
 
 /** A line of a child for people: JSON of pino as time, level, sentence and fields; anything else as it is. */
 export function prettyLine(line: string): string {
-  const entry = parse(line);
+  const entry = parseEntry(line);
   if (!entry) return line;
   const level = LEVELS[Number(entry.level)] ?? String(entry.level);
   const fields = Object.entries(entry).filter(([key, value]) => !LEFT_OUT.has(key) && value !== undefined);
@@ -25,8 +25,11 @@ export function foregroundLine(): { line?: (line: string) => void } {
   return interactive ? { line: (line) => say(prettyLine(line)) } : {};
 }
 
-/** A consumer in another language writes the fields of pino in an order of its own. */
-function parse(line: string): Record<string, unknown> | undefined {
+/**
+ * The fields of a line of pino; undefined for any other line. A consumer in another language writes them in an order of its
+ * own.
+ */
+export function parseEntry(line: string): Record<string, unknown> | undefined {
   if (!line.startsWith('{"')) return undefined;
   try {
     const entry = JSON.parse(line) as Record<string, unknown>;

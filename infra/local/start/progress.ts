@@ -1,0 +1,97 @@
+import { bar } from '../demo/progress.js';
+import type { Board } from './board.js';
+
+/** A campaign as the ledger has it now. */
+export interface Standing {
+  id: string;
+  status: string;
+  total: number;
+  stored: number;
+  deleted: boolean;
+}
+
+const BAR = 20;
+/** A small campaign is over by then, and is one line. */
+const FIRST_LOOK_MS = 300;
+const NEXT_LOOK_MS = 1_000;
+/** More are told of by their last line alone. */
+const SHOWN = 5;
+const REMEMBERED = 10_000;
+const AT_REST = new Set(['enviado', 'cancelado', 'pausado']);
+
+/**
+ * Tells how far campaigns are, in the ledger's own words: on a terminal a line each that changes in place, elsewhere one
+ * when it is first seen; and one when it is sent, paused or cancelled.
+ */
+export class CampaignProgress {
+  readonly #followed = new Map<string, Standing | undefined>();
+  /** How those ended that are not followed any more: a batch that comes twice tells nothing new. */
+  readonly #told = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    /** Rejects when the ledger cannot be asked; it is asked again. */
+    private readonly ask: (ids: string[]) => Promise<Standing[]>,
+    private readonly board: Board,
+    private readonly prefix = '',
+  ) {}
+
+  /** Something happened to these campaigns. */
+  heard(ids: readonly string[]): void {
+    for (const id of ids) if (!this.#followed.has(id)) this.#followed.set(id, undefined);
+    if (ids.length > 0) this.#timer ??= setTimeout(() => this.#look(), FIRST_LOOK_MS);
+  }
+
+  /** Looks no more; what stood on the board in the end stays there. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#followed.clear();
+  }
+
+  async #look(): Promise<void> {
+    const asked = [...this.#followed.keys()];
+    const found = await this.ask(asked).catch(() => undefined);
+    if (found)
+      for (const id of asked)
+        this.#tell(
+          id,
+          found.find((each) => each.id === id),
+        );
+    const live = [...this.#followed.values()].filter((each) => each !== undefined).slice(0, SHOWN);
+    this.board.show(live.map((each) => `${this.prefix}${each.id} ${barOf(each)}`));
+    this.#timer = this.#followed.size === 0 ? undefined : setTimeout(() => this.#look(), NEXT_LOOK_MS);
+  }
+
+  #tell(id: string, now: Standing | undefined): void {
+    if (!this.#followed.has(id)) return;
+    const first = this.#followed.get(id) === undefined;
+    const ends = !now || now.deleted || AT_REST.has(now.status);
+    if (!ends) {
+      this.#followed.set(id, now);
+      this.#told.delete(id);
+      if (first && !this.board.writesOver) this.board.line(`${this.prefix}${clock()} info  ${inWords(now)}`);
+      return;
+    }
+    this.#followed.delete(id);
+    if (!now || this.#told.get(id) === inWords(now)) return;
+    if (this.#told.size >= REMEMBERED) this.#told.clear();
+    this.#told.set(id, inWords(now));
+    this.board.line(`${this.prefix}${clock()} info  ${inWords(now)}`);
+  }
+}
+
+function inWords({ id, status, total, stored, deleted }: Standing): string {
+  return `campaign ${id} ${deleted ? 'deleted' : status}: ${count(stored)} of ${count(total)} messages stored`;
+}
+
+function barOf({ status, total, stored }: Standing): string {
+  return `${status.padEnd('enfileirado'.length)} ${bar(stored / total, BAR)}  ${count(stored)} of ${count(total)}`;
+}
+
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
+
+function count(of: number): string {
+  return of.toLocaleString('en');
+}

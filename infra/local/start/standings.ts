@@ -1,0 +1,18 @@
+import type pg from 'pg';
+import { Kept } from '../status/kept.js';
+import { DEADLINE_MS, end, openPostgres } from '../status/look.js';
+import type { Standing } from './progress.js';
+
+/** Asks the ledger how these campaigns stand, on one connection that is kept. `ask` rejects when it does not answer in time. */
+export function standings(databaseUrl: string): { ask: (ids: string[]) => Promise<Standing[]>; close: () => void } {
+  const postgres = new Kept(() => openPostgres(databaseUrl), end, DEADLINE_MS);
+  return { ask: (ids) => postgres.use((client) => read(client, ids)), close: () => postgres.close() };
+}
+
+async function read(client: pg.Client, ids: string[]): Promise<Standing[]> {
+  const { rows } = await client.query<Standing>(
+    'SELECT id, status, total, stored, deleted FROM campaigns WHERE id = ANY($1)',
+    [ids],
+  );
+  return rows;
+}
