@@ -7,7 +7,7 @@ import { Broker } from './platform/stores/rabbitmq.js';
 
 /**
  * `npm run dispatch`: one pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe, or
- * when a stopped one could not be gone over.
+ * when a stopped one could not be swept.
  */
 await runOnce(
   async () => createApp(loadConfig(), 'server'),
@@ -21,8 +21,8 @@ await runOnce(
       owing.leased > 0 ? `${owing.leased} of them with another publisher` : '',
       owing.paused > 0 ? `${owing.paused} paused before all was published` : '',
       healed > 0 ? `${healed} numbers were late and went back to the outbox` : '',
-      swept > 0 ? `${swept} stopped campaigns gone over` : '',
-      unswept > 0 ? `${unswept} stopped campaigns could not be gone over` : '',
+      swept > 0 ? `${swept} stopped campaigns swept` : '',
+      unswept > 0 ? `${unswept} stopped campaigns could not be swept` : '',
       stop.aborted ? 'told to stop' : '',
     ];
     process.stdout.write(`${words.filter(Boolean).join(', ')}\n`);

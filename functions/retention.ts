@@ -45,7 +45,7 @@ function erased(
     `${count(documents)} documents`,
     refusals > 0 ? `the rejects of ${count(refusals)} refused uploads` : '',
     returned > 0 ? `${count(returned)} documents that had come back` : '',
-    waiting > 0 ? `${count(waiting)} cancelled campaigns wait until dispatch has gone over them for the last time` : '',
+    waiting > 0 ? `${count(waiting)} cancelled campaigns wait until dispatch has swept them for the last time` : '',
     whole ? '' : 'told to stop: run it again',
   ]);
 }

@@ -18,7 +18,7 @@ export interface Pass extends Sweep {
 }
 
 /**
- * The dispatcher: each minute and at the start it gives back what was lost, publishes what is owed and goes over stopped
+ * The dispatcher: each minute and at the start it gives back what was lost, publishes what is owed and sweeps stopped
  * campaigns, then does the chores of the rooms. Several at once do no harm: lease, SKIP LOCKED, statements that are safe to
  * repeat.
  */

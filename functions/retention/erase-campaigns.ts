@@ -14,7 +14,7 @@ export interface Erasure {
   refusals: number;
   /** Documents of campaigns that were erased before: a consumer that had stood still for days has written them since. */
   returned: number;
-  /** Old enough, cancelled, and still gone over by dispatch. */
+  /** Old enough, cancelled, and still swept by dispatch. */
   waiting: number;
   /** It went to its end. */
   whole: boolean;

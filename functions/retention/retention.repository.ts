@@ -25,7 +25,7 @@ const MATCHES_A_PAGE = 100;
 
 /**
  * None of these is ever taken back, so nobody publishes what is finished. A cancelled campaign is finished only when dispatch
- * has gone over it for the last time (R10): until then its documents are what `stored` is counted by.
+ * has swept it for the last time (R10): until then its documents are what `stored` is counted by.
  */
 const FINISHED = '(c.deleted OR c.stored = c.total OR (c.cancelled_at IS NOT NULL AND c.sweep_at IS NULL))';
 /** $1: days. What was begun is finished whatever its age. */

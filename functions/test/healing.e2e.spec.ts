@@ -184,7 +184,7 @@ describe('what was lost comes back by itself', () => {
     await as(stage, ana)('DELETE', `/api/campaigns/${deleted}`);
     await channel.purgeQueue(queue());
     for (const id of [paused, cancelled, deleted]) await age(id);
-    expect(await dispatch()).toContain('0 campaigns published, 0 still owed, 2 stopped campaigns gone over');
+    expect(await dispatch()).toContain('0 campaigns published, 0 still owed, 2 stopped campaigns swept');
     expect(await taken()).toEqual([]);
     expect(await campaign(stage, ana, paused)).toMatchObject({ status: 'pausado', published: 6 });
   });
@@ -207,16 +207,16 @@ describe('what a stopped campaign left behind', () => {
     const id = await queued();
     await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
     await store(id, [1, 2, 3]);
-    expect(await dispatch()).toContain('1 stopped campaigns gone over');
+    expect(await dispatch()).toContain('1 stopped campaigns swept');
     expect(await living(id)).toBe(0);
     await store(id, [4]);
-    expect(await dispatch()).not.toContain('gone over');
+    expect(await dispatch()).not.toContain('swept');
     await stage.sql(`UPDATE campaigns SET sweep_at = clock_timestamp() WHERE id = $1`, [id]);
-    expect(await dispatch()).toContain('1 stopped campaigns gone over');
+    expect(await dispatch()).toContain('1 stopped campaigns swept');
     expect(await living(id)).toBe(0);
   });
 
-  test('it is gone over in ever longer steps, for seven days', async () => {
+  test('it is swept in ever longer steps, for seven days', async () => {
     const id = await queued();
     await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
     for (const [stopped, next] of [
@@ -272,7 +272,7 @@ describe('what a stopped campaign left behind', () => {
     await record(id, [5, 7]);
     await stage.mongo.command({ profile: 2 });
     await stage.sql('UPDATE campaigns SET sweep_at = clock_timestamp() WHERE id = $1', [id]);
-    expect(await dispatch()).toBe('0 campaigns published, 0 still owed, 1 stopped campaigns gone over\n');
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed, 1 stopped campaigns swept\n');
     await stage.mongo.command({ profile: 0 });
     expect(await campaign(stage, ana, id)).toMatchObject({ status: 'cancelado', stored: 494, published: 494 });
     const unstored =
@@ -283,7 +283,7 @@ describe('what a stopped campaign left behind', () => {
     expect(asked.filter(({ docsExamined }) => docsExamined > 0)).toEqual([]);
   });
 
-  test('one that cannot be gone over is named, and keeps none of the others', async () => {
+  test('one that cannot be swept is named, and does not stop the others', async () => {
     const [spoilt, other] = [await queued(), await queued()];
     for (const id of [spoilt, other]) {
       await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
@@ -304,12 +304,12 @@ describe('what a stopped campaign left behind', () => {
     const [line, words] = output.trimEnd().split('\n');
     expect([code, words]).toEqual([
       75,
-      '0 campaigns published, 0 still owed, 1 stopped campaigns gone over, 1 stopped campaigns could not be gone over',
+      '0 campaigns published, 0 still owed, 1 stopped campaigns swept, 1 stopped campaigns could not be swept',
     ]);
     expect(JSON.parse(line ?? '')).toMatchObject({ level: 50, campaign_id: spoilt });
     expect([await living(spoilt), await living(other)]).toEqual([1, 0]);
     await messages.deleteMany({});
-    expect(await dispatch()).toBe('0 campaigns published, 0 still owed, 1 stopped campaigns gone over\n');
+    expect(await dispatch()).toBe('0 campaigns published, 0 still owed, 1 stopped campaigns swept\n');
   });
 
   /** Documents that are not marked. */

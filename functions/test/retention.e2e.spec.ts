@@ -116,7 +116,7 @@ describe('npm run retention -- --older-than', () => {
     expect(await erase()).toEqual([
       0,
       '1 campaigns older than 30 days erased, 6 numbers in the ledger, 0 rejects, 3 documents, ' +
-        '1 cancelled campaigns wait until dispatch has gone over them for the last time\n',
+        '1 cancelled campaigns wait until dispatch has swept them for the last time\n',
     ]);
     for (const id of [running, paused, cancelled, young]) expect(await ledger(id)).toEqual(NUMBERS);
     expect(await ledger(deleted)).toEqual(NUMBERS.map(() => ''));

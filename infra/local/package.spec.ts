@@ -151,7 +151,7 @@ describe('outside of the clone', () => {
     ]);
   });
 
-  test('dispatch goes over all campaigns once', async () => {
+  test('dispatch makes one pass', async () => {
     const { answer } = await invoke('dispatch', {}, stage.env);
     expect(answer).toEqual({ published: 0, failed: 0, healed: 0, swept: 0, unswept: 0 });
   });

@@ -28,7 +28,7 @@ export class HealChunks {
     });
   }
 
-  /** Goes over every partition once. Answers the numbers given back. Throws when a store or the broker is away. */
+  /** Looks at every partition once. Answers the numbers given back. Throws when a store or the broker is away. */
   async heal(): Promise<number> {
     const { healAfterS, queuePartitions } = this.config;
     let numbers = 0;

@@ -8,14 +8,14 @@ export interface ChunkPlace {
   size: number;
 }
 
-/** A stopped campaign that is to be gone over. `sweep_at` as PostgreSQL writes it, to the microsecond. */
+/** A stopped campaign that is to be swept. `sweep_at` as PostgreSQL writes it, to the microsecond. */
 export interface StoppedCampaign {
   id: string;
   deleted: boolean;
   sweep_at: string;
 }
 
-/** How long a stopped campaign is gone over again and again. */
+/** How long a stopped campaign is swept again and again. */
 const SWEEP_LIFE = '7 days';
 /** Of seconds. The grace time of a chunk doubles with each attempt and ends here. */
 const LONGEST_GRACE_S = 86_400;
@@ -99,7 +99,7 @@ export class HealingRepository {
   }
 
   /**
-   * It was gone over: the next time is after as long again as it has been stopped, until that is SWEEP_LIFE. Guard: it was
+   * It was swept: the next time is after as long again as it has been stopped, until that is SWEEP_LIFE. Guard: it was
    * not stopped anew meanwhile.
    */
   async swept({ id, sweep_at }: StoppedCampaign): Promise<void> {

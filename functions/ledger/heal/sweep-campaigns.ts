@@ -12,14 +12,14 @@ const CHUNKS_A_PAGE = 100;
 
 /** What one pass over stopped campaigns came to. */
 export interface Sweep {
-  /** Stopped campaigns that were gone over. */
+  /** Stopped campaigns that were swept. */
   swept: number;
   /** Those that failed: the log says why, and the next pass tries them again. */
   unswept: number;
 }
 
 /**
- * R10: goes over stopped campaigns again and again. Documents that were written after a delete are marked; what the store has
+ * R10: sweeps stopped campaigns again and again. Documents that were written after a delete are marked; what the store has
  * of a cancelled campaign is recorded, so that `stored` says what was sent.
  */
 @Injectable()
@@ -43,7 +43,7 @@ export class SweepCampaigns {
         sweep.swept++;
       } catch (error) {
         sweep.unswept++;
-        this.log.error({ campaign_id: campaign.id, err: error }, 'a stopped campaign could not be gone over');
+        this.log.error({ campaign_id: campaign.id, err: error }, 'a stopped campaign could not be swept');
         // The others would only wait for the same store, and the dispatcher for them.
         if (isMongoAway(error) || error instanceof ServiceUnavailable) break;
       }

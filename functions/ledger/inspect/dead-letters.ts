@@ -130,7 +130,7 @@ async function at(channel: ConfirmChannel, names: Topology, place: number): Prom
 }
 
 /**
- * Goes over one letter or all there are now; `work` tells whether it is done with, and so taken out. Answers how many it did
+ * Takes one letter or all there are now; `work` tells whether it is done with, and so taken out. Answers how many it did
  * not come to: told to stop, or as many stay as may be held.
  */
 async function each(
