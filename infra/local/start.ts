@@ -1,16 +1,12 @@
-import { readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
 import { migrated } from './migrations.js';
 import { place } from './services/place.js';
 import { freePort } from './services/ports.js';
-import { Board } from './start/board.js';
-import { CampaignProgress } from './start/progress.js';
-import { campaignsIn, isRoutine } from './start/routine.js';
+import { Screen } from './start/screen.js';
 import { standings } from './start/standings.js';
 import { requireBuildTools } from './suites.js';
-import { prettyLine } from './supervise/log-line.js';
 import { apiAddress, baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
 import { type Session, withServices } from './supervise/session.js';
@@ -22,10 +18,6 @@ const COLOURS = { typescript: 'magenta', rust: 'yellow', go: 'blueBright' } as c
   LanguageName,
   string
 >;
-type Colour = typeof API_COLOUR | (typeof COLOURS)[LanguageName];
-
-/** With these the lines of the children come as they are. */
-const VERBOSE = new Set(['debug', 'trace']);
 
 /**
  * `npm start [-- --consumer=rust,go]`: services, migrations, the functions under serverless offline and a consumer of each
@@ -44,7 +36,8 @@ export default async function start(args: string[]): Promise<number> {
     const lambda = await freePort();
     const consumers = await consumerPrograms(languages, env, [port, lambda]);
     const width = Math.max(...consumers.map(({ program }) => program.name.length));
-    const screen = new Screen(services.urls.DATABASE_URL, width);
+    const ledger = standings(services.urls.DATABASE_URL);
+    const screen = new Screen(ledger.ask, width);
     try {
       const api = offlineProgram({ host, api: port, lambda }, env);
       supervisor.start({ ...api, line: screen.printer(api.name, API_COLOUR) });
@@ -58,6 +51,7 @@ export default async function start(args: string[]): Promise<number> {
       return await supervisor.during(new Promise<never>(() => {}));
     } finally {
       screen.close();
+      ledger.close();
     }
   });
 }
@@ -72,41 +66,6 @@ async function consumerPrograms(languages: readonly LanguageName[], env: NodeJS.
   if (ports.length > 1)
     say(`METRICS_PORT: ${consumers.map(({ program: { name, env } }) => `${env.METRICS_PORT} for ${name}`).join(', ')}`);
   return consumers;
-}
-
-/** What of the children's lines is shown, and the campaigns' progress in place of the rest. */
-class Screen {
-  readonly board = new Board();
-  readonly #ledger: ReturnType<typeof standings>;
-  readonly #progress: CampaignProgress;
-  readonly #verbose = VERBOSE.has(readEnvironment().LOG_LEVEL ?? '');
-
-  constructor(
-    databaseUrl: string,
-    private readonly width: number,
-  ) {
-    this.#ledger = standings(databaseUrl);
-    this.#progress = new CampaignProgress(this.#ledger.ask, this.board, this.#prefix('campaign', 'green'));
-  }
-
-  printer(name: string, style: Colour): (line: string) => void {
-    const prefix = this.#prefix(name, style);
-    return (line) => {
-      if (line.trim() === '') return;
-      if (this.#verbose || !isRoutine(line)) this.board.line(`${prefix}${prettyLine(line)}`);
-      if (!this.#verbose) this.#progress.heard(campaignsIn(line));
-    };
-  }
-
-  close(): void {
-    this.#progress.close();
-    this.#ledger.close();
-    this.board.settle();
-  }
-
-  #prefix(name: string, style: Colour | 'green'): string {
-    return `${colour(style, `${name.padEnd(this.width)} |`)} `;
-  }
 }
 
 function ready(base: string, urls: Record<string, string>): string {

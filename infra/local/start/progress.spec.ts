@@ -109,6 +109,14 @@ test('a ledger that does not answer is asked again; a campaign that it does not 
   expect([written.split('\n').length, asked]).toEqual([2, before]);
 });
 
+test('nothing is asked once it is closed, whatever a consumer that drains still tells', async () => {
+  follow(false);
+  progress.close();
+  progress.heard(['cone']);
+  await seconds(2);
+  expect(asked).toBe(0);
+});
+
 test('on a terminal a campaign has one line, drawn over, and lines of others go above it', async () => {
   const board = new Board(true, (text) => (written += text));
   progress = new CampaignProgress(async (ids) => ids.flatMap((id) => ledger.get(id) ?? []), board, '| ');

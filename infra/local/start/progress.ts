@@ -28,6 +28,7 @@ export class CampaignProgress {
   /** How those ended that are not followed any more: a batch that comes twice tells nothing new. */
   readonly #told = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(
     /** Rejects when the ledger cannot be asked; it is asked again. */
@@ -38,12 +39,15 @@ export class CampaignProgress {
 
   /** Something happened to these campaigns. */
   heard(ids: readonly string[]): void {
+    // A consumer that drains goes on telling.
+    if (this.#closed) return;
     for (const id of ids) if (!this.#followed.has(id)) this.#followed.set(id, undefined);
     if (ids.length > 0) this.#timer ??= setTimeout(() => this.#look(), FIRST_LOOK_MS);
   }
 
   /** Looks no more; what stood on the board in the end stays there. */
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     this.#followed.clear();
   }
