@@ -1,10 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { readEnvironment } from '@disparo/contract';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from './services/ports.js';
 import { createDatabase } from './services/postgres.js';
+import { runningApis } from './supervise/running-api.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -38,6 +40,19 @@ function start(port: number, ...args: string[]) {
   return { child, output: () => output };
 }
 
+/** What stands in the README to be pasted below the sequence that `npm start` prints, by a word in it. */
+function readmeBlock(word: string): string {
+  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
+    ([, text]) => text ?? '',
+  );
+  return blocks.find((text) => text.includes(word)) ?? `echo 'no block with ${word}'; exit 1`;
+}
+
+/** By a POSIX shell, as whoever pastes them has one; it ends at the first failure. */
+function paste(...blocks: string[]): string {
+  return execFileSync('sh', ['-e', '-c', blocks.join('\n')], { encoding: 'utf8', timeout: 60_000 });
+}
+
 test('everything comes up, the printed lines work when pasted, and SIGTERM stops all of it', async () => {
   const port = await freePort();
   const { child, output } = start(port);
@@ -52,9 +67,21 @@ test('everything comes up, the printed lines work when pasted, and SIGTERM stops
   const answers = execFileSync('bash', ['-c', `${pasted}\n${messages}`], { encoding: 'utf8', timeout: 30_000 });
   expect(answers).toContain('"total":5');
 
+  expect(paste(pasted, readmeBlock('phone_numbers'))).toMatch(/"total":2,.*"accepted":2/);
+  expect(paste(pasted, readmeBlock('/uploads'))).toMatch(/"status":"aceito","campaign_id":"\w{24}".*\n$/);
+  expect(runningApis()).toContain(`http://127.0.0.1:${port}`);
+
+  await vi.waitUntil(() => (output().match(/campaign \w{24} enviado: \d of \d messages stored/g) ?? []).length === 5);
+  const shown = output().slice(output().indexOf('Ready.'));
+  expect(shown).not.toMatch(/answered|RequestId|\(λ: |batch settled|publishing ended|scheduled function/);
+  // The sequence has not been scrolled away: two lines a campaign at most, and the upload that was accepted.
+  const logged = shown.split('\n').filter((line) => /^[a-z-]+ +\| \d\d:\d\d:\d\d /.test(line));
+  expect(logged.length).toBeLessThanOrEqual(12);
+
   child.kill('SIGTERM');
   const [code] = await once(child, 'close');
   expect(code).toBe(0);
+  expect(runningApis()).not.toContain(`http://127.0.0.1:${port}`);
   await expect(fetch(`http://127.0.0.1:${port}/api/health`)).rejects.toThrow();
 });
 
