@@ -6,6 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { Config } from './platform/config.js';
+import { BODY_LIMIT, takeOnlyJson } from './platform/http/body.js';
 import { sendHeaders } from './platform/http/headers.js';
 import { serveOpenApi } from './platform/http/openapi.js';
 import { answerNoHttp, ProblemFilter } from './platform/http/problem.filter.js';
@@ -15,8 +16,6 @@ import { createLog, logRequests, NestLog } from './platform/telemetry/log.js';
 import { Metrics } from './platform/telemetry/metrics.js';
 import { traceRequests } from './platform/telemetry/trace.js';
 
-/** Bytes of a JSON body, at most. A file of multipart/form-data has its own limit. */
-const BODY_LIMIT = 10 * 1024 * 1024;
 /** An id that is too long is just not found, so no path that HTTP takes is refused for its length. */
 const MAX_PARAM_LENGTH = 16_384;
 
@@ -41,11 +40,11 @@ export async function createApp(config: Config, runtime: Runtime['kind']): Promi
     adapter,
     { logger: new NestLog(log), abortOnError: false, bodyParser: false },
   );
-  takeOnlyJson(adapter);
   sendHeaders(adapter.getInstance());
   traceRequests(adapter.getInstance());
   logRequests(adapter.getInstance(), log);
   app.get(Metrics).observe(adapter.getInstance());
+  takeOnlyJson(adapter);
   app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });
   app.useGlobalFilters(problems);
   app.useGlobalInterceptors(new RefuseUnknown());
@@ -53,15 +52,4 @@ export async function createApp(config: Config, runtime: Runtime['kind']): Promi
   serveOpenApi(app);
   await app.init();
   return app;
-}
-
-/** JSON and, by its own plugin, multipart: everything else is 415. A client that says JSON and sends nothing sends nothing. */
-function takeOnlyJson(adapter: FastifyAdapter): void {
-  const fastify = adapter.getInstance();
-  const parse = fastify.getDefaultJsonParser('error', 'error');
-  fastify.removeContentTypeParser(['application/json', 'text/plain']);
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
-    if (body === '') done(null, undefined);
-    else parse(request, body, done);
-  });
 }

@@ -1,24 +1,22 @@
 import { z } from 'zod';
+import { isVisible, nameOf } from '../platform/http/text.js';
 import { idOf, lifeFields, pageOf, timeOf } from '../platform/http/validation.js';
 
-const NO_CONTROL = /^[^\p{Cc}]*$/u;
+const EMAIL_LIMIT = 254;
 
+/** The length first: what looks for the form of an address is no match for one of megabytes. */
 const email = z
-  .email()
-  .max(254)
+  .string()
+  .max(EMAIL_LIMIT, { abort: true })
+  .check(z.email())
   .meta({ description: 'An e-mail address; letter case is ignored.', example: 'ana@example.com' });
 const password = z
   .string()
+  .max(200, { abort: true })
   .min(8)
-  .max(200)
+  .refine(isVisible, 'must not be blank')
   .meta({ description: 'A new password, 8 to 200 characters.', example: 'correto cavalo bateria' });
-const name = z
-  .string()
-  .trim()
-  .min(1)
-  .max(200)
-  .regex(NO_CONTROL, 'must not hold control characters')
-  .meta({ description: 'For people; 1 to 200 characters.', example: 'Acme Comércio Ltda' });
+const name = nameOf('Acme Comércio Ltda');
 const document = z.string().meta({
   description: 'CNPJ with its check digits, of digits or alphanumeric, with or without punctuation.',
   example: '12.ABC.345/01DE-35',

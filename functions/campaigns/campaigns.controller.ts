@@ -2,11 +2,12 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req
 import { ApiBearerAuth, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
+import { BodyLimit } from '../platform/http/body.js';
 import { Describe } from '../platform/http/describe.js';
 import { isId, type Page } from '../platform/http/validation.js';
 import type { Reject } from '../recipients/reject-list.js';
 import { CreateCampaign } from './accept/create-campaign.js';
-import { CampaignNotFound } from './campaigns.errors.js';
+import { CampaignNotFound, FileTooLarge } from './campaigns.errors.js';
 import { CAMPAIGN_ROUTES } from './campaigns.openapi.js';
 import type { CampaignRow } from './campaigns.repository.js';
 import {
@@ -24,6 +25,9 @@ import { ReadCampaigns } from './read/read-campaigns.js';
 import { type MessageView, ReadMessages, type SliceOf } from './read/read-messages.js';
 import { SteerCampaign } from './steer-campaign.js';
 
+const MIB = 1_048_576;
+/** Of a body that has its numbers in a list. A form has the limit of its file. */
+const LIST_LIMIT_MIB = 10;
 const MESSAGE_COLUMNS = ['sequence', 'phone_number', 'identifier', 'message', 'created_at'];
 const REJECT_COLUMNS = ['line', 'value', 'reason'];
 
@@ -59,6 +63,7 @@ export class CampaignsController {
   ) {}
 
   @Post()
+  @BodyLimit(LIST_LIMIT_MIB * MIB, () => new FileTooLarge(LIST_LIMIT_MIB))
   @ApiHeader(IDEMPOTENCY_KEY)
   @Describe(CAMPAIGN_ROUTES.create)
   async create(@CurrentUser() user: SignedInUser, @Req() request: FastifyRequest, @Res() reply: FastifyReply) {

@@ -6,7 +6,7 @@ import type { Reject } from '../recipients/reject-list.js';
 /** No such campaign, a deleted one, or another company's. */
 export class CampaignNotFound extends Problem {
   constructor() {
-    super(404, 'CAMPAIGN.NOT_FOUND', 'There is no such campaign.');
+    super(404, 'CAMPAIGN.NOT_FOUND', 'there is no such campaign');
   }
 }
 
@@ -15,13 +15,13 @@ export class InvalidTransition extends Problem {
   static readonly sample = (): Problem => new InvalidTransition('pause', 'enviado');
 
   constructor(command: string, status: string) {
-    super(409, 'CAMPAIGN.INVALID_TRANSITION', `A campaign that is "${status}" cannot take "${command}".`);
+    super(409, 'CAMPAIGN.INVALID_TRANSITION', `a campaign that is "${status}" cannot take "${command}"`);
   }
 }
 
 /** The form has no file. */
 export class FileMissing extends Problem {
-  constructor(detail = 'The form has no part "file". Send the numbers as a file, one a line.') {
+  constructor(detail = 'the form has no part "file"; send the numbers as a file, one a line') {
     super(400, 'CAMPAIGN.FILE_MISSING', detail);
   }
 }
@@ -53,7 +53,7 @@ export class FileEmpty extends Problem {
     super(
       400,
       'CAMPAIGN.FILE_EMPTY',
-      `The file has no acceptable number: ${lines} lines, ${invalid} invalid, ${blank} blank.`,
+      `the file has no acceptable number: ${lines} lines, ${invalid} invalid, ${blank} blank`,
       { file },
     );
   }
@@ -64,7 +64,7 @@ export class FileIsNotText extends Problem {
   static readonly sample = (): Problem => new FileIsNotText(3);
 
   constructor(line: number) {
-    super(400, 'CAMPAIGN.FILE_NOT_TEXT', `Line ${line} of the file holds a control character: this is no text file.`);
+    super(400, 'CAMPAIGN.FILE_NOT_TEXT', `line ${line} of the file holds a control character: this is no text file`);
   }
 }
 
@@ -96,7 +96,7 @@ export class FileTooLarge extends Problem {
   static readonly sample = (): Problem => new FileTooLarge(9);
 
   constructor(limitMib: number) {
-    super(413, 'CAMPAIGN.FILE_TOO_LARGE', `The file is larger than ${limitMib} MiB.`);
+    super(413, 'CAMPAIGN.FILE_TOO_LARGE', `the file is over the limit of ${limitMib} MiB`);
   }
 }
 
@@ -106,7 +106,7 @@ export class IdempotencyKeyReused extends Problem {
     super(
       422,
       'CAMPAIGN.IDEMPOTENCY_KEY_REUSED',
-      'This Idempotency-Key was used in the last 24 hours for another campaign. Take a new key.',
+      'this Idempotency-Key was used in the last 24 hours for another campaign; take a new key',
     );
   }
 }
@@ -114,6 +114,10 @@ export class IdempotencyKeyReused extends Problem {
 /** An export that a function cannot answer whole. */
 export class ExportTooLarge extends Problem {
   constructor() {
-    super(413, 'EXPORT.TOO_LARGE', 'The export is larger than 5 MB. Ask for parts of it with "after" and "limit".');
+    super(
+      413,
+      'EXPORT.TOO_LARGE',
+      'the export is over the limit of 5 MB; ask for parts of it with "after" and "limit"',
+    );
   }
 }

@@ -1,5 +1,5 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
-import { BODY_ERRORS, type RouteDocs } from '../platform/http/describe.js';
+import { BODY_ERRORS, linkTo, type RouteDocs } from '../platform/http/describe.js';
 import { jsonSchemaOf } from '../platform/http/json-schema.js';
 import {
   CampaignNotFound,
@@ -174,7 +174,7 @@ export const CAMPAIGN_ROUTES = {
     id: 'exportRejects',
     ids: { id: 'campaign' },
     summary: 'Export the rejected lines as CSV',
-    description: 'As `exportMessages` does.',
+    description: `As ${linkTo('campaigns', 'exportMessages')} does.`,
     answers: {
       200: {
         description: 'The rows, with a header.',

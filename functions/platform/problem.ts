@@ -44,13 +44,41 @@ export interface FieldError {
   message: string;
 }
 
-/** 400: the request does not have the shape that the route takes. */
+/** Of the errors of a request so many are told of, and the paths of so many characters: an answer is not to be larger than what it answers. */
+const MAX_ERRORS = 10;
+const MAX_IN_DETAIL = 3;
+const MAX_PATH = 64;
+
+/** 400: the request does not have the shape that the route takes. Tells of the first ten errors, and how many there are. */
 export class ValidationProblem extends Problem {
   static readonly sample = (): Problem => new ValidationProblem([{ path: 'colour', message: 'is not known here' }]);
 
-  constructor(errors: FieldError[]) {
-    const fields = errors.map((error) => (error.path ? `${error.path}: ${error.message}` : error.message));
-    super(400, 'VALIDATION', fields.slice(0, 3).join('; ') || 'the request is not valid', { errors });
+  constructor(all: readonly FieldError[]) {
+    const errors = all.slice(0, MAX_ERRORS).map(({ path, message }) => ({ path: cut(path), message }));
+    const fields = errors.map(({ path, message }) => (path ? `${path}: ${message}` : message));
+    const more = all.length > MAX_ERRORS ? `; and ${all.length - MAX_IN_DETAIL} more` : '';
+    const detail = fields.slice(0, MAX_IN_DETAIL).join('; ') || 'the request is not valid';
+    super(400, 'VALIDATION', detail + more, { errors });
+  }
+}
+
+/** Between two code points, since half of one is no text. */
+function cut(path: string): string {
+  return path.length <= MAX_PATH
+    ? path
+    : `${path
+        .slice(0, MAX_PATH)
+        .toWellFormed()
+        .replace(/\ufffd$/, '')}...`;
+}
+
+/** 400: bytes that are no UTF-8, or a text with U+FFFD, which is what such bytes become on the way here. */
+export class NotUtf8 extends Problem {
+  static readonly sample = (): Problem => new NotUtf8('name');
+
+  /** @param path The field, empty where it is not known. */
+  constructor(path: string) {
+    super(400, 'BODY.NOT_UTF8', `${path ? `${cut(path)}:` : 'the body'} must be text in UTF-8, without U+FFFD`);
   }
 }
 
@@ -61,17 +89,25 @@ export class NotFound extends Problem {
   }
 }
 
-/** 413: a JSON body over the limit of all routes. */
+const KIB = 1_024;
+
+/** 413: a JSON body over the limit of its route. */
 export class BodyTooLarge extends Problem {
-  constructor() {
-    super(413, 'CAMPAIGN.FILE_TOO_LARGE', 'the body is over the limit of 10 MiB');
+  static readonly sample = (): Problem => new BodyTooLarge(8 * KIB);
+
+  constructor(limitBytes: number) {
+    super(413, 'BODY.TOO_LARGE', `the body is over the limit of ${limitBytes / KIB} KiB`);
   }
 }
 
-/** 415: a body of a type that no route takes. */
+/** 415: a body of a type, a charset or a coding that no route takes. */
 export class MediaTypeRefused extends Problem {
   constructor() {
-    super(415, 'VALIDATION', 'this Content-Type is not taken here');
+    super(
+      415,
+      'VALIDATION',
+      'this Content-Type, charset or Content-Encoding is not taken here; send JSON or a form in UTF-8',
+    );
   }
 }
 

@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { findRoot } from '@disparo/contract';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ANSWER_HEADERS } from '../platform/http/headers.js';
 import { migrate } from '../platform/stores/migrate.js';
+import { Offline } from './offline.js';
 import { Stage } from './stage.js';
 
 interface LambdaAnswer {
@@ -17,7 +14,6 @@ type Handler = (event: object, context: object) => Promise<LambdaAnswer>;
 
 /** What tsc made, since decorators without their metadata, as a test runner compiles them, boot an app of nothing. */
 const HANDLER = new URL('../../dist/functions/api.js', import.meta.url).href;
-const SERVERLESS = 'node_modules/serverless/bin/serverless.js';
 
 let stage: Stage;
 
@@ -99,6 +95,21 @@ describe('the handler', () => {
     ]);
   });
 
+  test('refuses what is no UTF-8, as bytes and as the text that a gateway made of them', async () => {
+    const asked = event('POST', '/api/users', {});
+    const bytes = Buffer.from('{"email":"bytes@example.com","password":"12345678\xe9"}', 'latin1');
+    for (const [body, isBase64Encoded] of [
+      [bytes.toString('base64'), true],
+      [bytes.toString(), false],
+    ]) {
+      const refused = await handler({ ...asked, body, isBase64Encoded }, context());
+      expect([refused.statusCode, JSON.parse(refused.body).code]).toEqual([400, 'BODY.NOT_UTF8']);
+    }
+    const query = { ...event('GET', '/api/campaigns'), rawQueryString: 'company_id=%ff' };
+    expect((await handler(query, context())).statusCode).toBe(400);
+    expect(await stage.sql("SELECT id FROM users WHERE email LIKE 'bytes%'")).toEqual([]);
+  });
+
   test('hands over binary answers as base64', async () => {
     const icon = await handler(event('GET', '/api/docs/favicon-32x32.png'), context());
     expect([icon.statusCode, icon.isBase64Encoded]).toEqual([200, true]);
@@ -113,35 +124,20 @@ describe('the handler', () => {
 });
 
 describe('under serverless offline', () => {
-  let child: ChildProcess;
+  let offline: Offline;
 
   beforeAll(async () => {
-    const [httpPort, lambdaPort] = [await freePort(), await freePort()];
-    child = spawn(process.execPath, [SERVERLESS, 'offline', 'start'], {
-      cwd: findRoot(),
-      env: { ...process.env, ...stage.env, API_PORT: String(httpPort), LAMBDA_PORT: String(lambdaPort) },
-      stdio: 'ignore',
-    });
-    stage.url = `http://127.0.0.1:${httpPort}`;
-    await stage.until(
-      async () => (await stage.api('GET', '/api/health').catch(() => undefined))?.status === 200,
-      'it answers',
-    );
+    offline = await Offline.open(stage);
   });
 
-  afterAll(async () => {
-    if (child.exitCode !== null) return;
-    const gone = once(child, 'close');
-    child.kill('SIGTERM');
-    await gone;
-  });
+  afterAll(() => offline?.close());
 
   test('the API answers as it does on the plain server', async () => {
     const user = await stage.user();
     const { id } = await stage.company(user);
     const answer = await stage.api('GET', `/api/companies/${id}`, { token: user.token });
     expect([answer.status, answer.body.id]).toEqual([200, id]);
-    expect((await stage.api('GET', '/')).body.code).toBe('NOT_FOUND');
+    expect((await stage.api('GET', '/nothing')).body.code).toBe('NOT_FOUND');
   });
 
   test("hapi's own refusals are problems, and a file of 12 MiB is refused by the API", async () => {
@@ -163,12 +159,3 @@ describe('under serverless offline', () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -22,7 +22,7 @@ describe("the framework's own errors are problems", () => {
     stage.api('POST', '/api/users', { body, headers: { 'content-type': type } });
 
   test('an unknown route', async () => {
-    for (const path of ['/', '/api', '/api/nothing', '/health', '/api/metrics', '/api/users/x/y/z'])
+    for (const path of ['/nothing', '/api/nothing', '/health', '/api/metrics', '/api/users/x/y/z'])
       expect([path, ...refusal(await stage.api('GET', path))]).toEqual([path, 404, 'NOT_FOUND']);
     expect(refusal(await stage.api('PUT', '/api/users', { body: {} }))).toEqual([404, 'NOT_FOUND']);
   });
@@ -39,7 +39,7 @@ describe("the framework's own errors are problems", () => {
 
   test('a body over 10 MiB', async () => {
     const body = JSON.stringify({ email: 'a@b.co', password: 'x'.repeat(10 * 1024 * 1024) });
-    for (let round = 0; round < 5; round++) expect(refusal(await post(body))).toEqual([413, 'CAMPAIGN.FILE_TOO_LARGE']);
+    for (let round = 0; round < 5; round++) expect(refusal(await post(body))).toEqual([413, 'BODY.TOO_LARGE']);
   });
 
   test('a caller who sends much gets the refusal and not a broken connection', async () => {

@@ -2,6 +2,7 @@ import { Body, Controller, Get, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
+import { BodyLimit } from '../platform/http/body.js';
 import { Describe } from '../platform/http/describe.js';
 import { isId } from '../platform/http/validation.js';
 import { AskUpload, type CreatedUpload } from './ask-upload.js';
@@ -9,6 +10,9 @@ import { UploadNotFound } from './uploads.errors.js';
 import { UPLOAD_ROUTES } from './uploads.openapi.js';
 import type { UploadRow } from './uploads.repository.js';
 import { type NewUpload, newUpload } from './uploads.schemas.js';
+
+/** The longest text of a campaign is 19 KiB where each character is escaped. */
+const BODY_LIMIT_BYTES = 32_768;
 
 /** The id in the path. What cannot be one is just not found. */
 const UploadId = () =>
@@ -27,6 +31,7 @@ export class UploadsController {
   constructor(private readonly asking: AskUpload) {}
 
   @Post()
+  @BodyLimit(BODY_LIMIT_BYTES)
   @Describe(UPLOAD_ROUTES.create)
   create(
     @CurrentUser() user: SignedInUser,

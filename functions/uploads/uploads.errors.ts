@@ -3,7 +3,7 @@ import { Problem } from '../platform/problem.js';
 /** No such upload, a deleted one, or another company's. */
 export class UploadNotFound extends Problem {
   constructor() {
-    super(404, 'UPLOAD.NOT_FOUND', 'There is no such upload.');
+    super(404, 'UPLOAD.NOT_FOUND', 'there is no such upload');
   }
 }
 
@@ -13,7 +13,7 @@ export class UploadsNotConfigured extends Problem {
     super(
       503,
       'UPLOAD.NOT_CONFIGURED',
-      'There is no object store here: UPLOAD_BUCKET is not set. Send the file to POST /api/campaigns.',
+      'there is no object store here: UPLOAD_BUCKET is not set; send the file to POST /api/campaigns',
     );
   }
 }
@@ -23,14 +23,14 @@ export class SizeMismatch extends Problem {
   static readonly sample = (): Problem => new SizeMismatch(75, 74);
 
   constructor(size: number, received: number) {
-    super(400, 'UPLOAD.SIZE_MISMATCH', `The file has ${received} bytes, and the upload said ${size}.`);
+    super(400, 'UPLOAD.SIZE_MISMATCH', `the file has ${received} bytes, and the upload said ${size}`);
   }
 }
 
 /** The URL is over and no file has come by it. */
 export class UploadExpired extends Problem {
   constructor() {
-    super(410, 'UPLOAD.EXPIRED', 'No file came before the URL expired. Ask for a new one.');
+    super(410, 'UPLOAD.EXPIRED', 'no file came before the URL expired; ask for a new one');
   }
 }
 
@@ -40,7 +40,7 @@ export class UploadUsedTwice extends Problem {
     super(
       409,
       'UPLOAD.USED_TWICE',
-      'The URL was used more than once. One file was accepted, the others were thrown away. Ask for a URL a file.',
+      'the URL was used more than once: one file was accepted, the others were thrown away; ask for a URL a file',
     );
   }
 }
@@ -50,6 +50,6 @@ export class UploadUnreadable extends Problem {
   static readonly sample = (): Problem => new UploadUnreadable(5);
 
   constructor(attempts: number) {
-    super(500, 'UPLOAD.UNREADABLE', `The file came and could not be read to its end in ${attempts} tries.`);
+    super(500, 'UPLOAD.UNREADABLE', `the file came and could not be read to its end in ${attempts} tries`);
   }
 }

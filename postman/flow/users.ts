@@ -45,6 +45,15 @@ export const users: Folder = {
       tests: { 'names the field': "pm.expect(body.errors[0].path).to.equal('password')" },
     },
     {
+      name: 'Register with a password that was spoilt on its way',
+      ask: 'createUser',
+      as: 'nobody',
+      note: 'Bytes that are no UTF-8 are refused, and so is U+FFFD, which some clients make of them before they send.',
+      json: { email: 'estragada@example.com', password: 'cora\ufffd\ufffdo valente' },
+      status: 400,
+      code: 'BODY.NOT_UTF8',
+    },
+    {
       name: 'Log in with a wrong password',
       ask: 'logIn',
       as: 'nobody',

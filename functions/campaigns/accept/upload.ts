@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { PartHeaders } from '../../platform/http/part-headers.js';
+import { cleanText } from '../../platform/http/text.js';
 import { parseWith } from '../../platform/http/validation.js';
-import { ValidationProblem } from '../../platform/problem.js';
+import { MediaTypeRefused, Problem, ValidationProblem } from '../../platform/problem.js';
 import { PhoneColumnUnknown as ColumnUnknown, FileNotText } from '../../recipients/recipients.errors.js';
 import { type Recipients } from '../../recipients/recipients.js';
 import {
@@ -30,6 +32,8 @@ const MIB = 1_048_576;
 /** More than the form has, so that a surplus field is named and not cut off. */
 const FIELD_PARTS = 16;
 const FIELD_BYTES = 65_536;
+/** Of Content-Transfer-Encoding: what leaves the bytes as they are. The form's parser undoes none of the others. */
+const PLAIN = new Set(['7bit', '8bit', 'binary']);
 
 /** What was read of the file part. Its problems wait until the form is read: fields are judged first. */
 interface FilePart {
@@ -78,17 +82,20 @@ async function readParts(request: FastifyRequest, limitMib: number, spool: Spool
     limits: { fileSize: limitMib * MIB, files: 2, fields: FIELD_PARTS, fieldSize: FIELD_BYTES },
   };
   for await (const item of parts(request, options)) {
+    if (!PLAIN.has(item.encoding)) throw new MediaTypeRefused();
     if (item.type === 'file') {
       if (item.fieldname !== 'file' || part) throw surplusFile(item);
       part = await readFile(item, phoneColumn.safeParse(fields.get('phone_column')).data, spool);
       continue;
     }
     if (item.fieldname === 'file')
-      throw new FileMissing('The part "file" is a plain field. Send it as a file: with curl, -F file=@numbers.txt');
+      throw new FileMissing('the part "file" is a plain field; send it as a file: with curl, -F file=@numbers.txt');
     if (fields.has(item.fieldname)) throw invalid(item.fieldname, 'stands twice');
     if (item.valueTruncated) throw invalid(item.fieldname, 'is too long');
+    // A part that says it is JSON is parsed by the plugin, and may be anything then.
+    if (typeof item.value !== 'string') throw invalid(item.fieldname, 'must be a text');
     // A form sends each newline of a field as CRLF: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html
-    fields.set(item.fieldname, String(item.value).replaceAll('\r\n', '\n'));
+    fields.set(cleanText(item.fieldname, ''), cleanText(item.value, item.fieldname));
   }
   const checked = parseWith(campaignForm, Object.fromEntries(fields));
   if (!part) throw new FileMissing();
@@ -122,15 +129,21 @@ export async function readNumbers(bytes: AsyncIterable<Uint8Array>, options: Rea
 
 /** The parts of a form. What its parser cannot read is the caller's mistake and no bug: ValidationProblem. */
 async function* parts(request: FastifyRequest, options: object): AsyncGenerator<Multipart> {
+  const headers = PartHeaders.of(request.raw);
   try {
-    yield* request.parts(options);
+    for await (const item of request.parts(options)) {
+      headers.check();
+      yield item;
+    }
   } catch (error) {
     throw asBrokenForm(error);
   }
+  headers.check();
 }
 
 /** The plugin's own errors have a status; those of the parser below it are plain ones. */
 function asBrokenForm(error: unknown): unknown {
+  if (error instanceof Problem) return error;
   const { statusCode } = error as { statusCode?: unknown };
   return typeof statusCode === 'number' ? error : invalid('', 'the form breaks off or is no multipart/form-data');
 }

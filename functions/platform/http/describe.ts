@@ -5,6 +5,7 @@ import {
   BodyTooLarge,
   InternalProblem,
   MediaTypeRefused,
+  NotUtf8,
   PROBLEM_JSON,
   type Problem,
   type ProblemClass,
@@ -39,9 +40,14 @@ export interface RouteDocs {
 }
 
 /** What a route with a body refuses on top of the rest. */
-export const BODY_ERRORS: readonly ProblemClass[] = [BodyTooLarge, MediaTypeRefused];
+export const BODY_ERRORS: readonly ProblemClass[] = [NotUtf8, BodyTooLarge, MediaTypeRefused];
 const STRING = { type: 'string' } as const;
 const EVERY_ROUTE: readonly ProblemClass[] = [ValidationProblem, InternalProblem, ServiceUnavailable];
+
+/** A link of the page to one of its operations, in Markdown: the page labels them by method and path. */
+export function linkTo(tag: string, operationId: string): string {
+  return `[\`${operationId}\`](#/${tag}/${operationId})`;
+}
 
 /** Says in OpenAPI what a route is for, takes, answers and refuses. */
 export function Describe(route: RouteDocs): MethodDecorator {

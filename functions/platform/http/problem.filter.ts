@@ -21,16 +21,20 @@ import { ANSWER_HEADERS } from './headers.js';
 const FRAMEWORK: Record<string, [status: number, code: string, detail: string] | (new () => Problem)> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'VALIDATION', 'the body is not JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'VALIDATION', 'the body is not as long as Content-Length says'],
-  FST_ERR_CTP_BODY_TOO_LARGE: BodyTooLarge,
   FST_ERR_CTP_INVALID_MEDIA_TYPE: MediaTypeRefused,
   FST_FIELDS_LIMIT: [400, 'VALIDATION', 'the form has too many fields'],
   FST_FILES_LIMIT: [400, 'VALIDATION', 'the form has too many files'],
   FST_PARTS_LIMIT: [400, 'VALIDATION', 'the form has too many parts'],
+  FST_INVALID_JSON_FIELD_ERROR: [400, 'VALIDATION', 'a field of the form says that it is JSON and is not'],
+  FST_PROTO_VIOLATION: [400, 'VALIDATION', 'the form has a field that is not known here'],
   FST_ERR_BAD_URL: [400, 'VALIDATION', 'the path is not percent-encoded UTF-8'],
   FST_ERR_MAX_PARAM_LENGTH: [414, 'VALIDATION', 'a part of the path is too long'],
 };
+const TOO_LARGE = 'FST_ERR_CTP_BODY_TOO_LARGE';
 /** How long a refused body may go on coming. */
 const READ_REST_MS = 30_000;
+/** How long a client that is refused its headers may go on sending. */
+const READ_HEADERS_MS = 5_000;
 /** The one boundary where an error becomes an answer: every error, from every layer, as RFC 9457, and logged once. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -49,18 +53,24 @@ export class ProblemFilter implements ExceptionFilter {
       reply.raw.destroy();
       return;
     }
-    readRest(request.raw);
-    // Fastify closes the connection behind a body it refused, and a client that still sends would see that and no answer.
-    void reply
-      .removeHeader('connection')
-      .status(problem.status)
-      // Here too: what Fastify refuses before it has a route has met no hook.
-      .headers({ ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON })
-      .send(JSON.stringify(problem.body()));
+    const send = (): void => {
+      // Fastify closes the connection behind a body it refused, and a client that still sends would see that and no answer.
+      void reply
+        .removeHeader('connection')
+        .status(problem.status)
+        // Here too: what Fastify refuses before it has a route has met no hook.
+        .headers({ ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON })
+        .send(JSON.stringify(problem.body()));
+    };
+    const { raw } = request;
+    const isRead = raw.readableEnded || raw.destroyed;
+    // The answer ends a connection that is not kept, whatever still comes by it: so there it waits until nothing does.
+    if (isRead || isKept(raw)) send();
+    if (!isRead) readRest(raw, isKept(raw) ? () => {} : send);
   }
 
   #problem(error: unknown, request: FastifyRequest): Problem {
-    const problem = toProblem(error);
+    const problem = isTooLarge(error) ? tooLarge(request) : toProblem(error);
     const { id: request_id, method, traceparent } = request;
     const about = { request_id, trace_id: traceIdOf(traceparent), method, route: routeOf(request), err: error };
     if (problem === undefined) {
@@ -72,13 +82,32 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+function isKept({ headers, httpVersion }: IncomingMessage): boolean {
+  const said = headers.connection?.toLowerCase() ?? '';
+  return httpVersion === '1.0' ? said.includes('keep-alive') : !said.includes('close');
+}
+
 /** Reads on and forgets, so that a client that sends its whole body before it reads gets to the answer. */
-function readRest(body: IncomingMessage): void {
-  if (body.readableEnded || body.destroyed) return;
-  const tooLong = setTimeout(() => body.destroy(), READ_REST_MS).unref();
-  body.once('close', () => clearTimeout(tooLong)).once('end', () => clearTimeout(tooLong));
+function readRest(body: IncomingMessage, then: () => void): void {
+  const tooLong = setTimeout(() => {
+    then();
+    body.destroy();
+  }, READ_REST_MS).unref();
+  body.once('close', () => clearTimeout(tooLong));
+  body.once('end', () => {
+    clearTimeout(tooLong);
+    then();
+  });
   body.unpipe();
   body.resume();
+}
+
+function isTooLarge(error: unknown): boolean {
+  return codeOf(error) === TOO_LARGE || codeOf((error as { cause?: unknown } | null)?.cause) === TOO_LARGE;
+}
+
+function tooLarge({ routeOptions }: FastifyRequest): Problem {
+  return routeOptions.config.tooLarge?.() ?? new BodyTooLarge(routeOptions.bodyLimit);
 }
 
 /** The problem that an error stands for; undefined for a bug. */
@@ -94,7 +123,7 @@ function toProblem(error: unknown): Problem | undefined {
   if (status === 503) return new ServiceUnavailable('the service is not ready', error);
   if (status === undefined || status < 400 || status >= 500) return undefined;
   const detail = STATUS_CODES[status]?.toLowerCase() ?? 'the request is not valid';
-  return new Problem(status, status === 413 ? 'CAMPAIGN.FILE_TOO_LARGE' : 'VALIDATION', detail);
+  return new Problem(status, status === 413 ? 'BODY.TOO_LARGE' : 'VALIDATION', detail);
 }
 
 /** Answers bytes that are no HTTP at all, which no request object exists for. */
@@ -103,10 +132,22 @@ export function answerNoHttp(error: NodeJS.ErrnoException, socket: Socket): void
     socket.destroy();
     return;
   }
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
-  const body = JSON.stringify(new Problem(status, 'VALIDATION', 'this is not a request of HTTP/1.1').body());
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
-  socket.end(head + body);
+  const [status, detail] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [431, 'the path and the headers are over the limit of 16 KiB']
+      : [400, 'this is not a request of HTTP/1.1'];
+  const body = JSON.stringify(new Problem(status, 'VALIDATION', detail).body());
+  const headers = {
+    'Content-Type': PROBLEM_JSON,
+    'Content-Length': body.length,
+    Connection: 'close',
+    ...ANSWER_HEADERS,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // What still comes is read and forgotten: a socket that closes on unread bytes takes the answer back from its reader.
+  socket.removeAllListeners('data').resume();
+  setTimeout(() => socket.destroy(), READ_HEADERS_MS).unref();
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
 }
 
 function codeOf(error: unknown): string {

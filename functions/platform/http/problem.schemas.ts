@@ -6,16 +6,16 @@ export const problemView = z
     type: z.string().meta({ description: 'Always `about:blank`: the code says more.', example: 'about:blank' }),
     title: z.string().meta({ description: 'The words of the status.', example: 'Bad Request' }),
     status: z.int().min(400).max(599).meta({ description: 'The HTTP status.', example: 400 }),
-    detail: z.string().meta({ description: 'What is wrong, for people.', example: 'email: Invalid email address' }),
+    detail: z.string().meta({ description: 'What is wrong, for people.', example: 'email: must be an e-mail address' }),
     code: z.string().meta({ description: 'Stable: what a program may rely on.', example: 'VALIDATION' }),
     errors: z
       .array(
         z.object({
           path: z.string().meta({ description: 'The field, dotted; empty for the whole.', example: 'email' }),
-          message: z.string().meta({ description: 'What is wrong with it.', example: 'Invalid email address' }),
+          message: z.string().meta({ description: 'What is wrong with it.', example: 'must be an e-mail address' }),
         }),
       )
       .optional()
-      .meta({ description: 'Of `VALIDATION`: each field that is wrong.' }),
+      .meta({ description: 'Of `VALIDATION`: each field that is wrong, the first ten.' }),
   })
   .meta({ id: 'Problem', description: 'A problem, RFC 9457.' });

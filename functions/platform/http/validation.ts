@@ -8,6 +8,7 @@ import type { FastifyRequest } from 'fastify';
 import { type Observable } from 'rxjs';
 import { z } from 'zod';
 import { type FieldError, ValidationProblem } from '../problem.js';
+import './issue-words.js';
 
 type Issue = Parameters<
   NonNullable<NonNullable<ConstructorParameters<typeof StandardSchemaValidationPipe>[0]>['exceptionFactory']>
@@ -90,6 +91,8 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown): z.out
 /** The errors of one issue: each unknown field on its own. */
 function fieldErrors(issue: Issue): FieldError[] {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
+  if (path.length === 0 && (issue as { code?: unknown }).code === 'invalid_type')
+    return [{ path: '', message: 'the body must be a JSON object' }];
   const { code, keys } = issue as { code?: unknown; keys?: unknown };
   if (code === 'unrecognized_keys' && Array.isArray(keys))
     return keys.map((key) => ({ path: [...path, String(key)].join('.'), message: 'is not known here' }));
