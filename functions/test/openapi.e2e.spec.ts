@@ -145,18 +145,18 @@ test('the examples of the bodies work, one after the other', async () => {
 
 describe('refusals', () => {
   /** Every class of errors that there is, by its name. */
-  async function errorClasses(): Promise<[name: string, code: string][]> {
+  async function errorClasses(): Promise<[name: string, code: string, detail: string][]> {
     const files = readdirSync(FUNCTIONS, { recursive: true, encoding: 'utf8' }).filter(
       (file) => file.endsWith('.errors.ts') || file === join('platform', 'problem.ts'),
     );
-    const found: [string, string][] = [];
+    const found: [string, string, string][] = [];
     for (const file of files)
       for (const exported of Object.values(
         await import(/* @vite-ignore */ pathToFileURL(join(FUNCTIONS, file)).href),
       )) {
         if (typeof exported !== 'function' || !(exported.prototype instanceof Error) || exported === Problem) continue;
-        const { code } = sampleOf(exported as ProblemClass) as { code: string };
-        found.push([exported.name, code]);
+        const { code, message } = sampleOf(exported as ProblemClass);
+        found.push([exported.name, code, message]);
       }
     return found;
   }
@@ -169,6 +169,11 @@ describe('refusals', () => {
     );
     const all = [document.info.description, ...texts].join('\n');
     expect(classes.filter(([, code]) => !all.includes(`- \`${code}\`: `))).toEqual([]);
+  });
+
+  test('are worded alike: in lower case, without a full stop', async () => {
+    const details = (await errorClasses()).map(([, , detail]) => detail);
+    expect(details.filter((detail) => /^[A-Z]|[.!]$|\. /.test(detail))).toEqual([]);
   });
 
   test('stand at their status, with a problem of each as an example', () => {
@@ -215,6 +220,19 @@ describe('the page at /api/docs', () => {
     }
     const start = (await stage.api<string>('GET', '/api/docs/swagger-ui-init.js')).body;
     expect(start).toContain('"validatorUrl": null');
+  });
+
+  test('shows each operation with its name, and links to those that its texts name', async () => {
+    const start = (await stage.api<string>('GET', '/api/docs/swagger-ui-init.js')).body;
+    expect(start).toMatch(/"displayOperationId": true,\s+"deepLinking": true/);
+    const places = new Map(operations.map(([, { operationId, tags }]) => [operationId, `#/${tags[0]}/${operationId}`]));
+    const { paths, ...rest } = document;
+    const texts = JSON.stringify([rest, Object.values(paths).map((item) => Object.values(item))]);
+    const named = [...texts.matchAll(/(\[?)`([a-z][A-Za-z]+)`(?:\]\(([^)]*)\))?/g)].filter(([, , id = '']) =>
+      places.has(id),
+    );
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter(([, bracket, id = '', link]) => bracket !== '[' || link !== places.get(id))).toEqual([]);
   });
 
   test('has the button for the token: a bearer scheme that every operation asks for unless it is public', () => {

@@ -62,11 +62,6 @@ describe('the headers of an answer', () => {
       null,
     ]);
   });
-
-  test('let the page of the API have scripts of its own, and no frame around it', async () => {
-    const { headers } = await stage.api('GET', '/api/docs');
-    expect(headers.get('content-security-policy')).toBe("frame-ancestors 'none'");
-  });
 });
 
 describe('an export', () => {

@@ -12,13 +12,18 @@ export const ANSWER_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-const PAGE = '/api/docs';
-/** The page of the API is one, with scripts and styles of its own. */
-const PAGE_HEADERS = { ...ANSWER_HEADERS, 'content-security-policy': "frame-ancestors 'none'" };
+const PAGE = /^\/api\/docs(?:[/?]|$)/;
+/** The page of the API runs the scripts of this server and asks this server; Swagger UI sets styles in its elements. */
+const PAGE_HEADERS = {
+  ...ANSWER_HEADERS,
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+} as const;
 
 /** Sets them before anything else can answer. */
 export function sendHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', async (request, reply) => {
-    reply.headers(request.url.startsWith(PAGE) ? PAGE_HEADERS : ANSWER_HEADERS);
+    reply.headers(PAGE.test(request.url) ? PAGE_HEADERS : ANSWER_HEADERS);
   });
 }

@@ -4,11 +4,17 @@ import { createRequire } from 'node:module';
 import '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { NotFound, PROBLEM_JSON } from '../problem.js';
-import { problemList } from './describe.js';
+import { linkTo, problemList } from './describe.js';
 import { jsonSchemaOf } from './json-schema.js';
 import { problemView } from './problem.schemas.js';
+
+const PAGE = 'api/docs';
+const DOCUMENT = 'api/openapi.json';
+/** Where somebody begins who knows the host only. */
+const ENTRANCES = ['/', '/api', '/api/'];
 
 /** In the order in which one tries them. */
 const TAGS: [name: string, description: string][] = [
@@ -19,10 +25,12 @@ const TAGS: [name: string, description: string][] = [
   ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
 ];
 
+const LOG_IN = linkTo('users', 'logIn');
+
 const ABOUT = `Campaigns of messages: a file of phone numbers becomes exactly one message a number, in order.
 
-**To try it here**: \`createUser\`, \`logIn\`, copy the \`access_token\` into *Authorize*, \`createCompany\`, and
-\`createCampaign\` with its \`id\`.
+**To try it here**: ${linkTo('users', 'createUser')}, ${LOG_IN}, copy the \`access_token\` into *Authorize*,
+${linkTo('companies', 'createCompany')}, and ${linkTo('campaigns', 'createCampaign')} with its \`id\`.
 
 Every error, from every layer, is \`application/problem+json\` (RFC 9457) with a stable \`code\`, of which each route lists
 its own. An address that is no route is 404:
@@ -41,7 +49,7 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
       type: 'http',
       scheme: 'bearer',
       bearerFormat: 'JWT',
-      description: 'The `access_token` of `logIn`.',
+      description: `The \`access_token\` of ${LOG_IN}.`,
     })
     .addSecurityRequirements('bearer')
     .addGlobalResponse({
@@ -61,15 +69,24 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   );
 }
 
-/** /api/openapi.json, and its page at /api/docs where the files of that page can be had: not in a bundle. */
+/**
+ * /api/openapi.json, and its page at /api/docs where the files of that page can be had: not in a bundle. Whoever opens the
+ * host in a browser is led there.
+ */
 export function serveOpenApi(app: NestFastifyApplication): void {
-  SwaggerModule.setup('api/docs', app, () => openApiDocument(app), {
-    ui: hasPage(),
+  const ui = hasPage();
+  for (const entrance of ENTRANCES)
+    app
+      .getHttpAdapter()
+      .getInstance()
+      .get(entrance, (_: FastifyRequest, reply: FastifyReply) => reply.redirect(`/${ui ? PAGE : DOCUMENT}`));
+  SwaggerModule.setup(PAGE, app, () => openApiDocument(app), {
+    ui,
     raw: ['json'],
-    jsonDocumentUrl: 'api/openapi.json',
+    jsonDocumentUrl: DOCUMENT,
     customSiteTitle: 'Disparo',
-    // Its badge asks a server on the internet.
-    swaggerOptions: { validatorUrl: null },
+    // No badge, which asks a server on the internet. An operation is shown with its name, and can be linked to by it.
+    swaggerOptions: { validatorUrl: null, displayOperationId: true, deepLinking: true },
   });
 }
 
