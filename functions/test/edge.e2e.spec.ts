@@ -42,12 +42,17 @@ describe.each(DOORS)('the edge of %s', (door) => {
         await refused('POST', '/api/companies', JSON.stringify({ name: long, document: '1' })),
         await refused('POST', '/api/uploads', JSON.stringify({ name: long })),
         await refused('POST', '/api/campaigns', JSON.stringify({ name: `${long}${long}` })),
+        // Under a function something else counts first, and has to say the same.
+        await refused('POST', '/api/campaigns', JSON.stringify({ name: long.repeat(9) })),
+        await refused('POST', '/api/users', JSON.stringify({ email: long.repeat(9) })),
       ]).toEqual([
         [413, 'BODY.TOO_LARGE'],
         [413, 'BODY.TOO_LARGE'],
         [413, 'BODY.TOO_LARGE'],
         [413, 'BODY.TOO_LARGE'],
         [413, 'CAMPAIGN.FILE_TOO_LARGE'],
+        [413, 'CAMPAIGN.FILE_TOO_LARGE'],
+        [413, 'BODY.TOO_LARGE'],
       ]);
     });
 
@@ -175,6 +180,15 @@ describe.each(DOORS)('the edge of %s', (door) => {
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
       expect(policies).toEqual([page, page, page, OWN_POLICY, OWN_POLICY]);
     });
+  });
+
+  test('reads no cookie, whatever another program on this machine has set', async () => {
+    for (const cookie of ['a=b c, "d', 'é', '=', `a=${'x'.repeat(9_000)}`]) {
+      const { status } = await edge.send('GET', '/api/companies', '', {
+        cookie: Buffer.from(cookie).toString('latin1'),
+      });
+      expect([cookie.slice(0, 9), status]).toEqual([cookie.slice(0, 9), 200]);
+    }
   });
 
   test('leads whoever knows the host only to the documentation', async () => {
