@@ -44,10 +44,11 @@ export interface FieldError {
   message: string;
 }
 
-/** Of the errors of a request so many are told of, and the paths of so many characters: an answer is not to be larger than what it answers. */
+/** Errors that an answer tells of: it is not to be larger than what it answers. */
 const MAX_ERRORS = 10;
 const MAX_IN_DETAIL = 3;
-const MAX_PATH = 64;
+/** UTF-16 units of a path, each of which may be six bytes of JSON: ten errors stay under 4 KiB. */
+const MAX_PATH = 40;
 
 /** 400: the request does not have the shape that the route takes. Tells of the first ten errors, and how many there are. */
 export class ValidationProblem extends Problem {
@@ -62,14 +63,10 @@ export class ValidationProblem extends Problem {
   }
 }
 
-/** Between two code points, since half of one is no text. */
 function cut(path: string): string {
-  return path.length <= MAX_PATH
-    ? path
-    : `${path
-        .slice(0, MAX_PATH)
-        .toWellFormed()
-        .replace(/\ufffd$/, '')}...`;
+  if (path.length <= MAX_PATH) return path;
+  // Not within a surrogate pair: half of one is no text.
+  return `${path.slice(0, MAX_PATH).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
 /** 400: bytes that are no UTF-8, or a text with U+FFFD, which is what such bytes become on the way here. */
