@@ -77,7 +77,7 @@ export class PhoneColumnUnknown extends Problem {
     super(
       400,
       'CAMPAIGN.PHONE_COLUMN_UNKNOWN',
-      `The file has no such column, or none whose name says telephone. Name one as "phone_column": ${shown.join(', ')}.`,
+      `the file has no such column, or none whose name says telephone; its columns are ${shown.join(', ')}`,
       { columns: shown },
     );
   }
