@@ -89,14 +89,36 @@ prove('a consumer that is killed', [
       const first = stage.start({ PREFETCH: '2' });
       await first.untilSaid('receiving');
       const second = stage.start({ PREFETCH: '2' });
-      await second.untilSaid('receiving');
+      await second.untilSaid('standing by');
       const { id, chunks } = await stage.campaign(total, SIZE);
       await stage.publish(chunks);
       await untilAtLeast(total / 10, () => stage.count());
       expect(second.said('batch settled')).toEqual([]);
+      expect(second.said('receiving')).toEqual([]);
       await first.kill();
       await exactly(stage, id, total);
+      expect(second.said('receiving')).toHaveLength(1);
       await until(() => expect(second.sum('stored') + second.sum('repeated')).toBeGreaterThan(0));
+    },
+  },
+  {
+    name: 'leaves an empty queue to the one that waits, which says so without a message',
+    why: 'In an incident an operator reads which consumer has the queue, and restarts the other one.',
+    async run(room) {
+      const stage = await room.stage({ partitions: 2 });
+      const queues = [stage.names.queue(0), stage.names.queue(1)];
+      const first = stage.start({ CONSUMER_PARTITIONS: '0' });
+      await first.untilSaid('receiving');
+      const second = stage.start();
+      await second.untilSaid('standing by');
+      expect(second.said('receiving').map((line) => line.queues)).toEqual([[queues[1]]]);
+      expect(second.said('standing by').map((line) => line.queues)).toEqual([[queues[0]]]);
+      expect(first.said('standing by')).toEqual([]);
+      await first.kill();
+      await until(() =>
+        expect(second.said('receiving').map((line) => line.queues)).toEqual([[queues[1]], [queues[0]]]),
+      );
+      expect(second.said('batch settled')).toEqual([]);
     },
   },
 ]);

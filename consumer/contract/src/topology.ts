@@ -18,6 +18,13 @@ interface TopologyTemplate {
   dead_letter: { exchange: ExchangeTemplate; queue: QueueTemplate };
 }
 
+/**
+ * What is published to the exchange of the campaigns before something that must not be there twice, and waited for: whether
+ * the broker takes messages. No queue is bound to its key, so it is confirmed and dropped. In an alarm it waits in the socket
+ * in place of what would come behind it. With a byte in it, as an alarm lets the header of a message pass.
+ */
+export const QUESTION = { routingKey: 'does-the-broker-take-messages', content: Buffer.from('?') } as const;
+
 const template = contractJson<TopologyTemplate>('topology.json');
 
 /** The names on the broker for one prefix. */

@@ -7,9 +7,9 @@ use crate::decode::{ChunkDelivery, Decoded, decode};
 use crate::drain::Stop;
 use crate::log::AsJson;
 use crate::record::{RecordRow, mark_deleted, record};
-use crate::report::{Report, SettledBatch};
+use crate::report::{Report, SettledBatch, traceparents_of};
 use crate::session::{Queue, Session};
-use crate::settle::{outcomes_of, settle};
+use crate::settle::{bury, outcomes_of, settle};
 use crate::stopwatch::{Step, Stopwatch};
 use crate::store::{Written, store};
 use crate::until_up::{Halt, Service, attempt, pause, until_up};
@@ -84,7 +84,6 @@ async fn open_session(consumer: &Consumer) -> Result<Arc<Session>, Halt> {
 async fn consume_session(consumer: &Arc<Consumer>, session: &Arc<Session>) -> Result<(), Halt> {
     let mut loops = JoinSet::new();
     for queue in subscribe(consumer, session).await? {
-        let queue = Arc::new(queue);
         for _ in 0..BATCHES_AT_A_TIME {
             loops.spawn(consume(queue.clone(), consumer.clone()));
         }
@@ -92,17 +91,18 @@ async fn consume_session(consumer: &Arc<Consumer>, session: &Arc<Session>) -> Re
     while let Some(ended) = loops.join_next().await {
         ended.map_err(|error| Halt::Bug(error.to_string()))??;
     }
+    session.released().await;
     session.close().await;
     Ok(())
 }
 
-async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Queue>, Halt> {
+async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Arc<Queue>>, Halt> {
     let Consumer { config, services, .. } = consumer;
     let each = config.prefetch_each;
     match try_join_all(config.partitions.iter().map(|partition| session.subscribe(*partition, each))).await {
         Ok(queues) => {
-            let names: Vec<&str> = queues.iter().map(|queue| queue.name.as_str()).collect();
-            tracing::info!(queues = %AsJson(&names), prefetch_each = each, "receiving");
+            let queues: Vec<_> = queues.into_iter().map(Arc::new).collect();
+            say_who_receives(&queues, each);
             Ok(queues)
         }
         Err(failure) => {
@@ -110,6 +110,30 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Qu
             session.end(&failure);
             Ok(Vec::new())
         }
+    }
+}
+
+/// Of each queue one consumer receives: the others say that they stand by.
+fn say_who_receives(queues: &[Arc<Queue>], prefetch_each: u16) {
+    let (receiving, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.standby.is_over());
+    let names = |of: &[&Arc<Queue>]| of.iter().map(|queue| queue.name.clone()).collect::<Vec<String>>();
+    if !receiving.is_empty() {
+        tracing::info!(queues = %AsJson(&names(&receiving)), prefetch_each, "receiving");
+    }
+    if !waiting.is_empty() {
+        let queues = names(&waiting);
+        tracing::info!(queues = %AsJson(&queues), prefetch_each, "standing by: another consumer has the queue");
+    }
+    for queue in waiting {
+        let queue = queue.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = queue.session.over.cancelled() => {}
+                () = queue.standby.over() => {
+                    tracing::info!(queues = %AsJson(&[&queue.name]), prefetch_each, "receiving");
+                }
+            }
+        });
     }
 }
 
@@ -126,7 +150,7 @@ async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt>
 }
 
 /// One batch, start to finish. Steps as in consumer/README.md. False when there is no further one.
-async fn consume_batch(queue: &Queue, consumer: &Consumer) -> Result<bool, Halt> {
+async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<bool, Halt> {
     let Some((batch, turn)) = queue.gather().await else { return Ok(false) }; // 1
     let mut watch = Stopwatch::new(batch.since);
     let interrupted = &queue.session.interrupted;
@@ -134,18 +158,28 @@ async fn consume_batch(queue: &Queue, consumer: &Consumer) -> Result<bool, Halt>
     let (admission, written) = admit_and_store(interrupted, consumer, &chunks, batch.at, &mut watch).await?; // 3, 4
     let stored: Vec<_> = admission.owed.iter().filter(|it| !written.refused.contains(&it.at)).copied().collect();
     let recording = async {
-        // An acknowledgement of this batch is one of all before it.
+        // An acknowledgement of this batch may be one of all before it.
         let next = turn.come().await?;
         Ok::<_, Halt>((record_and_mark(interrupted, consumer, &stored).await?, next))
     };
     let (campaigns, next) = watch.time(Step::Record, recording).await?; // 5
     let malformed = malformed.into_iter().map(|(at, reason)| (at, Verdict::Dead(reason)));
     let outcomes = outcomes_of(batch.deliveries.len(), malformed.chain(admission.verdicts), &written)?;
-    watch.time(Step::Settle, settle(queue, &batch, &outcomes)).await?; // 6
+    let traceparents = traceparents_of(&batch.deliveries);
+    let dead = settle(queue, batch.deliveries, &outcomes).await?; // 6
     next.comes();
-    let (queue, batch, outcomes) = (queue.name.as_str(), &batch, outcomes.as_slice());
-    let (written, campaigns, watch) = (&written, campaigns.as_slice(), &watch);
-    consumer.report.batch(&SettledBatch { queue, batch, outcomes, written, campaigns, watch }); // 7
+    let mut settled = SettledBatch { queue: queue.name.clone(), outcomes, written, campaigns, traceparents, watch };
+    if dead.is_empty() {
+        consumer.report.batch(&settled); // 7
+        return Ok(true);
+    }
+    // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
+    let (held, report) = (queue.clone(), consumer.report.clone());
+    queue.session.hold(async move {
+        if settled.watch.time(Step::Settle, bury(&held, &dead)).await.is_ok() {
+            report.batch(&settled); // 7
+        }
+    });
     Ok(true)
 }
 

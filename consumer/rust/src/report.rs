@@ -1,7 +1,6 @@
 //! Step 7, and the metrics of the process; the names stand in consumer/README.md.
 
 use crate::decode::Delivery;
-use crate::gather::Batch;
 use crate::log::AsJson;
 use crate::record::RecordRow;
 use crate::settle::Outcome;
@@ -13,20 +12,20 @@ use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, O
 const MAX_TRACEPARENTS: usize = 5;
 const BATCH_SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// A batch that was settled.
-pub struct SettledBatch<'a> {
+/// A batch that was settled, without its deliveries: it may have waited for long for a dead letter.
+pub struct SettledBatch {
     /// The queue that it came from.
-    pub queue: &'a str,
-    /// Its deliveries.
-    pub batch: &'a Batch,
+    pub queue: String,
     /// One for each delivery.
-    pub outcomes: &'a [Outcome],
+    pub outcomes: Vec<Outcome>,
     /// What became of its documents.
-    pub written: &'a Written,
+    pub written: Written,
     /// The campaigns that moved.
-    pub campaigns: &'a [RecordRow],
+    pub campaigns: Vec<RecordRow>,
+    /// The traces that it belongs to.
+    pub traceparents: Vec<String>,
     /// How long its steps took.
-    pub watch: &'a Stopwatch,
+    pub watch: Stopwatch,
 }
 
 /// The metrics.
@@ -91,8 +90,9 @@ impl Report {
     }
 
     /// Step 7. One log line and the metrics; a line of its own for each dead letter and each deleted campaign.
-    pub fn batch(&self, settled: &SettledBatch<'_>) {
-        let SettledBatch { queue, batch, outcomes, written, campaigns, watch } = settled;
+    pub fn batch(&self, settled: &SettledBatch) {
+        let SettledBatch { queue, outcomes, written, campaigns, traceparents, watch } = settled;
+        let queue = queue.as_str();
         let count = |wanted: &Outcome| outcomes.iter().filter(|outcome| *outcome == wanted).count();
         let repeated = written.repeated + count(&Outcome::Repeated);
         let let_go = count(&Outcome::LetGo);
@@ -114,7 +114,7 @@ impl Report {
             store_ms = watch.ms(Step::Store),
             record_ms = watch.ms(Step::Record),
             settle_ms = watch.ms(Step::Settle),
-            traceparents = %AsJson(&traceparents(&batch.deliveries)),
+            traceparents = %AsJson(traceparents),
             "batch settled"
         );
         self.batches.inc();
@@ -143,7 +143,7 @@ impl Report {
 }
 
 /// Only what has the form of a trace: a header may hold anything, a phone number too.
-fn traceparents(deliveries: &[Delivery]) -> Vec<String> {
+pub fn traceparents_of(deliveries: &[Delivery]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for delivery in deliveries {
         let headers = delivery.properties.headers().as_ref();
@@ -182,9 +182,9 @@ mod tests {
     fn traceparents_are_five_at_most_different_and_nothing_else() {
         let trace = |n: usize| format!("00-{n:032x}-b7ad6b7169203331-01");
         let mut deliveries = vec![with_trace("+5511900000001"), with_trace(&trace(0)), with_trace(&trace(0))];
-        assert_eq!(traceparents(&deliveries), [trace(0)]);
+        assert_eq!(traceparents_of(&deliveries), [trace(0)]);
         deliveries.extend((1..9).map(|n| with_trace(&trace(n))));
-        assert_eq!(traceparents(&deliveries), (0..5).map(trace).collect::<Vec<_>>());
+        assert_eq!(traceparents_of(&deliveries), (0..5).map(trace).collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,20 +2,26 @@
 
 use crate::config::Config;
 use crate::connect::connect_broker;
+use crate::dead_letters::DeadLetters;
 use crate::decode::Delivery;
 use crate::drain::Stop;
 use crate::failure::Failure;
 use crate::gather::{Batch, Turn, Waiting};
+use crate::standby::Standby;
 use crate::topology::Topology;
 use crate::until_up::Service;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer, Event};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +34,10 @@ pub struct Queue {
     pub name: String,
     /// What it hangs on.
     pub session: Arc<Session>,
+    /// Whether another consumer has it.
+    pub standby: Standby,
+    /// Deliveries that wait, unacknowledged, for their dead letter. The prefetch bounds them.
+    pub held: AtomicUsize,
     channel: Channel,
     waiting: Arc<Waiting>,
 }
@@ -38,27 +48,30 @@ impl Queue {
         self.waiting.gather().await
     }
 
-    /// Acknowledges this delivery and all before it on the channel that they came from.
-    pub async fn acknowledge_up_to(&self, delivery: &Delivery) -> Result<(), Failure> {
-        Ok(self.channel.basic_ack(delivery.tag, BasicAckOptions { multiple: true }).await?)
+    /// Acknowledges this delivery, or all up to it on the channel that they came from.
+    pub async fn acknowledge(&self, delivery: &Delivery, multiple: bool) -> Result<(), Failure> {
+        Ok(self.channel.basic_ack(delivery.tag, BasicAckOptions { multiple }).await?)
     }
 }
 
-/// The connection, and a channel for dead letters. Whatever breaks of it ends the whole of it.
+/// Two connections: one that receives and acknowledges, one for dead letters. Whatever breaks of it ends the whole of it.
 pub struct Session {
     /// Names on the broker.
-    pub names: Topology,
-    /// The channel for dead letters; it confirms.
-    pub dead_letters: Channel,
+    names: Topology,
+    /// The way to the dead-letter exchange.
+    pub dead_letters: DeadLetters,
     /// Fires when a batch at hand is to be dropped: the session is gone, or working is over.
     pub interrupted: CancellationToken,
-    /// Batches settled here.
+    /// Acknowledgements sent here.
     pub settled: AtomicU64,
     connection: Connection,
+    publishing: Connection,
     /// The channels of its queues.
     channels: Mutex<Vec<Channel>>,
+    /// What waits for dead letters.
+    holding: Mutex<Vec<JoinHandle<()>>>,
     /// Fires when no further batch is to be gathered.
-    over: CancellationToken,
+    pub over: CancellationToken,
     stop: Stop,
     service: Arc<Service>,
     gone: AtomicBool,
@@ -70,27 +83,44 @@ impl Session {
     pub async fn open(config: &Config, stop: &Stop, service: &Arc<Service>) -> Result<Arc<Self>, Failure> {
         let names = Topology::new(&config.queue_prefix, config.queue_partitions)?;
         let connection = connect_broker(&config.rabbitmq_url).await?;
-        let dead_letters = match declare(&connection, &names).await {
-            Ok(channel) => channel,
+        let opened = async {
+            declare(&connection, &names).await?;
+            let publishing = connect_broker(&config.rabbitmq_url).await?;
+            match confirming(&publishing).await {
+                Ok(channel) => Ok((publishing, channel)),
+                Err(failure) => {
+                    close_quietly(&publishing, Vec::new()).await;
+                    Err(failure)
+                }
+            }
+        };
+        let (publishing, letters) = match opened.await {
+            Ok(opened) => opened,
             Err(failure) => {
                 close_quietly(&connection, Vec::new()).await;
                 return Err(failure);
             }
         };
+        let dead_letters = DeadLetters::new(letters, &names, publishing.configuration().frame_max());
         let session = Arc::new(Self {
             names,
             dead_letters,
             interrupted: stop.working.child_token(),
             settled: AtomicU64::new(0),
             connection,
+            publishing,
             channels: Mutex::default(),
+            holding: Mutex::default(),
             over: stop.receiving.child_token(),
             stop: stop.clone(),
             service: service.clone(),
             gone: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
-        tokio::spawn(session.clone().watch());
+        let both: [fn(&Self) -> &Connection; 2] = [|it| &it.connection, |it| &it.publishing];
+        for connection in both {
+            tokio::spawn(session.clone().watch(connection));
+        }
         Ok(session)
     }
 
@@ -103,14 +133,30 @@ impl Session {
         let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
         let consumer = channel.basic_consume(name.as_str().into(), "".into(), options, arguments).await?;
         let waiting = Arc::new(Waiting::new(prefetch, self.over.clone()));
+        let standby = Standby::default();
         tokio::spawn(self.clone().cancel_on_drain(channel.clone(), consumer.tag()));
-        tokio::spawn(self.clone().receive(consumer, waiting.clone()));
-        Ok(Queue { name, session: self.clone(), channel, waiting })
+        tokio::spawn(self.clone().receive(consumer, waiting.clone(), standby.clone()));
+        if consumers_of(&channel, &name).await? == 1 {
+            standby.end();
+        }
+        tokio::spawn(self.clone().end_standby(standby.clone(), channel.clone(), name.clone()));
+        Ok(Queue { name, session: self.clone(), standby, held: AtomicUsize::new(0), channel, waiting })
     }
 
-    /// The size of a frame, at most, as it was agreed with the broker.
-    pub fn frame_max(&self) -> u32 {
-        self.connection.configuration().frame_max()
+    /// Does what is not settled yet, and nobody waits for before the end.
+    pub fn hold(&self, letters: impl Future<Output = ()> + Send + 'static) {
+        let mut holding = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
+        holding.retain(|held| !held.is_finished());
+        holding.push(tokio::spawn(letters));
+    }
+
+    /// Waits until nothing is held any more, or the session is interrupted.
+    pub async fn released(&self) {
+        let holding = std::mem::take(&mut *self.holding.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::select! {
+            () = self.interrupted.cancelled() => {}
+            _ = join_all(holding) => {}
+        }
     }
 
     /// The session is over: what is at hand is dropped. Only the first reason counts.
@@ -126,16 +172,15 @@ impl Session {
     /// Closes what is left of it; what was fetched and not acknowledged goes back to the queue.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        let mut channels = std::mem::take(&mut *self.channels.lock().unwrap_or_else(PoisonError::into_inner));
-        channels.push(self.dead_letters.clone());
-        close_quietly(&self.connection, channels).await;
+        let channels = std::mem::take(&mut *self.channels.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::join!(close_quietly(&self.connection, channels), close_quietly(&self.publishing, Vec::new()));
         self.interrupted.cancel();
         self.over.cancel();
     }
 
-    /// Ends the session when the connection breaks.
-    async fn watch(self: Arc<Self>) {
-        let mut events = std::pin::pin!(self.connection.events_listener());
+    /// Ends the session when a connection of it breaks.
+    async fn watch(self: Arc<Self>, connection: fn(&Self) -> &Connection) {
+        let mut events = std::pin::pin!(connection(&self).events_listener());
         loop {
             tokio::select! {
                 () = self.interrupted.cancelled() => return,
@@ -149,10 +194,13 @@ impl Session {
     }
 
     /// Moves what comes to where it waits. The end of the stream that nobody here asked for ends the session.
-    async fn receive(self: Arc<Self>, mut consumer: Consumer, waiting: Arc<Waiting>) {
+    async fn receive(self: Arc<Self>, mut consumer: Consumer, waiting: Arc<Waiting>, standby: Standby) {
         while let Some(delivery) = consumer.next().await {
             match delivery {
-                Ok(it) => waiting.push(Delivery::new(it.delivery_tag, it.properties, it.data)),
+                Ok(it) => {
+                    standby.end();
+                    waiting.push(Delivery::new(it.delivery_tag, it.properties, it.data));
+                }
                 Err(error) => return self.end(&error.into()),
             }
         }
@@ -160,6 +208,10 @@ impl Session {
         if !self.stop.receiving.is_cancelled() {
             self.end(&Failure::Gone("the broker cancelled the consumer"));
         }
+    }
+
+    async fn end_standby(self: Arc<Self>, standby: Standby, channel: Channel, queue: String) {
+        standby.watch(|| consumers_of(&channel, &queue), &self.over).await;
     }
 
     async fn cancel_on_drain(self: Arc<Self>, channel: Channel, tag: lapin::types::ShortString) {
@@ -172,14 +224,22 @@ impl Session {
     }
 }
 
-/// Declares on a channel of its own, as a refusal closes it. Answers the channel for dead letters.
-async fn declare(connection: &Connection, names: &Topology) -> Result<Channel, Failure> {
+/// Declares on a channel of its own, as a refusal closes it.
+async fn declare(connection: &Connection, names: &Topology) -> Result<(), Failure> {
     let declaring = connection.create_channel().await?;
     names.declare(&declaring).await?;
-    declaring.close(200, "declared".into()).await?;
-    let dead_letters = connection.create_channel().await?;
-    dead_letters.confirm_select(ConfirmSelectOptions::default()).await?;
-    Ok(dead_letters)
+    Ok(declaring.close(200, "declared".into()).await?)
+}
+
+async fn confirming(connection: &Connection) -> Result<Channel, Failure> {
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    Ok(channel)
+}
+
+async fn consumers_of(channel: &Channel, queue: &str) -> Result<u32, Failure> {
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    Ok(channel.queue_declare(queue.into(), options, FieldTable::default()).await?.consumer_count())
 }
 
 /// Channels first: the close of a connection may overtake the acknowledgement that a channel still holds.

@@ -61,6 +61,11 @@ impl Topology {
         Ok(Self { template, prefix: prefix.to_owned(), partitions })
     }
 
+    /// Where chunks are published.
+    pub fn campaign_exchange(&self) -> String {
+        self.fill(&self.template.exchange.name, None)
+    }
+
     /// Where dead letters are published.
     pub fn dead_letter_exchange(&self) -> String {
         self.fill(&self.template.dead_letter.exchange.name, None)
@@ -134,7 +139,7 @@ mod tests {
         let topology = Topology::new("a.b", 2).expect("the contract");
         assert_eq!(topology.dead_letter_exchange(), "a.b.dead");
         assert_eq!(topology.queue(1), "a.b.campaigns.1");
-        assert_eq!(topology.fill(&topology.template.exchange.name, None), "a.b.campaigns");
+        assert_eq!(topology.campaign_exchange(), "a.b.campaigns");
         assert!(matches!(topology.template.queue.arguments["x-single-active-consumer"], Argument::Flag(true)));
     }
 }

@@ -3,12 +3,12 @@ import type { Logger } from 'pino';
 import { type Admission, admit } from './admit.js';
 import type { Config } from './config.js';
 import { prepareMessages, probeLedger, type Stores } from './connect.js';
-import { type ChunkDelivery, decode } from './decode.js';
+import { type ChunkDelivery, type Delivery, decode } from './decode.js';
 import type { Stop } from './drain.js';
 import type { Identifiers } from './identifiers.js';
 import { markDeleted, record } from './record.js';
-import type { Report } from './report.js';
-import { outcomesOf, settle } from './settle.js';
+import { type Report, type SettledBatch, traceparentsOf } from './report.js';
+import { type Outcome, outcomesOf, settle } from './settle.js';
 import { Stopwatch } from './stopwatch.js';
 import { store, type Written } from './store.js';
 import { type Queue, Session } from './topology.js';
@@ -56,9 +56,9 @@ export async function run(consumer: Consumer): Promise<void> {
   }
 }
 
-function openSession({ config, services, stop }: Consumer): Promise<Session> {
+function openSession({ config, services, stop, log }: Consumer): Promise<Session> {
   const onGone = (error: unknown) => services.rabbitmq.lost(error);
-  return untilUp(stop.receiving, services.rabbitmq, () => Session.open(config, stop, onGone));
+  return untilUp(stop.receiving, services.rabbitmq, () => Session.open(config, stop, log, onGone));
 }
 
 /** Every partition of one session, until told to stop or the session is gone. */
@@ -67,19 +67,34 @@ async function consumeSession(consumer: Consumer, session: Session): Promise<voi
   await Promise.all(
     queues.flatMap((queue) => Array.from({ length: BATCHES_AT_A_TIME }, () => consume(queue, consumer))),
   );
+  await session.released();
   await session.close();
 }
 
 async function subscribe({ config, services, log }: Consumer, session: Session): Promise<Queue[]> {
   try {
     const queues = await Promise.all(config.partitions.map((partition) => session.subscribe(partition)));
-    log.info({ queues: queues.map(({ name }) => name), prefetch_each: config.prefetchEach }, 'receiving');
+    sayWhoReceives(queues, config.prefetchEach, log);
     return queues;
   } catch (error) {
     services.rabbitmq.failed(error);
     session.end(error);
     return [];
   }
+}
+
+/** Of each queue one consumer receives: the others say that they stand by. */
+function sayWhoReceives(queues: readonly Queue[], prefetchEach: number, log: Logger): void {
+  const say = (what: string, of: readonly Queue[]) => {
+    if (of.length > 0) log.info({ queues: of.map(({ name }) => name), prefetch_each: prefetchEach }, what);
+  };
+  const waiting = queues.filter(({ standby }) => !standby.isOver);
+  say(
+    'receiving',
+    queues.filter(({ standby }) => standby.isOver),
+  );
+  say('standing by: another consumer has the queue', waiting);
+  for (const queue of waiting) queue.standby.onOver(() => say('receiving', [queue]));
 }
 
 /**
@@ -104,15 +119,31 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<boolean> 
   const { admission, written } = await admitAndStore(interrupted, consumer, chunks, batch.at, watch); // 3, 4
   const stored = admission.owed.filter((at) => !written.refused.has(at));
   const campaigns = await watch.time('record', async () => {
-    // An acknowledgement of this batch is one of all before it.
+    // An acknowledgement of this batch may be one of all before it.
     await inTurn(interrupted, batch.before);
     return recordAndMark(interrupted, consumer, stored); // 5
   });
   const outcomes = outcomesOf(batch, new Map([...malformed, ...admission.verdicts]), written);
-  await watch.time('settle', () => settle(queue, batch, outcomes)); // 6
+  const report = reportOf(queue, outcomes, written, campaigns, watch);
+  const letters = settle(queue, outcomes); // 6
   batch.settled();
-  consumer.report.batch({ queue: queue.name, outcomes, written, campaigns, watch }); // 7
+  // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
+  if (letters)
+    queue.session.hold(watch.time('settle', () => letters).then(() => consumer.report.batch(report))); // 7
+  else consumer.report.batch(report); // 7
   return true;
+}
+
+/** What is reported of a batch; its deliveries are not kept for it. */
+function reportOf(
+  { name: queue }: Queue,
+  outcomes: ReadonlyMap<Delivery, Outcome>,
+  { stored, repeated }: Written,
+  campaigns: readonly RecordRow[],
+  watch: Stopwatch,
+): SettledBatch {
+  const traceparents = traceparentsOf(outcomes.keys());
+  return { queue, outcomes: [...outcomes.values()], written: { stored, repeated }, campaigns, traceparents, watch };
 }
 
 /** Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be cancelled. */

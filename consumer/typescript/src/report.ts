@@ -10,12 +10,13 @@ const MAX_TRACEPARENTS = 5;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const BATCH_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** A batch that was settled. */
+/** A batch that was settled, without its deliveries: it may have waited for long for a dead letter. */
 export interface SettledBatch {
   queue: string;
-  outcomes: ReadonlyMap<Delivery, Outcome>;
-  written: Written;
+  outcomes: readonly Outcome[];
+  written: Pick<Written, 'stored' | 'repeated'>;
   campaigns: readonly RecordRow[];
+  traceparents: readonly string[];
   watch: Stopwatch;
 }
 
@@ -46,8 +47,7 @@ export class Report {
   }
 
   /** Step 7. One log line and the metrics; a line of its own for each dead letter and each deleted campaign. */
-  batch({ queue, outcomes, written, campaigns, watch }: SettledBatch): void {
-    const all = [...outcomes.values()];
+  batch({ queue, outcomes: all, written, campaigns, traceparents, watch }: SettledBatch): void {
     const counts = {
       messages: all.length,
       stored: written.stored,
@@ -66,7 +66,7 @@ export class Report {
         ...counts,
         campaigns: campaigns.map(({ id, status, stored, total }) => ({ id, status, stored, total })),
         ...watch.timings(),
-        traceparents: traceparents(outcomes.keys()),
+        traceparents,
       },
       'batch settled',
     );
@@ -89,8 +89,8 @@ export class Report {
   }
 }
 
-/** Only what has the form of a trace: a header may hold anything, a phone number too. */
-function traceparents(deliveries: Iterable<Delivery>): string[] {
+/** Only what has the form of a trace, five at most: a header may hold anything, a phone number too. */
+export function traceparentsOf(deliveries: Iterable<Delivery>): string[] {
   const found = new Set<string>();
   for (const { message } of deliveries) {
     const value: unknown = message.properties.headers?.traceparent;

@@ -1,12 +1,9 @@
-import type { Options } from 'amqplib';
 import type { Verdict } from './admit.js';
 import type { DeadReason, Delivery } from './decode.js';
 import type { Batch } from './gather.js';
 import type { Written } from './store.js';
-import type { Queue, Session } from './topology.js';
+import type { Queue } from './topology.js';
 import { Interrupted } from './until-up.js';
-
-const CONFIRM_TIMEOUT_MS = 10_000;
 
 /** What a delivery gets, and as what it is counted. */
 export type Outcome =
@@ -49,77 +46,73 @@ export function outcomesOf(
   );
 }
 
-/** Step 6. Dead letters, confirmed, then one acknowledgement for the batch. Throws Interrupted when the session broke. */
-export async function settle(queue: Queue, batch: Batch, outcomes: ReadonlyMap<Delivery, Outcome>): Promise<void> {
-  const last = batch.deliveries.at(-1);
-  if (!last) return;
-  const { session } = queue;
-  if (session.interrupted.aborted) throw new Interrupted();
-  try {
-    await publishDeadLetters(session, queue.name, outcomes);
-    // An acknowledgement has no answer. If it is lost, the deliveries come again and step 3 finds them stored.
-    if (!session.interrupted.aborted) queue.acknowledgeUpTo(last.message);
-  } catch (error) {
-    if (error instanceof TypeError) throw error;
-    session.end(error);
-  }
-  if (session.interrupted.aborted) throw new Interrupted();
-  session.settled++;
-}
-
-async function publishDeadLetters(
-  session: Session,
-  sourceQueue: string,
-  outcomes: ReadonlyMap<Delivery, Outcome>,
-): Promise<void> {
-  const dead = [...outcomes].flatMap(([{ message }, outcome]) =>
-    outcome.gets === 'dead letter' ? [{ message, outcome }] : [],
-  );
-  if (dead.length === 0) return;
-  const confirmed = dead.map(
-    ({ message, outcome: { reason, detail } }) =>
-      new Promise<void>((resolve, reject) => {
-        const added = { reason, detail, source_queue: sourceQueue };
-        const send = (options: Options.Publish) =>
-          session.deadLetters.publish(session.names.deadLetterExchange, '', message.content, options, (error) =>
-            error ? reject(error) : resolve(),
-          );
-        try {
-          send(asItCame(message.properties, added));
-        } catch (error) {
-          // Not every header that amqplib can read can it write again, and such a message must not come again for ever.
-          if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-          send({ ...asItCame(message.properties, added), headers: { ...added, headers_dropped: true } });
-        }
-      }),
-  );
-  await withinDeadline(Promise.all(confirmed));
+/** An acknowledgement: of one delivery, or of all up to it on its channel. */
+export interface Acknowledgement {
+  delivery: Delivery;
+  multiple: boolean;
 }
 
 /**
- * The properties of the message, persistent. Two are left out, as the broker acts upon them: `expiration` would make the
- * dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
+ * The acknowledgements of a batch. One, multiple, of the last delivery before the first that is held for its dead letter;
+ * behind that each alone, as an acknowledgement of all before would be one of what is held, too. Pure.
  */
-function asItCame(properties: Delivery['message']['properties'], added: Record<string, string>): Options.Publish {
-  const {
-    expiration: _expiration,
-    userId: _userId,
-    clusterId: _clusterId,
-    deliveryMode: _mode,
-    headers,
-    ...rest
-  } = properties;
-  return { ...rest, persistent: true, headers: { ...headers, ...added } };
+export function acknowledgementsOf(
+  outcomes: ReadonlyMap<Delivery, Outcome>,
+  /** Whether a delivery of an earlier batch is still held. */
+  heldBefore: boolean,
+): Acknowledgement[] {
+  let last: Delivery | undefined;
+  let held = heldBefore;
+  const alone: Acknowledgement[] = [];
+  for (const [delivery, { gets }] of outcomes) {
+    if (gets === 'dead letter') held = true;
+    else if (held) alone.push({ delivery, multiple: false });
+    else last = delivery;
+  }
+  return last ? [{ delivery: last, multiple: true }, ...alone] : alone;
 }
 
-async function withinDeadline(confirmed: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('a dead letter was not confirmed in time')), CONFIRM_TIMEOUT_MS);
-  });
+/**
+ * Step 6. Acknowledges what is stored, repeated or let go. Answers what waits for the dead letters, each of which is
+ * confirmed before its delivery is acknowledged; undefined when there is none. Both throw Interrupted when the session broke.
+ */
+export function settle(queue: Queue, outcomes: ReadonlyMap<Delivery, Outcome>): Promise<void> | undefined {
+  const { session } = queue;
+  const acknowledgements = acknowledgementsOf(outcomes, queue.held > 0);
+  for (const { delivery, multiple } of acknowledgements) acknowledge(queue, delivery, multiple);
+  const dead = [...outcomes].flatMap(([delivery, outcome]) =>
+    outcome.gets === 'dead letter' ? [{ delivery, outcome }] : [],
+  );
+  if (session.interrupted.aborted) throw new Interrupted();
+  if (dead.length === 0) return undefined;
+  queue.held += dead.length;
+  return Promise.all(dead.map(({ delivery, outcome }) => bury(queue, delivery, outcome))).then(() => {});
+}
+
+/** One dead letter, confirmed; then its delivery is acknowledged, alone. */
+async function bury(queue: Queue, delivery: Delivery, { reason, detail }: DeadReason): Promise<void> {
+  const { session, name: sourceQueue } = queue;
   try {
-    await Promise.race([confirmed, late]);
-  } finally {
-    clearTimeout(timer);
+    await session.deadLetters.publish({ message: delivery.message, reason, detail, sourceQueue });
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof Interrupted) throw error;
+    session.end(error);
+    throw new Interrupted();
   }
+  acknowledge(queue, delivery, false);
+  queue.held--;
+}
+
+/** An acknowledgement has no answer. If it is lost, the delivery comes again and step 3 finds it stored. */
+function acknowledge(queue: Queue, { message }: Delivery, multiple: boolean): void {
+  const { session } = queue;
+  if (session.interrupted.aborted) throw new Interrupted();
+  try {
+    queue.acknowledge(message, multiple);
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    session.end(error);
+    throw new Interrupted();
+  }
+  session.settled++;
 }

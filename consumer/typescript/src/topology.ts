@@ -1,9 +1,13 @@
 import { declareTopology, type Topology, topology } from '@disparo/contract';
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { connectBroker } from './connect.js';
+import { DeadLetters } from './dead-letters.js';
 import type { Stop } from './drain.js';
 import { type Batch, Waiting } from './gather.js';
+import { Standby } from './standby.js';
+import { Interrupted, inTurn } from './until-up.js';
 
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -11,12 +15,19 @@ const CLOSE_TIMEOUT_MS = 2_000;
 export interface Queue {
   name: string;
   session: Session;
+  /** Whether another consumer has it. */
+  standby: Standby;
+  /** Deliveries that wait, unacknowledged, for their dead letter. The prefetch bounds them. */
+  held: number;
   gather(): Promise<Batch | undefined>;
-  /** Acknowledges this message and all before it on the channel. */
-  acknowledgeUpTo(message: ConsumeMessage): void;
+  /** Acknowledges this message, or all up to it on the channel. */
+  acknowledge(message: ConsumeMessage, multiple: boolean): void;
 }
 
-/** One connection to the broker with all that hangs on it. Whatever breaks of it ends the whole of it. */
+/**
+ * Two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead letters.
+ * Whatever breaks of it ends the whole of it.
+ */
 export class Session {
   readonly names: Topology;
   readonly #gone = new AbortController();
@@ -24,40 +35,68 @@ export class Session {
   readonly interrupted: AbortSignal;
   /** Fires when no further batch is to be gathered. */
   readonly #over: AbortSignal;
-  readonly #channels: Channel[];
+  readonly #channels: Channel[] = [];
+  /** What waits for dead letters. */
+  readonly #holding = new Set<Promise<void>>();
   #closing = false;
-  /** Batches settled here. */
+  /** Acknowledgements sent here. */
   settled = 0;
+
+  readonly deadLetters: DeadLetters;
 
   private constructor(
     private readonly connection: ChannelModel,
-    readonly deadLetters: ConfirmChannel,
+    private readonly publishing: ChannelModel,
+    letters: ConfirmChannel,
     private readonly config: Config,
     private readonly stop: Stop,
+    log: Logger,
     private readonly onGone: (error: unknown) => void,
   ) {
     this.names = topology(config.queuePrefix, config.queuePartitions);
     this.interrupted = AbortSignal.any([stop.working, this.#gone.signal]);
     this.#over = AbortSignal.any([stop.receiving, this.#gone.signal]);
-    this.#channels = [deadLetters];
-    this.#watch(connection, 'connection closed');
-    this.#watch(deadLetters, 'channel closed');
+    this.deadLetters = new DeadLetters(letters, this.names, this.interrupted, log);
+    for (const one of [connection, publishing]) this.#watch(one, 'connection closed');
+    this.#watch(letters, 'channel closed');
   }
 
   /** Connects and declares. Throws what the broker refuses. */
-  static async open(config: Config, stop: Stop, onGone: (error: unknown) => void): Promise<Session> {
-    const connection = await connectBroker(config.rabbitmqUrl);
+  static async open(config: Config, stop: Stop, log: Logger, onGone: (error: unknown) => void): Promise<Session> {
+    const opened: ChannelModel[] = [];
+    const connect = async () => {
+      const connection = await connectBroker(config.rabbitmqUrl);
+      opened.push(connection);
+      return connection;
+    };
     try {
-      const declaring = await connection.createChannel();
-      // A refused declaration closes the channel with an `error` event beside the rejection that is thrown here.
-      declaring.on('error', () => {});
-      await declareTopology(declaring, config.queuePrefix, config.queuePartitions);
-      await declaring.close();
-      return new Session(connection, await connection.createConfirmChannel(), config, stop, onGone);
+      const connection = await connect();
+      await declare(connection, config);
+      const publishing = await connect();
+      const channel = await publishing.createConfirmChannel();
+      return new Session(connection, publishing, channel, config, stop, log, onGone);
     } catch (error) {
-      await closeQuietly(connection);
+      await Promise.all(opened.map((connection) => closeQuietly(connection)));
       throw error;
     }
+  }
+
+  /** What is not settled yet, and nobody waits for before the end. Interrupted is no failure of it. */
+  hold(letters: Promise<void>): void {
+    const held = letters
+      .catch((error: unknown) => {
+        if (!(error instanceof Interrupted)) throw error;
+      })
+      .finally(() => this.#holding.delete(held));
+    this.#holding.add(held);
+  }
+
+  /** Waits until nothing is held any more, or the session is interrupted. Never throws. */
+  async released(): Promise<void> {
+    await inTurn(
+      this.interrupted,
+      Promise.all(this.#holding).then(() => {}),
+    ).catch(() => {});
   }
 
   /** Begins to receive from a partition. */
@@ -68,17 +107,24 @@ export class Session {
     this.#watch(channel, 'channel closed');
     await channel.prefetch(this.config.prefetchEach);
     const waiting = new Waiting(this.config.prefetchEach, this.#over);
+    const standby = new Standby();
     const { consumerTag } = await channel.consume(name, (message) => {
       // Null: the broker cancelled the consumer, as when somebody deletes the queue.
-      if (message) waiting.push(message);
-      else this.end(new Error('the broker cancelled the consumer'));
+      if (!message) return this.end(new Error('the broker cancelled the consumer'));
+      standby.end();
+      waiting.push(message);
     });
     this.#cancelOnDrain(channel, consumerTag);
+    const consumers = async () => (await channel.checkQueue(name)).consumerCount;
+    if ((await consumers()) === 1) standby.end();
+    void standby.watch(consumers, this.#over);
     return {
       name,
       session: this,
+      standby,
+      held: 0,
       gather: () => waiting.gather(),
-      acknowledgeUpTo: (message) => channel.ack(message, true),
+      acknowledge: (message, multiple) => channel.ack(message, multiple),
     };
   }
 
@@ -92,7 +138,7 @@ export class Session {
   /** Closes what is left of it; what was fetched and not acknowledged goes back to the queue. */
   async close(): Promise<void> {
     this.#closing = true;
-    await closeQuietly(this.connection, this.#channels);
+    await Promise.all([closeQuietly(this.connection, this.#channels), closeQuietly(this.publishing)]);
   }
 
   #watch(emitter: ChannelModel | Channel, what: string): void {
@@ -107,6 +153,14 @@ export class Session {
     if (this.stop.receiving.aborted) cancel();
     else this.stop.receiving.addEventListener('abort', cancel, { signal: this.#gone.signal });
   }
+}
+
+/** On a channel of its own, as a refusal closes it, with an `error` event beside the rejection that is thrown here. */
+async function declare(connection: ChannelModel, { queuePrefix, queuePartitions }: Config): Promise<void> {
+  const declaring = await connection.createChannel();
+  declaring.on('error', () => {});
+  await declareTopology(declaring, queuePrefix, queuePartitions);
+  await declaring.close();
 }
 
 /** A broker that does not answer must not hold up the next connection, or the end of the process. */

@@ -1,4 +1,4 @@
-import type { Topology } from '@disparo/contract';
+import { QUESTION, type Topology } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
 import { Broker } from '../../platform/stores/rabbitmq.js';
@@ -85,6 +85,7 @@ export class DeadLetters {
           replayed.stay.push(letterOf(message, at));
           return false;
         }
+        await askWhetherItTakes(channel, names.exchange);
         await send(channel, names.exchange, routingKey, message);
         replayed.sent++;
         return true;
@@ -154,6 +155,12 @@ async function each(
     else held++;
   }
   return 0;
+}
+
+/** Rejects with NotPublished for a broker in an alarm: what is sent to it now would be taken later, and the letter stay as well. */
+async function askWhetherItTakes(channel: ConfirmChannel, exchange: string): Promise<void> {
+  channel.publish(exchange, QUESTION.routingKey, QUESTION.content);
+  await answered(channel.waitForConfirms());
 }
 
 /** Resolves when the broker has confirmed it and it is in a queue. */

@@ -89,7 +89,7 @@ func (c *Consumer) first(service *Service, action func(context.Context) error) e
 
 func (c *Consumer) openSession() (*Session, error) {
 	return untilUp(c.stop.Receiving, c.services.rabbitmq, func() (*Session, error) {
-		return openSession(c.config, c.stop, c.services.rabbitmq.lost)
+		return openSession(c.config, c.stop, c.log, c.services.rabbitmq.lost)
 	})
 }
 
@@ -114,12 +114,12 @@ func (c *Consumer) consumeSession(session *Session) error {
 			return err
 		}
 	}
+	session.awaitHeld()
 	return nil
 }
 
 func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 	var queues []*Queue
-	var names []string
 	for _, partition := range c.config.Partitions {
 		queue, err := session.subscribe(partition)
 		if err != nil {
@@ -127,10 +127,37 @@ func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 			session.end(err)
 			return nil, bug
 		}
-		queues, names = append(queues, queue), append(names, queue.name)
+		queues = append(queues, queue)
 	}
-	c.log.Info("receiving", "queues", names, "prefetch_each", c.config.PrefetchEach)
+	c.sayWhoReceives(session, queues)
 	return queues, nil
+}
+
+// sayWhoReceives: of each queue one consumer receives; the others say that they stand by.
+func (c *Consumer) sayWhoReceives(session *Session, queues []*Queue) {
+	say := func(what string, names ...string) {
+		if len(names) > 0 {
+			c.log.Info(what, "queues", names, "prefetch_each", c.config.PrefetchEach)
+		}
+	}
+	var receiving, waiting []string
+	for _, queue := range queues {
+		if queue.standby.isOver() {
+			receiving = append(receiving, queue.name)
+			continue
+		}
+		waiting = append(waiting, queue.name)
+		go func() {
+			defer exitOnPanic()
+			select {
+			case <-queue.standby.over:
+				say("receiving", queue.name)
+			case <-session.over.Done():
+			}
+		}()
+	}
+	say("receiving", receiving...)
+	say("standing by: another consumer has the queue", waiting...)
 }
 
 // consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never for one bad message.
@@ -158,7 +185,7 @@ func (c *Consumer) consumeBatch(queue *Queue) error {
 		return err
 	}
 	campaigns, err := timed(&watch.record, func() ([]RecordRow, error) {
-		// An acknowledgement of this batch is one of all before it.
+		// An acknowledgement of this batch may be one of all before it.
 		if err := inTurn(interrupted, batch.before); err != nil {
 			return nil, err
 		}
@@ -171,14 +198,34 @@ func (c *Consumer) consumeBatch(queue *Queue) error {
 	if err != nil {
 		return err
 	}
-	if _, err := timed(&watch.settle, func() (nothing, error) {
-		return nothing{}, settle(queue, outcomes) // 6
-	}); err != nil {
+	report := reportOf(queue, outcomes, written, campaigns, watch)
+	dead, err := settle(queue, outcomes) // 6
+	if err != nil {
 		return err
 	}
 	close(batch.settled)
-	c.report.batch(SettledBatch{queue.name, outcomes, written, campaigns, watch}) // 7
+	if len(dead) == 0 {
+		c.report.batch(report) // 7
+		return nil
+	}
+	// A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
+	queue.session.hold(func() error {
+		_, err := timed(&watch.settle, func() (nothing, error) { return nothing{}, bury(queue, dead) })
+		if err == nil {
+			c.report.batch(report) // 7
+		}
+		return err
+	})
 	return nil
+}
+
+// reportOf is what is reported of a batch; its deliveries are not kept for it.
+func reportOf(queue *Queue, outcomes []Outcome, written Written, campaigns []RecordRow, watch *Stopwatch) SettledBatch {
+	verdicts := make([]Verdict, len(outcomes))
+	for i, outcome := range outcomes {
+		verdicts[i] = outcome.Verdict
+	}
+	return SettledBatch{queue.name, verdicts, written.stored, written.repeated, campaigns, traceparentsOf(outcomes), watch}
 }
 
 // admitAndStore is steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be

@@ -16,13 +16,14 @@ var (
 	batchSeconds    = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
 )
 
-// SettledBatch is a batch that was settled.
+// SettledBatch is a batch that was settled, without its deliveries: it may have waited for long for a dead letter.
 type SettledBatch struct {
-	queue     string
-	outcomes  []Outcome
-	written   Written
-	campaigns []RecordRow
-	watch     *Stopwatch
+	queue            string
+	verdicts         []Verdict
+	stored, repeated int
+	campaigns        []RecordRow
+	traceparents     []string
+	watch            *Stopwatch
 }
 
 // Report is step 7, and the metrics of the process; the names stand in consumer/README.md.
@@ -70,15 +71,15 @@ func (r *Report) countRetry(store string) func() {
 
 // batch is step 7. One log line and the metrics; a line of its own for each dead letter and each deleted campaign.
 func (r *Report) batch(b SettledBatch) {
-	messages, repeated, letGo, dead := len(b.outcomes), b.written.repeated, 0, 0
-	for _, outcome := range b.outcomes {
+	messages, repeated, letGo, dead := len(b.verdicts), b.repeated, 0, 0
+	for _, verdict := range b.verdicts {
 		switch {
-		case outcome.isDead():
+		case verdict.isDead():
 			dead++
-			r.deadLetter(b.queue, outcome.Dead)
-		case outcome.As == Repeated:
+			r.deadLetter(b.queue, verdict.Dead)
+		case verdict.As == Repeated:
 			repeated++
-		case outcome.As == LetGo:
+		case verdict.As == LetGo:
 			letGo++
 		}
 	}
@@ -90,18 +91,18 @@ func (r *Report) batch(b SettledBatch) {
 	attributes := []slog.Attr{
 		slog.String("queue", b.queue),
 		slog.Int("messages", messages),
-		slog.Int("stored", b.written.stored),
+		slog.Int("stored", b.stored),
 		slog.Int("repeated", repeated),
 		slog.Int("let_go", letGo),
 		slog.Int("dead", dead),
 		slog.Any("campaigns", progressOf(b.campaigns)),
 	}
 	attributes = append(attributes, b.watch.timings()...)
-	attributes = append(attributes, slog.Any("traceparents", traceparents(b.outcomes)))
+	attributes = append(attributes, slog.Any("traceparents", b.traceparents))
 	r.log.LogAttrs(context.Background(), slog.LevelInfo, "batch settled", attributes...)
 	r.batches.Inc()
 	r.deliveries.Add(float64(messages))
-	r.stored.Add(float64(b.written.stored))
+	r.stored.Add(float64(b.stored))
 	r.repeated.Add(float64(repeated))
 	r.letGone.Add(float64(letGo))
 	r.seconds.Observe(b.watch.seconds())
@@ -131,8 +132,8 @@ func progressOf(campaigns []RecordRow) []progress {
 	return all
 }
 
-// traceparents has only what has the form of a trace: a header may hold anything, a phone number too.
-func traceparents(outcomes []Outcome) []string {
+// traceparentsOf has only what has the form of a trace: a header may hold anything, a phone number too.
+func traceparentsOf(outcomes []Outcome) []string {
 	found := make([]string, 0, maxTraceparents)
 	for _, outcome := range outcomes {
 		value, _ := outcome.delivery.message.Headers["traceparent"].(string)

@@ -1,15 +1,11 @@
 package consumer
 
 import (
-	"context"
 	"errors"
 	"maps"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
-
-const confirmTimeout = 10 * time.Second
 
 // Outcome is what a delivery gets, and as what it is counted: acknowledged As stored, repeated or let go, or a dead letter.
 type Outcome struct {
@@ -57,72 +53,98 @@ func outcomesOf(batch Batch, malformed, admitted map[*Delivery]Verdict, written 
 	return outcomes, nil
 }
 
-// settle is step 6. Dead letters, confirmed, then one acknowledgement for the batch. ErrInterrupted when the session broke.
-func settle(queue *Queue, outcomes []Outcome) error {
+// Acknowledgement is one of a delivery, or of all up to it on its channel.
+type Acknowledgement struct {
+	delivery *Delivery
+	multiple bool
+}
+
+// acknowledgementsOf is how a batch is acknowledged: one, multiple, of the last delivery before the first that is held for
+// its dead letter; behind that each alone, as an acknowledgement of all before would be one of what is held, too. Pure.
+//
+// held tells whether a delivery of an earlier batch is still held.
+func acknowledgementsOf(outcomes []Outcome, held bool) []Acknowledgement {
+	var last *Delivery
+	var alone []Acknowledgement
+	for _, outcome := range outcomes {
+		switch {
+		case outcome.isDead():
+			held = true
+		case held:
+			alone = append(alone, Acknowledgement{outcome.delivery, false})
+		default:
+			last = outcome.delivery
+		}
+	}
+	if last == nil {
+		return alone
+	}
+	return append([]Acknowledgement{{last, true}}, alone...)
+}
+
+// settle is step 6. It acknowledges what is stored, repeated or let go, and answers the deliveries that are held for their
+// dead letters. ErrInterrupted when the session broke.
+func settle(queue *Queue, outcomes []Outcome) ([]Outcome, error) {
+	for _, acknowledgement := range acknowledgementsOf(outcomes, queue.held.Load() > 0) {
+		if err := acknowledge(queue, acknowledgement); err != nil {
+			return nil, err
+		}
+	}
+	if queue.session.interrupted.Err() != nil {
+		return nil, ErrInterrupted
+	}
+	var dead []Outcome
+	for _, outcome := range outcomes {
+		if outcome.isDead() {
+			dead = append(dead, outcome)
+		}
+	}
+	queue.held.Add(int64(len(dead)))
+	return dead, nil
+}
+
+// bury publishes dead letters until the broker has them all, and acknowledges each delivery, alone, when its letter is
+// confirmed. ErrInterrupted when the session broke.
+func bury(queue *Queue, dead []Outcome) error {
+	results := make(chan error, len(dead))
+	for _, outcome := range dead {
+		go func() {
+			defer exitOnPanic()
+			results <- buryOne(queue, outcome)
+		}()
+	}
+	for range dead {
+		if err := <-results; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func buryOne(queue *Queue, outcome Outcome) error {
+	session := queue.session
+	letter := asItCame(outcome.delivery.message, outcome.Dead, queue.name, session.deadLetters.frameSize)
+	if err := session.deadLetters.publish(session.interrupted, letter); err != nil {
+		session.end(err)
+		return ErrInterrupted
+	}
+	// An acknowledgement of all before it may come between the two, and must not be one of this delivery as well.
+	err := acknowledge(queue, Acknowledgement{outcome.delivery, false})
+	queue.held.Add(-1)
+	return err
+}
+
+// acknowledge: an acknowledgement has no answer. If it is lost, the delivery comes again and step 3 finds it stored.
+func acknowledge(queue *Queue, acknowledgement Acknowledgement) error {
 	session := queue.session
 	if session.interrupted.Err() != nil {
 		return ErrInterrupted
 	}
-	err := publishDeadLetters(session, queue.name, outcomes)
-	if err == nil && session.interrupted.Err() == nil {
-		// An acknowledgement has no answer. If it is lost, the deliveries come again and step 3 finds them stored.
-		err = queue.acknowledgeUpTo(outcomes[len(outcomes)-1].delivery.message)
-	}
-	if err != nil {
+	if err := queue.acknowledge(acknowledgement); err != nil {
 		session.end(err)
-	}
-	if session.interrupted.Err() != nil {
 		return ErrInterrupted
 	}
 	session.settled.Add(1)
-	return nil
-}
-
-func publishDeadLetters(session *Session, sourceQueue string, outcomes []Outcome) error {
-	var letters []amqp.Publishing
-	for _, outcome := range outcomes {
-		if outcome.isDead() {
-			letters = append(letters, asItCame(outcome.delivery.message, outcome.Dead, sourceQueue, session.connection.Config.FrameSize))
-		}
-	}
-	if len(letters) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeoutCause(session.interrupted, confirmTimeout, errors.New("a dead letter was not confirmed in time"))
-	defer cancel()
-	// Beside the deadline: a broker that takes no more publishes lets the write itself wait.
-	confirmed := make(chan error, 1)
-	go func() {
-		defer exitOnPanic()
-		confirmed <- publishConfirmed(ctx, session, letters)
-	}()
-	select {
-	case err := <-confirmed:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func publishConfirmed(ctx context.Context, session *Session, letters []amqp.Publishing) error {
-	exchange := session.names.DeadLetterExchange()
-	confirmations := make([]*amqp.DeferredConfirmation, len(letters))
-	for i, letter := range letters {
-		confirmation, err := session.deadLetters.PublishWithDeferredConfirm(exchange, "", false, false, letter)
-		if err != nil {
-			return err
-		}
-		confirmations[i] = confirmation
-	}
-	for _, confirmation := range confirmations {
-		taken, err := confirmation.WaitContext(ctx)
-		if err != nil {
-			return context.Cause(ctx)
-		}
-		if !taken {
-			return errors.New("the broker did not take a dead letter")
-		}
-	}
 	return nil
 }
 

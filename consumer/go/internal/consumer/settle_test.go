@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,42 @@ func TestWhatADeliveryGets(t *testing.T) {
 	} {
 		if got := outcomeOf(c.verdict, c.refused); got != c.want {
 			t.Errorf("%+v, %v: %+v", c.verdict, c.refused, got)
+		}
+	}
+}
+
+func TestADeliveryThatIsHeldIsNeverAcknowledgedWithThoseBehindIt(t *testing.T) {
+	for _, c := range []struct {
+		row  string
+		held bool
+		want []string
+	}{
+		{"ggg", false, []string{"up to 3"}},
+		{"gg", true, []string{"1", "2"}},
+		{"gbgg", false, []string{"up to 1", "3", "4"}},
+		{"bgb", false, []string{"2"}},
+		{"ggb", false, []string{"up to 2"}},
+		{"bb", false, nil},
+		{"gbg", true, []string{"1", "3"}},
+	} {
+		var outcomes []Outcome
+		for i, kind := range c.row {
+			verdict := Verdict{As: Stored}
+			if kind == 'b' {
+				verdict = Verdict{Dead: DeadReason{NotJSON, "/ must be right"}}
+			}
+			outcomes = append(outcomes, Outcome{&Delivery{message: amqp.Delivery{DeliveryTag: uint64(i + 1)}}, verdict})
+		}
+		var got []string
+		for _, a := range acknowledgementsOf(outcomes, c.held) {
+			text := strconv.FormatUint(a.delivery.message.DeliveryTag, 10)
+			if a.multiple {
+				text = "up to " + text
+			}
+			got = append(got, text)
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s, held before: %v: %v", c.row, c.held, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -22,27 +23,39 @@ type Queue struct {
 	session *Session
 	channel *amqp.Channel
 	waiting *Waiting
+	standby *Standby
+	// held is how many deliveries wait, unacknowledged, for their dead letter. The prefetch bounds it.
+	held atomic.Int64
 }
 
 // gather is step 1.
 func (q *Queue) gather() (Batch, error) { return q.waiting.gather() }
 
-// acknowledgeUpTo acknowledges this message and all before it on the channel.
-func (q *Queue) acknowledgeUpTo(message amqp.Delivery) error {
-	return q.channel.Ack(message.DeliveryTag, true)
+// acknowledge acknowledges a message, or all up to it on the channel.
+func (q *Queue) acknowledge(a Acknowledgement) error {
+	return q.channel.Ack(a.delivery.message.DeliveryTag, a.multiple)
 }
 
-// Session is one connection to the broker with all that hangs on it. Whatever breaks of it ends the whole of it.
+// link is a connection to the broker, the socket below it, and the channels that are to be closed before it.
+type link struct {
+	connection *amqp.Connection
+	socket     net.Conn
+	channels   []*amqp.Channel
+}
+
+// Session is two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead
+// letters. Whatever breaks of it ends the whole of it.
 type Session struct {
 	config      Config
 	names       contract.Topology
-	connection  *amqp.Connection
-	socket      net.Conn
-	deadLetters *amqp.Channel
-	// channels are all that are to be closed before the connection.
-	channels []*amqp.Channel
-	stop     Stop
-	onGone   func(error)
+	receiving   link
+	publishing  link
+	deadLetters *DeadLetters
+	// holding is what waits for dead letters.
+	holding sync.WaitGroup
+	log     *slog.Logger
+	stop    Stop
+	onGone  func(error)
 	// interrupted is done when a batch at hand is to be dropped: the session is gone, or working is over.
 	interrupted context.Context
 	// over is done when no further batch is to be gathered.
@@ -50,61 +63,93 @@ type Session struct {
 	cancel  func()
 	gone    sync.Once
 	closing atomic.Bool
-	// settled is how many batches were settled here.
+	// settled is how many acknowledgements were sent here.
 	settled atomic.Int64
 }
 
 // openSession connects and declares. Answers what the broker refuses.
-func openSession(config Config, stop Stop, onGone func(error)) (*Session, error) {
-	connection, socket, err := connectBroker(config.RabbitmqURL)
-	if err != nil {
-		return nil, err
-	}
+func openSession(config Config, stop Stop, log *slog.Logger, onGone func(error)) (*Session, error) {
 	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions}
-	session := &Session{config: config, names: names, connection: connection, socket: socket, stop: stop, onGone: onGone}
+	session := &Session{config: config, names: names, stop: stop, log: log, onGone: onGone}
 	interrupted, cancelInterrupted := context.WithCancel(stop.Working)
 	over, cancelOver := context.WithCancel(stop.Receiving)
 	session.interrupted, session.over = interrupted, over
 	session.cancel = func() { cancelInterrupted(); cancelOver() }
-	if err := session.declare(); err != nil {
+	if err := session.connect(); err != nil {
 		session.close()
 		return nil, err
 	}
 	return session, nil
 }
 
-// declare makes the topology on a channel of its own, which a refusal closes, and opens the one for dead letters.
+func (s *Session) connect() (err error) {
+	if s.receiving.connection, s.receiving.socket, err = connectBroker(s.config.RabbitmqURL); err != nil {
+		return err
+	}
+	if err := s.declare(); err != nil {
+		return err
+	}
+	if s.publishing.connection, s.publishing.socket, err = connectBroker(s.config.RabbitmqURL); err != nil {
+		return err
+	}
+	letters, err := s.publishing.connection.Channel()
+	if err != nil {
+		return err
+	}
+	s.publishing.channels = append(s.publishing.channels, letters)
+	if err := letters.Confirm(false); err != nil {
+		return err
+	}
+	s.deadLetters = &DeadLetters{channel: letters, names: s.names, frameSize: s.publishing.connection.Config.FrameSize, log: s.log}
+	go s.watch(s.receiving.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
+	go s.watch(s.publishing.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
+	go s.watch(letters.NotifyClose(make(chan *amqp.Error, 1)), "channel closed")
+	return nil
+}
+
+// declare makes the topology on a channel of its own, which a refusal closes.
 func (s *Session) declare() error {
-	declaring, err := s.connection.Channel()
+	declaring, err := s.receiving.connection.Channel()
 	if err != nil {
 		return err
 	}
 	if err := s.names.Declare(declaring); err != nil {
 		return err
 	}
-	if err := declaring.Close(); err != nil {
-		return err
+	return declaring.Close()
+}
+
+// hold does what is not settled yet, and nobody waits for before the end. ErrInterrupted is no failure of it.
+func (s *Session) hold(letters func() error) {
+	s.holding.Go(func() {
+		defer exitOnPanic()
+		if err := letters(); err != nil && !errors.Is(err, ErrInterrupted) {
+			panic(err)
+		}
+	})
+}
+
+// awaitHeld waits until nothing is held any more, or the session is interrupted.
+func (s *Session) awaitHeld() {
+	released := make(chan struct{})
+	go func() {
+		s.holding.Wait()
+		close(released)
+	}()
+	select {
+	case <-released:
+	case <-s.interrupted.Done():
 	}
-	if s.deadLetters, err = s.connection.Channel(); err != nil {
-		return err
-	}
-	s.channels = append(s.channels, s.deadLetters)
-	if err := s.deadLetters.Confirm(false); err != nil {
-		return err
-	}
-	go s.watch(s.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
-	go s.watch(s.deadLetters.NotifyClose(make(chan *amqp.Error, 1)), "channel closed")
-	return nil
 }
 
 // subscribe begins to receive from a partition.
 func (s *Session) subscribe(partition int) (*Queue, error) {
 	name, tag := s.names.Queue(partition), cuid2.New()
-	channel, err := s.connection.Channel()
+	channel, err := s.receiving.connection.Channel()
 	if err != nil {
 		return nil, err
 	}
-	s.channels = append(s.channels, channel)
+	s.receiving.channels = append(s.receiving.channels, channel)
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	if err := channel.Qos(s.config.PrefetchEach, 0, false); err != nil {
 		return nil, err
@@ -113,21 +158,34 @@ func (s *Session) subscribe(partition int) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := newWaiting(s.over, s.config.PrefetchEach)
-	go s.receive(deliveries, closed, waiting)
+	queue := &Queue{name: name, session: s, channel: channel, waiting: newWaiting(s.over, s.config.PrefetchEach), standby: newStandby()}
+	go s.receive(deliveries, closed, queue)
 	context.AfterFunc(s.over, func() {
 		if s.interrupted.Err() == nil && !s.closing.Load() {
 			_ = channel.Cancel(tag, false)
 		}
 	})
-	return &Queue{name, s, channel, waiting}, nil
+	consumers := func() (int, error) {
+		found, err := channel.QueueDeclarePassive(name, true, false, false, false, nil)
+		return found.Consumers, err
+	}
+	count, err := consumers()
+	if err != nil {
+		return nil, err
+	}
+	if count == 1 {
+		queue.standby.end()
+	}
+	go queue.standby.watch(s.over, consumers)
+	return queue, nil
 }
 
 // receive takes what is delivered as fast as it comes.
-func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.Error, waiting *Waiting) {
+func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.Error, queue *Queue) {
 	defer exitOnPanic()
 	for message := range deliveries {
-		waiting.push(message)
+		queue.standby.end()
+		queue.waiting.push(message)
 	}
 	select {
 	case err := <-closed:
@@ -168,18 +226,28 @@ func (s *Session) end(err error) {
 func (s *Session) close() {
 	s.closing.Store(true)
 	s.cancel()
+	var closing sync.WaitGroup
+	for _, one := range []link{s.receiving, s.publishing} {
+		if one.connection != nil {
+			closing.Go(one.close)
+		}
+	}
+	closing.Wait()
+}
+
+func (l link) close() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		// Channels first: the close of the connection may overtake the acknowledgement that a channel still holds.
-		for _, channel := range s.channels {
+		for _, channel := range l.channels {
 			_ = channel.Close()
 		}
-		_ = s.connection.CloseDeadline(time.Now().Add(closeTimeout))
+		_ = l.connection.CloseDeadline(time.Now().Add(closeTimeout))
 	}()
 	select {
 	case <-done:
 	case <-time.After(closeTimeout):
 	}
-	_ = s.socket.Close()
+	_ = l.socket.Close()
 }

@@ -47,6 +47,9 @@ type Topology struct {
 // Queue is the name of a partition's queue.
 func (t Topology) Queue(partition int) string { return t.fill(template.Queue.Name, partition) }
 
+// CampaignExchange is where chunks are published.
+func (t Topology) CampaignExchange() string { return t.fill(template.Exchange.Name, 0) }
+
 // DeadLetterExchange is where dead letters are published.
 func (t Topology) DeadLetterExchange() string { return t.fill(template.DeadLetter.Exchange.Name, 0) }
 

@@ -1,0 +1,145 @@
+import { expect } from 'vitest';
+import { prove, type Room } from '../runner/cases.js';
+import { openBroker } from '../runner/connections.js';
+import type { ConsumerProcess } from '../runner/consumer-process.js';
+import type { OwnService } from '../runner/own-service.js';
+import { allNumbers, type Campaign, type Stage } from '../runner/stage.js';
+import { until } from '../runner/until.js';
+
+const TOTAL = 200;
+const SIZE = 5;
+/** Behind which chunks a bad message stands: at the front, in the middle of a batch, and at the end. */
+const BAD_BEFORE = [0, 7, 23, 40];
+const NO_MEMORY = '0.0000001';
+
+prove('a broker that takes no dead letters', [
+  {
+    name: 'a memory alarm: good messages go on, bad ones wait, also while it drains, and each is dead once after it',
+    why: 'One bad message of one company would stop the campaigns of all of them for as long as the broker has no memory.',
+    async run(room) {
+      const { broker, stage, campaign } = await campaignWithBadMessages(room);
+      await beginAlarm(room, broker, stage);
+      const consumer = stage.start({ PREFETCH: '10' });
+      await stage.untilStatus(campaign.id, 'enviado');
+      const beside = await besideTheAlarm(room, stage);
+      await until(async () => expect(await beside.ready(stage.names.queue(0))).toBe(0));
+      expect(await beside.ready(stage.names.deadLetterQueue)).toBe(0);
+      expect(consumer.said('dead letter')).toEqual([]);
+      const ended = endAlarm(broker);
+      // Before the alarm ends, which takes rabbitmqctl some time.
+      consumer.signal('SIGTERM');
+      await ended;
+      expect(await consumer.exit()).toBe(0);
+      await deadOnceEach(stage);
+      expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(TOTAL));
+      expect(consumer.said('the connection to RabbitMQ is gone')).toEqual([]);
+      expect(consumer.sum('messages')).toBe(TOTAL / SIZE + BAD_BEFORE.length);
+      expect(consumer.sum('repeated')).toBe(0);
+    },
+  },
+  {
+    name: 'a memory alarm under which consumers are killed leaves no second copy of a dead letter',
+    why: 'Who repairs by hand what is dead would repair it twice, and a number gets two messages.',
+    async run(room) {
+      const { broker, stage, campaign } = await campaignWithBadMessages(room);
+      await beginAlarm(room, broker, stage);
+      const killed = stage.start({ PREFETCH: '10' });
+      await stage.untilStatus(campaign.id, 'enviado');
+      await killed.kill();
+      const drained = stage.start({ PREFETCH: '10' });
+      await untilHeld(room, stage);
+      drained.signal('SIGTERM');
+      drained.signal('SIGINT');
+      expect(await drained.exit()).toBe(75);
+      const last = stage.start({ PREFETCH: '10' });
+      await untilHeld(room, stage);
+      await endAlarm(broker);
+      await settled(last);
+      await deadOnceEach(stage);
+    },
+  },
+  {
+    name: 'a dead-letter queue that is full: good messages go on, bad ones are tried until there is room',
+    why: 'A plan with 10,000 queued messages is soon full of one bad publisher, and every campaign would stand still.',
+    async run(room) {
+      const { broker, stage, campaign } = await campaignWithBadMessages(room);
+      const queue = stage.names.deadLetterQueue;
+      await broker.control('set_policy', 'full', `^${queue}$`, '{"max-length":1}', '--apply-to', 'queues');
+      const consumer = stage.start({ PREFETCH: '10' });
+      await stage.untilStatus(campaign.id, 'enviado');
+      await until(async () => expect(await stage.ready(queue)).toBeGreaterThan(0));
+      await broker.control('clear_policy', 'full');
+      await settled(consumer);
+      await deadOnceEach(stage);
+      expect(consumer.said('the connection to RabbitMQ is gone')).toEqual([]);
+    },
+  },
+]);
+
+/** A campaign on a broker of its own, published, with bad messages between its chunks. */
+async function campaignWithBadMessages(room: Room): Promise<{ broker: OwnService; stage: Stage; campaign: Campaign }> {
+  const broker = await room.own('rabbitmq');
+  const stage = await room.stage({ services: broker.services });
+  const campaign = await stage.campaign(TOTAL, SIZE);
+  let published = 0;
+  for (const before of BAD_BEFORE) {
+    await stage.publish(campaign.chunks.slice(published, before));
+    await stage.publishRaw(Buffer.from('{'), { messageId: `bad-${before}` });
+    published = before;
+  }
+  await stage.publish(campaign.chunks.slice(published));
+  return { broker, stage, campaign };
+}
+
+/** Begins it, and waits until a connection that publishes is told that it is blocked. */
+async function beginAlarm(room: Room, broker: OwnService, stage: Stage): Promise<void> {
+  await broker.control('set_vm_memory_high_watermark', NO_MEMORY);
+  const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
+  room.cleaned({ close: () => connection.close() });
+  let blocked = false;
+  connection.on('blocked', () => {
+    blocked = true;
+  });
+  await until(() => {
+    if (!blocked) channel.publish('', 'nobody-has-this-queue', Buffer.from('?'));
+    expect(blocked).toBe(true);
+  });
+}
+
+async function endAlarm(broker: OwnService): Promise<void> {
+  await broker.control('set_vm_memory_high_watermark', '0.6');
+}
+
+/** A connection that has published nothing, and so is not blocked. */
+async function besideTheAlarm(room: Room, stage: Stage) {
+  const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
+  room.cleaned({ close: () => connection.close() });
+  return {
+    ready: async (queue: string) => (await channel.checkQueue(queue)).messageCount,
+    consumers: async (queue: string) => (await channel.checkQueue(queue)).consumerCount,
+  };
+}
+
+/** Waits until a consumer has all that is left of the queue: the bad messages. */
+async function untilHeld(room: Room, stage: Stage): Promise<void> {
+  const beside = await besideTheAlarm(room, stage);
+  await until(async () => {
+    expect(await beside.consumers(stage.names.queue(0))).toBe(1);
+    expect(await beside.ready(stage.names.queue(0))).toBe(0);
+  });
+}
+
+/** Waits until every bad message is dead; then the consumer has nothing at hand. */
+async function settled(consumer: ConsumerProcess): Promise<void> {
+  await until(() => expect(consumer.said('dead letter')).toHaveLength(BAD_BEFORE.length));
+  consumer.signal('SIGTERM');
+  expect(await consumer.exit()).toBe(0);
+}
+
+async function deadOnceEach(stage: Stage): Promise<void> {
+  const dead = await stage.deadLetters(BAD_BEFORE.length);
+  expect(dead.map(({ properties }) => properties.messageId).sort()).toEqual(
+    BAD_BEFORE.map((before) => `bad-${before}`).sort(),
+  );
+  expect(await stage.ready()).toBe(0);
+}

@@ -1,0 +1,174 @@
+//! The way to the dead-letter exchange.
+
+use crate::decode::{DeadReason, Delivery};
+use crate::failure::Failure;
+use crate::topology::Topology;
+use crate::until_up::{Halt, pause};
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use lapin::options::BasicPublishOptions;
+use lapin::protocol::basic::gen_properties;
+use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::{BasicProperties, Channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// After that long without a confirm it is said, once, that dead letters wait.
+const SLOW: Duration = Duration::from_secs(10);
+/// No queue is bound to it: what is published there is confirmed and dropped.
+const QUESTION_KEY: &str = "does-the-broker-take-messages";
+/// With a byte in it: a broker in an alarm lets the header of a message pass, and stops at its body.
+const QUESTION: &[u8] = b"?";
+const PERSISTENT: u8 = 2;
+/// Of a frame with properties: 7 bytes before it and 1 after it, the class, the weight and the size of the body.
+const FRAME_OVERHEAD: usize = 20;
+
+type Answer = Shared<BoxFuture<'static, Result<bool, lapin::Error>>>;
+
+/// On a connection of its own: a broker in an alarm blocks a connection that publishes, and nothing could be acknowledged on
+/// it any more.
+///
+/// A letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in the
+/// socket and not the letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+pub struct DeadLetters {
+    channel: Channel,
+    campaigns: String,
+    dead: String,
+    /// The size of a frame, at most, as it was agreed with the broker.
+    frame_max: u32,
+    answer: Mutex<Option<Answer>>,
+    said_slow: AtomicBool,
+}
+
+impl DeadLetters {
+    /// On a channel that confirms.
+    pub fn new(channel: Channel, names: &Topology, frame_max: u32) -> Self {
+        let (campaigns, dead) = (names.campaign_exchange(), names.dead_letter_exchange());
+        Self { channel, campaigns, dead, frame_max, answer: Mutex::default(), said_slow: AtomicBool::new(false) }
+    }
+
+    /// Returns when the broker has it, however long that takes. Interrupted when the session is gone before.
+    pub async fn publish(
+        &self,
+        interrupted: &CancellationToken,
+        delivery: &Delivery,
+        reason: &DeadReason,
+        source_queue: &str,
+    ) -> Result<Result<(), Failure>, Halt> {
+        let letter = as_it_came(delivery, reason, source_queue, self.frame_max);
+        let mut publishing = std::pin::pin!(self.until_taken(interrupted, letter, &delivery.body));
+        let published = tokio::select! {
+            () = interrupted.cancelled() => return Err(Halt::Interrupted),
+            published = &mut publishing => published,
+            () = tokio::time::sleep(SLOW) => {
+                self.say_that_they_wait();
+                tokio::select! {
+                    () = interrupted.cancelled() => return Err(Halt::Interrupted),
+                    published = publishing => published,
+                }
+            }
+        };
+        if published.is_ok() && self.said_slow.swap(false, Ordering::AcqRel) {
+            tracing::info!("RabbitMQ takes dead letters again");
+        }
+        Ok(published)
+    }
+
+    /// One that the broker refuses, as a full queue does, is not there, and is published again.
+    async fn until_taken(
+        &self,
+        interrupted: &CancellationToken,
+        letter: BasicProperties,
+        body: &[u8],
+    ) -> Result<(), Failure> {
+        for failures in 1.. {
+            let asked = self.ask().await?;
+            if asked && confirmed(&self.channel, &self.dead, "", body, letter.clone()).await? {
+                break;
+            }
+            pause(interrupted, failures).await;
+        }
+        Ok(())
+    }
+
+    /// The answer to the question that is under way, or to a new one.
+    fn ask(&self) -> Answer {
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = answer.as_ref().filter(|asked| asked.peek().is_none()) {
+            return asked.clone();
+        }
+        let (channel, exchange) = (self.channel.clone(), self.campaigns.clone());
+        let asking =
+            async move { confirmed(&channel, &exchange, QUESTION_KEY, QUESTION, BasicProperties::default()).await };
+        answer.insert(asking.boxed().shared()).clone()
+    }
+
+    fn say_that_they_wait(&self) {
+        if !self.said_slow.swap(true, Ordering::AcqRel) {
+            tracing::warn!("RabbitMQ takes no dead letters at present: they wait, and all else goes on");
+        }
+    }
+}
+
+async fn confirmed(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    body: &[u8],
+    properties: BasicProperties,
+) -> Result<bool, lapin::Error> {
+    let options = BasicPublishOptions::default();
+    let confirm = channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?;
+    Ok(!confirm.await?.is_nack())
+}
+
+/// The properties of the message, persistent. Two are left out, as the broker acts upon them: `expiration` would make the
+/// dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
+fn as_it_came(delivery: &Delivery, reason: &DeadReason, source_queue: &str, frame_max: u32) -> BasicProperties {
+    let headers = delivery.properties.headers().clone().unwrap_or_default();
+    let properties = with_reason(delivery, headers, reason, source_queue);
+    if fits(&properties, frame_max) {
+        return properties;
+    }
+    // The broker would close the connection for a frame above its limit, and such a message must not come again for ever.
+    let mut headers = FieldTable::default();
+    headers.insert("headers_dropped".into(), AMQPValue::Boolean(true));
+    with_reason(delivery, headers, reason, source_queue)
+}
+
+/// Whether the frame with the properties keeps to the broker's limit: it is the one that is never split.
+fn fits(properties: &BasicProperties, frame_max: u32) -> bool {
+    let written = gen_properties(properties)(Vec::new().into());
+    written.is_ok_and(|written| written.write.len() + FRAME_OVERHEAD <= frame_max as usize)
+}
+
+fn with_reason(
+    delivery: &Delivery,
+    mut headers: FieldTable,
+    reason: &DeadReason,
+    source_queue: &str,
+) -> BasicProperties {
+    let came = &delivery.properties;
+    for (name, value) in
+        [("reason", reason.reason.as_str()), ("detail", &reason.detail), ("source_queue", source_queue)]
+    {
+        headers.insert(name.into(), AMQPValue::LongString(LongString::from(value)));
+    }
+    let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT).with_headers(headers);
+    macro_rules! keep {
+        ($($get:ident $with:ident),*) => {
+            $(if let Some(value) = came.$get().clone() { properties = properties.$with(value); })*
+        };
+    }
+    keep!(
+        content_type with_content_type, content_encoding with_content_encoding, priority with_priority,
+        correlation_id with_correlation_id, reply_to with_reply_to, message_id with_message_id,
+        timestamp with_timestamp, kind with_type, app_id with_app_id
+    );
+    properties
+}
+
+#[cfg(test)]
+#[path = "dead_letters_tests.rs"]
+mod tests;

@@ -1,0 +1,101 @@
+import { QUESTION, type Topology } from '@disparo/contract';
+import type { ConfirmChannel, Options } from 'amqplib';
+import type { Logger } from 'pino';
+import type { DeadReason, Delivery } from './decode.js';
+import { backoffMs, Interrupted, pause } from './until-up.js';
+
+/** After that long without a confirm it is said, once, that dead letters wait. */
+const SLOW_MS = 10_000;
+
+/** A message that goes to the dead-letter exchange, and why. */
+export interface DeadLetter extends DeadReason {
+  message: Delivery['message'];
+  sourceQueue: string;
+}
+
+/**
+ * The way to the dead-letter exchange, on a connection of its own: a broker in an alarm blocks a connection that publishes,
+ * and nothing could be acknowledged on it any more.
+ *
+ * A letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in the
+ * socket and not the letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+ */
+export class DeadLetters {
+  #answer: Promise<boolean> | undefined;
+  #saidSlow = false;
+
+  constructor(
+    private readonly channel: ConfirmChannel,
+    private readonly names: Topology,
+    /** Fires when the session is gone: nothing more is published, as the deliveries come again. */
+    private readonly interrupted: AbortSignal,
+    private readonly log: Logger,
+  ) {}
+
+  /** Resolves when the broker has it, however long that takes. Throws Interrupted when the session is gone before. */
+  async publish(letter: DeadLetter): Promise<void> {
+    const slow = setTimeout(() => this.#sayTheyWait(), SLOW_MS);
+    try {
+      for (let failures = 1; !(await this.#tried(letter)); failures++)
+        await pause(this.interrupted, backoffMs(failures));
+      if (this.#saidSlow) this.log.info('RabbitMQ takes dead letters again');
+      this.#saidSlow = false;
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  /** False when the broker refused it, as a full queue does: it is not there, and is published again. */
+  async #tried(letter: DeadLetter): Promise<boolean> {
+    if (this.interrupted.aborted) throw new Interrupted();
+    this.#answer ??= this.#asked();
+    const taken = await this.#answer;
+    if (this.interrupted.aborted) throw new Interrupted();
+    return taken && this.#sent(letter);
+  }
+
+  async #asked(): Promise<boolean> {
+    const taken = await this.#confirmed(this.names.exchange, QUESTION.routingKey, QUESTION.content, {});
+    this.#answer = undefined;
+    return taken;
+  }
+
+  #sent({ message, reason, detail, sourceQueue }: DeadLetter): Promise<boolean> {
+    const added = { reason, detail, source_queue: sourceQueue };
+    const send = (options: Options.Publish) =>
+      this.#confirmed(this.names.deadLetterExchange, '', message.content, options);
+    return send(asItCame(message.properties, added)).catch((error: unknown) => {
+      // Not every header that amqplib can read can it write again, and such a message must not come again for ever.
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      return send({ ...asItCame(message.properties, added), headers: { ...added, headers_dropped: true } });
+    });
+  }
+
+  #confirmed(exchange: string, key: string, content: Buffer, options: Options.Publish): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.channel.publish(exchange, key, content, options, (refused) => resolve(!refused));
+    });
+  }
+
+  #sayTheyWait(): void {
+    if (this.#saidSlow || this.interrupted.aborted) return;
+    this.#saidSlow = true;
+    this.log.warn('RabbitMQ takes no dead letters at present: they wait, and all else goes on');
+  }
+}
+
+/**
+ * The properties of the message, persistent. Two are left out, as the broker acts upon them: `expiration` would make the
+ * dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
+ */
+function asItCame(properties: Delivery['message']['properties'], added: Record<string, string>): Options.Publish {
+  const {
+    expiration: _expiration,
+    userId: _userId,
+    clusterId: _clusterId,
+    deliveryMode: _mode,
+    headers,
+    ...rest
+  } = properties;
+  return { ...rest, persistent: true, headers: { ...headers, ...added } };
+}

@@ -1,0 +1,40 @@
+import { pause } from './until-up.js';
+
+/** How often a consumer that stands by asks whether it is alone. */
+const ASK_EVERY_MS = 1_000;
+
+/**
+ * Whether another consumer has the queue, and this one stands by. The broker does not say which is the active one: a delivery
+ * proves it, and so does a queue that has no other consumer.
+ */
+export class Standby {
+  #isOver = false;
+  #onOver = () => {};
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Calls `say` when it is over, at once when it is so already. */
+  onOver(say: () => void): void {
+    if (this.#isOver) say();
+    else this.#onOver = say;
+  }
+
+  /** This consumer is the active one; only the first time counts. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#onOver();
+  }
+
+  /** Asks how many consumers the queue has until this is the only one, or `session` fires. Never throws. */
+  async watch(consumers: () => Promise<number>, session: AbortSignal): Promise<void> {
+    for (; !this.#isOver && !session.aborted; await pause(session, ASK_EVERY_MS)) {
+      // A channel that breaks ends the session, which says so.
+      const count = await consumers().catch(() => undefined);
+      if (count === undefined) return;
+      if (count === 1) this.end();
+    }
+  }
+}
