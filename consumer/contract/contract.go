@@ -27,3 +27,8 @@ var AdmitSQL string
 //
 //go:embed record-stored.sql
 var RecordStoredSQL string
+
+// URLOptionsJSON is url-options.json: the options that a URL of MongoDB or RabbitMQ may have.
+//
+//go:embed url-options.json
+var URLOptionsJSON []byte

@@ -96,7 +96,13 @@ function get(path: string): object {
 
 describe('the zips', () => {
   test('hold one bundle each and the files of the contract', () => {
-    const contract = ['admit.sql', 'campaign-chunk.v1.schema.json', 'messages.validator.json', 'record-stored.sql'];
+    const contract = [
+      'admit.sql',
+      'campaign-chunk.v1.schema.json',
+      'messages.validator.json',
+      'record-stored.sql',
+      'url-options.json',
+    ];
     const files = (name: FunctionName) => readdirSync(join(folder, name), { recursive: true }).sort();
     for (const name of FUNCTIONS)
       expect(files(name)).toEqual(

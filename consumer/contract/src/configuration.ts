@@ -1,3 +1,6 @@
+import { UNUSABLE_URL } from './refusal.js';
+import { withStrictOptions } from './url-options.js';
+
 /** How an app of Disparo ends (sysexits.h where it has a name). The same in every language. */
 export const EXIT = {
   /** Told to stop, and everything at hand was finished. */
@@ -58,9 +61,16 @@ const SERVICE_SCHEMES = {
   RABBITMQ_URL: ['amqp', 'amqps'],
 } as const;
 
-/** The URL of one of the three services. Throws ConfigurationError without showing it. */
+/**
+ * The URL of one of the three services, with the options alone that the drivers of all languages take in the same way.
+ * Throws ConfigurationError without showing it.
+ */
 export function serviceUrl(env: Environment, key: keyof typeof SERVICE_SCHEMES): string {
-  return urlKey(env, key, SERVICE_SCHEMES[key]);
+  const url = urlKey(env, key, SERVICE_SCHEMES[key]);
+  // PostgreSQL's options are the server's own: it judges them.
+  const strict = key === 'DATABASE_URL' ? url : withStrictOptions(key, url);
+  if (strict === undefined) throw new ConfigurationError(key, UNUSABLE_URL);
+  return strict;
 }
 
 /** The drivers decode each part and throw at a stray percent sign. */

@@ -5,3 +5,4 @@ export * from './messages.js';
 export * from './refusal.js';
 export * from './statements.js';
 export * from './topology.js';
+export * from './url-options.js';

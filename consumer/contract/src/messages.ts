@@ -25,6 +25,8 @@ export const MESSAGES = 'messages';
 export const MESSAGES_WRITE_CONCERN = { w: 'majority', journal: true } as const;
 
 const SEQUENCE_DIGITS = 9;
+/** The `_id` of no document. */
+const NO_MESSAGE = '';
 const UNAUTHORIZED = 13;
 const NAMESPACE_EXISTS = 48;
 const validator = contractJson<Document>('messages.validator.json');
@@ -46,8 +48,18 @@ export function messagesDatabase(mongodbUrl: string): string {
   return name ? decodeURIComponent(name) : 'disparo';
 }
 
-/** Creates the collection with its validator, or brings the validator of an existing one up to date. Idempotent. */
+/**
+ * Creates the collection with its validator, or brings the validator of an existing one up to date. Fails for a user who may
+ * not write: the first batch would show it too late. Idempotent.
+ */
 export async function declareMessages(database: Db): Promise<void> {
+  await createMessages(database);
+  await database
+    .collection<MessageDocument>(MESSAGES)
+    .updateOne({ _id: NO_MESSAGE }, { $set: { deleted: true } }, { writeConcern: MESSAGES_WRITE_CONCERN });
+}
+
+async function createMessages(database: Db): Promise<void> {
   try {
     await database.createCollection(MESSAGES, { validator });
   } catch (error) {

@@ -27,6 +27,8 @@ const KNOWN: readonly Known[] = [
   { codes: ['28000'], says: 'the server does not let this user in' },
   { codes: [], pattern: /client password must be a string/, says: 'the server wants a password, and the URL has none' },
   { codes: ['3D000'], says: 'the database does not exist' },
+  // insufficient_privilege
+  { codes: ['42501'], says: "the user has no right to the ledger's tables" },
   { codes: [], pattern: /server does not support SSL/, says: 'the server does not speak TLS, which the URL asks for' },
   // MongoDB: AuthenticationFailed, and Atlas's own code for it
   { codes: [18, 8000], says: 'the user or the password is wrong' },
@@ -35,6 +37,22 @@ const KNOWN: readonly Known[] = [
     codes: [],
     pattern: /requires authentication$/,
     says: 'the server wants a user and a password, and the URL has none',
+  },
+  // MongoDB again. Of its codes those that stay as they are until somebody changes the URL, the user or the server's data:
+  // MechanismUnavailable, Unauthorized, DatabaseDifferCase
+  { codes: [334], says: 'the server does not take the authMechanism of the URL' },
+  { codes: [13], says: 'the user may not create or write the collection of messages' },
+  { codes: [13297], says: 'a database exists whose name differs in upper and lower case only' },
+  // BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidOptions, InvalidNamespace,
+  // CommandNotSupported, CommandNotSupportedOnView
+  {
+    codes: [2, 9, 14, 20, 59, 72, 73, 115, 166],
+    says: 'the server refuses the collection of messages; check the name of the database and what is in it',
+  },
+  {
+    codes: [],
+    pattern: /load balancing mode/i,
+    says: 'the server is behind no load balancer, which the URL asks for',
   },
   // RabbitMQ: 403 while opening is the password; amqplib shows a refused vhost only as an unexpected close
   { codes: [], pattern: /ACCESS[-_]REFUSED/, says: 'the user or the password is wrong, or has no right to this' },

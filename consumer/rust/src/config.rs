@@ -3,6 +3,8 @@
 use crate::environment::Environment;
 use crate::log::Level;
 use crate::percent::decoded;
+use crate::refusal::UNUSABLE_URL;
+use crate::url_options::with_strict_options;
 use std::collections::BTreeSet;
 use url::Url;
 
@@ -109,7 +111,11 @@ fn url_key(env: &Environment, key: &'static str, schemes: &[&str]) -> Result<Str
         let problem = "is not a URL; a password with special characters must be percent-encoded";
         return Err(ConfigurationError::new(key, problem));
     }
-    Ok(url.clone())
+    // PostgreSQL's options are the server's own: it judges them.
+    if key == "DATABASE_URL" {
+        return Ok(url.clone());
+    }
+    with_strict_options(key, url).ok_or_else(|| ConfigurationError::new(key, UNUSABLE_URL))
 }
 
 /// The drivers decode each part, and not all of them refuse a stray percent sign.

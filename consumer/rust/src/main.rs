@@ -31,6 +31,7 @@ mod store;
 mod tls;
 mod topology;
 mod until_up;
+mod url_options;
 
 use config::{Config, ConfigurationError, exit, read_config};
 use connect::open_stores;

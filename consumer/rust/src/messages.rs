@@ -12,6 +12,8 @@ use mongodb::{Collection, Database};
 /// The collection of all messages. It has no index but `_id`: a second one costs half the speed and more.
 pub const MESSAGES: &str = "messages";
 const VALIDATOR: &str = include_str!("../../contract/messages.validator.json");
+/// The `_id` of no document.
+const NO_MESSAGE: &str = "";
 const UNAUTHORIZED: i32 = 13;
 const NAMESPACE_EXISTS: i32 = 48;
 
@@ -53,8 +55,17 @@ pub fn message(chunk: &Chunk, index: usize, now: DateTime) -> RawDocumentBuf {
     document
 }
 
-/// Creates the collection with its validator, or brings the validator of an existing one up to date. Idempotent.
+/// Creates the collection with its validator, or brings the validator of an existing one up to date. Fails for a user who may
+/// not write: the first batch would show it too late. Idempotent.
 pub async fn declare_messages(database: &Database) -> Result<(), Failure> {
+    create_messages(database).await?;
+    let messages = database.collection::<RawDocumentBuf>(MESSAGES);
+    let change = doc! { "$set": { "deleted": true } };
+    messages.update_one(doc! { "_id": NO_MESSAGE }, change).write_concern(write_concern()).await?;
+    Ok(())
+}
+
+async fn create_messages(database: &Database) -> Result<(), Failure> {
     let validator: Document =
         serde_json::from_str(VALIDATOR).map_err(|error| Failure::Bug(format!("messages.validator.json: {error}")))?;
     let coded = |error: &Error, code| matches!(error.kind.as_ref(), ErrorKind::Command(it) if it.code == code);

@@ -4,26 +4,11 @@ use crate::percent::decoded;
 use mongodb::options::ConnectionString;
 use url::Url;
 
-/// Options that the sibling's driver takes, this one does not know, and that change nothing here.
-const OPTIONS_OF_OTHERS: [&str; 11] = [
-    "compressors",
-    "enableutf8validation",
-    "family",
-    "forceserverobjectid",
-    "ignoreundefined",
-    "j",
-    "monitorcommands",
-    "nodelay",
-    "sockettimeoutms",
-    "timeoutms",
-    "wtimeout",
-];
-
 /// The settings of a URL, and the database in it. None for one that cannot be read; why is not told, as the driver's
 /// words may quote a part of a password.
 pub fn parse(url: &str) -> Option<(ConnectionString, String)> {
     let database = database_of(url)?;
-    let parsed = ConnectionString::parse(without_options_of_others(url)).ok()?;
+    let parsed = ConnectionString::parse(url).ok()?;
     hosts_of(url).split(',').all(is_host).then_some((parsed, database))
 }
 
@@ -35,15 +20,6 @@ fn database_of(url: &str) -> Option<String> {
         return Some("disparo".to_owned());
     }
     decoded(name).filter(|name| !name.contains('.'))
-}
-
-fn without_options_of_others(url: &str) -> String {
-    let Some((before, query)) = url.split_once('?') else { return url.to_owned() };
-    let kept = query.split('&').filter(|option| {
-        let name = option.split('=').next().unwrap_or_default().to_lowercase();
-        !option.is_empty() && !OPTIONS_OF_OTHERS.contains(&name.as_str())
-    });
-    format!("{before}?{}", kept.collect::<Vec<_>>().join("&"))
 }
 
 fn hosts_of(url: &str) -> &str {
@@ -66,15 +42,7 @@ mod tests {
         let of = |url| parse(url).expect("a URL").1;
         assert_eq!(of("mongodb://u:p@h1,h2:1/d%2Dx?authSource=admin"), "d-x");
         assert_eq!(of("mongodb://h"), "disparo");
-        assert_eq!(of("mongodb://h/?w=1"), "disparo");
-    }
-
-    #[test]
-    fn what_the_siblings_take_is_taken_though_it_changes_nothing() {
-        for option in ["compressors=zlib", "socketTimeoutMS=5", "noDelay=true", "j=true&w=1", "family=4&&"] {
-            assert!(parse(&format!("mongodb://u:p@h/d?{option}")).is_some(), "{option}");
-        }
-        assert!(parse("mongodb://u:p@h/d?nobodyknowsthis=1").is_none());
+        assert_eq!(of("mongodb://h/?tls=true"), "disparo");
     }
 
     #[test]

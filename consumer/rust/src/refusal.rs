@@ -2,7 +2,7 @@
 //! unknown host are none.
 
 use crate::failure::Failure;
-use mongodb::error::ErrorKind;
+use mongodb::error::{ErrorKind, WriteFailure};
 
 const WRONG_PASSWORD: &str = "the user or the password is wrong";
 /// Said without the words of a driver's parser: they may quote a part of a password.
@@ -27,6 +27,8 @@ fn postgres(failure: &Failure, text: &str) -> Option<&'static str> {
         Some("28P01") => Some(WRONG_PASSWORD),
         Some("28000") => Some("the server does not let this user in"),
         Some("3D000") => Some("the database does not exist"),
+        // insufficient_privilege
+        Some("42501") => Some("the user has no right to the ledger's tables"),
         _ if text.contains("password missing") => Some("the server wants a password, and the URL has none"),
         _ if text.contains("server does not support TLS") => {
             Some("the server does not speak TLS, which the URL asks for")
@@ -45,8 +47,29 @@ fn mongo(error: &mongodb::error::Error, text: &str) -> Option<&'static str> {
         ErrorKind::Command(_) if text.contains("requires authentication") => {
             Some("the server wants a user and a password, and the URL has none")
         }
+        ErrorKind::Command(command) => refused_command(command.code),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => refused_command(write.code),
+        _ if text.to_lowercase().contains("load balancing mode") => {
+            Some("the server is behind no load balancer, which the URL asks for")
+        }
         ErrorKind::ServerSelection { .. } if text.contains("AuthenticationFailed") => Some(WRONG_PASSWORD),
         ErrorKind::InvalidArgument { .. } | ErrorKind::InvalidTlsConfig { .. } => Some(UNUSABLE_URL),
+        _ => None,
+    }
+}
+
+/// The codes that stay as they are until somebody changes the URL, the user or the server's data.
+fn refused_command(code: i32) -> Option<&'static str> {
+    match code {
+        // MechanismUnavailable, Unauthorized, DatabaseDifferCase
+        334 => Some("the server does not take the authMechanism of the URL"),
+        13 => Some("the user may not create or write the collection of messages"),
+        13_297 => Some("a database exists whose name differs in upper and lower case only"),
+        // BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidOptions, InvalidNamespace,
+        // CommandNotSupported, CommandNotSupportedOnView
+        2 | 9 | 14 | 20 | 59 | 72 | 73 | 115 | 166 => {
+            Some("the server refuses the collection of messages; check the name of the database and what is in it")
+        }
         _ => None,
     }
 }

@@ -20,10 +20,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 const BROKER_TIMEOUT_MS = 10_000;
 const HEARTBEAT_S = 30;
 const HEARTBEAT = /[?&]heartbeat=/;
-const WRONG_HEARTBEAT = /[?&]heartbeat=(?!\d{1,5}(&|$))/;
 const MAX_PORT = 65_535;
-/** https://www.mongodb.com/docs/manual/reference/limits/#std-label-restrictions-on-db-names */
-const NO_DATABASE_NAME = /[/\\. "$\0]/;
 
 /** The two stores. Nothing is connected before the first statement. */
 export interface Stores {
@@ -34,14 +31,11 @@ export interface Stores {
 }
 
 /** Makes the clients. Throws ConfigurationError for a URL that its driver cannot read. */
-export function openStores({ databaseUrl, mongodbUrl, rabbitmqUrl, partitions }: Config): Stores {
-  if (WRONG_HEARTBEAT.test(rabbitmqUrl)) throw new ConfigurationError('RABBITMQ_URL', UNUSABLE_URL);
+export function openStores({ databaseUrl, mongodbUrl, partitions }: Config): Stores {
   const postgres = readable('DATABASE_URL', () => openPostgres(databaseUrl, 2 * partitions.length + 1));
   const [client, mongo] = readable('MONGODB_URL', () => {
     const opened = openMongo(mongodbUrl);
-    const name = messagesDatabase(mongodbUrl);
-    if (NO_DATABASE_NAME.test(name)) throw new Error('no name of a database');
-    return [opened, opened.db(name)] as const;
+    return [opened, opened.db(messagesDatabase(mongodbUrl))] as const;
   });
   return {
     postgres,

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -136,14 +134,8 @@ func brokerURL(rabbitmqURL string) (string, error) {
 	if _, err := contract.ParseURL(rabbitmqURL); err != nil {
 		return "", unusable("RABBITMQ_URL")
 	}
-	parsed, err := amqp.ParseURI(address)
-	if err != nil {
+	if _, err := amqp.ParseURI(address); err != nil {
 		return "", unusable("RABBITMQ_URL")
-	}
-	for _, mechanism := range parsed.AuthMechanism {
-		if !slices.Contains([]string{"plain", "amqplain", "external"}, strings.ToLower(mechanism)) {
-			return "", unusable("RABBITMQ_URL")
-		}
 	}
 	return address, nil
 }

@@ -39,11 +39,6 @@ func checkMongoURL(url string) error {
 	if err != nil || srv && (len(parsed.Hosts) != 1 || strings.Contains(parsed.Hosts[0], ":") || parsed.DirectConnection) {
 		return contract.ErrUnusableURL
 	}
-	for name := range parsed.UnknownOptions {
-		if !mongoOptionsOfOthers[name] {
-			return contract.ErrUnusableURL
-		}
-	}
 	// Not those that the driver found: it leaves empty ones out.
 	for host := range strings.SplitSeq(hostsOf(url), ",") {
 		if !strings.HasSuffix(host, ".sock") && !contract.IsHost(strings.ReplaceAll(host, " ", "")) {
@@ -62,13 +57,6 @@ func hostsOf(url string) string {
 		rest = rest[:end]
 	}
 	return rest[strings.LastIndexByte(rest, '@')+1:]
-}
-
-// mongoOptionsOfOthers are options that the driver of the TypeScript consumer takes, this one does not know, and that
-// change nothing here. One that would change something, as tlsAllowInvalidCertificates, is refused and not left out.
-var mongoOptionsOfOthers = map[string]bool{
-	"enableutf8validation": true, "family": true, "forceserverobjectid": true, "ignoreundefined": true, "j": true,
-	"monitorcommands": true, "nodelay": true, "sockettimeoutms": true, "waitqueuetimeoutms": true, "wtimeout": true, "wtimeoutms": true,
 }
 
 // srvFailure tells a name server that does not answer, which heals, from a URL that is wrong.

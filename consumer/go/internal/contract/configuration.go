@@ -76,7 +76,15 @@ func (env Environment) URL(key string, schemes ...string) (string, error) {
 	if blank || !slices.Contains(schemes, "mongodb") && !isReadable(text) {
 		return "", &ConfigurationError{key, "is not a URL; a password with special characters must be percent-encoded"}
 	}
-	return text, nil
+	// PostgreSQL's options are the server's own: it judges them.
+	if key == "DATABASE_URL" {
+		return text, nil
+	}
+	strict, err := WithStrictOptions(key, text)
+	if err != nil {
+		return "", &ConfigurationError{key, UnusableURL}
+	}
+	return strict, nil
 }
 
 // SharedConfiguration is what every app of Disparo is told.

@@ -22,6 +22,8 @@ import (
 const Messages = "messages"
 
 const (
+	// noMessage is the _id of no document.
+	noMessage       = ""
 	unauthorized    = 13
 	namespaceExists = 48
 )
@@ -58,8 +60,19 @@ func MessagesDatabase(mongodbURL string) (string, error) {
 	return name, nil
 }
 
-// DeclareMessages creates the collection with its validator, or brings the validator of an existing one up to date.
+// DeclareMessages creates the collection with its validator, or brings the validator of an existing one up to date. It fails
+// for a user who may not write: the first batch would show it too late.
 func DeclareMessages(ctx context.Context, database *mongo.Database) error {
+	if err := createMessages(ctx, database); err != nil {
+		return err
+	}
+	messages := database.Collection(Messages, options.Collection().SetWriteConcern(MessagesWriteConcern()))
+	change := bson.D{{Key: "$set", Value: bson.D{{Key: "deleted", Value: true}}}}
+	_, err := messages.UpdateOne(ctx, bson.D{{Key: "_id", Value: noMessage}}, change)
+	return err
+}
+
+func createMessages(ctx context.Context, database *mongo.Database) error {
 	var validator bson.D
 	if err := bson.UnmarshalExtJSON(files.MessagesValidatorJSON, false, &validator); err != nil {
 		return err

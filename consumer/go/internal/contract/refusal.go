@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
 const (
@@ -17,7 +18,8 @@ const (
 	// UnusableURL is said without the words of a driver's parser: they may quote a part of a password.
 	UnusableURL = "is not usable; check its options and the files they name, and percent-encode special characters"
 
-	noVhost = "the vhost is missing, not open to this user, or at its limit of connections"
+	noRightToLedger = "the user has no right to the ledger's tables"
+	noVhost         = "the vhost is missing, not open to this user, or at its limit of connections"
 )
 
 // Refusal tells what stops a start from what waits: only what cannot heal by itself is a refusal. A closed port, a
@@ -46,6 +48,18 @@ func Refusal(err error) string {
 		return wantsUser
 	case errors.Is(err, ErrUnusableURL):
 		return UnusableURL
+	case loadBalancing.MatchString(text):
+		return "the server is behind no load balancer, which the URL asks for"
+	case mechanismUnavailable.MatchString(text):
+		return mongoRefusals[334]
+	}
+	var server mongo.ServerError
+	if errors.As(err, &server) {
+		for code, refusal := range mongoRefusals {
+			if server.HasErrorCode(code) {
+				return refusal
+			}
+		}
 	}
 	if why := untrusted(err, text); why != "" {
 		return "the server's certificate is not trusted (" + why + ")"
@@ -64,11 +78,32 @@ var postgresRefusals = map[string]string{
 	"28P01": wrongPassword,                          // invalid_password
 	"28000": "the server does not let this user in", // invalid_authorization_specification
 	"3D000": "the database does not exist",          // invalid_catalog_name
+	"42501": noRightToLedger,                        // insufficient_privilege
+}
+
+const refusesCollection = "the server refuses the collection of messages; check the name of the database and what is in it"
+
+// MongoDB's codes that stay as they are until somebody changes the URL, the user or the server's data.
+var mongoRefusals = map[int]string{
+	334:    "the server does not take the authMechanism of the URL",             // MechanismUnavailable
+	13:     "the user may not create or write the collection of messages",       // Unauthorized
+	13_297: "a database exists whose name differs in upper and lower case only", // DatabaseDifferCase
+	2:      refusesCollection,                                                   // BadValue
+	9:      refusesCollection,                                                   // FailedToParse
+	14:     refusesCollection,                                                   // TypeMismatch
+	20:     refusesCollection,                                                   // IllegalOperation
+	59:     refusesCollection,                                                   // CommandNotFound
+	72:     refusesCollection,                                                   // InvalidOptions
+	73:     refusesCollection,                                                   // InvalidNamespace
+	115:    refusesCollection,                                                   // CommandNotSupported
+	166:    refusesCollection,                                                   // CommandNotSupportedOnView
 }
 
 var (
-	refusedTLS        = regexp.MustCompile(`server refused TLS connection`)
-	badAuthentication = regexp.MustCompile(`(?i)AuthenticationFailed|Authentication failed|bad auth`)
+	loadBalancing        = regexp.MustCompile(`(?i)load balancing mode`)
+	mechanismUnavailable = regexp.MustCompile(`MechanismUnavailable`)
+	refusedTLS           = regexp.MustCompile(`server refused TLS connection`)
+	badAuthentication    = regexp.MustCompile(`(?i)AuthenticationFailed|Authentication failed|bad auth`)
 	// The end of "command create requires authentication".
 	wantsAuthentication = regexp.MustCompile(`requires authentication$`)
 	certificate         = regexp.MustCompile(`x509: ([^\n,}]*[^\n,} ])`)
