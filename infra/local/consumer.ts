@@ -1,13 +1,30 @@
+import { EXIT } from '@disparo/contract';
 import { LANGUAGE_NAMES } from '../../consumer/conformance/runner/languages.js';
 import { CommandError } from './command-error.js';
 import { buildConsumers, consumerProgram, languageNamed } from './consumers.js';
 import { requireBuildTools } from './suites.js';
+import { prettyLine } from './supervise/log-line.js';
 import { runAlone } from './supervise/session.js';
+import { say } from './supervise/terminal.js';
+
+const USAGE = `npm run consumer [-- ${LANGUAGE_NAMES.join('|')}]`;
+const HELP = [
+  `usage: ${USAGE}`,
+  '',
+  'One consumer, TypeScript unless another language is named; built first where that is needed. It takes what the .env or the',
+  'environment says (.env.example), runs beside npm start or without it, and stops with Ctrl-C when the batch it has is done.',
+  'Its lines are those of npm start: "receiving" says that it has the queue, "standing by" that another consumer has it.',
+];
 
 /** `npm run consumer [-- typescript|rust|go]`: one consumer, built first. Answers its exit code. */
 export default async function consumer([name = 'typescript', ...rest]: string[]): Promise<number> {
-  if (rest.length > 0) throw new CommandError(`usage: npm run consumer [-- ${LANGUAGE_NAMES.join('|')}]`);
+  if (name === '--help' || name === '-h') {
+    for (const line of HELP) say(line);
+    return EXIT.drained;
+  }
+  if (rest.length > 0 || name.startsWith('-')) throw new CommandError(`usage: ${USAGE}`);
   const language = languageNamed(name);
   requireBuildTools([language], (other) => `npm run consumer -- ${other}`);
-  return runAlone(consumerProgram(language), (session) => buildConsumers(session, [language]));
+  const program = { ...consumerProgram(language), line: (line: string) => say(prettyLine(line)) };
+  return runAlone(program, (session) => buildConsumers(session, [language]));
 }

@@ -70,6 +70,13 @@ test.each([
   expect(run.status).toBe(78);
 });
 
+test.each(['--help', '-h'])('npm run consumer -- %s says how it is used and starts nothing', (flag) => {
+  const run = spawnSync(process.execPath, ['infra/local/run.mjs', 'consumer', flag], { encoding: 'utf8' });
+
+  expect(run.stdout).toMatch(/^usage: npm run consumer \[-- typescript\|rust\|go\]\n/);
+  expect(run.status).toBe(0);
+});
+
 /** The first of four ports in a row on which nothing listens. */
 async function fourFreePorts(): Promise<number> {
   for (;;) {

@@ -62,7 +62,7 @@ async function reach(services: Services, say: Say): Promise<void> {
  * Answers its exit code.
  */
 export async function runAlone(
-  program: Pick<Program, 'name' | 'command' | 'args'>,
+  program: Pick<Program, 'name' | 'command' | 'args' | 'line'>,
   before: (session: Session) => Promise<void> = async () => {},
 ): Promise<number> {
   return withServices(say, { wait: false }, async (session) => {
