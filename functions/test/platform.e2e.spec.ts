@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, Stage } from './stage.js';
 
@@ -206,6 +207,9 @@ describe('the server', () => {
       ['DATABASE_URL', { password: 'wrong' }, 'the user or the password is wrong'],
       ['DATABASE_URL', { pathname: '/missing_database' }, 'the database does not exist'],
       ['MONGODB_URL', { username: 'nobody', password: 'wrong' }, 'the user or the password is wrong'],
+      ['MONGODB_URL', { search: '?nobodyknowsthis=1' }, 'is not usable'],
+      ['MONGODB_URL', { pathname: `/${'d'.repeat(64)}` }, 'is not usable'],
+      ['RABBITMQ_URL', { search: '?auth_mechanism=EXTERNAL' }, 'is not usable'],
       ['RABBITMQ_URL', { username: 'nobody', password: 'wrong' }, 'the user or the password is wrong'],
       ['RABBITMQ_URL', { pathname: '/missing_vhost' }, 'the vhost is missing'],
     ] as [string, Partial<URL>, string][])(
@@ -216,6 +220,31 @@ describe('the server', () => {
         expect(other.output.join()).not.toMatch(/:\/\/[^"]*@/);
       },
     );
+
+    test('stops where a user of PostgreSQL or MongoDB has no right to what it needs', async () => {
+      const admin = new pg.Client(stage.env.DATABASE_URL);
+      await admin.connect();
+      const reader = `reader_${stage.mongo.databaseName}`;
+      await admin.query(`CREATE ROLE ${reader} LOGIN PASSWORD 'lesen'`);
+      await admin.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${reader}`);
+      await stage.mongo.command({ createUser: reader, pwd: 'lesen', roles: ['read'] });
+      try {
+        for (const key of ['DATABASE_URL', 'MONGODB_URL']) {
+          const url = Object.assign(new URL(stage.env[key] ?? ''), { username: reader, password: 'lesen' });
+          if (key === 'MONGODB_URL') url.searchParams.set('authSource', stage.mongo.databaseName);
+          const [code, lines] = await startedWith({ [key]: url.href });
+          expect([code, lines]).toEqual([
+            78,
+            [expect.stringMatching(new RegExp(`^${key}: the user (has no right|may not)`))],
+          ]);
+        }
+      } finally {
+        await stage.mongo.command({ dropUser: reader });
+        await admin.query(`DROP OWNED BY ${reader}`);
+        await admin.query(`DROP ROLE ${reader}`);
+        await admin.end();
+      }
+    });
 
     test('stops where its port is taken', async () => {
       const { port } = new URL(stage.url);

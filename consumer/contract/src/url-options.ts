@@ -85,7 +85,7 @@ function requireCredentials(user: string | undefined, options: Map<string, strin
   const [, name = '', password] = /^([^:]*)(?::(.*))?$/s.exec(user ?? '') ?? [];
   const mechanism = options.get('authmechanism');
   if (mechanism === 'MONGODB-X509') {
-    require(password === undefined && user !== '' && encrypted && options.has('tlscertificatekeyfile'));
+    require(name !== '' && password === undefined && encrypted && options.has('tlscertificatekeyfile'));
     require((options.get('authsource') ?? '$external') === '$external');
     return;
   }
