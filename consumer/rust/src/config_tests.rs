@@ -94,9 +94,12 @@ fn a_url_with_a_password_that_is_not_encoded_is_refused_and_never_shown() {
             let refused = read_config(&given(&[(key, &url)])).expect_err(&url);
             assert_eq!(refused, ConfigurationError::new(key, problem), "{url}");
         }
-        for rest in ["u:p%40%C3%A9@h:1/d%2F", "u:p^{}é@h", "h", "u:p@[::1]:1/d#", "u:p@h?x=%zz"] {
+        for rest in ["u:p%40%C3%A9@h:1/d%2F", "u:p^{}é@h", "h", "u:p@[::1]:1/d#"] {
             let url = format!("{scheme}://{rest}");
             assert!(read_config(&given(&[(key, &url)])).is_ok(), "{url}");
         }
     }
+    // PostgreSQL's options are the server's own.
+    assert!(read_config(&given(&[("DATABASE_URL", "postgresql://u:p@h?x=%zz")])).is_ok());
+    assert!(read_config(&given(&[("RABBITMQ_URL", "amqp://u:p@h?x=%zz")])).is_err());
 }
