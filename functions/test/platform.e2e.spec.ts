@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, Stage } from './stage.js';
 
@@ -221,29 +220,13 @@ describe('the server', () => {
       },
     );
 
-    test('stops where a user of PostgreSQL or MongoDB has no right to what it needs', async () => {
-      const admin = new pg.Client(stage.env.DATABASE_URL);
-      await admin.connect();
-      const reader = `reader_${stage.mongo.databaseName}`;
-      await admin.query(`CREATE ROLE ${reader} LOGIN PASSWORD 'lesen'`);
-      await admin.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${reader}`);
-      await stage.mongo.command({ createUser: reader, pwd: 'lesen', roles: ['read'] });
-      try {
-        for (const key of ['DATABASE_URL', 'MONGODB_URL']) {
-          const url = Object.assign(new URL(stage.env[key] ?? ''), { username: reader, password: 'lesen' });
-          if (key === 'MONGODB_URL') url.searchParams.set('authSource', stage.mongo.databaseName);
-          const [code, lines] = await startedWith({ [key]: url.href });
-          expect([code, lines]).toEqual([
-            78,
-            [expect.stringMatching(new RegExp(`^${key}: the user (has no right|may not)`))],
-          ]);
-        }
-      } finally {
-        await stage.mongo.command({ dropUser: reader });
-        await admin.query(`DROP OWNED BY ${reader}`);
-        await admin.query(`DROP ROLE ${reader}`);
-        await admin.end();
-      }
+    test('stops where a user of MongoDB may only read', async () => {
+      await other.mongo.command({ createUser: 'reader', pwd: 'lesen', roles: ['read'] });
+      const url = Object.assign(new URL(other.env.MONGODB_URL ?? ''), { username: 'reader', password: 'lesen' });
+      url.searchParams.set('authSource', other.mongo.databaseName);
+      const started = await startedWith({ MONGODB_URL: url.href });
+      await other.mongo.command({ dropUser: 'reader' });
+      expect(started).toEqual([78, [expect.stringMatching(/^MONGODB_URL: the user may not/)]]);
     });
 
     test('stops where its port is taken', async () => {
