@@ -88,7 +88,7 @@ export const campaignJson = z
       description: '`true` keeps repeated numbers; without it they are counted and left out.',
       example: false,
     }),
-    phone_column: jsonColumn.optional().meta(COLUMN_META),
+    phone_column: jsonColumn.optional().meta({ ...COLUMN_META, example: 1 }),
     phone_numbers: phoneNumbers.meta({
       description: 'The numbers, each as a line of a file may have it.',
       type: 'array',

@@ -88,7 +88,7 @@ export class RecordReader {
   finish(): void {
     while (this.#place === QUOTED) this.write(this.#reopen());
     if (this.#place >= QUOTED) this.#close(NOTHING, 0);
-    else if (this.#isCell) this.#endCell(NOTHING, 0);
+    else if (this.#begun && this.#isCell) this.#endCell(NOTHING, 0);
     if (this.#begun) this.#endRecord();
   }
 
@@ -280,7 +280,7 @@ export class RecordReader {
     if (bytes.length === 0) return;
     this.#before = bytes.at(-1) as number;
     const isQuoted = this.#place >= QUOTED;
-    if (this.#field >= this.#layout.column)
+    if (this.#begun && this.#field >= this.#layout.column)
       this.#cell.suspend(bytes, this.#isCell && isQuoted ? Math.max(this.#open, 0) : bytes.length);
     if (!isQuoted) return;
     this.#held.push(Uint8Array.from(bytes.subarray(Math.max(this.#open, 0))));

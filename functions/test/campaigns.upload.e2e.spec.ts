@@ -379,7 +379,7 @@ describe('refused whole, with nothing stored', () => {
         400,
         'CAMPAIGN.FILE_EMPTY',
       ],
-      ['NUL in the file', () => form([...fields(), ['file', '11987654321\n\0\n']]), 400, 'CAMPAIGN.FILE_NOT_TEXT'],
+      ['NUL in the file', () => form([...fields(), ['file', '11987654321\n\0\n2']]), 400, 'CAMPAIGN.FILE_NOT_TEXT'],
       [
         'a control character in a later column',
         () => form([...fields(), ['file', '11987654321;a\u0007\n']]),

@@ -99,8 +99,8 @@ describe('a form and JSON of POST /api/campaigns', () => {
     const form = bodyOf('multipart/form-data')?.properties ?? {};
     const json = bodyOf('application/json')?.properties ?? {};
     expect([Object.keys(form), Object.keys(json)]).toEqual([
-      ['name', 'message', 'company_id', 'allow_duplicates', 'file'],
-      ['name', 'message', 'company_id', 'allow_duplicates', 'phone_numbers'],
+      ['name', 'message', 'company_id', 'allow_duplicates', 'phone_column', 'file'],
+      ['name', 'message', 'company_id', 'allow_duplicates', 'phone_column', 'phone_numbers'],
     ]);
     expect(form.file).toMatchObject({ type: 'string', format: 'binary' });
     expect(json.phone_numbers).toMatchObject({ type: 'array', items: { type: 'string' } });

@@ -266,7 +266,7 @@ describe('npm run retention -- --older-than', () => {
 describe('npm run retention -- --phone', () => {
   const [ONE = '', TWO = '', THREE = ''] = someNumbers(3, 500);
   /** Begins like ONE, and is another number. */
-  const LONGER = '+149155050012345';
+  const LONGER = '+493012345678';
   const SHORTER = LONGER.slice(0, -2);
 
   test('one number is forgotten in what is finished, and its place kept', async () => {

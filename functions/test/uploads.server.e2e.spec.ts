@@ -161,10 +161,11 @@ describe('a file sent to the URL of an upload', () => {
           duplicate: 0,
           invalid: 1,
           blank: 2,
+          phone_column: 'numbers',
           rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
         },
       ],
-      ['11987654321\n\0\n', 'CAMPAIGN.FILE_NOT_TEXT'],
+      ['11987654321\n\0\n2', 'CAMPAIGN.FILE_NOT_TEXT'],
     ];
     for (const [content, code, file = null] of REFUSED) {
       const { id, url } = await sent(stage, ana, company, content);
