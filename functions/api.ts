@@ -4,6 +4,7 @@ import { configure } from '@vendia/serverless-express';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { createApp } from './app.js';
 import { loadConfig } from './platform/config.js';
+import { Deadline, DeadlinePassed } from './platform/deadline.js';
 import { ANSWER_HEADERS } from './platform/http/headers.js';
 import { PROBLEM_JSON, type Problem, ServiceUnavailable } from './platform/problem.js';
 import { createLog, type Log } from './platform/telemetry/log.js';
@@ -11,8 +12,23 @@ import { createLog, type Log } from './platform/telemetry/log.js';
 type Answer = APIGatewayProxyStructuredResultV2;
 type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer>;
 
-/** Before the function's own time is up: the caller gets a problem and not the gateway's words. */
-const TIMEOUT_EARLY_MS = 500;
+/**
+ * What is left of the function's time when a request is given up, step by step, so that its caller gets a problem and not the
+ * gateway's words. Of a time that is shorter than usual the steps take a share.
+ *
+ * | left   |                                                                                                            |
+ * |--------|------------------------------------------------------------------------------------------------------------|
+ * | 4 s    | What is not stored yet is refused with 503 and stays so. What is stored may publish for two seconds and read. |
+ * | 1.5 s  | Every statement ends. What is stored is answered as it was stored.                                          |
+ * | 0.5 s  | Whatever still runs is answered for here. Nothing is committed after it.                                    |
+ */
+const LEFT = {
+  refuse: { ms: 4_000, share: 1 / 2 },
+  end: { ms: 1_500, share: 1 / 4 },
+  answer: { ms: 500, share: 1 / 8 },
+} as const;
+/** Only where a COMMIT was sent, or what follows one had no end. */
+const MAYBE_DONE = 'the request took too long; it may have been done, so look before you repeat it';
 /** What is text. All else goes through API Gateway as base64, or it is corrupted. */
 const TEXT = /^(text\/|application\/([\w.-]+\+)?(json|javascript|xml|yaml)\b)/i;
 
@@ -57,13 +73,18 @@ function log(): Log {
 }
 
 /** The API behind API Gateway, and behind serverless offline. Two parameters only: nodejs24.x refuses a third. */
-export const handler = middy<APIGatewayProxyEventV2, Answer>({
-  timeoutEarlyInMillis: TIMEOUT_EARLY_MS,
-  timeoutEarlyResponse: () =>
-    answerOf(new ServiceUnavailable('the request took too long; it may have been done, so look before you repeat it')),
-}).handler(async (event: APIGatewayProxyEventV2, context: Context): Promise<Answer> => {
-  // The connections to the stores stay open for the next request; waiting for them would never end.
-  context.callbackWaitsForEmptyEventLoop = false;
+export const handler = middy<APIGatewayProxyEventV2, Answer>({ timeoutEarlyInMillis: 0 }).handler(
+  async (event: APIGatewayProxyEventV2, context: Context): Promise<Answer> => {
+    // The connections to the stores stay open for the next request; waiting for them would never end.
+    context.callbackWaitsForEmptyEventLoop = false;
+    const left = context.getRemainingTimeInMillis();
+    const until = ({ ms, share }: { ms: number; share: number }) => left - Math.min(ms, left * share);
+    const deadline = new Deadline({ refuseMs: until(LEFT.refuse), endMs: until(LEFT.end) });
+    return inTime(deadline, until(LEFT.answer), () => answered(event, context));
+  },
+);
+
+async function answered(event: APIGatewayProxyEventV2, context: Context): Promise<Answer> {
   try {
     return await (await serve())(event, context);
   } catch (error) {
@@ -71,4 +92,21 @@ export const handler = middy<APIGatewayProxyEventV2, Answer>({
     else log().error({ err: error }, 'the function could not answer');
     return answerOf(new ServiceUnavailable('the function could not answer'));
   }
-});
+}
+
+/** The answer, or at the last moment one in its place, which says whether anything may be stored. */
+async function inTime(deadline: Deadline, answerMs: number, answer: () => Promise<Answer>): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Answer>((resolve) => {
+    timer = setTimeout(() => {
+      deadline.pass();
+      resolve(answerOf(deadline.stored ? new ServiceUnavailable(MAYBE_DONE) : new DeadlinePassed()));
+    }, answerMs);
+  });
+  try {
+    return await Promise.race([deadline.run(answer), late]);
+  } finally {
+    clearTimeout(timer);
+    deadline.close();
+  }
+}

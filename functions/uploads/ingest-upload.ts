@@ -111,7 +111,7 @@ export class IngestUpload {
       const accepted = await this.accepting.accept(sql, campaign);
       await this.uploads.accept(sql, reader.id, { campaignId: campaign.id, file, object });
       return accepted;
-    });
+    }, stop);
   }
 
   private async refuse(reader: Reader, problem: Problem): Promise<Ingestion> {

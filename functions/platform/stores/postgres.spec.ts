@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readEnvironment } from '@disparo/contract';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
 import { Postgres } from './postgres.js';
@@ -94,4 +94,57 @@ test('a server that is not there, and one that is not migrated, make a 503', asy
   await expect(nowhere.query('SELECT 1')).rejects.toBeInstanceOf(ServiceUnavailable);
   await nowhere.close();
   await expect(postgres.ping()).rejects.toBeInstanceOf(ServiceUnavailable);
+});
+
+test('rows of a COPY go out in blocks, and the event loop turns between them', async () => {
+  let turns = 0;
+  const turn = () => {
+    turns++;
+    running = setImmediate(turn);
+  };
+  let running = setImmediate(turn);
+  const rows = Array.from({ length: 200_000 }, (_, index) => `${index}\n`);
+  await postgres.transaction((sql) => sql.copyFrom('COPY numbers (n) FROM STDIN', rows));
+  clearImmediate(running);
+  expect(turns).toBeGreaterThan((rows.join('').length / 65_536) | 0);
+  expect(await postgres.one('SELECT count(*)::int, sum(n)::bigint FROM numbers')).toEqual({
+    count: 200_000,
+    sum: String((199_999 * 200_000) / 2),
+  });
+});
+
+test('a row that is longer than a block goes out whole, between others', async () => {
+  await postgres.query('CREATE TABLE texts (place int, body text)');
+  const texts = [1, 300_000, 2, 65_536, 131_072, 65_535, 3].map((length) => 'é'.repeat(length));
+  await postgres.transaction((sql) =>
+    sql.copyFrom(
+      'COPY texts FROM STDIN',
+      texts.flatMap((text, place) => [`${place}\t`, Buffer.from(text), '\n']),
+    ),
+  );
+  expect(await postgres.query('SELECT body FROM texts ORDER BY place')).toEqual(texts.map((body) => ({ body })));
+});
+
+test('a transaction that is told to stop before its COMMIT leaves nothing, and its statement ends', async () => {
+  const stop = new AbortController();
+  const failing = postgres.transaction(async (sql) => {
+    await sql.query('INSERT INTO numbers VALUES (1)');
+    setImmediate(() => stop.abort());
+    await sql.query('SELECT pg_sleep(600)');
+  }, stop.signal);
+  await expect(failing).rejects.toThrow(ServiceUnavailable);
+  await vi.waitUntil(async () => {
+    const { rows } = await admin.query(
+      `SELECT FROM pg_stat_activity WHERE datname = $1 AND state <> 'idle' AND query LIKE '%pg_sleep%'`,
+      [name],
+    );
+    return rows.length === 0;
+  }, 30_000);
+  expect(await stored()).toEqual([]);
+});
+
+test('what is told to stop before it begins is not begun', async () => {
+  const work = vi.fn();
+  await expect(postgres.transaction(work, AbortSignal.abort())).rejects.toThrow(ServiceUnavailable);
+  expect(work).not.toHaveBeenCalled();
 });

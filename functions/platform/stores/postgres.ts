@@ -1,10 +1,10 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import { Config } from '../config.js';
+import { Deadline } from '../deadline.js';
 import { ServiceUnavailable } from '../problem.js';
+import { type CopyRows, copyRows } from './copy-rows.js';
+import { CutOff, throwIfAborted } from './cut-off.js';
 import { IS_MIGRATED_SQL } from './schema.js';
 
 /** Runs one statement. int8 comes as a string, timestamptz as a Date. */
@@ -16,8 +16,8 @@ export interface Sql {
 
 /** Statements that hold all together or not at all. */
 export interface Transaction extends Sql {
-  /** Streams rows, in COPY's text form, into `COPY ... FROM STDIN`. */
-  copyFrom(copyStatement: string, rows: AsyncIterable<Buffer | string> | Iterable<Buffer | string>): Promise<void>;
+  /** Sends rows, in the statement's form, into `COPY ... FROM STDIN`; the event loop turns meanwhile. */
+  copyFrom(copyStatement: string, rows: CopyRows): Promise<void>;
 }
 
 const CONNECTIONS = 10;
@@ -27,6 +27,8 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY = '25006';
 /** Classes of SQLSTATE that say the server is going, coming or full: connection_exception, insufficient_resources, operator_intervention. */
 const AWAY = /^(08|53|57P)/;
+/** What only reads may end with its request; what changes something is held to the request's answer. */
+const READS = /^\s*SELECT\b/i;
 
 /** The pool of connections to PostgreSQL. ServiceUnavailable when it is away; errors of SQL pass untouched. */
 @Injectable()
@@ -46,20 +48,29 @@ export class Postgres implements Sql, OnApplicationShutdown {
     this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
+  /** Under a deadline a statement that changes something is a transaction: a COMMIT can be held back, a statement cannot. */
   async query<T>(text: string, values: unknown[] = []): Promise<T[]> {
-    return this.#withClient(async (client) => (await client.query(text, values)).rows as T[]);
+    const signal = Deadline.current()?.signal;
+    if (signal && !READS.test(text)) return this.transaction((sql) => sql.query<T>(text, values));
+    return this.#withClient(signal, async (client) => (await client.query(text, values)).rows as T[]);
   }
 
   async one<T>(text: string, values: unknown[] = []): Promise<T | undefined> {
     return (await this.query<T>(text, values))[0];
   }
 
-  /** Commits what `work` did, or nothing of it. */
-  async transaction<T>(work: (sql: Transaction) => Promise<T>): Promise<T> {
-    return this.#withClient(async (client) => {
+  /**
+   * Commits what `work` did, or nothing of it: nothing too when `stop` aborts before the COMMIT is sent, which without one is
+   * when the request's deadline passes. After that nobody answers that it failed, as nobody can know.
+   */
+  async transaction<T>(work: (sql: Transaction) => Promise<T>, stop?: AbortSignal): Promise<T> {
+    const deadline = Deadline.current();
+    return this.#withClient(stop ?? deadline?.signal, async (client, cutOff) => {
       await client.query('BEGIN');
       try {
         const result = await work(transactionOn(client));
+        deadline?.storing();
+        cutOff.pass();
         const { command } = await client.query('COMMIT');
         // COMMIT of a failed transaction is no error to PostgreSQL, it just does the opposite.
         if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back');
@@ -86,25 +97,32 @@ export class Postgres implements Sql, OnApplicationShutdown {
     return this.close();
   }
 
-  async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async #withClient<T>(
+    stop: AbortSignal | undefined,
+    work: (client: pg.PoolClient, cutOff: CutOff) => Promise<T>,
+  ): Promise<T> {
+    throwIfAborted(stop);
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new ServiceUnavailable('the database is not reachable, or too busy to take one more request', error);
     });
-    let broken = true;
+    const cutOff = new CutOff(client, stop);
+    let broken = false;
     try {
-      const result = await work(client);
-      broken = false;
-      return result;
+      // It may have aborted while a connection was waited for.
+      throwIfAborted(stop);
+      return await Promise.race([work(client, cutOff), cutOff.late]);
     } catch (error) {
-      broken = isAway(error);
+      broken = isAway(error) || cutOff.happened;
       if (codeOf(error) === UNDEFINED_TABLE)
         throw new ServiceUnavailable('the tables are not there yet; npm run migrate makes them', error);
       if (codeOf(error) === INSUFFICIENT_PRIVILEGE)
         throw new ServiceUnavailable('the user of the database lacks a right that this needs', error);
       if (codeOf(error) === READ_ONLY)
         throw new ServiceUnavailable('the database takes no changes now: it is a standby, or read-only', error);
+      if (error instanceof ServiceUnavailable) throw error;
       throw broken ? new ServiceUnavailable('the database is away', error) : error;
     } finally {
+      cutOff.end();
       client.release(broken);
     }
   }
@@ -135,6 +153,6 @@ function transactionOn(client: pg.PoolClient): Transaction {
   return {
     query,
     one: async <T>(text: string, values?: unknown[]): Promise<T | undefined> => (await query<T>(text, values))[0],
-    copyFrom: (copyStatement, rows) => pipeline(Readable.from(rows), client.query(copyFrom(copyStatement))),
+    copyFrom: (copyStatement, rows) => copyRows(client, copyStatement, rows),
   };
 }

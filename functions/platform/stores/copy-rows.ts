@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+
+/** Rows of a COPY, or parts of rows, in its text or CSV form. */
+export type CopyRows = AsyncIterable<Buffer | string> | Iterable<Buffer | string>;
+
+/** Bytes that go out together, about; a millisecond or two of work. */
+const BLOCK_BYTES = 64 * 1024;
+/** The most bytes of UTF-8 that a UTF-16 unit comes to. */
+const BYTES_A_UNIT = 3;
+
+/**
+ * Sends rows into a COPY, a block at a time, and lets the event loop turn after each. A server that takes every row at once
+ * would otherwise keep it from turning until the last. One block exists at a time, however many rows there are.
+ */
+export async function copyRows(client: pg.PoolClient, statement: string, rows: CopyRows): Promise<void> {
+  const copy = client.query(copyFrom(statement));
+  // PostgreSQL's own refusal, or the connection's end. It leaves writes without an answer, so nobody waits for them alone.
+  const refused = new Promise<never>((_, reject) => copy.on('error', reject));
+  refused.catch(() => {});
+  const block = new Block();
+  try {
+    for await (const size of filled(block, rows)) {
+      await Promise.race([written(copy, client, block.bytes.subarray(0, size)), refused]);
+      await nextTurn();
+    }
+  } catch (error) {
+    // The rows broke off: COPY fails, and the connection is of use again once PostgreSQL has said so. After a refusal it has.
+    copy.destroy(error as Error);
+    await refused.catch(() => {});
+    throw error;
+  }
+  const finished = once(copy, 'finish');
+  copy.end();
+  await Promise.race([finished, refused]);
+}
+
+/** Fills the block again and again; yields how many bytes are in it. Not `for await` over what is there at once: it costs a turn a row. */
+async function* filled(block: Block, rows: CopyRows): AsyncGenerator<number> {
+  if (Symbol.asyncIterator in rows) {
+    for await (const row of rows) if (block.add(row)) yield block.take();
+  } else {
+    for (const row of rows) if (block.add(row)) yield block.take();
+  }
+  const rest = block.take();
+  if (rest > 0) yield rest;
+}
+
+/** Until the socket has let go of the bytes, which are written over next: what it has not sent it does not copy. */
+async function written(copy: Writable, client: pg.PoolClient, bytes: Buffer): Promise<void> {
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
+  await taken(copy, bytes);
+  await taken(stream, Buffer.alloc(0));
+}
+
+function taken(stream: Writable, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())));
+}
+
+/** Rows put together in memory that is used again: what only passes by outside the heap is collected late. */
+class Block {
+  bytes = Buffer.allocUnsafeSlow(2 * BLOCK_BYTES);
+  #size = 0;
+
+  /** Takes a row; true when it is time to send. */
+  add(row: Buffer | string): boolean {
+    const most = typeof row === 'string' ? row.length * BYTES_A_UNIT : row.length;
+    if (this.#size + most > this.bytes.length) this.#grow(this.#size + most);
+    this.#size += typeof row === 'string' ? this.bytes.write(row, this.#size) : row.copy(this.bytes, this.#size);
+    return this.#size >= BLOCK_BYTES;
+  }
+
+  /** How many bytes there are; the next row begins anew. */
+  take(): number {
+    const size = this.#size;
+    this.#size = 0;
+    return size;
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafeSlow(2 * needed);
+    this.bytes.copy(larger, 0, 0, this.#size);
+    this.bytes = larger;
+  }
+}

@@ -1,0 +1,76 @@
+import { connect } from 'node:net';
+import type pg from 'pg';
+import { ServiceUnavailable } from '../problem.js';
+
+/** Of a CancelRequest: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+const CANCEL_BYTES = 16;
+const CANCEL_CODE = 80_877_102;
+
+/** What pg keeps of a connection, and does not declare. */
+interface Backend {
+  host: string;
+  port: number;
+  processID?: number | null;
+  secretKey?: number | null;
+}
+
+/**
+ * Ends the work on a connection when a signal aborts. Whoever commits calls `pass` first: after it the work is not ended any
+ * more, and before it no COMMIT has been sent.
+ */
+export class CutOff {
+  /** Rejects when the signal aborts before `pass`. The connection is of no use then: a cancel may still be on its way to it. */
+  readonly late: Promise<never>;
+  /** Whether it has. */
+  happened = false;
+  #listening: (() => void) | undefined;
+
+  constructor(
+    private readonly client: pg.PoolClient,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    this.late = new Promise((_, reject) => {
+      this.#listening = () => {
+        this.happened = true;
+        cancel(this.client as unknown as Backend);
+        reject(reasonOf(signal));
+      };
+      signal?.addEventListener('abort', this.#listening, { once: true });
+    });
+    // Who has passed waits for it no more.
+    this.late.catch(() => {});
+  }
+
+  /** Throws when it is too late; otherwise the work goes on to its end. What is sent in the same turn is sent in time. */
+  pass(): void {
+    throwIfAborted(this.signal);
+    this.end();
+  }
+
+  /** The connection is given back. */
+  end(): void {
+    if (this.#listening) this.signal?.removeEventListener('abort', this.#listening);
+  }
+}
+
+/** Throws what a signal was aborted with. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw reasonOf(signal);
+}
+
+function reasonOf(signal: AbortSignal | undefined): Error {
+  return signal?.reason instanceof ServiceUnavailable ? signal.reason : new ServiceUnavailable('told to stop');
+}
+
+/** Asks PostgreSQL to stop what the connection runs, so that its locks go. Best effort: nothing is committed either way. */
+function cancel({ host, port, processID, secretKey }: Backend): void {
+  if (typeof processID !== 'number' || typeof secretKey !== 'number') return;
+  const request = Buffer.alloc(CANCEL_BYTES);
+  request.writeInt32BE(CANCEL_BYTES, 0);
+  request.writeInt32BE(CANCEL_CODE, 4);
+  request.writeInt32BE(processID, 8);
+  request.writeInt32BE(secretKey, 12);
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
+  socket.on('error', () => {});
+  socket.end(request);
+}
