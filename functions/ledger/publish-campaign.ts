@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Chunk, chunkMessage } from '@disparo/contract';
+import { chunkMessageOfLines } from '@disparo/contract';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Runtime } from '../platform/runtime.js';
@@ -110,14 +110,9 @@ export class PublishCampaign implements BeforeApplicationShutdown {
   private async window(claim: Claim, owed: { first_sequence: number; phone_numbers: string }[]): Promise<number[]> {
     const sent = await Promise.allSettled(
       owed.map(({ first_sequence, phone_numbers }) => {
-        const chunk: Chunk = {
-          campaign_id: claim.id,
-          company_id: claim.company_id,
-          message: claim.message,
-          first_sequence,
-          phone_numbers: phone_numbers.split('\n'),
-        };
-        return this.broker.publish(String(claim.partition), chunkMessage(chunk, claim.traceparent));
+        const { id: campaign_id, company_id, message, traceparent } = claim;
+        const chunk = { campaign_id, company_id, message, first_sequence };
+        return this.broker.publish(String(claim.partition), chunkMessageOfLines(chunk, phone_numbers, traceparent));
       }),
     );
     const failure = sent.find((result) => result.status === 'rejected');

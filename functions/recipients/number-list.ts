@@ -28,9 +28,9 @@ export class NumberList {
     return (this.#blocks[index >>> BLOCK_BITS] as Float64Array)[index & (BLOCK - 1)] as number;
   }
 
-  /** A copy of those from index `from` up to, not with, `to`. */
-  slice(from: number, to: number): Float64Array {
-    const copy = new Float64Array(to - from);
+  /** Copies those from index `from` up to, not with, `to` to the beginning of `into`, and returns that part of it. */
+  copyInto(into: Float64Array, from: number, to: number): Float64Array {
+    const copy = into.subarray(0, to - from);
     for (let at = from; at < to; ) {
       const block = this.#blocks[at >>> BLOCK_BITS] as Float64Array;
       const part = block.subarray(at & (BLOCK - 1), (at & (BLOCK - 1)) + to - at);

@@ -47,8 +47,8 @@ export const LIVING_DDDS: readonly number[] = [
 const BRAZIL = 55;
 /** Country code and number together: at most 15 by ITU-T E.164, at least 8 by the contract (docs/api.md). */
 const E164_DIGITS = { min: 8, max: 15 };
-/** The plus and the newline too. */
-const LINE_BYTES = E164_DIGITS.max + 2;
+/** Of the longest line of e164Lines: the plus and the newline too. */
+export const E164_LINE_BYTES = E164_DIGITS.max + 2;
 const LF = 0x0a;
 const PLUS = 0x2b;
 const ZERO = 0x30;
@@ -92,10 +92,10 @@ export function toE164(value: number, count: number, plus: boolean): number {
 /**
  * One a line, no final newline, of numbers as toE164 gave them: 5511987654321 is '+5511987654321'.
  *
- * Written as bytes: V8 caches the string of each number it formats, which carries all of them into the old heap.
+ * Written as bytes: V8 caches the string of each number it formats, which carries all of them into the old heap. `bytes` is
+ * where that is done: E164_LINE_BYTES for each number at least, of no use afterwards.
  */
-export function e164Lines(numbers: Float64Array): string {
-  const bytes = Buffer.allocUnsafe(numbers.length * LINE_BYTES);
+export function e164Lines(numbers: Float64Array, bytes: Buffer): string {
   // From the end: division gives the last digit first.
   let at = bytes.length;
   for (let i = numbers.length - 1; i >= 0; i--) {

@@ -1,6 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Chunk, chunkMessage, chunkProblem, MAX_CHUNK_BYTES, MAX_CHUNK_NUMBERS } from './chunk.js';
+import {
+  type Chunk,
+  chunkMessage,
+  chunkMessageOfLines,
+  chunkProblem,
+  MAX_CHUNK_BYTES,
+  MAX_CHUNK_NUMBERS,
+} from './chunk.js';
 
 const examples = new URL('../examples/', import.meta.url);
 const reasons: Record<string, string> = JSON.parse(readFileSync(new URL('invalid/reasons.json', examples), 'utf8'));
@@ -48,4 +55,22 @@ test('the largest chunk there can be stays under the limit of bytes', () => {
     timestamp: expect.closeTo(begun, -1),
     headers: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
   });
+});
+
+test.each([
+  ['one number', ['+5511987654321'], 'Olá'],
+  ['two of different lengths, and a text that JSON escapes', ['+12345678', '+123456789012345'], '"\\\n\t\u2028 😀'],
+  [
+    'as many as there can be',
+    Array.from({ length: MAX_CHUNK_NUMBERS }, (_, index) => `+55119${10_000_000 + index}`),
+    'a',
+  ],
+])('lines become the same message as a list, byte for byte: %s', (_, phone_numbers, message) => {
+  const chunk = { campaign_id: 'c', company_id: 'd', message, first_sequence: 7 };
+  const [ofList, ofLines] = [
+    chunkMessage({ ...chunk, phone_numbers }, 't'),
+    chunkMessageOfLines(chunk, phone_numbers.join('\n'), 't'),
+  ];
+  expect(ofLines.content.toString()).toBe(ofList.content.toString());
+  expect(ofLines.properties).toEqual({ ...ofList.properties, timestamp: expect.any(Number) });
 });
