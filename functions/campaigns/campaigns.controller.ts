@@ -5,10 +5,9 @@ import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js'
 import { BodyLimit } from '../platform/http/body.js';
 import { Describe } from '../platform/http/describe.js';
 import { isId, type Page } from '../platform/http/validation.js';
-import type { Reject } from '../recipients/reject-list.js';
 import { CreateCampaign } from './accept/create-campaign.js';
 import { CampaignNotFound, FileTooLarge } from './campaigns.errors.js';
-import { CAMPAIGN_ROUTES } from './campaigns.openapi.js';
+import { CAMPAIGN_ROUTES, NOT_KEPT_HEADER } from './campaigns.openapi.js';
 import type { CampaignRow } from './campaigns.repository.js';
 import {
   type CampaignChange,
@@ -22,7 +21,7 @@ import {
 import { DeleteCampaign } from './delete-campaign.js';
 import { CsvReply } from './read/csv.js';
 import { ReadCampaigns } from './read/read-campaigns.js';
-import { type MessageView, ReadMessages, type SliceOf } from './read/read-messages.js';
+import { type MessageView, ReadMessages, type RejectSlice, type SliceOf } from './read/read-messages.js';
 import { SteerCampaign } from './steer-campaign.js';
 
 const MIB = 1_048_576;
@@ -151,7 +150,7 @@ export class CampaignsController {
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,
     @Query({ schema: sliceQuery }) slice: Slice,
-  ): Promise<SliceOf<Reject>> {
+  ): Promise<RejectSlice> {
     return this.messages.rejects(user.id, id, slice);
   }
 
@@ -163,6 +162,8 @@ export class CampaignsController {
     @Query({ schema: exportQuery }) slice: Slice,
     @Res() reply: FastifyReply,
   ) {
-    return this.csv.send(reply, REJECT_COLUMNS, await this.messages.exportRejects(user.id, id, slice));
+    const { rows, notKept } = await this.messages.exportRejects(user.id, id, slice);
+    if (notKept > 0) reply.header(NOT_KEPT_HEADER, String(notKept));
+    return this.csv.send(reply, REJECT_COLUMNS, rows);
   }
 }

@@ -30,6 +30,8 @@ export class FileMissing extends Problem {
 export interface FileSummary extends LineCounts {
   /** The column that was read: its name where the file has a header, else its number from 1. */
   phone_column: string | number;
+  /** Of the invalid lines, those that the campaign keeps. */
+  rejects_kept: number;
   /** The first 20. */
   rejects: Reject[];
 }
@@ -41,6 +43,7 @@ const NO_NUMBER: FileSummary = {
   invalid: 1,
   blank: 2,
   phone_column: 'telefone',
+  rejects_kept: 0,
   rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
 };
 

@@ -23,6 +23,8 @@ import {
   rejectSlice,
 } from './campaigns.schemas.js';
 
+/** On an export of rejects that are not all kept: how many more there were. */
+export const NOT_KEPT_HEADER = 'Disparo-Rejects-Not-Kept';
 const LOCATION = { Location: 'The path of the campaign.' };
 const ONE = [...TOKEN_ERRORS, CampaignNotFound];
 const STEERED = { 200: { description: 'The campaign as it is now.', schema: campaignView } };
@@ -166,7 +168,8 @@ export const CAMPAIGN_ROUTES = {
     ids: { id: 'campaign' },
     summary: 'List the rejected lines',
     description:
-      'Lines of the file that are no number, with the reason. Duplicates are counted and are not among them.',
+      'Lines of the file that are no number, with the reason: the first 10,000 of a campaign, and `not_kept` says how many ' +
+      'more there were. Duplicates are counted and are not among them.',
     answers: { 200: { description: 'A part of them.', schema: rejectSlice } },
     errors: ONE,
   },
@@ -174,10 +177,13 @@ export const CAMPAIGN_ROUTES = {
     id: 'exportRejects',
     ids: { id: 'campaign' },
     summary: 'Export the rejected lines as CSV',
-    description: `As ${linkTo('campaigns', 'exportMessages')} does.`,
+    description:
+      `As ${linkTo('campaigns', 'exportMessages')} does. Of a campaign with more than 10,000 of them the last row has no ` +
+      '`line`, the `reason` `not_kept`, and a `value` that says how many more there were.',
     answers: {
       200: {
         description: 'The rows, with a header.',
+        headers: { [NOT_KEPT_HEADER]: 'How many more there were than are kept; absent where all are.' },
         text: { type: CSV, example: 'line,value,reason\r\n3,1133334444,not_mobile\r\n' },
       },
     },

@@ -20,15 +20,18 @@ export interface CampaignRow {
   deleted: boolean;
 }
 
-/** What steering looks at after its guarded update, and whether the campaign's numbers are erased. */
+/** What steering looks at after its guarded update, whether the campaign's numbers are erased, and what is not kept of its file. */
 export interface SteeredRow extends CampaignRow {
   paused: boolean;
   cancelled: boolean;
   erased: boolean;
+  /** Invalid lines that were counted only. */
+  rejects_not_kept: number;
 }
 
 /** A campaign as every answer shows it: what else a row carries stays inside. */
-export function campaignOf({ paused: _p, cancelled: _c, erased: _e, ...campaign }: SteeredRow): CampaignRow {
+export function campaignOf(row: SteeredRow): CampaignRow {
+  const { paused: _p, cancelled: _c, erased: _e, rejects_not_kept: _r, ...campaign } = row;
   return campaign;
 }
 
@@ -46,7 +49,7 @@ export class CampaignsRepository {
   find(userId: string, id: string, sql: Sql = this.postgres): Promise<SteeredRow | undefined> {
     return sql.one<SteeredRow>(
       `SELECT ${COLUMNS}, paused_at IS NOT NULL AS paused, cancelled_at IS NOT NULL AS cancelled,
-              erasing_at IS NOT NULL AS erased
+              erasing_at IS NOT NULL AS erased, rejects_not_kept
          FROM campaigns WHERE ${OF_USER} AND id = $2`,
       [userId, id],
     );

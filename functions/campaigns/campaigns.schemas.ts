@@ -184,6 +184,15 @@ export const fileView = z
         description: 'The column that was read: its name where the file has a header, else its number from 1.',
         example: 'telefone',
       }),
+    rejects_kept: z
+      .int()
+      .min(0)
+      .meta({
+        description:
+          'Of the invalid lines, how many the campaign keeps with value and reason: the first 10,000. The others are ' +
+          'counted only. 0 where there is no campaign.',
+        example: 0,
+      }),
     rejects: z.array(reject).meta({ description: 'The first 20 of the invalid lines.', example: [] }),
   })
   .meta({ id: 'FileSummary', description: 'What the lines of a file came to.' });
@@ -236,7 +245,14 @@ export const messageSlice = z
 
 /** A slice of a file's rejects by line. */
 export const rejectSlice = z
-  .object({ data: z.array(reject).meta({ description: 'By line.' }), next })
+  .object({
+    data: z.array(reject).meta({ description: 'By line.' }),
+    next,
+    not_kept: z
+      .int()
+      .min(0)
+      .meta({ description: 'Invalid lines behind the first 10,000: counted, and in no list.', example: 0 }),
+  })
   .meta({ id: 'RejectSlice', description: 'A part of the lines that are no number.' });
 
 export type CampaignQuery = z.output<typeof campaignQuery>;

@@ -81,17 +81,23 @@ describe('300,000 numbers, more than a block holds', () => {
 });
 
 describe('rejects', () => {
-  it('come in order, all of them or the first 20', async () => {
-    const entries = Array.from({ length: 100_000 }, (_, index) =>
-      index % 3 === 0 ? '' : `${index}, ou nenhum número`,
-    );
-    const expected = entries.flatMap((value, index) =>
-      value === '' ? [] : [{ line: index + 1, value, reason: 'not_a_number' }],
-    );
-    const recipients = await recipientsFromList(entries, ONCE);
-    expect([...recipients.rejects()]).toEqual(expected);
-    expect(recipients.firstRejects()).toEqual(expected.slice(0, 20));
-  });
+  it.each([9_999, 10_000, 10_001, 100_000])(
+    'come in order, the first 10,000 of %i; all are counted',
+    async (invalid) => {
+      const entries = Array.from({ length: invalid * 2 }, (_, index) =>
+        index % 2 === 0 ? '' : `${index}, nenhum número`,
+      );
+      const expected = entries.flatMap((value, index) =>
+        value === '' ? [] : [{ line: index + 1, value, reason: 'not_a_number' }],
+      );
+      const recipients = await recipientsFromList(entries, ONCE);
+      const kept = expected.slice(0, 10_000);
+      expect([...recipients.rejects()]).toEqual(kept);
+      expect(recipients.firstRejects()).toEqual(expected.slice(0, 20));
+      expect([recipients.counts.invalid, recipients.rejectsKept]).toEqual([invalid, kept.length]);
+      expect(recipients.counts.lines).toBe(entries.length);
+    },
+  );
 
   it.each([
     ['64 letters', 'a'.repeat(64), 'a'.repeat(64)],

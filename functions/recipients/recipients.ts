@@ -1,5 +1,5 @@
 import type { NumberList } from './number-list.js';
-import { e164Lines } from './phone-number.js';
+import { E164_LINE_BYTES, e164Lines } from './phone-number.js';
 import type { Reject, RejectList } from './reject-list.js';
 
 /** Of the lines of a file, or the entries of a list: `lines = accepted + duplicate + invalid + blank`. */
@@ -52,9 +52,12 @@ export class Recipients {
   *chunks(size: number): IterableIterator<RecipientChunk> {
     if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`a chunk of ${size} numbers`);
     const total = this.#numbers.size;
+    // Taken for every chunk: memory outside the heap that only passes by is not collected before there are many megabytes.
+    const numbers = new Float64Array(Math.min(size, total));
+    const bytes = Buffer.allocUnsafeSlow(numbers.length * E164_LINE_BYTES);
     for (let first = 0; first < total; first += size) {
       const end = Math.min(first + size, total);
-      const phoneNumbers = e164Lines(this.#numbers.slice(first, end));
+      const phoneNumbers = e164Lines(this.#numbers.copyInto(numbers, first, end), bytes);
       yield { firstSequence: first + 1, size: end - first, phoneNumbers };
     }
   }
@@ -64,9 +67,14 @@ export class Recipients {
     this.#numbers.free();
   }
 
-  /** All rejects in file order. */
+  /** The rejects that are kept, in file order. */
   rejects(): IterableIterator<Reject> {
     return this.#rejects[Symbol.iterator]();
+  }
+
+  /** How many rejects are kept; the others are counted only. */
+  get rejectsKept(): number {
+    return this.#rejects.kept;
   }
 
   /** The first 20 rejects, for the answer. */

@@ -19,15 +19,19 @@ export const VALUE_LIMIT = 64;
  */
 export const VALUE_BYTES = VALUE_LIMIT * 3 + 4;
 
+/** How many rejects are kept, the first ones. The others are counted: a file may have hundreds of millions, and nobody reads them. */
+export const REJECTS_KEPT = 10_000;
+
 const BLOCK_BYTES = 256 * 1024;
 /** Two numbers of at most 53 bits, seven bits a byte, then the value. */
 const RECORD_BYTES = 8 + 8 + VALUE_BYTES;
 
 /**
- * Rejects in file order as bytes, because there can be millions: lines since the reject before, length and reason, the
- * value undecoded. A short one takes two bytes more than its text.
+ * The first REJECTS_KEPT rejects in file order, and how many there were in all. Held as bytes, 2 MB at most: lines since the
+ * reject before, length and reason, the value undecoded.
  */
 export class RejectList {
+  /** Of all rejects, kept or not. */
   size = 0;
   readonly #blocks: Buffer[] = [];
   /** Bytes written into each block. */
@@ -36,6 +40,7 @@ export class RejectList {
 
   /** Takes `bytes[from..to)`, a column or its beginning, with the line and the reject code that toE164 gave. */
   add(line: number, code: number, bytes: Uint8Array, from: number, to: number): void {
+    if (this.size++ >= REJECTS_KEPT) return;
     const length = Math.min(Math.max(to - from, 0), VALUE_BYTES);
     let block = this.#blocks.at(-1);
     let at = this.#used.at(-1) ?? 0;
@@ -50,7 +55,11 @@ export class RejectList {
     for (let i = 0; i < length; i++) block[at + i] = bytes[from + i] as number;
     this.#used[this.#used.length - 1] = at + length;
     this.#lastLine = line;
-    this.size++;
+  }
+
+  /** Of the rejects, how many can be read. */
+  get kept(): number {
+    return Math.min(this.size, REJECTS_KEPT);
   }
 
   *[Symbol.iterator](): IterableIterator<Reject> {

@@ -202,11 +202,11 @@ describe('the rejects of a campaign', () => {
     ['?limit=2&after=4', REJECTS.slice(2), null],
     ['?after=6', [], null],
   ] as [string, object[], number | null][])('come by line: %s', async (query, data, next) => {
-    expect(await get(`/${withRejects.id}/rejects${query}`)).toEqual({ data, next });
+    expect(await get(`/${withRejects.id}/rejects${query}`)).toEqual({ data, next, not_kept: 0 });
   });
 
   test('are none for a file without any', async () => {
-    expect(await get(`/${sent.id}/rejects`)).toEqual({ data: [], next: null });
+    expect(await get(`/${sent.id}/rejects`)).toEqual({ data: [], next: null, not_kept: 0 });
   });
 
   test('as CSV are RFC 4180, all or some', async () => {

@@ -75,7 +75,16 @@ describe('a file of numbers', () => {
         published: 5,
         stored: expect.any(Number),
         percent: expect.any(Number),
-        file: { lines: 5, accepted: 5, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] },
+        file: {
+          lines: 5,
+          accepted: 5,
+          duplicate: 0,
+          invalid: 0,
+          blank: 0,
+          phone_column: 1,
+          rejects_kept: 0,
+          rejects: [],
+        },
       },
     ]);
     expect(await untilStatus(stage, ana, id, 'enviado')).toEqual({
@@ -114,8 +123,26 @@ describe('a file of numbers', () => {
       [name, message, companyId, file, ['allow_duplicates', 'false']],
     ] as [string, string][][];
     const answers = await Promise.all(orders.map((parts) => post(form(parts))));
-    const file1 = { lines: 2, accepted: 1, duplicate: 1, invalid: 0, blank: 0, phone_column: 1, rejects: [] };
-    const file2 = { lines: 2, accepted: 2, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] };
+    const file1 = {
+      lines: 2,
+      accepted: 1,
+      duplicate: 1,
+      invalid: 0,
+      blank: 0,
+      phone_column: 1,
+      rejects_kept: 0,
+      rejects: [],
+    };
+    const file2 = {
+      lines: 2,
+      accepted: 2,
+      duplicate: 0,
+      invalid: 0,
+      blank: 0,
+      phone_column: 1,
+      rejects_kept: 0,
+      rejects: [],
+    };
     expect(answers.map(({ status, body }) => [status, body.total, body.file])).toEqual([
       [201, 1, file1],
       [201, 1, file1],
@@ -206,6 +233,7 @@ describe('a file of numbers', () => {
       invalid: 4,
       blank: 2,
       phone_column: 'telefone',
+      rejects_kept: 4,
       rejects: [
         { line: 5, value: 'abc1', reason: 'not_a_number' },
         { line: 6, value: '1133334444', reason: 'not_mobile' },
@@ -232,6 +260,7 @@ describe('a file of numbers', () => {
       invalid: 25,
       blank: 0,
       phone_column: 1,
+      rejects_kept: 25,
       rejects,
     });
   });
@@ -294,6 +323,7 @@ describe('a JSON body', () => {
         invalid: 1,
         blank: 0,
         phone_column: 1,
+        rejects_kept: 1,
         rejects: [{ line: 7, value: 'x', reason: 'not_a_number' }],
       },
     ]);
@@ -317,6 +347,7 @@ describe('a JSON body', () => {
       invalid: 0,
       blank: 0,
       phone_column: 1,
+      rejects_kept: 0,
       rejects: [],
     });
   });
@@ -347,14 +378,36 @@ describe('refused whole, with nothing stored', () => {
         () => form([...fields(), ['file', '']]),
         400,
         'CAMPAIGN.FILE_EMPTY',
-        { file: { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] } },
+        {
+          file: {
+            lines: 0,
+            accepted: 0,
+            duplicate: 0,
+            invalid: 0,
+            blank: 0,
+            phone_column: 1,
+            rejects_kept: 0,
+            rejects: [],
+          },
+        },
       ],
       [
         'a file of newlines',
         () => form([...fields(), ['file', '\n\r\n\r']]),
         400,
         'CAMPAIGN.FILE_EMPTY',
-        { file: { lines: 3, accepted: 0, duplicate: 0, invalid: 0, blank: 3, phone_column: 1, rejects: [] } },
+        {
+          file: {
+            lines: 3,
+            accepted: 0,
+            duplicate: 0,
+            invalid: 0,
+            blank: 3,
+            phone_column: 1,
+            rejects_kept: 0,
+            rejects: [],
+          },
+        },
       ],
       [
         'a file without an acceptable number',
@@ -369,6 +422,7 @@ describe('refused whole, with nothing stored', () => {
             invalid: 1,
             blank: 2,
             phone_column: 'numbers',
+            rejects_kept: 0,
             rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
           },
         },

@@ -138,7 +138,16 @@ test('the examples of the bodies work, one after the other', async () => {
   expect([campaign.status, campaign.body]).toEqual([
     201,
     expect.objectContaining({
-      file: { lines: 3, accepted: 3, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] },
+      file: {
+        lines: 3,
+        accepted: 3,
+        duplicate: 0,
+        invalid: 0,
+        blank: 0,
+        phone_column: 1,
+        rejects_kept: 0,
+        rejects: [],
+      },
     }),
   ]);
 });

@@ -98,7 +98,7 @@ describe('npm run retention -- --older-than', () => {
     expect(await campaign(stage, ana, id)).toEqual({ ...before, updated_at: expect.any(String) });
     const get = async (path: string) => (await as(stage, ana)('GET', `/api/campaigns/${id}/${path}`)).body;
     expect(await get('messages')).toEqual({ data: [], next: null });
-    expect(await get('rejects')).toEqual({ data: [], next: null });
+    expect(await get('rejects')).toEqual({ data: [], next: null, not_kept: 0 });
     expect(await get('messages.csv')).toBe('sequence,phone_number,identifier,message,created_at\r\n');
     expect(await get('rejects.csv')).toBe('line,value,reason\r\n');
     expect(await check(id)).toEqual([0, '1 campaigns, 0 messages: no difference\n']);
@@ -204,7 +204,12 @@ describe('npm run retention -- --older-than', () => {
 
   test('rejects that another run is dropping are not taken for gone', async () => {
     const page = Array.from({ length: 10_000 }, () => '123');
-    const id = await sent([...NUMBERS, ...page, '456', '789'], NUMBERS);
+    const id = await sent([...NUMBERS, ...page], NUMBERS);
+    // From before only the first 10,000 were kept.
+    await stage.sql(
+      `INSERT INTO campaign_rejects SELECT $1, line, '456', 'wrong_length' FROM generate_series(10007, 10008) AS line`,
+      [id],
+    );
     await age(id);
     const first = 'DELETE FROM campaign_rejects WHERE line <= 10006';
     await whileLocked(first, async (other) => {
@@ -290,7 +295,11 @@ describe('npm run retention -- --phone', () => {
       `/api/campaigns/${finished}/messages`,
     );
     expect(body.data.map(({ sequence }) => sequence)).toEqual([2, 4]);
-    expect((await as(stage, ana)('GET', `/api/campaigns/${finished}/rejects`)).body).toEqual({ data: [], next: null });
+    expect((await as(stage, ana)('GET', `/api/campaigns/${finished}/rejects`)).body).toEqual({
+      data: [],
+      next: null,
+      not_kept: 0,
+    });
     expect(await check(finished)).toEqual([0, '1 campaigns, 2 messages: no difference\n']);
 
     await as(stage, ana)('DELETE', `/api/campaigns/${running}`);

@@ -31,6 +31,7 @@ const COUNTS = {
   invalid: 1,
   blank: 0,
   phone_column: 1,
+  rejects_kept: 1,
   rejects: [{ line: 2, value: 'nope', reason: 'not_a_number' }],
 };
 const HOLD = 4_711;

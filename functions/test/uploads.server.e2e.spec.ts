@@ -122,6 +122,7 @@ describe('a file sent to the URL of an upload', () => {
         invalid: 0,
         blank: 0,
         phone_column: 1,
+        rejects_kept: 0,
         rejects: [],
       });
       await untilStatus(stage, ana, campaign_id ?? '', 'enviado');
@@ -141,6 +142,7 @@ describe('a file sent to the URL of an upload', () => {
       invalid: 0,
       blank: 0,
       phone_column: 1,
+      rejects_kept: 0,
       rejects: [],
     });
     expect(await campaignInRows(stage, campaign_id ?? '')).toMatchObject({
@@ -162,6 +164,7 @@ describe('a file sent to the URL of an upload', () => {
           invalid: 1,
           blank: 2,
           phone_column: 'numbers',
+          rejects_kept: 0,
           rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
         },
       ],

@@ -15,7 +15,16 @@ const URL_LIFE_S = 3_600;
 const MIB = 1_048_576;
 /** Objects of uploads begin with it: what the ingest function's event and the bucket's lifecycle rule go by. */
 const KEY_PREFIX = 'uploads/';
-const NO_LINES = { lines: 0, accepted: 0, duplicate: 0, invalid: 0, blank: 0, phone_column: 1, rejects: [] };
+const NO_LINES = {
+  lines: 0,
+  accepted: 0,
+  duplicate: 0,
+  invalid: 0,
+  blank: 0,
+  phone_column: 1,
+  rejects_kept: 0,
+  rejects: [],
+};
 
 /** What POST /api/uploads answers. */
 export interface CreatedUpload {

@@ -42,7 +42,8 @@ export class AcceptCampaign {
     const { id, name, message, companyId, userId, recipients, file, traceparent } = campaign;
     const total = file.accepted;
     const partition = partitionOf(id, this.config.queuePartitions);
-    const given = { id, name, message, companyId, userId, partition, total, traceparent };
+    const rejectsNotKept = file.invalid - file.rejects_kept;
+    const given = { id, name, message, companyId, userId, partition, total, rejectsNotKept, traceparent };
     const claim = await this.ledger.open(sql, given, recipients, chunkSize(total, this.config.campaignQueueSlots));
     if (!claim) throw new CompanyNotFound();
     const row = await this.campaigns.find(userId, id, sql);
@@ -53,13 +54,11 @@ export class AcceptCampaign {
 
 /** What a file came to. Throws FileEmpty where it has no acceptable number. */
 export function summaryOf(recipients: Recipients): FileSummary {
-  const file: FileSummary = {
-    ...recipients.counts,
-    phone_column: recipients.column,
-    rejects: recipients.firstRejects(),
-  };
-  if (file.accepted === 0) throw new FileEmpty(file);
-  return file;
+  const { counts, column: phone_column } = recipients;
+  const rejects = recipients.firstRejects();
+  // Nothing is kept of a file that becomes no campaign.
+  if (counts.accepted === 0) throw new FileEmpty({ ...counts, phone_column, rejects_kept: 0, rejects });
+  return { ...counts, phone_column, rejects_kept: recipients.rejectsKept, rejects };
 }
 
 /** Numbers in one queue message: a campaign takes at most `slots` of them, unless one would hold over 5,000 numbers. */

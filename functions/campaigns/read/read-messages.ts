@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Mongo } from '../../platform/stores/mongo.js';
 import type { Reject } from '../../recipients/reject-list.js';
 import { CampaignNotFound } from '../campaigns.errors.js';
-import { CampaignsRepository } from '../campaigns.repository.js';
+import { CampaignsRepository, type SteeredRow } from '../campaigns.repository.js';
 import type { Slice } from '../campaigns.schemas.js';
 
 /** A message as answers show it: the document without its `_id`. */
@@ -15,6 +15,19 @@ export interface SliceOf<T> {
   next: number | null;
 }
 
+/** Some rejects. `not_kept`: so many more lines were counted, and are in no list. */
+export interface RejectSlice extends SliceOf<Reject> {
+  not_kept: number;
+}
+
+/** The rejects of an export, and how many more lines were counted only. */
+export interface RejectExport {
+  rows: AsyncIterable<unknown[]>;
+  notKept: number;
+}
+
+/** The `reason` of the row that stands at the end of an export where not all rejects were kept. */
+const NOT_KEPT = 'not_kept';
 /** Rows that an export reads at a time. MongoDB would send 16 MB of documents, and the heap would hold them several times. */
 const ROWS_AT_A_TIME = 1_000;
 
@@ -37,11 +50,12 @@ export class ReadMessages {
     return { data, next: found.length > limit ? (data.at(-1)?.sequence ?? null) : null };
   }
 
-  async rejects(userId: string, id: string, { after, limit }: Slice): Promise<SliceOf<Reject>> {
-    if (await this.isErased(userId, id)) return { data: [], next: null };
+  async rejects(userId: string, id: string, { after, limit }: Slice): Promise<RejectSlice> {
+    const { erased, rejects_not_kept } = await this.campaign(userId, id);
+    if (erased) return { data: [], next: null, not_kept: 0 };
     const found = await this.campaigns.rejects(id, { after, limit: limit + 1 });
     const data = found.slice(0, limit);
-    return { data, next: found.length > limit ? (data.at(-1)?.line ?? null) : null };
+    return { data, next: found.length > limit ? (data.at(-1)?.line ?? null) : null, not_kept: rejects_not_kept };
   }
 
   /** All messages as rows of the export, as they come from the store. */
@@ -54,18 +68,24 @@ export class ReadMessages {
     })();
   }
 
-  async exportRejects(userId: string, id: string, slice: Slice): Promise<AsyncIterable<unknown[]>> {
-    if (await this.isErased(userId, id)) return nothing();
-    const { campaigns } = this;
-    return (async function* () {
-      let { after, limit: left } = slice;
-      while (left > 0) {
-        const rows = await campaigns.rejects(id, { after, limit: Math.min(left, ROWS_AT_A_TIME) });
-        for (const { line, value, reason } of rows) yield [line, value, reason];
-        after = rows.at(-1)?.line ?? after;
-        left = rows.length < ROWS_AT_A_TIME ? 0 : left - rows.length;
-      }
-    })();
+  async exportRejects(userId: string, id: string, slice: Slice): Promise<RejectExport> {
+    const { erased, rejects_not_kept: notKept } = await this.campaign(userId, id);
+    return erased ? { rows: nothing(), notKept: 0 } : { rows: this.rejectRows(id, slice, notKept), notKept };
+  }
+
+  /** The last row, where it is reached, says how many more there were: a spreadsheet shows no header of HTTP. */
+  private async *rejectRows(id: string, slice: Slice, notKept: number): AsyncGenerator<unknown[]> {
+    let { after, limit: left } = slice;
+    while (left > 0) {
+      const limit = Math.min(left, ROWS_AT_A_TIME);
+      const rows = await this.campaigns.rejects(id, { after, limit });
+      for (const { line, value, reason } of rows) yield [line, value, reason];
+      after = rows.at(-1)?.line ?? after;
+      left -= rows.length;
+      if (rows.length < limit) break;
+    }
+    if (left > 0 && notKept > 0)
+      yield ['', `${notKept} more lines are no number; they are counted and not kept`, NOT_KEPT];
   }
 
   private async find(id: string, { after, limit }: Slice) {
@@ -78,9 +98,13 @@ export class ReadMessages {
   }
 
   private async isErased(userId: string, id: string): Promise<boolean> {
+    return (await this.campaign(userId, id)).erased;
+  }
+
+  private async campaign(userId: string, id: string): Promise<SteeredRow> {
     const campaign = await this.campaigns.find(userId, id);
     if (!campaign) throw new CampaignNotFound();
-    return campaign.erased;
+    return campaign;
   }
 }
 

@@ -23,6 +23,7 @@ export interface FileCounts {
   duplicate: number;
   invalid: number;
   blank: number;
+  rejects_kept: number;
   rejects: { line: number; value: string; reason: string }[];
 }
 
