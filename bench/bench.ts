@@ -3,6 +3,7 @@ import type { LanguageName } from '../consumer/conformance/runner/languages.js';
 import type { Variable } from '../infra/local/services/names.js';
 import { machineOf } from './machine.js';
 import { measureDrain } from './measure/drain.js';
+import { measureHealth } from './measure/health.js';
 import { insertEncoded } from './measure/mongo-ceiling.js';
 import { type Confirm, measureNaive } from './measure/naive.js';
 import { measurePartitions } from './measure/partitions.js';
@@ -35,6 +36,10 @@ export class Bench {
       drains: await this.drains(),
       uploads: await this.each('upload', this.plan.uploads, (room, numbers) => measureUpload(room, numbers)),
       endToEnd: await this.endToEnd(),
+      health: [
+        ...(await this.each('health', this.plan.wrongLines, (room, lines) => measureHealth(room, 'wrong', lines))),
+        ...(await this.each('health', this.plan.rightLines, (room, lines) => measureHealth(room, 'right', lines))),
+      ],
       partitions: await this.partitions(),
       routines: await this.routines(),
     };

@@ -10,6 +10,8 @@ describe('the plan of a bench', () => {
     expect(plan).toMatchObject({ name: '', parts: PARTS, languages: ['rust', 'go', 'typescript'], largest: [] });
     expect(numbers(plan.drains)).toEqual([10_000, 100_000, 1_000_000]);
     expect(numbers(parsePlan(['--full']).largest)).toEqual([10_000_000]);
+    expect(numbers(plan.wrongLines)).toEqual([400_000, 1_000_000, 4_000_000]);
+    expect(numbers(parsePlan(['--full']).rightLines)).toEqual([100_000, 1_000_000, 10_000_000]);
   });
 
   it('leaves the million and the routines out of a quick one', () => {
@@ -22,6 +24,7 @@ describe('the plan of a bench', () => {
       [5, 1_000, 100_000],
       [100_000],
     ]);
+    expect([numbers(plan.wrongLines), numbers(plan.rightLines)]).toEqual([[400_000], [100_000]]);
   });
 
   it('gives naive as many numbers as the drains have, and the few of a quick one only there', () => {

@@ -3,7 +3,7 @@ import { LANGUAGE_NAMES, type LanguageName } from '../consumer/conformance/runne
 import { CommandError } from '../infra/local/command-error.js';
 
 /** What can be measured, in the order in which it is. */
-export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'partitions', 'routines'] as const;
+export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'health', 'partitions', 'routines'] as const;
 
 /** The name of a part, as `--only` takes it. */
 export type Part = (typeof PARTS)[number];
@@ -26,6 +26,9 @@ export interface Plan {
   largest: readonly Size[];
   uploads: readonly Size[];
   endToEnd: readonly Size[];
+  /** Files that are read while others ask for health: of wrong lines, and of right ones. */
+  wrongLines: readonly Size[];
+  rightLines: readonly Size[];
   /** What the naive pair gets. A ratio to it names the size it was measured with. */
   naive: readonly Size[];
   /** Queues, each with a consumer of its own, and the numbers that they share. */
@@ -41,6 +44,10 @@ const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [
 const DRAINS = [size(10_000, 3), size(100_000, 3), size(1_000_000, 3)];
 const UPLOADS = [size(5, 5), size(1_000, 5), size(100_000, 3), size(1_000_000, 3)];
 const END_TO_END = [size(100_000, 1), size(1_000_000, 3)];
+/** Wrong lines are read in a moment, so a quick run has them too. */
+const WRONG_LINES = [size(400_000, 1), size(1_000_000, 1), size(4_000_000, 1)];
+const QUICK_WRONG_LINES = WRONG_LINES.slice(0, 1);
+const RIGHT_LINES = [size(100_000, 1), size(1_000_000, 1)];
 const LARGEST = [size(10_000_000, 1)];
 /** It does about 1,000 a second: as many as a drain's take minutes, so a quick run has the small size alone. */
 const NAIVE = [size(2_000, 3), size(100_000, 1)];
@@ -72,6 +79,8 @@ export function parsePlan(args: string[]): Plan {
     largest: values.full ? upTo(limit, LARGEST) : [],
     uploads: upTo(limit, UPLOADS),
     endToEnd: upTo(limit, END_TO_END),
+    wrongLines: upTo(atMost ?? Number.POSITIVE_INFINITY, values.quick ? QUICK_WRONG_LINES : WRONG_LINES),
+    rightLines: [...upTo(limit, RIGHT_LINES), ...(values.full ? upTo(limit, LARGEST) : [])],
     naive: upTo(values.quick ? Math.min(limit, QUICK.naiveAtMost) : limit, NAIVE),
     partitions: [1, 2, 4],
     partitionNumbers: Math.min(limit, PARTITION_NUMBERS),

@@ -1,5 +1,6 @@
 import type { Machine } from './machine.js';
 import type { DrainMeasure } from './measure/drain.js';
+import type { HealthMeasure } from './measure/health.js';
 import type { NaiveMeasure } from './measure/naive.js';
 import type { PartitionMeasure } from './measure/partitions.js';
 import type { EndToEndMeasure, UploadMeasure } from './measure/upload.js';
@@ -37,4 +38,6 @@ export interface Results {
   partitions: PartitionMeasure[];
   /** Not in runs of before they were measured. */
   routines?: RoutineMeasure[];
+  /** Absent in runs from before it was measured. */
+  health?: HealthMeasure[];
 }

@@ -5,14 +5,30 @@ import { phoneNumber } from '../room.js';
 
 const LINES_A_WRITE = 10_000;
 
+/** What the lines of a file are: all of them different numbers, or none of them but the last. */
+export type LineKind = 'right' | 'wrong';
+
+/** A file, its bytes, and how to be rid of it. */
+export interface LinesFile {
+  path: string;
+  size: number;
+  remove(): void;
+}
+
 /** A file of so many different numbers, one a line. */
-export function numbersFile(numbers: number): { path: string; size: number; remove(): void } {
+export function numbersFile(numbers: number): LinesFile {
+  return linesFile(numbers, 'right');
+}
+
+/** A file of so many lines of a kind. */
+export function linesFile(lines: number, kind: LineKind): LinesFile {
+  const lineOf = (line: number) => (kind === 'right' || line === lines ? phoneNumber(line) : 'x');
   const folder = mkdtempSync(join(tmpdir(), 'disparo-bench-'));
   const path = join(folder, 'numbers.txt');
   const file = openSync(path, 'w');
-  for (let first = 1; first <= numbers; first += LINES_A_WRITE) {
-    const length = Math.min(LINES_A_WRITE, numbers - first + 1);
-    writeSync(file, Array.from({ length }, (_, index) => `${phoneNumber(first + index)}\n`).join(''));
+  for (let first = 1; first <= lines; first += LINES_A_WRITE) {
+    const length = Math.min(LINES_A_WRITE, lines - first + 1);
+    writeSync(file, Array.from({ length }, (_, index) => `${lineOf(first + index)}\n`).join(''));
   }
   closeSync(file);
   return { path, size: statSync(path).size, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -67,14 +67,18 @@ export async function measureEndToEnd(room: Room, language: LanguageName, number
   });
 }
 
+/** A server of its own and somebody who has logged in there. */
 interface Api {
   api: Program;
+  base: string;
+  client: Client;
   /** `begun` by `performance.now()`, `begunAt` in seconds since 1970. */
   upload(numbers: number): Promise<{ id: string; begun: number; begunAt: number; answerS: number }>;
   memory(): ApiMemory | undefined;
 }
 
-async function withApi<T>(room: Room, work: (api: Api) => Promise<T>): Promise<T> {
+/** Does `work` with a server that has taken one upload of five numbers before. */
+export async function withApi<T>(room: Room, work: (api: Api) => Promise<T>): Promise<T> {
   const port = await freePort();
   const env = { ...room.env, API_HOST: HOST, API_PORT: String(port), JWT_SECRET: randomBytes(32).toString('hex') };
   const api = Program.script('functions/server.js', env);
@@ -88,6 +92,8 @@ async function withApi<T>(room: Room, work: (api: Api) => Promise<T>): Promise<T
     let idleMb: number | undefined;
     return await work({
       api,
+      base,
+      client,
       async upload(numbers) {
         api.resetPeak();
         idleMb = api.cost()?.rssMb;

@@ -20,6 +20,8 @@ export const WANTED = {
   apiAboveIdleMb: 250,
   steepest: 1.25,
   twoPartitions: 1.6,
+  /** At the 99th percentile, while a file is read. */
+  healthMs: 250,
 } as const;
 
 /** Two consumers, mongod and the rest want one each. */

@@ -1,5 +1,6 @@
 import type { Results } from '../results.js';
 import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
+import { healthRows } from './health-rows.js';
 import { routineRows } from './routine-rows.js';
 import type { Row } from './table.js';
 import { endToEndRows, uploadRows } from './upload-rows.js';
@@ -11,6 +12,7 @@ export function rowsOf(results: Results): Row[] {
     ...drainRows(results),
     ...uploadRows(results),
     ...endToEndRows(results),
+    ...healthRows(results),
     ...growthRows(results),
     ...partitionRows(results),
     ...routineRows(results),

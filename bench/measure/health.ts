@@ -1,0 +1,47 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MESSAGE, type Room, secondsSince } from '../room.js';
+import { type LineKind, linesFile } from './numbers-file.js';
+import { withApi } from './upload.js';
+
+const BETWEEN_MS = 10;
+const HEALTH_TIMEOUT_MS = 120_000;
+
+/** One file read by a plain server, and how long /api/health had to wait meanwhile. */
+export interface HealthMeasure {
+  /** Lines of the file, all right or, but for one, all wrong. */
+  numbers: number;
+  kind: LineKind;
+  /** From the first byte of the file to its answer. */
+  answerS: number;
+  /** Of /api/health, one after the other until the file was answered, in milliseconds. */
+  waitsMs: number[];
+}
+
+/** Uploads a file and asks for health until it is answered. */
+export async function measureHealth(room: Room, kind: LineKind, numbers: number): Promise<HealthMeasure> {
+  return withApi(room, async ({ base, client }) => {
+    const { remove, ...file } = linesFile(numbers, kind);
+    try {
+      const begun = performance.now();
+      const state = { answerS: 0 };
+      const uploading = client
+        .upload({ ...file, name: 'Bench', message: MESSAGE }, () => {})
+        .finally(() => {
+          state.answerS = secondsSince(begun);
+        });
+      const waitsMs: number[] = [];
+      while (state.answerS === 0) {
+        const asked = performance.now();
+        await fetch(`${base}/api/health`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).then((each) =>
+          each.text(),
+        );
+        waitsMs.push(performance.now() - asked);
+        await delay(BETWEEN_MS);
+      }
+      await uploading;
+      return { numbers, kind, answerS: state.answerS, waitsMs };
+    } finally {
+      remove();
+    }
+  });
+}
