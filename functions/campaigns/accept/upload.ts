@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -34,6 +35,8 @@ const FIELD_PARTS = 16;
 const FIELD_BYTES = 65_536;
 /** Of Content-Transfer-Encoding: what leaves the bytes as they are. The form's parser undoes none of the others. */
 const PLAIN = new Set(['7bit', '8bit', 'binary']);
+/** Bytes between two turns of the event loop. */
+const PIECE_BYTES = 65_536;
 
 /** What was read of the file part. Its problems wait until the form is read: fields are judged first. */
 interface FilePart {
@@ -167,9 +170,14 @@ async function readFile(item: MultipartFile, column: PhoneColumn | undefined, sp
   return { file, column, sha256: hash.digest(), isTooLarge: item.file.truncated, problem };
 }
 
+/** In pieces as a socket brings them: a function has its request whole, and would read the file in one go. */
 async function* pieces(item: MultipartFile): AsyncGenerator<Buffer> {
   try {
-    yield* item.file as AsyncIterable<Buffer>;
+    for await (const piece of item.file as AsyncIterable<Buffer>)
+      for (let at = 0; at < piece.length; at += PIECE_BYTES) {
+        if (at > 0) await nextTurn();
+        yield piece.subarray(at, at + PIECE_BYTES);
+      }
   } catch (error) {
     throw asBrokenForm(error);
   }
