@@ -8,7 +8,7 @@ type Reader = { prototype: { write(piece: Uint8Array): void } };
 /** What tsc made: see api.e2e.spec.ts. */
 const DIST = new URL('../../dist/functions/', import.meta.url);
 const LINES = 500_000;
-const PIECE_BYTES = 65_536;
+const PIECE_BYTES = 4_096;
 
 let stage: Stage;
 let ana: TestUser;
