@@ -30,7 +30,7 @@ const COLUMN_META = {
   description:
     'The column with the numbers: its name, as the header has it (case and accents do not matter), or its number from 1. ' +
     'Without it, the column whose name says telephone; the first where there is no header.',
-  example: 'telefone',
+  example: '1',
 };
 const columnNumber = z.int().min(1).max(COLUMN_LIMIT);
 const columnName = z

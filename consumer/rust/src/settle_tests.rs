@@ -38,7 +38,9 @@ fn a_delivery_without_a_verdict_is_never_acknowledged() {
 fn a_delivery_that_is_held_is_never_acknowledged_with_those_behind_it() {
     let good = || Outcome::Stored;
     let bad = || Outcome::DeadLetter(dead(Reason::NotJson));
-    let cases: [(&[Outcome], bool, Option<usize>, &[usize]); 7] = [
+    // Outcomes, whether letters are held, how far one acknowledgement reaches, what is acknowledged alone.
+    type Case<'a> = (&'a [Outcome], bool, Option<usize>, &'a [usize]);
+    let cases: [Case; 7] = [
         (&[good(), good(), good()], false, Some(2), &[]),
         (&[good(), good()], true, None, &[0, 1]),
         (&[good(), bad(), good(), good()], false, Some(0), &[2, 3]),

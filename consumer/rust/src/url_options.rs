@@ -92,7 +92,7 @@ fn is_mongo(before: &str, options: &mut Options) -> bool {
     let (srv, several) = (scheme == "mongodb+srv", hosts.contains(','));
     let has = |name: &str| options.contains_key(name);
     let on = |name: &str| options.get(name).is_some_and(|value| value == "true");
-    let limited = options.get("srvmaxhosts").is_some_and(|value| value.trim_start_matches('0') != "");
+    let limited = options.get("srvmaxhosts").is_some_and(|value| !value.trim_start_matches('0').is_empty());
     let (tls, ssl) = (options.get("tls"), options.get("ssl"));
     let encrypted = tls.or(ssl).map_or(srv, |value| value == "true");
     let holds = database.is_some()
