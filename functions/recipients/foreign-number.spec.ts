@@ -35,6 +35,8 @@ it.each([
   ['3906123456789012', 'wrong_length'],
   ['999123456789', 'not_in_plan'],
   ['11987654321', 'not_in_plan'],
+  // Behind Bolivia's 0 stands a carrier's number: what has to be guessed at is refused.
+  ['59101844089301', 'wrong_length'],
   // Argentina writes the 15 as a 9 somewhere else: what would have to be rewritten is refused.
   ['54111523456789', 'wrong_length'],
 ])('%s is %s', (digits, said) => {

@@ -269,6 +269,7 @@ describe('records', () => {
     ['an open quote on every line', `${A};"a\n${B};"b\n`, 0],
     ['a quote in the middle of a column', `${A};5" tube\n${B};6" tube`, 0],
     ['an inch at the end', `${A};tube of 5"\n${B}`, 0],
+    ['a quote that closes too late', `${A};"open\n${B}\n${`;${'x'.repeat(99)}\n`.repeat(700)}"\n`, 0],
     ['an open quote, then none for long', `${A};"open\n${B}\n${`;${'x'.repeat(99)}\n`.repeat(1_000)}`, 0],
   ])('are those of RFC 4180, but a stray quote costs its own line at most: %s', async (_name, content, blank) => {
     const { counts, numbers } = await readBoth(content);
@@ -389,6 +390,12 @@ describe('a line of 10 MB', () => {
       numbers: BOTH,
       rejects: [{ line: 2, value: character.repeat(64), reason }],
     });
+  });
+
+  it('is no number by its beginning', async () => {
+    const { numbers, rejects } = await read(`+55${A}${'\u00ad'.repeat(200)}99\n${B}`);
+    expect(numbers).toEqual([BOTH[1]]);
+    expect(rejects).toMatchObject([{ line: 1, reason: 'not_a_number' }]);
   });
 
   it('may hold a number among blanks, or nothing else', async () => {

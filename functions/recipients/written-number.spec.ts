@@ -32,6 +32,7 @@ describe('a fraction', () => {
     ['11.987.654.321,00', 'fraction'],
     ['1198765.0000', 'wrong_length'],
     ['1.1987654321E10', 'not_a_number'],
+    ['1198765432E1', 'not_a_number'],
     ['1,19877E+10', 'not_a_number'],
   ])('leaves %s to be judged, or is refused', (text, reason) => {
     expect(said(text)).toBe(reason);
@@ -86,6 +87,7 @@ describe('digits beside a number', () => {
     '119.876.543-21',
     '119.87654.32-1',
     '+44 7911 12345 6',
+    '+351 912345 (678)',
   ])('are refused as what they are: %s', (text) => {
     expect(said(text)).toBe('extra_digits');
   });
