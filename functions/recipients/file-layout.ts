@@ -1,4 +1,4 @@
-import { asSeen } from './blanks.js';
+import { asSeen, textOf } from './blanks.js';
 import { PhoneColumnUnknown } from './recipients.errors.js';
 import { namesOtherDigits, plainName, telephoneColumn } from './telephone-column.js';
 import { writtenNumber } from './written-number.js';
@@ -7,6 +7,8 @@ import { writtenNumber } from './written-number.js';
 export const HEAD_BYTES = 64 * 1024;
 /** Lines with text before the header, at most: a title, a date. */
 const HEADER_WITHIN = 20;
+/** `telefone 1` and `celular 2026` are names; what has more digits is a number, good or not. */
+const NAME_DIGITS = 4;
 /** `sep=;`, which Excel reads and writes. */
 const SEPARATOR_LINE = /^sep=([,;\t])$/i;
 
@@ -36,10 +38,8 @@ const BY_WEIGHT = ['\t', ';', ','];
  * no such column, or where the only ones to choose from name other digits.
  */
 export function layoutOf(head: Uint8Array, wanted?: string | number): FileLayout {
-  const lines = textLines(decoded(head));
-  const headers = lines.filter((line) => isHeader(line, wanted));
-  // `Lista de telefones` above `cpf;telefone` is a title.
-  const header = headers.find((line) => line.fields.length > 1) ?? headers[0] ?? titleOf(lines);
+  const lines = textLines(textOf(head, { isCut: true }));
+  const header = headerOf(lines, wanted);
   const first = header ?? lines.find((line) => !line.separator);
   const layout = {
     column: 0,
@@ -87,16 +87,31 @@ function indexOfName(fields: string[], wanted: string): number {
   return fields.findIndex((field) => plainName(field) === name && (name !== '' || asSeen(field) === asSeen(wanted)));
 }
 
-/** Its names say so: one is the wanted one, or says telephone; and none of its fields is a number. */
-function isHeader({ fields, separator }: HeadLine, wanted?: string | number): boolean {
-  if (separator || fields.some((field) => writtenNumber(field) > 0)) return false;
-  return telephoneColumn(fields) >= 0 || (typeof wanted === 'string' && indexOfName(fields, wanted) >= 0);
+/**
+ * The line that has the wanted name, else names that say telephone, else names of other digits, else the first line if there is
+ * no digit in it. Of several the one with the most names: a title, or a line of groups above the header, fills fewer columns.
+ */
+function headerOf(lines: HeadLine[], wanted?: string | number): HeadLine | undefined {
+  const names = lines.filter((line) => !line.separator && line.fields.every((field) => digitsOf(field) <= NAME_DIGITS));
+  const first = lines.find((line) => !line.separator);
+  return (
+    (typeof wanted === 'string'
+      ? fullest(names.filter(({ fields }) => indexOfName(fields, wanted) >= 0))
+      : undefined) ??
+    fullest(names.filter(({ fields }) => telephoneColumn(fields) >= 0)) ??
+    fullest(names.filter((line) => !hasDigit(line) && line.fields.some(namesOtherDigits))) ??
+    (first && !hasDigit(first) ? first : undefined)
+  );
 }
 
-/** Without a name that says telephone a header is the first line, if there is no digit in it. */
-function titleOf(lines: HeadLine[]): HeadLine | undefined {
-  const first = lines.find((line) => !line.separator);
-  return first && !hasDigit(first) ? first : undefined;
+function fullest(lines: HeadLine[]): HeadLine | undefined {
+  const filled = ({ fields }: HeadLine) => fields.filter((field) => asSeen(field) !== '').length;
+  const most = Math.max(0, ...lines.map(filled));
+  return lines.find((line) => filled(line) === most);
+}
+
+function digitsOf(text: string): number {
+  return text.match(/\d/g)?.length ?? 0;
 }
 
 function notData(lines: HeadLine[], header: HeadLine | undefined): Set<number> {
@@ -106,16 +121,7 @@ function notData(lines: HeadLine[], header: HeadLine | undefined): Set<number> {
 }
 
 function hasDigit({ fields }: HeadLine): boolean {
-  return fields.some((field) => /[0-9]/.test(field));
-}
-
-/** UTF-8, else Windows-1252, which any bytes can be. The last character may be cut. */
-function decoded(head: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
-  } catch {
-    return new TextDecoder('windows-1252').decode(head);
-  }
+  return fields.some((field) => digitsOf(field) > 0);
 }
 
 /** The first lines with text, up to the first one that has a number: behind it there is no header. */

@@ -1,16 +1,16 @@
-import { BLANK_BYTE, DIGIT, PLUS, QUOTE, SEPARATOR, ZERO } from './bytes.js';
-import { NOT_A_NUMBER, toE164, WRONG_LENGTH } from './phone-number.js';
+import { textOf } from './blanks.js';
+import { BLANK_BYTE, DIGIT, PLUS, SEPARATOR, ZERO } from './bytes.js';
+import { mayHavePrefix, NOT_A_NUMBER, toE164, WRONG_LENGTH } from './phone-number.js';
 import { VALUE_BYTES } from './reject-list.js';
 import { BLANK, writtenNumber } from './written-number.js';
 
 /** More than any number has with all that people write around one. */
 const TEXT_BYTES = 256;
-/** A number behind its prefix has at least so many digits: 0055 and a landline's, 0, two of a carrier and a landline's. */
-const PREFIXED_DIGITS = 13;
 /** Characters that say no more when they are repeated. */
 const IS_REPEATABLE = marked(' ().-');
 /** Characters that numbers are made of. */
 const IS_NUMBERS = marked(' ().-+0123456789');
+const QUOTED = /^[ \u00a0\u202f\ufeff]*"(.*)"[ \u00a0\u202f]*$/s;
 /** The first of two bytes of a C1 control character, U+0080..U+009F, and the end of the others. */
 const C1_LEAD = 0xc2;
 const C1_END = 0xa0;
@@ -99,8 +99,7 @@ export class PhoneCell {
     this.#end = end;
     if (this.#plain && (this.#gap < 0 || this.#gap === this.#count)) {
       this.code = this.#count > 0 ? toE164(this.#digits, this.#count, this.#plus) : this.#plus ? NOT_A_NUMBER : BLANK;
-      // So many digits may have a prefix, which writtenNumber knows.
-      if (this.code !== WRONG_LENGTH || this.#count < PREFIXED_DIGITS) return;
+      if (this.code >= BLANK || !mayHavePrefix(this.#digits, this.#count)) return;
     }
     const isWhole = this.#raw.size === 0 && end - this.#start <= TEXT_BYTES;
     if (!isWhole) this.suspend(bytes);
@@ -145,7 +144,7 @@ export class PhoneCell {
     this.hasC1 ||= holdsC1(text);
     // What was cut could be read as a number that it is not.
     if (this.#cut) this.code = this.#odd || !this.#anyDigit ? NOT_A_NUMBER : WRONG_LENGTH;
-    else this.code = writtenNumber(Buffer.from(withoutQuotes(text)).toString('utf8'));
+    else this.code = writtenNumber(withoutQuotes(textOf(text)));
   }
 }
 
@@ -155,12 +154,9 @@ function marked(characters: string): Uint8Array {
   return table;
 }
 
-/** One pair of quotes around all of it but blanks; it may be there where a blank of another kind stands before it. */
-function withoutQuotes(text: Uint8Array): Uint8Array {
-  if (!text.includes(QUOTE)) return text;
-  const trimmed = Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('latin1');
-  const match = /^(?: |\xc2\xa0|\xe2\x80\xaf|\xef\xbb\xbf)*"(.*)"(?: |\xc2\xa0|\xe2\x80\xaf)*$/s.exec(trimmed);
-  return match ? Buffer.from(match[1] as string, 'latin1') : text;
+/** Of a column in which a blank of another kind stands before the quotes, so that they are no quotes of RFC 4180. */
+function withoutQuotes(text: string): string {
+  return text.includes('"') ? text.replace(QUOTED, '$1') : text;
 }
 
 function holdsC1(text: Uint8Array): boolean {

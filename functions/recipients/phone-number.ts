@@ -20,7 +20,8 @@ export const NOT_A_NUMBER = -1;
 export const NOT_MOBILE = -2;
 /** Too many digits or too few. */
 export const WRONG_LENGTH = -3;
-const UNKNOWN_DDD = -4;
+/** A mobile's number, but of an area code that is not in use. */
+export const UNKNOWN_DDD = -4;
 /** Digits behind or before a number: an extension, a counter, a second number. */
 export const EXTRA_DIGITS = -5;
 /** A decimal fraction, as a spreadsheet writes one. */
@@ -108,6 +109,16 @@ export function e164Lines(numbers: Float64Array, bytes: Buffer): string {
     bytes[--at] = PLUS;
   }
   return bytes.toString('latin1', at, bytes.length - 1);
+}
+
+/** A number behind 0055, or behind 0 and a carrier's two digits, has at least so many. */
+const PREFIXED_DIGITS = 13;
+/** And one of another country behind 00. */
+const ABROAD_DIGITS = 10;
+
+/** Whether digits that toE164 refuses may begin with a prefix, which writtenNumber knows. Takes what toE164 takes. */
+export function mayHavePrefix(value: number, count: number): boolean {
+  return count >= PREFIXED_DIGITS || (count >= ABROAD_DIGITS && value < 10 ** (count - 2));
 }
 
 /** The reason that a result of toE164 below zero stands for. */

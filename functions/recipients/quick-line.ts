@@ -1,5 +1,5 @@
 import { CONTROL, CR, LF, LINE_END, PLUS, QUOTE, SEPARATOR, SPACE, ZERO } from './bytes.js';
-import { toE164 } from './phone-number.js';
+import { mayHavePrefix, toE164 } from './phone-number.js';
 
 const OPEN = 0x28;
 const CLOSE = 0x29;
@@ -12,9 +12,6 @@ const MOST_DIGITS = 15;
 const GROUPS = new Set(
   [[], [2], [7], [2, 7], [2, 3], [2, 3, 7]].map((ends) => ends.reduce((bits, at) => bits | (1 << at), 0)),
 );
-
-/** From so many digits on there may be a prefix, which RecordReader looks for. */
-const PREFIXED_DIGITS = 13;
 
 /**
  * Reads one line that needs no second look, where it is in one piece and its number is written as most are. Whatever else it
@@ -98,7 +95,7 @@ export class QuickLine {
     if (isQuoted && (at === size || bytes[at++] !== QUOTE)) return -1;
     if (count === 0 || at === size || !endsField(this.#cellKinds[bytes[at] as number])) return -1;
     this.code = toE164(digits, count, plus);
-    return this.code > 0 || (ends === 0 && count < PREFIXED_DIGITS) ? at : -1;
+    return this.code > 0 || (ends === 0 && !mayHavePrefix(digits, count)) ? at : -1;
   }
 }
 

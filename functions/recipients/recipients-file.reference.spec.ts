@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { randomFrom } from '../../consumer/conformance/runner/random.js';
-import { asSeen, shownValue } from './blanks.js';
+import { asSeen, shownValue, textOf } from './blanks.js';
 import { type FileLayout, layoutOf } from './file-layout.js';
 import { foreign, LIVING_DDDS, reasonOf } from './phone-number.js';
 import { FileNotText } from './recipients.errors.js';
@@ -96,14 +96,14 @@ function reference(bytes: Buffer, allowDuplicates: boolean): Read | Set<number> 
   const counts = { lines: records.length, accepted: 0, duplicate: 0, invalid: 0, blank: 0 };
   const numbers: string[] = [];
   const rejects: Read['rejects'] = [];
-  for (const { line, cell, isText } of records) {
+  for (const { line, cell, bytes, isText } of records) {
     const value = withoutQuotes(cell);
     const said = isTooLong(cell) ? tooLong(cell) : referenceNumber(value);
     if (layout.notData.has(line) || (said === '' && !isText)) {
       counts.blank++;
     } else if (!said.startsWith('+')) {
       counts.invalid++;
-      rejects.push({ line, value: shownValue(cell, 64), reason: said === '' ? 'not_a_number' : said });
+      rejects.push({ line, value: shownValue(beginning(bytes), 64), reason: said === '' ? 'not_a_number' : said });
     } else if (!allowDuplicates && numbers.includes(said)) {
       counts.duplicate++;
     } else {
@@ -119,6 +119,8 @@ interface Parsed {
   line: number;
   cellLine: number;
   cell: string;
+  /** The same in Latin-1. */
+  bytes: string;
   isText: boolean;
 }
 
@@ -162,13 +164,19 @@ function recordsOf(text: string, layout: FileLayout): Parsed[] {
     records.push({
       line,
       cellLine: line + breaks(before.join('')),
-      cell: Buffer.from(cell?.content ?? '', 'latin1').toString(),
+      cell: textOf(Buffer.from(cell?.content ?? '', 'latin1')),
+      bytes: cell?.content ?? '',
       isText,
     });
     line += breaks(record) + 1;
     at += text.startsWith('\r\n', at) ? 2 : 1;
   }
   return records;
+}
+
+/** Of a cell a reject keeps 196 bytes, which may end within a character. */
+function beginning(bytes: string): string {
+  return textOf(Buffer.from(bytes, 'latin1').subarray(0, 196), { isCut: bytes.length >= 196 });
 }
 
 function fillingAt(text: string): number {
@@ -188,7 +196,7 @@ function breaks(text: string): number {
 function refusals(text: string, filled: number, records: Parsed[]): Set<number> {
   const isFilled = filled >= 0 && text.slice(filled).replaceAll('\0', '').replaceAll('\x1a', '').trim() === '';
   const controls = [...(isFilled ? text.slice(0, filled) : text).matchAll(/[^\P{Cc}\t\n\r\u0080-\u009f]/gu)];
-  const c1 = records.filter(({ cell }) => /[\u0080-\u009f]/.test(cell)).map(({ cellLine }) => cellLine);
+  const c1 = records.filter(({ bytes }) => /\xc2[\x80-\x9f]/.test(bytes)).map(({ cellLine }) => cellLine);
   return new Set([...controls.map(({ index }) => breaks(text.slice(0, index)) + 1), ...c1]);
 }
 

@@ -247,12 +247,14 @@ describe('Windows-1252', () => {
     expect(await readBoth(Buffer.concat(lines))).toEqual(accepted(BOTH));
   });
 
-  it('in the first column is no number, and its value has U+FFFD', async () => {
-    const { rejects } = await readBoth(windows1252(`${A}\nJo\xe3o;1\n11\xa0987654321\n\xc2\xc2\xe2\x80`));
+  it('is read in the column with the numbers too, blanks and dashes as well as letters', async () => {
+    const { numbers, rejects } = await readBoth(
+      windows1252(`11\xa098765\x964321\nJo\xe3o;1\n${B}\xa0\n\xc2\xc2\xe2\x80`),
+    );
+    expect(numbers).toEqual(BOTH);
     expect(rejects).toEqual([
-      { line: 2, value: 'Jo\ufffdo', reason: 'not_a_number' },
-      { line: 3, value: '11\ufffd987654321', reason: 'not_a_number' },
-      { line: 4, value: '\ufffd\ufffd\ufffd', reason: 'not_a_number' },
+      { line: 2, value: 'João', reason: 'not_a_number' },
+      { line: 4, value: 'ÂÂâ€', reason: 'not_a_number' },
     ]);
   });
 });
@@ -315,6 +317,12 @@ describe('the column with the numbers', () => {
     [`Lista de telefones\ncpf;telefone\n${A};${B}`, 'telefone'],
     [`nome;valor;telefone\nAna;10,50;${B}`, 'telefone'],
     [`cpf;tele\u00adfone\n${A};${B}`, 'telefone'],
+    [`Telefones dos clientes;;\ncpf;nome;telefone\n${A};x;${B}`, 'telefone'],
+    [`Dados;Telefones;;\nNome;CPF;Telefone;x\nx;${A};${B};`, 'Telefone'],
+    [`Relatório de telefones;;;\nEmitido em 10/10/2024;;;\ncpf;nome;celular;x\n${A};x;${B};x`, 'celular'],
+    [`do not call phone;phone\n${A};${B}`, 'phone'],
+    [`celular antigo;celular\n${A};${B}`, 'celular'],
+    [`celular do vendedor;telefone do cliente\n${A};${B}`, 'telefone do cliente'],
   ])('is the one whose name says telephone: %j', async (content, column) => {
     const { numbers } = await readBoth(content);
     expect(numbers).toEqual([BOTH[1]]);
@@ -339,6 +347,19 @@ describe('the column with the numbers', () => {
     expect((await recipientsOf(content, wanted)).counts.accepted).toBe(1);
   });
 
+  it('is asked for by a name that stands below a title', async () => {
+    const content = `Telefones dos clientes;;\ncpf;nome;telefone\n${A};x;${B}\n`;
+    expect(outcome(await recipientsOf(content, 'telefone')).numbers).toEqual([BOTH[1]]);
+    expect(outcome(await recipientsOf(content, 'cpf')).numbers).toEqual([BOTH[0]]);
+  });
+
+  it('is not named by a line that holds a number, good or not', async () => {
+    const { numbers, rejects } = await readBoth(`1132654321;fone\n${A};celular\n${B};celular`);
+    expect([numbers, rejects]).toEqual([BOTH, [{ line: 1, value: '1132654321', reason: 'not_mobile' }]]);
+    const worded = await readBoth(`${A} whatsapp\n${B}\n`);
+    expect(worded.rejects).toEqual([{ line: 1, value: `${A} whatsapp`, reason: 'not_a_number' }]);
+  });
+
   it('is asked for by its number where there is no header', async () => {
     const recipients = await recipientsOf(`${A};"x;y";${B}\n${A}\n`, 3);
     expect(outcome(recipients).numbers).toEqual([BOTH[1]]);
@@ -349,6 +370,8 @@ describe('the column with the numbers', () => {
     ['a name that is not there', `cpf;telefone\n${A};${B}`, 'celular', ['cpf', 'telefone']],
     ['a number that is not there', `cpf;telefone\n${A};${B}`, 3, ['cpf', 'telefone']],
     ['a name where there is no header', `${A};${B}`, 'telefone', [1, 2]],
+    ['a header of other digits below a title', `Lista;\ncpf;nome\n${A};Ana`, undefined, ['cpf', 'nome']],
+    ['a header of other digits below a date', `Clientes 2024\ncpf\n${A}`, undefined, ['cpf']],
     ['a header of other digits alone', `cpf;data;nome\n${A};${B};Ana`, undefined, ['cpf', 'data', 'nome']],
   ])('is refused with the columns that there are: %s', async (_name, content, wanted, columns) => {
     await expect(recipientsOf(content, wanted)).rejects.toEqual(new PhoneColumnUnknown(columns));

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type FileLayout, HEAD_BYTES, layoutOf } from './file-layout.js';
 import { NumberList } from './number-list.js';
-import { toE164, WRONG_LENGTH } from './phone-number.js';
+import { mayHavePrefix, toE164 } from './phone-number.js';
 import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import { Recipients } from './recipients.js';
 import { RecordReader, type TakeRecord } from './record-reader.js';
@@ -158,8 +158,9 @@ export async function recipientsFromList(entries: readonly string[], options: Re
 function entryNumber(text: string): number {
   if (PLAIN.test(text)) {
     const plus = text.startsWith('+') ? 1 : 0;
-    const number = toE164(Number(text), text.length - plus, plus > 0);
-    if (number !== WRONG_LENGTH) return number;
+    const count = text.length - plus;
+    const number = toE164(Number(text), count, plus > 0);
+    if (number > 0 || !mayHavePrefix(Number(text), count)) return number;
   }
   return writtenNumber(text);
 }

@@ -1,4 +1,4 @@
-import { shownValue } from './blanks.js';
+import { shownValue, textOf } from './blanks.js';
 import { REJECT_REASONS, type RejectReason, reasonOf } from './phone-number.js';
 
 /**
@@ -72,7 +72,8 @@ export class RejectList {
         const length = Math.floor(packed.value / REJECT_REASONS.length);
         line += skipped.value;
         at = packed.next + length;
-        const value = shownValue(block.toString('utf8', packed.next, at), VALUE_LIMIT);
+        const text = textOf(block.subarray(packed.next, at), { isCut: length === VALUE_BYTES });
+        const value = shownValue(text, VALUE_LIMIT);
         yield { line, value, reason: reasonOf(-(packed.value % REJECT_REASONS.length) - 1) };
       }
     }

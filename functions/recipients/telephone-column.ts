@@ -12,16 +12,22 @@ const WORDS: readonly [rank: number, words: string][] = [
 const RANKS = new Map(WORDS.flatMap(([rank, words]) => words.split(' ').map((word) => [word, rank] as const)));
 /** Of these a name may have more beside them: `telefone do cliente`. Of a number or a contact alone: `numero da casa` is none. */
 const SURE = 3;
+const NUMBER = 2;
 /** A telephone that is no mobile's by its name comes behind every other. */
 const LAND_LINE = new Set('fixo fixos residencial landline home fijo comercial recado'.split(' '));
-/** A part of a telephone, or a telephone with it: `DDD do celular`, `telefone com DDD`. Behind every other that is sure. */
-const PART_OF_ONE = new Set('ddd ddi codigo cod code pais country ramal extension ext'.split(' '));
+/** A part of a telephone or a telephone with it, as `DDD do celular`; or somebody else's. Behind every other that is sure. */
+const LESS_SURE = new Set(
+  (
+    'ddd ddi codigo cod code pais country ramal extension ext vendedor vendedora seller corretor atendente gerente consultor ' +
+    'emergencia emergency referencia antigo antiga anterior old previous secundario fax'
+  ).split(' '),
+);
 /** Beside a telephone they make the column something about it: its kind, its carrier, whether there is one. */
 const ABOUT = new Set(
   (
     'tipo type tem has possui operadora operator carrier modelo model marca brand status valido valid data date hora time ' +
     'horario obs observacao observacoes nota note qtd quantidade count nome name nombre email mail optin aceita permite ' +
-    'verificado verified imei sim nao yes'
+    'verificado verified imei sim nao yes not opt out bloqueado bloqueados blocked hash cancelado'
   ).split(' '),
 );
 /** Names of columns whose values are digits too, and are no telephones: of a document, a code, a date, an amount. */
@@ -30,7 +36,8 @@ const OTHER_DIGITS = new Set(
     'cpf cnpj rg ie pis nis nit cnh doc documento documentos document passaporte passport id ids identificador codigo cod code ' +
     'matricula contrato pedido protocolo registro inscricao cep zip zipcode data date fecha nascimento nasc valor preco price ' +
     'amount monto conta agencia account cuenta cartao card nsu ean sku crm dni nif nie cuit cuil rut rfc curp cedula ssn order ' +
-    'idade age edad ano year saldo total quantidade qtd'
+    'idade age edad ano year saldo total quantidade qtd identificacao identificacion titulo boleto nota invoice prontuario ' +
+    'processo imei chave orden nf'
   ).split(' '),
 );
 const LITTLE = new Set('o os a as do da de dos das d the of el la los las del n no nr'.split(' '));
@@ -62,9 +69,10 @@ export function telephoneRank(name: string): number {
   const best = Math.max(0, ...words.map(rankOf));
   const others = words.filter((word) => rankOf(word) === 0 && !LITTLE.has(word));
   if (best === 0 || (best < SURE && others.length > 0)) return 0;
-  if (others.some((word) => !PART_OF_ONE.has(word) && (ABOUT.has(word) || OTHER_DIGITS.has(word)))) return 0;
-  if (others.some((word) => PART_OF_ONE.has(word))) return best - 1.5;
-  return others.some((word) => LAND_LINE.has(word)) ? best - 0.5 : best;
+  if (others.some((word) => !LESS_SURE.has(word) && (ABOUT.has(word) || OTHER_DIGITS.has(word)))) return 0;
+  const less = others.some((word) => LESS_SURE.has(word)) ? 1.5 : others.some((word) => LAND_LINE.has(word)) ? 0.5 : 0;
+  // Of equals the one whose name says no more than that.
+  return best - less - Math.min(others.length, 9) / 100;
 }
 
 /** The index of the first column whose name says telephone most surely, or -1. */
@@ -76,9 +84,9 @@ export function telephoneColumn(names: readonly string[]): number {
 
 /** Whether a column's name says that its values are digits of another kind. */
 export function namesOtherDigits(name: string): boolean {
-  return plainName(name)
-    .split(' ')
-    .some((word) => OTHER_DIGITS.has(word));
+  const words = plainName(name).split(' ');
+  const isNumberOf = words.length > 1 && words.some((word) => RANKS.get(word) === NUMBER);
+  return (isNumberOf && telephoneRank(name) === 0) || words.some((word) => OTHER_DIGITS.has(word));
 }
 
 function rankOf(word: string): number {

@@ -8,6 +8,7 @@ import {
   NOT_MOBILE,
   national,
   tenDigits,
+  UNKNOWN_DDD,
   WRONG_LENGTH,
 } from './phone-number.js';
 
@@ -21,6 +22,8 @@ const NATIONAL = 11;
 const LANDLINE = 10;
 /** From so many digits on, what follows in brackets, or stood before a single bracket, is a counter. */
 const LOCAL = 8;
+/** So many digits in one group are a number by themselves, or its end. */
+const LONG_GROUP = 6;
 
 /** Ten blanks between two digits are one. */
 const REPEATED = /([ ().-])\1+/g;
@@ -81,7 +84,8 @@ function read(text: string): number {
   if (hasCounter(text)) return EXTRA_DIGITS;
   const number = judge(groups, isInternational, text);
   if (number !== WRONG_LENGTH) return number;
-  return beginsWithWhole(groups, isInternational) ? EXTRA_DIGITS : WRONG_LENGTH;
+  const isCounted = (groups[0] as string).length <= 2 && isWhole(judge(groups.slice(1), false, ''));
+  return isCounted || beginsWithWhole(groups, isInternational) ? EXTRA_DIGITS : WRONG_LENGTH;
 }
 
 /** `1) 11987654321`, `(11) 98765-4321 (2)`. */
@@ -104,12 +108,17 @@ function isWhole(number: number): boolean {
 /** `text`: as it is written, for the brackets in it. */
 function judge(groups: string[], plus: boolean, text: string): number {
   const digits = groups.join('');
-  // 00 is the plus of a telephone. Of up to twelve digits the first 0 is the trunk prefix, and no DDD begins with the second.
-  const isZeroZero = !plus && digits.startsWith('00') && digits.length > NATIONAL + 1;
+  // 00 is the plus of a telephone: no DDD begins with 0, so nothing else could be meant.
+  const isZeroZero = !plus && digits.startsWith('00');
   const begin = isZeroZero ? 2 : 0;
   if (plus || isZeroZero) {
-    if (digits.startsWith('55', begin)) return ofBrazil(digits, begin + 2, groups);
-    return ofAnotherCountry(digits.slice(begin), groups, text);
+    if (digits.startsWith('55', begin) && (plus || digits.length > NATIONAL + 1))
+      return ofBrazil(digits, begin + 2, groups);
+    const number = ofAnotherCountry(digits.slice(begin), groups, text);
+    if (plus || digits.length > NATIONAL + 1) return number;
+    // Of up to twelve digits the first 0 may be the trunk prefix of a mobile whose DDD is wrong: 0 04 98765-4321.
+    const national = ofBrazil(digits, 0, groups);
+    return number > 0 && national !== UNKNOWN_DDD ? number : national;
   }
   const hasCountry = digits.length > NATIONAL + 1 && digits.startsWith('55');
   if (digits.length === NATIONAL + 1 && digits.startsWith('55')) return tenDigits(Number(digits.slice(2)));
@@ -128,6 +137,9 @@ function ofBrazil(digits: string, begin: number, groups: string[]): number {
 function ofAnotherCountry(digits: string, groups: string[], text: string): number {
   const last = groups.at(-1) ?? '';
   if (groups.length > 1 && last.length === 1 && groups.some((group) => group.length > 1)) return EXTRA_DIGITS;
+  // Where numbers have no fixed length, an extension makes another one: +43 664 123456-12.
+  const isShort = last.length <= 2 || (last.length <= 4 && (groups.at(-2)?.length ?? 0) >= LONG_GROUP);
+  if (groups.length > 1 && isShort && foreign(digits.slice(0, -last.length)) > 0) return EXTRA_DIGITS;
   const number = foreign(digits);
   if (number > 0 || !TRUNK_ZERO.test(text)) return number;
   const bare = foreign(text.replace(TRUNK_ZERO, '').replace(/\D/g, '').replace(/^00/, ''));
