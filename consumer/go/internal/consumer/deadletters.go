@@ -45,12 +45,34 @@ type Answer struct {
 	err   error
 }
 
+// Turn keeps the letters of a batch in its order: each is sent behind the one before, and none waits for another's confirm.
+type Turn struct {
+	before <-chan struct{}
+	sent   chan struct{}
+	once   sync.Once
+}
+
+// turns are those of a batch, the first of which waits for nobody.
+func turns(count int) []*Turn {
+	before := make(chan struct{})
+	close(before)
+	all := make([]*Turn, count)
+	for i := range all {
+		all[i] = &Turn{before: before, sent: make(chan struct{})}
+		before = all[i].sent
+	}
+	return all
+}
+
+func (t *Turn) pass() { t.once.Do(func() { close(t.sent) }) }
+
 // publish returns when the broker has it, however long that takes. ErrInterrupted when the session is gone before.
-func (d *DeadLetters) publish(interrupted context.Context, letter amqp.Publishing) error {
+func (d *DeadLetters) publish(interrupted context.Context, letter amqp.Publishing, turn *Turn) error {
+	defer turn.pass()
 	slow := time.AfterFunc(slowConfirm, func() { d.sayThatTheyWait(interrupted) })
 	defer slow.Stop()
 	for failures := 1; ; failures++ {
-		taken, err := d.try(interrupted, letter)
+		taken, err := d.try(interrupted, letter, turn)
 		if err != nil {
 			return err
 		}
@@ -63,7 +85,7 @@ func (d *DeadLetters) publish(interrupted context.Context, letter amqp.Publishin
 }
 
 // try answers false when the broker refused it, as a full queue does: it is not there, and is published again.
-func (d *DeadLetters) try(interrupted context.Context, letter amqp.Publishing) (bool, error) {
+func (d *DeadLetters) try(interrupted context.Context, letter amqp.Publishing, turn *Turn) (bool, error) {
 	answer := d.ask(interrupted)
 	select {
 	case <-answer.done:
@@ -75,7 +97,14 @@ func (d *DeadLetters) try(interrupted context.Context, letter amqp.Publishing) (
 	if answer.err != nil || !answer.taken {
 		return false, answer.err
 	}
-	return d.confirmed(interrupted, d.names.DeadLetterExchange(), "", letter)
+	select {
+	case <-turn.before:
+	case <-interrupted.Done():
+		return false, ErrInterrupted
+	}
+	confirmation, err := d.channel.PublishWithDeferredConfirm(d.names.DeadLetterExchange(), "", false, false, letter)
+	turn.pass()
+	return confirmed(interrupted, confirmation, err)
 }
 
 func (d *DeadLetters) ask(interrupted context.Context) *Answer {
@@ -88,7 +117,8 @@ func (d *DeadLetters) ask(interrupted context.Context) *Answer {
 	d.answer = answer
 	go func() {
 		defer exitOnPanic()
-		answer.taken, answer.err = d.confirmed(interrupted, d.names.CampaignExchange(), questionKey, question)
+		confirmation, err := d.channel.PublishWithDeferredConfirm(d.names.CampaignExchange(), questionKey, false, false, question)
+		answer.taken, answer.err = confirmed(interrupted, confirmation, err)
 		d.mutex.Lock()
 		d.answer = nil
 		d.mutex.Unlock()
@@ -97,8 +127,8 @@ func (d *DeadLetters) ask(interrupted context.Context) *Answer {
 	return answer
 }
 
-func (d *DeadLetters) confirmed(interrupted context.Context, exchange, key string, message amqp.Publishing) (bool, error) {
-	confirmation, err := d.channel.PublishWithDeferredConfirm(exchange, key, false, false, message)
+// confirmed waits for what has been published, or was not.
+func confirmed(interrupted context.Context, confirmation *amqp.DeferredConfirmation, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}

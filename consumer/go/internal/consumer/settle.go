@@ -103,14 +103,14 @@ func settle(queue *Queue, outcomes []Outcome) ([]Outcome, error) {
 	return dead, nil
 }
 
-// bury publishes dead letters until the broker has them all, and acknowledges each delivery, alone, when its letter is
+// bury publishes dead letters, in their order, until the broker has them all, and acknowledges each delivery, alone, when its letter is
 // confirmed. ErrInterrupted when the session broke.
 func bury(queue *Queue, dead []Outcome) error {
 	results := make(chan error, len(dead))
-	for _, outcome := range dead {
+	for i, turn := range turns(len(dead)) {
 		go func() {
 			defer exitOnPanic()
-			results <- buryOne(queue, outcome)
+			results <- buryOne(queue, dead[i], turn)
 		}()
 	}
 	for range dead {
@@ -121,10 +121,10 @@ func bury(queue *Queue, dead []Outcome) error {
 	return nil
 }
 
-func buryOne(queue *Queue, outcome Outcome) error {
+func buryOne(queue *Queue, outcome Outcome, turn *Turn) error {
 	session := queue.session
 	letter := asItCame(outcome.delivery.message, outcome.Dead, queue.name, session.deadLetters.frameSize)
-	if err := session.deadLetters.publish(session.interrupted, letter); err != nil {
+	if err := session.deadLetters.publish(session.interrupted, letter, turn); err != nil {
 		session.end(err)
 		return ErrInterrupted
 	}
