@@ -38,7 +38,7 @@ prove('several languages on one queue', [
       async run(room) {
         const stage = await stageOfAll(room);
         const killed = await receiving(stage, active, { PREFETCH: '2' });
-        const survivor = await receiving(stage, waiting, { PREFETCH: '2' });
+        const survivor = await started(stage, waiting, 'standing by', { PREFETCH: '2' });
         const { id, chunks } = await stage.campaign(TOTAL, 100);
         await stage.publish(chunks);
         await untilAtLeast(TOTAL / 10, () => stage.count());
@@ -86,7 +86,8 @@ prove('several languages on one queue', [
     why: 'During a deploy old and new run side by side: companies would pay for what two of them stored.',
     async run(room) {
       const stage = await stageOfAll(room, { partitions: 3 });
-      for (const language of LANGUAGE_NAMES) await receiving(stage, language, { PREFETCH: '6' });
+      for (const [index, language] of LANGUAGE_NAMES.entries())
+        await started(stage, language, index === 0 ? 'receiving' : 'standing by', { PREFETCH: '6' });
       const campaigns = [
         await stage.campaign(2_000, 50),
         await stage.campaign(2_000, 50),
@@ -206,13 +207,19 @@ async function stageOfAll(room: Room, options: StageOptions = { declared: false 
   return room.stage(options);
 }
 
-async function receiving(
+function receiving(stage: Stage, language: LanguageName, env: Record<string, string> = {}): Promise<ConsumerProcess> {
+  return started(stage, language, 'receiving', env);
+}
+
+/** A consumer that has said what it is: the one that receives, or one that stands by. */
+async function started(
   stage: Stage,
   language: LanguageName,
-  env: Record<string, string> = {},
+  says: 'receiving' | 'standing by',
+  env: Record<string, string>,
 ): Promise<ConsumerProcess> {
   const consumer = stage.start(env, language);
-  await consumer.untilSaid('receiving');
+  await consumer.untilSaid(says);
   return consumer;
 }
 
