@@ -42,7 +42,7 @@ test('the sample becomes five documents in the order of the file, and the campai
     [...output.matchAll(/│ (\d) {8}│ (\+55\d+) │/g)].map(([, sequence, number]) => `${sequence} ${number}`),
   ).toEqual(['1 +5511987654321', '2 +5521998765432', '3 +5531987651234', '4 +5541988887777', '5 +5585991234567']);
   expect(output).toMatch(/│ enviado │ 5 +│ 5 +│ 5 +│/);
-  expect(output).toContain('5 lines, 5 accepted, 0 duplicate, 0 invalid, 0 blank');
+  expect(output).toContain('5 lines, 5 accepted, 0 duplicate, 0 invalid, 0 blank\n');
   expect(code).toBe(0);
 });
 
@@ -51,7 +51,7 @@ test('a file of one’s own shows its rejected lines with their reason', async (
   const { code, output } = await demo(mixed);
 
   expect(output).toContain('MongoDB: 1 documents');
-  expect(output).toContain('File mixed.txt: 6 lines, 1 accepted, 1 duplicate, 2 invalid, 2 blank');
+  expect(output).toContain('File mixed.txt: 6 lines, 1 accepted, 1 duplicate, 2 invalid, 2 blank\n');
   expect(output).toContain('line 4: not_a_number  not a number');
   expect(output).toContain('line 5: not_mobile  1133334444');
   expect(code).toBe(0);

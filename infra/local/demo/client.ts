@@ -24,6 +24,7 @@ export interface FileCounts {
   invalid: number;
   blank: number;
   rejects_kept: number;
+  phone_column: string | number;
   rejects: { line: number; value: string; reason: string }[];
 }
 

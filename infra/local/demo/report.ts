@@ -29,7 +29,7 @@ export async function report(urls: { MONGODB_URL: string; DATABASE_URL: string }
 
 /** Prints what became of the file's lines. */
 export function reportFile(name: string, counts: FileCounts): void {
-  const { rejects, rejects_kept: _, ...numbers } = counts;
+  const { rejects, rejects_kept: _, phone_column: __, ...numbers } = counts;
   const words = Object.entries(numbers).map(([word, value]) => `${value.toLocaleString('en')} ${word}`);
   say(`\n${colour('bold', `File ${name}:`)} ${words.join(', ')}`);
   for (const { line, value, reason } of rejects) say(`  line ${line}: ${colour('yellow', reason)}  ${value}`);
