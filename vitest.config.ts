@@ -10,6 +10,8 @@ const EVERYTHING = [
   'functions/**/*.spec.ts',
   'consumer/**/*.spec.ts',
   'infra/**/*.spec.ts',
+  'services/**/*.spec.ts',
+  'testing/**/*.spec.ts',
   'bench/**/*.spec.ts',
   'postman/**/*.spec.ts',
 ];

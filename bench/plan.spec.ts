@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CommandError } from '../infra/local/command-error.js';
+import { CommandError } from '../services/command-error.js';
 import { PARTS, parsePlan } from './plan.js';
 
 const numbers = (sizes: readonly { numbers: number }[]) => sizes.map((size) => size.numbers);

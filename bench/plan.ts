@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { LANGUAGE_NAMES, type LanguageName } from '../consumer/conformance/runner/languages.js';
-import { CommandError } from '../infra/local/command-error.js';
+import { LANGUAGE_NAMES, type LanguageName } from '@disparo/contract/languages';
+import { CommandError } from '../services/command-error.js';
 
 /** What can be measured, in the order in which it is. */
 export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'health', 'partitions', 'routines'] as const;

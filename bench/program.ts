@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findRoot } from '@disparo/contract';
-import { LANGUAGES, type LanguageName } from '../consumer/conformance/runner/languages.js';
+import { LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import { eachLine } from '../infra/local/supervise/log-line.js';
 
 const ROOT = findRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';

@@ -21,8 +21,8 @@ import { type Collection, MongoClient } from 'mongodb';
 import pg from 'pg';
 import copy from 'pg-copy-streams';
 import { migrate } from '../functions/platform/stores/migrate.js';
-import type { Variable } from '../infra/local/services/names.js';
-import { createDatabase } from '../infra/local/services/postgres.js';
+import type { Variable } from '../services/names.js';
+import { createDatabase } from '../services/postgres.js';
 
 /** As `CAMPAIGN_QUEUE_SLOTS`, unless somebody changes it. */
 const QUEUE_SLOTS = 500;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ConsumerProcess } from '../functions/test/campaign-fixtures.js';
-import { Stage } from '../functions/test/stage.js';
 import { TestBucket } from '../functions/test/upload-fixtures.js';
+import { Stage } from '../testing/api-stage.js';
 import { allFolders } from './build/collection.js';
 import { type Contract, routesOf } from './build/contract.js';
 import { readAnswers } from './build/files.js';

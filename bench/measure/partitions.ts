@@ -1,4 +1,4 @@
-import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
+import type { LanguageName } from '@disparo/contract/languages';
 import { Program } from '../program.js';
 import type { Room } from '../room.js';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { SERVICES } from '../../infra/local/services/bring-up.js';
-import { openClone } from '../../infra/local/services/clone.js';
-import type { ServiceName } from '../../infra/local/services/names.js';
+import { SERVICES } from '../../services/bring-up.js';
+import { openClone } from '../../services/clone.js';
+import type { ServiceName } from '../../services/names.js';
 import { costOf } from '../program.js';
 
 /** CPU seconds of the services, of those that run as this clone's own binaries. */

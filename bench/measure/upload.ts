@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
+import type { LanguageName } from '@disparo/contract/languages';
 import { Client } from '../../infra/local/demo/client.js';
-import { freePort } from '../../infra/local/services/ports.js';
 import { untilHealthy } from '../../infra/local/supervise/offline.js';
+import { freePort } from '../../services/ports.js';
 import { Program } from '../program.js';
 import { MESSAGE, type Room, secondsSince } from '../room.js';
 import { numbersFile } from './numbers-file.js';

@@ -1,6 +1,6 @@
 import { readEnvironment } from '@disparo/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Variable } from '../../infra/local/services/names.js';
+import type { Variable } from '../../services/names.js';
 import { measureNaive } from '../measure/naive.js';
 import { phoneNumber, Room } from '../room.js';
 

@@ -1,4 +1,4 @@
-import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
+import type { LanguageName } from '@disparo/contract/languages';
 
 /** A ratio that is wanted; undefined `met`: this machine or this run cannot tell. */
 export interface Goal {

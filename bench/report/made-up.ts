@@ -1,4 +1,4 @@
-import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
+import type { LanguageName } from '@disparo/contract/languages';
 import type { NaiveMeasure } from '../measure/naive.js';
 import type { BracketedDrain, Results } from '../results.js';
 import type { Row } from './table.js';

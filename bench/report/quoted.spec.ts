@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import type { LanguageName } from '@disparo/contract/languages';
 import { expect, test } from 'vitest';
-import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
 import type { Results } from '../results.js';
 import { rowsOf } from './rows.js';
 import type { Row } from './table.js';

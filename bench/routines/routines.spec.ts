@@ -1,6 +1,6 @@
 import { readEnvironment } from '@disparo/contract';
 import { describe, expect, it } from 'vitest';
-import type { Variable } from '../../infra/local/services/names.js';
+import type { Variable } from '../../services/names.js';
 import { Room } from '../room.js';
 import { requireAll } from './routine.js';
 import { ROUTINES } from './routines.js';

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { randomFrom } from '../../consumer/conformance/runner/random.js';
+import { randomFrom } from '../../testing/random.js';
 import { asSeen, shownValue, textOf } from './blanks.js';
 import { type FileLayout, layoutOf } from './file-layout.js';
 import { foreign, LIVING_DDDS, reasonOf } from './phone-number.js';

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, Stage, someCnpj, type TestCompany, type TestUser } from './stage.js';
+import { type Answer, Stage, someCnpj, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Answer, Stage, type TestUser } from './stage.js';
+import { type Answer, Stage, type TestUser } from '../../testing/api-stage.js';
 
 // Each password costs a hash, and a process makes two at a time.
 vi.setConfig({ testTimeout: 180_000 });

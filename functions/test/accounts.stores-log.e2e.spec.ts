@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { findRoot } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { openClone } from '../../infra/local/services/clone.js';
+import { openClone } from '../../services/clone.js';
+import { type Answer, Stage, someCnpj, type TestUser } from '../../testing/api-stage.js';
 import { PATIENCE_MS } from './campaign-fixtures.js';
 import { Door } from './door.js';
-import { type Answer, Stage, someCnpj, type TestUser } from './stage.js';
 
 // Each password costs a hash, and a process makes two at a time.
 vi.setConfig({ testTimeout: 180_000 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Stage } from '../../testing/api-stage.js';
 import { ANSWER_HEADERS } from '../platform/http/headers.js';
 import { migrate } from '../platform/stores/migrate.js';
 import { Offline } from './offline.js';
-import { Stage } from './stage.js';
 
 interface LambdaAnswer {
   statusCode: number;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { findRoot } from '@disparo/contract';
 import { expect } from 'vitest';
-import type { Answer, Ask, Stage, TestCompany, TestUser } from './stage.js';
+import type { Answer, Ask, Stage, TestCompany, TestUser } from '../../testing/api-stage.js';
 
 export const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 export const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);

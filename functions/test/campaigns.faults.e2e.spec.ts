@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { findRoot } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import {
   accepted,
   as,
@@ -17,7 +18,6 @@ import {
   upload,
 } from './campaign-fixtures.js';
 import { Door } from './door.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const UP = { status: 'up', postgres: 'up', mongodb: 'up', rabbitmq: 'up' };
 /** Publishing waits this long for a confirm, and a health check for its answer. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { form, ran, refusal, rowsStored, upload } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 let stage: Stage;
 let ana: TestUser;

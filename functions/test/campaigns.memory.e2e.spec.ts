@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { Stage } from '../../testing/api-stage.js';
 import { accepted, PATIENCE_MS } from './campaign-fixtures.js';
-import { Stage } from './stage.js';
 
 const FEW = 300_000;
 const MANY = 3_000_000;

@@ -1,8 +1,8 @@
 import { topology } from '@disparo/contract';
 import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, type CampaignBody, campaign, form, someNumbers, upload } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const PARTITIONS = 4;
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import {
   accepted,
   as,
@@ -10,7 +11,6 @@ import {
   TIME,
   untilStatus,
 } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(7);
 /** Lines 1 and 3 are numbers; the others are rejects that a CSV must quote or not. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, type CampaignBody, PATIENCE_MS, upload } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const KEPT = 10_000;
 const HEADER = 'disparo-rejects-not-kept';

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readEnvironment, topology } from '@disparo/contract';
 import { connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { randomFrom } from '../../consumer/conformance/runner/random.js';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { randomFrom } from '../../testing/random.js';
 import {
   accepted,
   as,
@@ -14,7 +15,6 @@ import {
   storedNumbers,
   untilStatus,
 } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const TOTAL = 20_000;
 const NUMBERS = someNumbers(TOTAL);

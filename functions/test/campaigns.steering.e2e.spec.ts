@@ -1,6 +1,7 @@
 import { topology } from '@disparo/contract';
 import { connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import {
   accepted,
   as,
@@ -11,7 +12,6 @@ import {
   storedNumbers,
   untilStatus,
 } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(6);
 

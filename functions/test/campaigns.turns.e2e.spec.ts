@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { form } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 type Handler = (event: object, context: object) => Promise<{ statusCode: number; body: string }>;
 type Reader = { prototype: { write(piece: Uint8Array): void } };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import {
   accepted,
   as,
@@ -15,7 +16,6 @@ import {
   untilStatus,
   upload,
 } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const FIVE = ['+55 11 98765-4321', '(21) 99876-5432', '31987651234', '5541988887777', '085 99123-4567'];
 const FIVE_STORED = ['+5511987654321', '+5521998765432', '+5531987651234', '+5541988887777', '+5585991234567'];

@@ -1,6 +1,7 @@
 import { type Chunk, chunkMessage, type Topology, topology } from '@disparo/contract';
 import { type ConfirmChannel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { DEAD_LETTERS_USAGE } from '../ledger/inspect/dead-letters-task.js';
 import {
   accepted,
@@ -12,7 +13,6 @@ import {
   untilStatus,
 } from './campaign-fixtures.js';
 import { Door } from './door.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(3);
 /** So many take seconds. */

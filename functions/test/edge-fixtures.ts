@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { migrate } from '../platform/stores/migrate.js';
 import { Offline } from './offline.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 /** The two ways to the API: a server of its own, and a function behind a gateway. */
 export const DOORS = ['the plain server', 'serverless offline'] as const;

@@ -3,6 +3,7 @@ import { createId } from '@paralleldrive/cuid2';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import {
   accepted,
   as,
@@ -14,7 +15,6 @@ import {
   storedNumbers,
   untilStatus,
 } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(6);
 /** Longer than the default of HEAL_AFTER_S. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { migrate } from '../platform/stores/migrate.js';
 import { as, ID, ran, TIME } from './campaign-fixtures.js';
-import { type Answer, Stage, type TestCompany, type TestUser } from './stage.js';
 
 const WEEK_MS = 7 * 24 * 3_600 * 1_000;
 const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--"];

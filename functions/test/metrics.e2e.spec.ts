@@ -1,7 +1,7 @@
 import { connect } from 'amqplib';
 import { afterEach, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, ConsumerProcess, PATIENCE_MS, someNumbers, upload } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NOWHERE = {
   DATABASE_URL: 'postgresql://a:b@127.0.0.1:9/x',

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { findRoot } from '@disparo/contract';
-import type { Stage } from './stage.js';
+import type { Stage } from '../../testing/api-stage.js';
 
 const SERVERLESS = 'node_modules/serverless/bin/serverless.js';
 /** It loads the whole framework first, on a machine that runs another test file beside. */

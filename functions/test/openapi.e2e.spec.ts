@@ -4,8 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { findRoot } from '@disparo/contract';
 import { compileErrors, validate } from '@readme/openapi-parser';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Stage } from '../../testing/api-stage.js';
 import { Problem, type ProblemClass, sampleOf } from '../platform/problem.js';
-import { Stage } from './stage.js';
 
 interface Schema {
   $ref?: string;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, Stage } from './stage.js';
+import { type Answer, Stage } from '../../testing/api-stage.js';
 
 let stage: Stage;
 

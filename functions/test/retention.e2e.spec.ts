@@ -2,8 +2,8 @@ import { messageId } from '@disparo/contract';
 import { createId } from '@paralleldrive/cuid2';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, campaign, ran, someNumbers, started, storedNumbers } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const NUMBERS = someNumbers(6);
 const MESSAGE = 'Hoje tudo pela metade.';

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readEnvironment } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stage } from '../../testing/api-stage.js';
 import { accepted, someNumbers } from './campaign-fixtures.js';
-import { Stage } from './stage.js';
 import { TransactionPooler } from './transaction-pooler.js';
 
 const stranger = `test_${randomBytes(6).toString('hex')}`;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, type CampaignBody, ConsumerProcess, rowsStored, untilStatus } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 
 const TEXT = '=HYPERLINK("http://example.com";"Oferta de hoje")';
 const NUMBER = '+5511987654321';

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Created, S3Server } from '../../infra/local/s3/server.js';
-import type { Stage, TestCompany, TestUser } from './stage.js';
+import { type Created, S3Server } from '../../services/s3/server.js';
+import type { Stage, TestCompany, TestUser } from '../../testing/api-stage.js';
 
 export const BUCKET = 'disparo-test';
 const KEYS = { accessKeyId: 'test', secretAccessKey: 'a secret of the tests' };

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { findRoot } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { as, PATIENCE_MS, refusal } from './campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from './stage.js';
 import {
   BUCKET,
   put,

@@ -1,6 +1,6 @@
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
+import { freePort } from '../../services/ports.js';
 import { migrated } from './migrations.js';
-import { freePort } from './services/ports.js';
 import { foregroundLine } from './supervise/log-line.js';
 import { apiAddress, baseUrl, offlineProgram } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';

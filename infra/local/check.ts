@@ -1,4 +1,4 @@
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { say } from './supervise/terminal.js';
 import { tool } from './supervise/tool.js';
 

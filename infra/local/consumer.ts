@@ -1,6 +1,6 @@
 import { EXIT } from '@disparo/contract';
-import { LANGUAGE_NAMES } from '../../consumer/conformance/runner/languages.js';
-import { CommandError } from './command-error.js';
+import { LANGUAGE_NAMES } from '@disparo/contract/languages';
+import { CommandError } from '../../services/command-error.js';
 import { buildConsumers, consumerProgram, languageNamed } from './consumers.js';
 import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { freePort, isFree } from '../../services/ports.js';
 import { metricsPorts, parseConsumers } from './consumers.js';
-import { freePort, isFree } from './services/ports.js';
 
 test.each([
   { args: [], languages: ['typescript'], rest: [] },

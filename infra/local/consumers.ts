@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
-import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { CommandError } from './command-error.js';
-import { isFree } from './services/ports.js';
+import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
+import { CommandError } from '../../services/command-error.js';
+import { isFree } from '../../services/ports.js';
 import { buildOf, requireBinaries, runSteps } from './suites.js';
 import type { Session } from './supervise/session.js';
 import type { Program } from './supervise/supervisor.js';

@@ -1,5 +1,5 @@
 import { DEAD_LETTERS_USAGE, deadLettersTask } from '../../functions/ledger/inspect/dead-letters-task.js';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { lookAlone, runAlone } from './supervise/session.js';
 
 /** `npm run dead-letters -- list | show N | replay [N] | drop N | drop --all`: the dead-letter queue. Answers its exit code. */

@@ -1,4 +1,4 @@
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { runAlone } from './supervise/session.js';
 
 /** `npm run dispatch`: one pass that publishes what is owed. Answers its exit code. */

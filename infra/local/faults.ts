@@ -1,5 +1,5 @@
-import { LANGUAGE_NAMES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { CommandError } from './command-error.js';
+import { LANGUAGE_NAMES, type LanguageName } from '@disparo/contract/languages';
+import { CommandError } from '../../services/command-error.js';
 import { buildOf, conformanceOf, requireBuildTools, runSteps } from './suites.js';
 import { Interrupted, Supervisor } from './supervise/supervisor.js';
 

@@ -1,4 +1,4 @@
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { lookAlone } from './supervise/session.js';
 
 /** `npm run ledger -- check [campaign]`: compares the ledger with the store. Answers its exit code. */

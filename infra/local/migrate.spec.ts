@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { Stage } from '../../functions/test/stage.js';
+import { Stage } from '../../testing/api-stage.js';
 
 vi.setConfig({ testTimeout: 300_000 });
 

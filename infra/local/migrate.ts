@@ -1,4 +1,4 @@
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { migrated } from './migrations.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';

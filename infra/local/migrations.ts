@@ -1,7 +1,7 @@
 import { EXIT } from '@disparo/contract';
 import { migrate } from '../../functions/platform/stores/migrate.js';
 import { isAway } from '../../functions/platform/stores/postgres.js';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import type { Session } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 

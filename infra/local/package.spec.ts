@@ -7,7 +7,7 @@ import { unzipSync } from 'fflate';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrate } from '../../functions/platform/stores/migrate.js';
-import { Stage } from '../../functions/test/stage.js';
+import { Stage } from '../../testing/api-stage.js';
 import { type Artefact, FUNCTIONS, type FunctionName, makeArtefacts } from './package/artefacts.js';
 
 /** What a call came to: what the handler answered, or the error that Lambda would report; and its log. */

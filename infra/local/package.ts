@@ -1,4 +1,4 @@
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { makeArtefacts } from './package/artefacts.js';
 import { say } from './supervise/terminal.js';
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Stage } from '../../functions/test/stage.js';
+import { Stage } from '../../testing/api-stage.js';
 
 let stage: Stage;
 

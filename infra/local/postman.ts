@@ -1,7 +1,7 @@
 import { EXIT } from '@disparo/contract';
 import { document } from '../../postman/build/document.js';
 import { built, outOfDate, write, writeAnswers } from '../../postman/build/files.js';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { healthyApi } from './postman/address.js';
 import { say } from './supervise/terminal.js';
 

@@ -1,5 +1,5 @@
 import { RETENTION_USAGE, retentionTask } from '../../functions/retention/retention-task.js';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { lookAlone, runAlone } from './supervise/session.js';
 
 /** `npm run retention -- --older-than <days> | --phone <number> [--dry-run]`: erases phone numbers. Answers its exit code. */

@@ -15,9 +15,10 @@ const CONFIGURATION = 78;
 const TERMINATED = 143;
 /** They must work while the product's own code does not compile: they start nothing of it, or report the errors themselves. */
 const SURVIVE_BROKEN_BUILD = new Set(['services', 'build', 'check']);
+/** The bench stands by itself, as it measures what the commands start. */
+const FOLDERS = ['infra/local', 'bench'];
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..');
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const parent = process.ppid;
 
 function stop(message, code) {
@@ -69,12 +70,15 @@ function build() {
   if (code !== 0 && !SURVIVE_BROKEN_BUILD.has(command)) stop('The build failed; the lines above say where.', BUG);
 }
 
-/** A command is a file beside this one that has a default export: `start.ts` is `npm start`. */
+/** A command is a file in one of these folders that has a default export: `start.ts` is `npm start`. Returns the built ones by name. */
 function commands() {
-  const sources = readdirSync(here).filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'));
-  return sources
-    .filter((file) => /^export default /m.test(readFileSync(join(here, file), 'utf8')))
-    .map((file) => file.slice(0, -3));
+  const found = FOLDERS.flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+      .filter((file) => /^export default /m.test(readFileSync(join(root, folder, file), 'utf8')))
+      .map((file) => [file.slice(0, -3), join(root, 'dist', folder, file.replace(/\.ts$/, '.js'))]),
+  );
+  return Object.fromEntries(found);
 }
 
 /** As in `npm run status | head`: whoever reads no more is no failure. A command that runs until it is stopped looks itself. */
@@ -90,13 +94,15 @@ const help = given.some((arg) => arg === '--help' || arg === '-h');
 /** To every command --help is an argument that it does not know, and so it says how it is called, before it starts anything. */
 const args = help ? ['--help'] : given;
 surviveClosedPipes();
-if (!commands().includes(command)) stop(`usage: node infra/local/run.mjs ${commands().join(' | ')}`, CONFIGURATION);
+const built = commands();
+if (!Object.hasOwn(built, command))
+  stop(`usage: node infra/local/run.mjs ${Object.keys(built).join(' | ')}`, CONFIGURATION);
 checkNode();
 process.chdir(root);
 install();
 build();
 try {
-  const { default: run } = await import(pathToFileURL(join(root, 'dist', 'infra', 'local', `${command}.js`)).href);
+  const { default: run } = await import(pathToFileURL(built[command]).href);
   process.exit(await run(args));
 } catch (error) {
   if (help && error?.message?.startsWith('usage: ')) {

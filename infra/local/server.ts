@@ -1,5 +1,5 @@
 import { integerKey, readEnvironment } from '@disparo/contract';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { baseUrl } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
 import { runAlone } from './supervise/session.js';

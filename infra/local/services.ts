@@ -1,5 +1,5 @@
-import { CommandError } from './command-error.js';
-import { bringUp, resetServices, SERVICES, stopServices } from './services/bring-up.js';
+import { bringUp, resetServices, SERVICES, stopServices } from '../../services/bring-up.js';
+import { CommandError } from '../../services/command-error.js';
 
 const say = (line: string) => console.log(line);
 

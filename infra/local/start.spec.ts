@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { readEnvironment } from '@disparo/contract';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { freePort } from './services/ports.js';
-import { createDatabase } from './services/postgres.js';
+import { freePort } from '../../services/ports.js';
+import { createDatabase } from '../../services/postgres.js';
 import { runningApis } from './supervise/running-api.js';
 
 vi.setConfig({ testTimeout: 120_000 });

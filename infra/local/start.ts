@@ -1,9 +1,9 @@
-import type { LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { CommandError } from './command-error.js';
+import type { LanguageName } from '@disparo/contract/languages';
+import { CommandError } from '../../services/command-error.js';
+import { place } from '../../services/place.js';
+import { freePort } from '../../services/ports.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
 import { migrated } from './migrations.js';
-import { place } from './services/place.js';
-import { freePort } from './services/ports.js';
 import { Screen } from './start/screen.js';
 import { standings } from './start/standings.js';
 import { requireBuildTools } from './suites.js';

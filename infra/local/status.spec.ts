@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accepted, ConsumerProcess, someNumbers, untilStatus } from '../../functions/test/campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from '../../functions/test/stage.js';
+import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 
 const COMMAND = ['infra/local/run.mjs', 'status'];
 const ESCAPE = '\x1b';

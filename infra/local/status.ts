@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readEnvironment } from '@disparo/contract';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import { Look, type Status } from './status/look.js';
 import { screen } from './status/screen.js';
 import { watchCaller } from './supervise/caller.js';

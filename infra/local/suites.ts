@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '@disparo/contract';
-import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { CommandError } from './command-error.js';
+import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
+import { CommandError } from '../../services/command-error.js';
 import type { Supervisor } from './supervise/supervisor.js';
 import { say } from './supervise/terminal.js';
 

@@ -1,24 +1,24 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const FOLDER = 'infra/local';
+const FOLDERS = ['infra/local', 'bench'];
 /** What they do not know is a filter of specs, or an option of the runner. */
 const TAKE_FILTERS = ['test', 'conformance'];
 
 /** As run.mjs looks for them. What `consumer` says is held with the consumers. */
-const commands = readdirSync(FOLDER)
+const files = FOLDERS.flatMap((folder) => readdirSync(folder).map((file) => `${folder}/${file}`))
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
-  .filter((file) => /^export default /m.test(readFileSync(`${FOLDER}/${file}`, 'utf8')))
-  .map((file) => file.slice(0, -3))
-  .filter((command) => command !== 'consumer');
+  .filter((file) => /^export default /m.test(readFileSync(file, 'utf8')));
+const commands = files.map((file) => basename(file, '.ts')).filter((command) => command !== 'consumer');
 
 async function refusalOf(command: string, ...args: string[]): Promise<unknown> {
-  const { default: run } = (await import(/* @vite-ignore */ resolve(FOLDER, `${command}.ts`))) as {
+  const file = files.find((one) => basename(one, '.ts') === command) ?? '';
+  const { default: run } = (await import(/* @vite-ignore */ resolve(file))) as {
     default: (args: string[]) => Promise<number>;
   };
   return run(args).catch((error: unknown) => error);
@@ -41,7 +41,7 @@ test.each(commands.filter((command) => !TAKE_FILTERS.includes(command)))(
 );
 
 test.each([['--help'], ['-h'], ['check', '--help']])('%s is answered on standard output, as a success', (...args) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [`${FOLDER}/run.mjs`, 'ledger', ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['infra/local/run.mjs', 'ledger', ...args], {
     encoding: 'utf8',
   });
   expect([status, stdout, stderr]).toEqual([0, 'usage: npm run ledger -- check [campaign]\n', '']);

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import { connect } from 'amqplib';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '../../consumer/conformance/runner/languages.js';
-import { Stage } from '../../functions/test/stage.js';
-import { freePort } from '../local/services/ports.js';
+import { freePort } from '../../services/ports.js';
+import { Stage } from '../../testing/api-stage.js';
 
 const FOLDER = 'infra/observability';
 const OPERATING = 'docs/operating.md';

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { MESSAGES } from '@disparo/contract';
+import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import type { Document } from 'mongodb';
 import { expect } from 'vitest';
+import { type ConsumerProcess, freePort, type LogLine } from '../../../testing/process.js';
+import { allNumbers, type Campaign, type Stage, type StageOptions, TRACEPARENT } from '../../../testing/stage.js';
+import { until, untilAtLeast } from '../../../testing/until.js';
 import { type Case, prove, type Room } from '../runner/cases.js';
-import { type ConsumerProcess, freePort, type LogLine } from '../runner/consumer-process.js';
-import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '../runner/languages.js';
-import { allNumbers, type Campaign, type Stage, type StageOptions, TRACEPARENT } from '../runner/stage.js';
-import { until, untilAtLeast } from '../runner/until.js';
 
 const TOTAL = 10_000;
 const PAIRS = LANGUAGE_NAMES.flatMap((one) =>

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
+import { openBroker } from '../../../testing/databases.js';
+import type { OwnService } from '../../../testing/own-service.js';
+import type { ConsumerProcess } from '../../../testing/process.js';
+import { allNumbers, type Campaign, type Stage } from '../../../testing/stage.js';
+import { until } from '../../../testing/until.js';
 import { prove, type Room } from '../runner/cases.js';
-import { openBroker } from '../runner/connections.js';
-import type { ConsumerProcess } from '../runner/consumer-process.js';
-import type { OwnService } from '../runner/own-service.js';
-import { allNumbers, type Campaign, type Stage } from '../runner/stage.js';
-import { until } from '../runner/until.js';
 
 const TOTAL = 200;
 const SIZE = 5;

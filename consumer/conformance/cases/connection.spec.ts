@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
+import { freePort } from '../../../testing/process.js';
+import { TcpProxy } from '../../../testing/proxy.js';
+import { allNumbers } from '../../../testing/stage.js';
+import { until, untilAtLeast } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
-import { freePort } from '../runner/consumer-process.js';
-import { allNumbers } from '../runner/stage.js';
-import { TcpProxy } from '../runner/tcp-proxy.js';
-import { until, untilAtLeast } from '../runner/until.js';
 
 const TOTAL = 10_000;
 const SERVICES = [

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { randomFrom } from '../../../testing/random.js';
+import { allNumbers, type Stage } from '../../../testing/stage.js';
+import { until, untilAtLeast } from '../../../testing/until.js';
 import { FULL, prove } from '../runner/cases.js';
-import { randomFrom } from '../runner/random.js';
-import { allNumbers, type Stage } from '../runner/stage.js';
-import { until, untilAtLeast } from '../runner/until.js';
 
 const TOTAL = 20_000;
 const SIZE = 100;

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { chunkMessage, MAX_CHUNK_BYTES, MESSAGES } from '@disparo/contract';
 import type { GetMessage } from 'amqplib';
 import { expect } from 'vitest';
+import { allNumbers, TRACEPARENT } from '../../../testing/stage.js';
+import { until } from '../../../testing/until.js';
 import { prove } from '../runner/cases.js';
-import { allNumbers, TRACEPARENT } from '../runner/stage.js';
-import { until } from '../runner/until.js';
 
 const INVALID = new URL('../../contract/examples/invalid/', import.meta.url);
 const REASONS = JSON.parse(readFileSync(new URL('reasons.json', INVALID), 'utf8')) as Record<string, string>;

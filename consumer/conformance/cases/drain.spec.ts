@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { expect } from 'vitest';
+import type { ConsumerProcess } from '../../../testing/process.js';
+import { allNumbers, type Campaign, type Stage } from '../../../testing/stage.js';
+import { until } from '../../../testing/until.js';
 import { prove, type Room } from '../runner/cases.js';
-import type { ConsumerProcess } from '../runner/consumer-process.js';
-import { allNumbers, type Campaign, type Stage } from '../runner/stage.js';
-import { until } from '../runner/until.js';
 
 prove('drain', [
   {

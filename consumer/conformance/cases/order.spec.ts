@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { type Chunk, messageId } from '@disparo/contract';
 import pg from 'pg';
 import { expect } from 'vitest';
+import { allNumbers, TRACEPARENT } from '../../../testing/stage.js';
+import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
-import { allNumbers, TRACEPARENT } from '../runner/stage.js';
-import { until } from '../runner/until.js';
 
 const VALID = new URL('../../contract/examples/valid/', import.meta.url);
 

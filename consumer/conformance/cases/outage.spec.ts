@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageId } from '@disparo/contract';
 import { expect } from 'vitest';
+import type { OwnService } from '../../../testing/own-service.js';
+import type { ConsumerProcess } from '../../../testing/process.js';
+import { allNumbers, type Campaign, type Stage } from '../../../testing/stage.js';
+import { until, untilAtLeast } from '../../../testing/until.js';
 import { type Case, FULL, prove, type Room } from '../runner/cases.js';
-import type { ConsumerProcess } from '../runner/consumer-process.js';
-import type { OwnService } from '../runner/own-service.js';
-import { allNumbers, type Campaign, type Stage } from '../runner/stage.js';
-import { until, untilAtLeast } from '../runner/until.js';
 
 const TOTAL = 20_000;
 const SIZE = 100;

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { expect } from 'vitest';
+import { onServer } from '../../../testing/databases.js';
+import type { Stage } from '../../../testing/stage.js';
 import { prove, type Room } from '../runner/cases.js';
-import { onServer } from '../runner/connections.js';
-import type { Stage } from '../runner/stage.js';
 
 const PASSWORD = 'segredo';
 /** More than the bytes of a name that a MongoDB takes. */

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
+import { allNumbers, type Stage } from '../../../testing/stage.js';
+import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
-import { allNumbers, type Stage } from '../runner/stage.js';
-import { until } from '../runner/until.js';
 
 /** The ledger's tables go to a schema that only a search_path finds. */
 async function moveLedger(stage: Stage, schema: string): Promise<void> {

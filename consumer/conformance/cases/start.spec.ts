@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
-import type { Variable } from '../../../infra/local/services/names.js';
+import type { Variable } from '../../../services/names.js';
+import { freePort } from '../../../testing/process.js';
+import type { Stage, StageOptions } from '../../../testing/stage.js';
 import { type Case, prove, type Room } from '../runner/cases.js';
-import { freePort } from '../runner/consumer-process.js';
-import type { Stage, StageOptions } from '../runner/stage.js';
 
 /** Its words stand in no message of a consumer: so even a part of it that is printed is seen. */
 const SECRET = 'uma-senha-errada';

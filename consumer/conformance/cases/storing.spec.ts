@@ -1,10 +1,10 @@
 import { declareTopology, MESSAGES } from '@disparo/contract';
+import { languageUnderTest } from '@disparo/contract/languages';
 import { expect } from 'vitest';
+import type { ConsumerProcess } from '../../../testing/process.js';
+import { allNumbers, phoneNumber, type Stage, TRACEPARENT } from '../../../testing/stage.js';
+import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
-import type { ConsumerProcess } from '../runner/consumer-process.js';
-import { languageUnderTest } from '../runner/languages.js';
-import { allNumbers, phoneNumber, type Stage, TRACEPARENT } from '../runner/stage.js';
-import { until } from '../runner/until.js';
 
 /** Campaigns that are no longer sent: the change in the ledger, and the status that it makes. */
 const LET_GO = [

@@ -1,7 +1,7 @@
+import { LANGUAGES, languageUnderTest } from '@disparo/contract/languages';
 import { expect } from 'vitest';
+import { allNumbers } from '../../../testing/stage.js';
 import { type Case, prove, type Room } from '../runner/cases.js';
-import { LANGUAGES, languageUnderTest } from '../runner/languages.js';
-import { allNumbers } from '../runner/stage.js';
 import { Authority, TlsBroker } from '../runner/tls-broker.js';
 
 const { rootsVariable } = LANGUAGES[languageUnderTest()];

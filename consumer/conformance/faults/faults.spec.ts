@@ -1,9 +1,9 @@
+import { languageUnderTest } from '@disparo/contract/languages';
 import { describe, it } from 'vitest';
 import { Room } from '../runner/cases.js';
-import { languageUnderTest } from '../runner/languages.js';
 import { Run } from './run.js';
 import { long, SHORT } from './schedule.js';
-import { Town } from './town.js';
+import { Town } from './system.js';
 
 /** `npm run faults`. Without it the run has the short form of `npm test`. */
 const FULL = process.env.FAULTS === 'full';

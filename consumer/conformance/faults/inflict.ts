@@ -1,8 +1,8 @@
 import { type Chunk, chunkMessage } from '@disparo/contract';
-import type { ServiceName } from '../../../infra/local/services/names.js';
-import { until } from '../runner/until.js';
+import type { ServiceName } from '../../../services/names.js';
+import { until } from '../../../testing/until.js';
 import type { Fault, Going, Kind } from './schedule.js';
-import type { Town } from './town.js';
+import type { Town } from './system.js';
 
 /** A purge waits so long for a queue with something in it. */
 const PURGE_PATIENCE_MS = 20_000;

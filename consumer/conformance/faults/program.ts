@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { type Ending, endingOf } from '../runner/consumer-process.js';
+import { type Ending, endingOf } from '../../../testing/process.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { inflict, purgesInWords } from './inflict.js';
 import { unlessOutage } from './outage.js';
 import { type Form, type Part, type Sent, schedule } from './schedule.js';
-import type { Town } from './town.js';
+import type { Town } from './system.js';
 import { type CampaignView, type Letter, letter, type Receipt, User } from './user.js';
 import { exactly, type Verdict, verdict } from './verdict.js';
 import { Watch } from './watch.js';

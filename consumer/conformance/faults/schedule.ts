@@ -1,4 +1,4 @@
-import { randomFrom } from '../runner/random.js';
+import { randomFrom } from '../../../testing/random.js';
 
 /** How a service goes: as an operator stops it, or as a power cut does it to the process. */
 export type Going = 'stopped' | 'killed';

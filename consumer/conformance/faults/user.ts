@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { randomFrom } from '../runner/random.js';
+import { randomFrom } from '../../../testing/random.js';
 import { unlessOutage } from './outage.js';
 
 /** Area codes of Brazil, some of them. */

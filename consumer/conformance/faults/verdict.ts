@@ -1,5 +1,5 @@
 import { messageRange } from '@disparo/contract';
-import type { Town } from './town.js';
+import type { Town } from './system.js';
 import type { Letter, User } from './user.js';
 
 const SHOWN = 5;

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Town } from './town.js';
+import type { Town } from './system.js';
 import { Watch } from './watch.js';
 
 /** A ledger that answers each question with the next of these errors, and then has no campaign. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageRange } from '@disparo/contract';
 import { unlessOutage } from './outage.js';
-import type { Town } from './town.js';
+import type { Town } from './system.js';
 
 const POLL_MS = 200;
 

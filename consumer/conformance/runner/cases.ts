@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'vitest';
-import type { ServiceName } from '../../../infra/local/services/names.js';
-import { NotInstalled } from '../../../infra/local/services/rabbitmq-binary.js';
-import { OwnService } from './own-service.js';
-import { Stage, type StageOptions } from './stage.js';
-import { PATIENCE_MS } from './until.js';
+import type { ServiceName } from '../../../services/names.js';
+import { NotInstalled } from '../../../services/rabbitmq-binary.js';
+import { OwnService } from '../../../testing/own-service.js';
+import { Stage, type StageOptions } from '../../../testing/stage.js';
+import { PATIENCE_MS } from '../../../testing/until.js';
 
 /** `--full`: long cases in their whole length. Without it they have the shorter form of `npm test`. */
 export const FULL = process.env.CONFORMANCE === 'full';

@@ -5,8 +5,8 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
-import { freePort } from './consumer-process.js';
-import { joinWith } from './joined.js';
+import { joinWith } from '../../../testing/joined.js';
+import { freePort } from '../../../testing/process.js';
 
 const DAYS = '2';
 const AMQP_PORT = 5672;

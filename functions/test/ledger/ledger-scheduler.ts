@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
-import { randomFrom } from '../../../consumer/conformance/runner/random.js';
+import { randomFrom } from '../../../testing/random.js';
 import type { Postgres, Sql, Transaction } from '../../platform/stores/postgres.js';
 
 /** What an actor gets at a gate when it has died there: it does nothing any more, not even in its `finally`. */

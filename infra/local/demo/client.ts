@@ -4,8 +4,8 @@ import { type IncomingMessage, request } from 'node:http';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { EXIT } from '@disparo/contract';
-import { CommandError } from '../command-error.js';
-import { randomCnpj } from './cnpj.js';
+import { CommandError } from '../../../services/command-error.js';
+import { randomCnpj } from '../../../testing/cnpj.js';
 
 /** What the demo reads of a campaign. */
 export interface Campaign {

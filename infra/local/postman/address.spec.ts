@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
-import { freePort } from '../services/ports.js';
+import { freePort } from '../../../services/ports.js';
 import { baseOf, healthyApi } from './address.js';
 
 const UP = { status: 'up', postgres: 'up', mongodb: 'up', rabbitmq: 'up' };

@@ -2,8 +2,8 @@ import { queueConfiguration, serviceUrl, topology } from '@disparo/contract';
 import { type ChannelModel, connect } from 'amqplib';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import { SERVICES } from '../services/bring-up.js';
-import type { Variable } from '../services/names.js';
+import { SERVICES } from '../../../services/bring-up.js';
+import type { Variable } from '../../../services/names.js';
 import { Kept } from './kept.js';
 import { inWords } from './words.js';
 

@@ -1,6 +1,6 @@
 import { ConfigurationError, refusal } from '@disparo/contract';
-import type { Variable } from '../services/names.js';
-import { place } from '../services/place.js';
+import type { Variable } from '../../../services/names.js';
+import { place } from '../../../services/place.js';
 import { Late } from './kept.js';
 
 /** Why a service is down, for a person, without a secret. `url`: the one in the variable. */

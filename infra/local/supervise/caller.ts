@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { commandLine } from '../services/process.js';
+import { commandLine } from '../../../services/process.js';
 
 const parent = process.ppid;
 /** Between npm and us stands a shell with our own command on its command line; when npm is killed, the shell stays. */

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
-import { CommandError } from '../command-error.js';
-import { freePort, isFree } from '../services/ports.js';
+import { CommandError } from '../../../services/command-error.js';
+import { freePort, isFree } from '../../../services/ports.js';
 import type { Program } from './supervisor.js';
 
 const STAGE = 'local';

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isCommand } from '../services/process.js';
+import { isCommand } from '../../../services/process.js';
 
 function folderOf(root: string): string {
   return join(root, '.local', 'apis');

@@ -1,8 +1,8 @@
-import { CommandError } from '../command-error.js';
-import { bringUp, type Services } from '../services/bring-up.js';
-import { findRunning } from '../services/find-running.js';
-import type { Say, Variable } from '../services/names.js';
-import { waitUntilReachable } from '../services/probe.js';
+import { bringUp, type Services } from '../../../services/bring-up.js';
+import { CommandError } from '../../../services/command-error.js';
+import { findRunning } from '../../../services/find-running.js';
+import type { Say, Variable } from '../../../services/names.js';
+import { waitUntilReachable } from '../../../services/probe.js';
 import { foregroundLine } from './log-line.js';
 import { ChildDied, Interrupted, type Program, Supervisor } from './supervisor.js';
 import { say } from './terminal.js';

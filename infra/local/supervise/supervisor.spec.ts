@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { isAlive } from '../services/process.js';
+import { isAlive } from '../../../services/process.js';
 
 vi.setConfig({ testTimeout: 30_000 });
 

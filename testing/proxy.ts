@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { freePort } from './consumer-process.js';
 import { joinWith } from './joined.js';
+import { freePort } from './process.js';
 
 /** Stands between the consumer and a service, so that a test can have the connection cut or the port closed. */
 export class TcpProxy {

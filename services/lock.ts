@@ -1,8 +1,8 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandError } from '../command-error.js';
 import type { Clone } from './clone.js';
+import { CommandError } from './command-error.js';
 import type { Say } from './names.js';
 import { isAlive, isCommand } from './process.js';
 

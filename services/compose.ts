@@ -1,6 +1,6 @@
 import { EXIT, readEnvironment } from '@disparo/contract';
-import { CommandError } from '../command-error.js';
 import type { Clone, State } from './clone.js';
+import { CommandError } from './command-error.js';
 import type { ServiceName } from './names.js';
 import { run } from './process.js';
 

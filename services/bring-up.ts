@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError, EXIT, readEnvironment } from '@disparo/contract';
-import { CommandError } from '../command-error.js';
 import {
   type Clone,
   newState,
@@ -13,6 +12,7 @@ import {
   writeState,
   writeUrls,
 } from './clone.js';
+import { CommandError } from './command-error.js';
 import { composeRemove, composeReset, composeStop, composeUp, daemonAnswers } from './compose.js';
 import { enterUser, leaveUser, usersOf, withLock } from './lock.js';
 import { mongodb } from './mongodb.js';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { CommandError } from '../command-error.js';
+import { CommandError } from './command-error.js';
 
 /** One port for each thing that listens; chosen once for a clone. */
 export interface Ports {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Clone, State } from '../../../infra/local/services/clone.js';
-import type { ServiceName } from '../../../infra/local/services/names.js';
+import type { Clone, State } from '../services/clone.js';
+import type { ServiceName } from '../services/names.js';
 
-const SERVICES = new URL('../../../dist/infra/local/services/bring-up.js', import.meta.url);
+const SERVICES = new URL('../dist/services/bring-up.js', import.meta.url);
 
 /** Reads until whoever started it is gone, however that went. The build's own modules: this one is no TypeScript. */
 const SCRIPT = `
@@ -19,7 +19,7 @@ const SCRIPT = `
  * Has a service stopped and its data removed when this process ends without having done it: by Ctrl-C, for one, of which a
  * runner's worker gets no time to clean up. Answers how to call it off.
  */
-export function undertaker(name: ServiceName, clone: Clone, state: State): () => void {
+export function reaper(name: ServiceName, clone: Clone, state: State): () => void {
   const args = ['--input-type=module', '--eval', SCRIPT];
   // In a session of its own: what ends the terminal's processes must not end it.
   const waiting = spawn(process.execPath, args, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });

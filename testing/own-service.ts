@@ -1,16 +1,16 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { SERVICES } from '../../../infra/local/services/bring-up.js';
-import { type Clone, newState, openBeside, type State } from '../../../infra/local/services/clone.js';
-import type { ServiceName, Variable } from '../../../infra/local/services/names.js';
-import { gone, signalFamily } from '../../../infra/local/services/process.js';
-import { rabbitmqctl } from '../../../infra/local/services/rabbitmq.js';
-import type { Service } from '../../../infra/local/services/service.js';
-import { undertaker } from './undertaker.js';
+import { SERVICES } from '../services/bring-up.js';
+import { type Clone, newState, openBeside, type State } from '../services/clone.js';
+import type { ServiceName, Variable } from '../services/names.js';
+import { gone, signalFamily } from '../services/process.js';
+import { rabbitmqctl } from '../services/rabbitmq.js';
+import type { Service } from '../services/service.js';
+import { reaper } from './reaper.js';
 import { PATIENCE_MS, until } from './until.js';
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const silent = () => {};
 
 /** A service that a case may stop, kill and start again: as `npm run services` starts it, with data and ports of its own. */
@@ -26,7 +26,7 @@ export class OwnService {
   static async start(name: ServiceName): Promise<OwnService> {
     const service = SERVICES.find((one) => one.name === name) as Service;
     const [clone, state] = [openBeside(ROOT), await newState()];
-    const own = new OwnService(service, clone, state, undertaker(name, clone, state));
+    const own = new OwnService(service, clone, state, reaper(name, clone, state));
     await own.start();
     return own;
   }

@@ -31,7 +31,7 @@ export default class LocalS3 {
     if (listeners.length === 0) return;
     // Of this process only: a URL of an earlier one is not let in.
     const keys = { accessKeyId: 'local', secretAccessKey: randomBytes(32).toString('hex') };
-    const { S3Server } = await import('../../../dist/infra/local/s3/server.js');
+    const { S3Server } = await import('../../dist/services/s3/server.js');
     this.#server = await S3Server.open({
       folder: join(serviceDir, '.local', 's3'),
       bucket,

@@ -11,20 +11,20 @@ import {
   type Topology,
   topology,
 } from '@disparo/contract';
+import { type LanguageName, languageUnderTest } from '@disparo/contract/languages';
 import cuid2 from '@paralleldrive/cuid2';
 import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
 import { type Collection, MongoClient } from 'mongodb';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import type { Variable } from '../../../infra/local/services/names.js';
-import { type Broker, onServer, openBroker, withDatabase } from './connections.js';
-import { ConsumerProcess } from './consumer-process.js';
-import { type LanguageName, languageUnderTest } from './languages.js';
+import type { Variable } from '../services/names.js';
+import { type Broker, onServer, openBroker, withDatabase } from './databases.js';
+import { ConsumerProcess } from './process.js';
 import { PATIENCE_MS, until } from './until.js';
 
 /** The trace that every published chunk belongs to. */
 export const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-const MIGRATIONS = fileURLToPath(new URL('../../../infra/postgres/migrations', import.meta.url));
+const MIGRATIONS = fileURLToPath(new URL('../infra/postgres/migrations', import.meta.url));
 
 /** A campaign in the ledger, and the chunks that its queue messages are. */
 export interface Campaign {

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { CommandError } from '../command-error.js';
+import { CommandError } from './command-error.js';
 import type { ServiceName, Variable } from './names.js';
 import { choosePorts, type Ports } from './ports.js';
 import { POSTGRES_COPY, postgresBinaries, reachableBinaries } from './postgres-binaries.js';

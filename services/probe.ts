@@ -4,7 +4,7 @@ import { ConfigurationError, refusal, serviceUrl } from '@disparo/contract';
 import amqp from 'amqplib';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import { cannotConnect } from '../../../functions/platform/stores/postgres-refusal.js';
+import { cannotConnect } from '../functions/platform/stores/postgres-refusal.js';
 import type { Say, Variable } from './names.js';
 
 const TIMEOUT_MS = 3_000;

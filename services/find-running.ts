@@ -1,7 +1,7 @@
 import { EXIT } from '@disparo/contract';
-import { CommandError } from '../command-error.js';
 import { givenUrls, isRunning, leave, SERVICES, type Services } from './bring-up.js';
 import { openClone, readState, readUrls, type State } from './clone.js';
+import { CommandError } from './command-error.js';
 import { enterUser, withLock } from './lock.js';
 import type { Say, Variable } from './names.js';
 import type { Service } from './service.js';

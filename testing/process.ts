@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { LANGUAGES, type LanguageName } from './languages.js';
+import { LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import { PATIENCE_MS, until } from './until.js';
 
-const ROOT = new URL('../../../', import.meta.url);
+const ROOT = new URL('../', import.meta.url);
 
 /** A log line of the consumer. */
 export type LogLine = Record<string, unknown> & { msg: string; level: number };

@@ -1,0 +1,165 @@
+import { loadavg } from 'node:os';
+import type { LanguageName } from '@disparo/contract/languages';
+import type { Variable } from '../services/names.js';
+import { machineOf } from './machine.js';
+import { measureDrain } from './measure/drain.js';
+import { measureHealth } from './measure/health.js';
+import { insertEncoded } from './measure/mongo-ceiling.js';
+import { type Confirm, measureNaive } from './measure/naive.js';
+import { measurePartitions } from './measure/partitions.js';
+import { measureEndToEnd, measureUpload } from './measure/upload.js';
+import type { Part, Plan, Size } from './plan.js';
+import type { CeilingMeasure, Results } from './results.js';
+import { Room } from './room.js';
+import { ROUTINES, type RoutineMeasure } from './routines/routines.js';
+
+const PLAIN = 'plain';
+/** Of one minute; above it something else takes part of the machine. */
+const QUIET_LOAD = 1;
+
+/** Measures what the plan says, one thing at a time, each in a room of its own. */
+export class Bench {
+  constructor(
+    private readonly urls: Record<Variable, string>,
+    private readonly plan: Plan,
+    private readonly say: (line: string) => void,
+  ) {}
+
+  async run(): Promise<Results> {
+    const begun = new Date().toISOString();
+    const begin = loadavg()[0] ?? 0;
+    if (begin > QUIET_LOAD)
+      this.say(`The load average is ${begin.toFixed(1)}: something else is running, and the figures are worse for it`);
+    const machine = await this.inRoom(machineOf);
+    const measured = {
+      naive: await this.naive(),
+      drains: await this.drains(),
+      uploads: await this.each('upload', this.plan.uploads, (room, numbers) => measureUpload(room, numbers)),
+      endToEnd: await this.endToEnd(),
+      health: [
+        ...(await this.each('health', this.plan.wrongLines, (room, lines) => measureHealth(room, 'wrong', lines))),
+        ...(await this.each('health', this.plan.rightLines, (room, lines) => measureHealth(room, 'right', lines))),
+      ],
+      partitions: await this.partitions(),
+      routines: await this.routines(),
+    };
+    const load = { begin, end: loadavg()[0] ?? 0 };
+    const { name, parts } = this.plan;
+    return { begun, ended: new Date().toISOString(), run: name || 'default', parts, machine, load, ...measured };
+  }
+
+  private async naive(): Promise<Results['naive']> {
+    const { naive } = this.plan;
+    const measure = (confirm: Confirm) =>
+      this.each('naive', naive, (room, numbers) => measureNaive(room, numbers, confirm));
+    return { each: await measure('each'), end: await measure('end') };
+  }
+
+  /** Ceilings between the drains: each drain has one right before and one right after it. */
+  private async drains(): Promise<Results['drains']> {
+    const { plan } = this;
+    if (!plan.parts.includes('drain')) return [];
+    const drains: Results['drains'] = [];
+    for (const size of [...plan.drains, ...plan.largest])
+      for (let round = 1; round <= size.rounds; round++) {
+        const languages = plan.largest.includes(size) ? plan.languages.slice(0, 1) : plan.languages;
+        drains.push(...(await this.round(size, round, languages)));
+      }
+    return drains;
+  }
+
+  private async round(size: Size, round: number, languages: readonly LanguageName[]): Promise<Results['drains']> {
+    const { numbers } = size;
+    const drains: Results['drains'] = [];
+    let before = await this.ceiling(numbers);
+    const again = !this.plan.largest.includes(size);
+    for (const language of languages) {
+      this.say(`drain, ${language}, ${told(size, round)}`);
+      const drain = await this.inRoom((room) => measureDrain(room, language, numbers, { again }));
+      const after = await this.ceiling(numbers);
+      drains.push({ ...drain, ceilings: [before, after] });
+      before = after;
+    }
+    return drains;
+  }
+
+  private ceiling(numbers: number): Promise<CeilingMeasure> {
+    return this.inRoom(async (room) => {
+      const campaign = await room.campaign(numbers);
+      const database = room.mongo.db();
+      await database.createCollection(PLAIN);
+      const plainS = await insertEncoded(database, PLAIN, campaign);
+      const validatedS = await insertEncoded(database, room.messages.collectionName, campaign);
+      return { numbers, validatedS, plainS };
+    });
+  }
+
+  private async endToEnd(): Promise<Results['endToEnd']> {
+    const measured: Results['endToEnd'] = [];
+    for (const language of this.plan.languages)
+      measured.push(
+        ...(await this.each('end-to-end', this.plan.endToEnd, (room, numbers) =>
+          measureEndToEnd(room, language, numbers),
+        )),
+      );
+    return measured;
+  }
+
+  private async partitions(): Promise<Results['partitions']> {
+    const { plan } = this;
+    const [language] = plan.languages;
+    if (!plan.parts.includes('partitions') || !language) return [];
+    const measured: Results['partitions'] = [];
+    for (const partitions of plan.partitions) {
+      this.say(`partitions, ${language}, ${partitions}`);
+      measured.push(await this.inRoom((room) => measurePartitions(room, language, plan.partitionNumbers), partitions));
+    }
+    return measured;
+  }
+
+  /** The ways of a routine take turns, so that whatever else runs meanwhile meets all of them. */
+  private async routines(): Promise<RoutineMeasure[]> {
+    const { parts, routines } = this.plan;
+    const measured: RoutineMeasure[] = [];
+    if (!parts.includes('routines')) return measured;
+    for (let round = 1; round <= routines.rounds; round++)
+      for (const { name: routine, ways } of ROUTINES) {
+        this.say(`routines, ${routine}, round ${round} of ${routines.rounds}`);
+        for (const { name: way, clock, usual, run } of ways) {
+          const items = Math.min(usual, routines.atMost);
+          const seconds = await this.inRoom((room) => run(room, items));
+          measured.push({ routine, way, clock, items, seconds });
+        }
+      }
+    return measured;
+  }
+
+  /** Every round of every size of a part, unless the part is left out. */
+  private async each<T>(
+    part: Part,
+    sizes: readonly Size[],
+    work: (room: Room, numbers: number) => Promise<T>,
+  ): Promise<T[]> {
+    const measured: T[] = [];
+    if (!this.plan.parts.includes(part)) return measured;
+    for (const size of sizes)
+      for (let round = 1; round <= size.rounds; round++) {
+        this.say(`${part}, ${told(size, round)}`);
+        measured.push(await this.inRoom((room) => work(room, size.numbers)));
+      }
+    return measured;
+  }
+
+  private async inRoom<T>(work: (room: Room) => Promise<T>, partitions = 1): Promise<T> {
+    const room = await Room.open(this.urls, partitions);
+    try {
+      return await work(room);
+    } finally {
+      await room.close();
+    }
+  }
+}
+
+function told({ numbers, rounds }: Size, round: number): string {
+  return `${numbers.toLocaleString('en')} numbers${rounds > 1 ? `, round ${round} of ${rounds}` : ''}`;
+}
