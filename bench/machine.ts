@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
-import type { Room } from './room.js';
+import type { Stage } from '../testing/stage.js';
 
 /** What the figures of a run belong to. */
 export interface Machine {
@@ -19,9 +19,9 @@ export interface Machine {
 const GB = 1e9;
 
 /** Asks the services and the compilers; a compiler that is not there is "-". */
-export async function machineOf({ pool, mongo, channel }: Room): Promise<Machine> {
+export async function machineOf({ pool, mongo, channel }: Stage): Promise<Machine> {
   const { rows } = await pool.query<{ server_version: string }>('SHOW server_version');
-  const { version } = await mongo.db().command({ buildInfo: 1 });
+  const { version } = await mongo.command({ buildInfo: 1 });
   const { serverProperties } = channel.connection as unknown as { serverProperties: { version?: string } };
   return {
     cores: cpus().length,

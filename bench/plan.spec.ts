@@ -39,6 +39,12 @@ describe('the plan of a bench', () => {
     expect([numbers(plan.drains), numbers(plan.uploads)]).toEqual([[1_000], [5, 1_000]]);
   });
 
+  it('builds no consumer for what starts none', () => {
+    expect(parsePlan(['--only=naive,upload,health,routines']).consumers).toEqual([]);
+    expect(parsePlan(['--only=naive,end-to-end', '--languages=go']).consumers).toEqual(['go']);
+    expect(parsePlan([]).consumers).toEqual(['rust', 'go', 'typescript']);
+  });
+
   it.each([['--only=x'], ['--languages=cobol'], ['--at-most=0'], ['--fast'], ['--quick', '--full']])(
     'refuses %s',
     (...args) => {

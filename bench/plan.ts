@@ -20,6 +20,8 @@ export interface Plan {
   name: '' | 'quick' | 'full' | 'part';
   parts: readonly Part[];
   languages: readonly LanguageName[];
+  /** Those of which a consumer is started, and has to be built. */
+  consumers: readonly LanguageName[];
   /** Drained from a full queue by one consumer. */
   drains: readonly Size[];
   /** Drained by the first language only, as the others would take long. */
@@ -56,6 +58,8 @@ const ROUTINE_ROUNDS = 3;
 /** The 1,000,000 and more are left out, and what takes minutes beside them. */
 const QUICK = { atMost: 100_000, naiveAtMost: 2_000, without: 'routines' };
 
+const WITH_CONSUMER: ReadonlySet<Part> = new Set(['drain', 'end-to-end', 'partitions']);
+
 /** Rust is first where it is chosen: it is the one whose queue is the least of the time. */
 const ORDER: readonly LanguageName[] = ['rust', 'go', 'typescript'];
 
@@ -70,11 +74,14 @@ export function parsePlan(args: string[]): Plan {
   const languages = among(values.languages, LANGUAGE_NAMES, '--languages');
   const atMost = values['at-most'] === undefined ? undefined : wholeNumber(values['at-most']);
   const limit = Math.min(atMost ?? Number.POSITIVE_INFINITY, values.quick ? QUICK.atMost : Number.POSITIVE_INFINITY);
+  const parts = PARTS.filter((part) => only?.includes(part) ?? !(values.quick && part === QUICK.without));
+  const chosen = ORDER.filter((language) => languages?.includes(language) ?? true);
   const isPart = only !== undefined || languages !== undefined || atMost !== undefined;
   return {
     name: isPart ? 'part' : values.quick ? 'quick' : values.full ? 'full' : '',
-    parts: PARTS.filter((part) => only?.includes(part) ?? !(values.quick && part === QUICK.without)),
-    languages: ORDER.filter((language) => languages?.includes(language) ?? true),
+    parts,
+    languages: chosen,
+    consumers: parts.some((part) => WITH_CONSUMER.has(part)) ? chosen : [],
     drains: upTo(limit, DRAINS),
     largest: values.full ? upTo(limit, LARGEST) : [],
     uploads: upTo(limit, UPLOADS),

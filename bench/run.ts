@@ -1,6 +1,8 @@
 import { loadavg } from 'node:os';
 import type { LanguageName } from '@disparo/contract/languages';
 import type { Variable } from '../services/names.js';
+import type { Stage } from '../testing/stage.js';
+import { openStage, pendingCampaign } from './campaign.js';
 import { machineOf } from './machine.js';
 import { measureDrain } from './measure/drain.js';
 import { measureHealth } from './measure/health.js';
@@ -10,15 +12,16 @@ import { measurePartitions } from './measure/partitions.js';
 import { measureEndToEnd, measureUpload } from './measure/upload.js';
 import type { Part, Plan, Size } from './plan.js';
 import type { CeilingMeasure, Results } from './results.js';
-import { Room } from './room.js';
 import { ROUTINES, type RoutineMeasure } from './routines/routines.js';
 
 const PLAIN = 'plain';
 /** Of one minute; above it something else takes part of the machine. */
 const QUIET_LOAD = 1;
 
-/** Measures what the plan says, one thing at a time, each in a room of its own. */
+/** Measures what the plan says, one thing at a time, each on a stage of its own. */
 export class Bench {
+  #stage: Stage | undefined;
+
   constructor(
     private readonly urls: Record<Variable, string>,
     private readonly plan: Plan,
@@ -30,15 +33,15 @@ export class Bench {
     const begin = loadavg()[0] ?? 0;
     if (begin > QUIET_LOAD)
       this.say(`The load average is ${begin.toFixed(1)}: something else is running, and the figures are worse for it`);
-    const machine = await this.inRoom(machineOf);
+    const machine = await this.onStage(machineOf);
     const measured = {
       naive: await this.naive(),
       drains: await this.drains(),
-      uploads: await this.each('upload', this.plan.uploads, (room, numbers) => measureUpload(room, numbers)),
+      uploads: await this.each('upload', this.plan.uploads, (stage, numbers) => measureUpload(stage, numbers)),
       endToEnd: await this.endToEnd(),
       health: [
-        ...(await this.each('health', this.plan.wrongLines, (room, lines) => measureHealth(room, 'wrong', lines))),
-        ...(await this.each('health', this.plan.rightLines, (room, lines) => measureHealth(room, 'right', lines))),
+        ...(await this.each('health', this.plan.wrongLines, (stage, lines) => measureHealth(stage, 'wrong', lines))),
+        ...(await this.each('health', this.plan.rightLines, (stage, lines) => measureHealth(stage, 'right', lines))),
       ],
       partitions: await this.partitions(),
       routines: await this.routines(),
@@ -48,10 +51,15 @@ export class Bench {
     return { begun, ended: new Date().toISOString(), run: name || 'default', parts, machine, load, ...measured };
   }
 
+  /** Ends every process that is being measured, upon which run() fails and closes what it has open. */
+  async stop(): Promise<void> {
+    await this.#stage?.killProcesses();
+  }
+
   private async naive(): Promise<Results['naive']> {
     const { naive } = this.plan;
     const measure = (confirm: Confirm) =>
-      this.each('naive', naive, (room, numbers) => measureNaive(room, numbers, confirm));
+      this.each('naive', naive, (stage, numbers) => measureNaive(stage, numbers, confirm));
     return { each: await measure('each'), end: await measure('end') };
   }
 
@@ -75,7 +83,7 @@ export class Bench {
     const again = !this.plan.largest.includes(size);
     for (const language of languages) {
       this.say(`drain, ${language}, ${told(size, round)}`);
-      const drain = await this.inRoom((room) => measureDrain(room, language, numbers, { again }));
+      const drain = await this.onStage((stage) => measureDrain(stage, language, numbers, { again }));
       const after = await this.ceiling(numbers);
       drains.push({ ...drain, ceilings: [before, after] });
       before = after;
@@ -84,12 +92,12 @@ export class Bench {
   }
 
   private ceiling(numbers: number): Promise<CeilingMeasure> {
-    return this.inRoom(async (room) => {
-      const campaign = await room.campaign(numbers);
-      const database = room.mongo.db();
+    return this.onStage(async (stage) => {
+      const campaign = await pendingCampaign(stage, numbers);
+      const database = stage.mongo;
       await database.createCollection(PLAIN);
       const plainS = await insertEncoded(database, PLAIN, campaign);
-      const validatedS = await insertEncoded(database, room.messages.collectionName, campaign);
+      const validatedS = await insertEncoded(database, stage.messages.collectionName, campaign);
       return { numbers, validatedS, plainS };
     });
   }
@@ -98,8 +106,8 @@ export class Bench {
     const measured: Results['endToEnd'] = [];
     for (const language of this.plan.languages)
       measured.push(
-        ...(await this.each('end-to-end', this.plan.endToEnd, (room, numbers) =>
-          measureEndToEnd(room, language, numbers),
+        ...(await this.each('end-to-end', this.plan.endToEnd, (stage, numbers) =>
+          measureEndToEnd(stage, language, numbers),
         )),
       );
     return measured;
@@ -112,7 +120,9 @@ export class Bench {
     const measured: Results['partitions'] = [];
     for (const partitions of plan.partitions) {
       this.say(`partitions, ${language}, ${partitions}`);
-      measured.push(await this.inRoom((room) => measurePartitions(room, language, plan.partitionNumbers), partitions));
+      measured.push(
+        await this.onStage((stage) => measurePartitions(stage, language, plan.partitionNumbers), partitions),
+      );
     }
     return measured;
   }
@@ -127,7 +137,7 @@ export class Bench {
         this.say(`routines, ${routine}, round ${round} of ${routines.rounds}`);
         for (const { name: way, clock, usual, run } of ways) {
           const items = Math.min(usual, routines.atMost);
-          const seconds = await this.inRoom((room) => run(room, items));
+          const seconds = await this.onStage((stage) => run(stage, items));
           measured.push({ routine, way, clock, items, seconds });
         }
       }
@@ -138,24 +148,25 @@ export class Bench {
   private async each<T>(
     part: Part,
     sizes: readonly Size[],
-    work: (room: Room, numbers: number) => Promise<T>,
+    work: (stage: Stage, numbers: number) => Promise<T>,
   ): Promise<T[]> {
     const measured: T[] = [];
     if (!this.plan.parts.includes(part)) return measured;
     for (const size of sizes)
       for (let round = 1; round <= size.rounds; round++) {
         this.say(`${part}, ${told(size, round)}`);
-        measured.push(await this.inRoom((room) => work(room, size.numbers)));
+        measured.push(await this.onStage((stage) => work(stage, size.numbers)));
       }
     return measured;
   }
 
-  private async inRoom<T>(work: (room: Room) => Promise<T>, partitions = 1): Promise<T> {
-    const room = await Room.open(this.urls, partitions);
+  private async onStage<T>(work: (stage: Stage) => Promise<T>, partitions = 1): Promise<T> {
+    const stage = await openStage({ services: this.urls, partitions });
+    this.#stage = stage;
     try {
-      return await work(room);
+      return await work(stage);
     } finally {
-      await room.close();
+      await stage.close();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { ConsumerProcess } from '../functions/test/campaign-fixtures.js';
 import { TestBucket } from '../functions/test/upload-fixtures.js';
-import { Stage } from '../testing/api-stage.js';
+import { ApiStage } from '../testing/api-stage.js';
+import type { Process } from '../testing/process.js';
 import { allFolders } from './build/collection.js';
 import { type Contract, routesOf } from './build/contract.js';
 import { readAnswers } from './build/files.js';
@@ -12,16 +12,16 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const bucket = new TestBucket();
 const steps = allFolders().flatMap((folder) => folder.steps);
 
-let stage: Stage;
-let consumer: ConsumerProcess;
+let stage: ApiStage;
+let consumer: Process;
 let contract: Contract;
 let run: Run;
 
 beforeAll(async () => {
   await bucket.open();
-  stage = await Stage.open({ env: bucket.env });
+  stage = await ApiStage.open({ env: bucket.env });
   // Slow enough for a pause to come in time.
-  consumer = new ConsumerProcess(stage, { PREFETCH: '1' });
+  consumer = stage.consumer({ PREFETCH: '1' });
   contract = (await stage.api<Contract>('GET', '/api/openapi.json')).body;
   run = await runCollection(stage.url, { show: false });
 });

@@ -4,7 +4,6 @@ import { ConfigurationError, refusal, serviceUrl } from '@disparo/contract';
 import amqp from 'amqplib';
 import { MongoClient } from 'mongodb';
 import pg from 'pg';
-import { cannotConnect } from '../functions/platform/stores/postgres-refusal.js';
 import type { Say, Variable } from './names.js';
 
 const TIMEOUT_MS = 3_000;
@@ -15,9 +14,7 @@ const CONNECT: Record<Variable, (url: string) => Promise<void>> = {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: TIMEOUT_MS });
     client.on('error', () => {});
     try {
-      await client.connect().catch((error: unknown) => {
-        throw cannotConnect(error);
-      });
+      await client.connect();
       await client.query('SELECT 1');
     } finally {
       await client.end().catch(() => {});
@@ -40,15 +37,21 @@ const CONNECT: Record<Variable, (url: string) => Promise<void>> = {
   },
 };
 
+/** What a failed connection means to whoever knows more of a service than `refusal`: the error itself, or another in its place. */
+export type Meaning = (error: unknown) => unknown;
+
+const itself: Meaning = (error) => error;
+
 /**
  * Whether the service behind a URL lets us in now, by really going in: true, or why not, in words without a secret.
  * Throws ConfigurationError for what no waiting heals.
  */
-export async function answers(variable: Variable, url: string): Promise<true | string> {
+export async function answers(variable: Variable, url: string, meaning = itself): Promise<true | string> {
   try {
     await CONNECT[variable](serviceUrl({ [variable]: url }, variable));
     return true;
-  } catch (error) {
+  } catch (found) {
+    const error = meaning(found);
     if (error instanceof ConfigurationError) throw error;
     const refused = refusal(error);
     if (refused) throw new ConfigurationError(variable, refused);
@@ -65,16 +68,24 @@ export async function waitUntilReachable(
   urls: Partial<Record<Variable, string>>,
   say: Say,
   timeoutMs: number,
+  meaning = itself,
 ): Promise<true | string> {
   const deadline = Date.now() + timeoutMs;
-  const waits = Object.entries(urls).map(([variable, url]) => waitForOne(variable as Variable, url, say, deadline));
+  const waits = Object.entries(urls).map(([variable, url]) =>
+    waitForOne(() => answers(variable as Variable, url, meaning), variable, say, deadline),
+  );
   const late = (await Promise.all(waits)).filter((line) => line !== true);
   return late.length === 0 ? true : late.join('; ');
 }
 
-async function waitForOne(variable: Variable, url: string, say: Say, deadline: number): Promise<true | string> {
+async function waitForOne(
+  ask: () => Promise<true | string>,
+  variable: string,
+  say: Say,
+  deadline: number,
+): Promise<true | string> {
   for (let said = false; ; said = true) {
-    const answer = await answers(variable, url);
+    const answer = await ask();
     if (answer === true) return true;
     if (Date.now() > deadline) return `${variable} cannot be reached: ${answer}`;
     if (!said) say(`Waiting for the service at ${variable} (${answer})`);

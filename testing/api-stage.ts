@@ -1,16 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
-import { findRoot, readEnvironment, topology } from '@disparo/contract';
-import { connect } from 'amqplib';
-import { type Db, MongoClient } from 'mongodb';
-import pg from 'pg';
-
-const ROOT = findRoot() ?? '.';
-const WAIT_MS = 30_000;
-const LOOK_AGAIN_MS = 25;
+import { randomBytes } from 'node:crypto';
+import type { Db } from 'mongodb';
+import { someCnpj } from './cnpj.js';
+import { ownName } from './databases.js';
+import { Process, ROOT } from './process.js';
+import { Stage } from './stage.js';
+import { untilTrue } from './until.js';
 
 /** What the API answered. `body` is parsed JSON, the text of anything else, undefined for nothing. */
 export interface Answer<T = Record<string, unknown>> {
@@ -38,62 +32,44 @@ export interface TestCompany {
   document: string;
 }
 
-/**
- * The API as a real process on real stores, with a database, a MongoDB database and a queue prefix of its own, all gone
- * after close(). `start: false` leaves the process to start() and the database without a table.
- */
-export class Stage {
+/** What the API's process is told beyond the stores, unless a test says otherwise. */
+const OWN = { API_HOST: '127.0.0.1', API_PORT: '0', LOG_LEVEL: 'info' };
+
+type Env = Record<string, string>;
+
+/** A stage with the API as a real process on it. `start: false` leaves the process to start() and the database without a table. */
+export class ApiStage {
   /** Where the API listens, while it runs. */
   url = '';
-  /** Each line that the process wrote, standard error included. */
+  /** Each line that the process wrote, standard error included, from one start to the next. */
   readonly output: string[] = [];
-  #process: ChildProcess | undefined;
-  #exited: Promise<number | null> = Promise.resolve(null);
+  #process: Process | undefined;
 
   private constructor(
+    readonly stores: Stage,
     /** What the process is told, on top of the environment of this one. */
-    readonly env: Record<string, string>,
-    readonly mongo: Db,
-    private readonly mongoClient: MongoClient,
-    private readonly pool: pg.Pool,
-    private readonly adminUrl: string,
+    readonly env: Stage['env'] & Env,
+    private readonly ends: () => Promise<void>,
   ) {}
 
-  static async open({
-    env = {},
-    start = true,
-  }: {
-    env?: Record<string, string>;
-    start?: boolean;
-  } = {}): Promise<Stage> {
-    const services = readEnvironment();
-    const name = `test_${randomBytes(6).toString('hex')}`;
-    const adminUrl = given(services, 'DATABASE_URL');
-    await asAdmin(adminUrl, `CREATE DATABASE ${name}`);
-    const told = {
-      DATABASE_URL: inDatabase(adminUrl, name),
-      MONGODB_URL: inDatabase(given(services, 'MONGODB_URL'), name),
-      RABBITMQ_URL: given(services, 'RABBITMQ_URL'),
-      QUEUE_PREFIX: name,
-      QUEUE_PARTITIONS: '1',
-      API_HOST: '127.0.0.1',
-      API_PORT: '0',
-      JWT_SECRET: randomBytes(32).toString('hex'),
-      LOG_LEVEL: 'info',
-      ...env,
-    };
-    const mongoClient = new MongoClient(inDatabase(given(services, 'MONGODB_URL'), name));
-    const pool = new pg.Pool({ connectionString: inDatabase(adminUrl, name), max: 4 });
-    pool.on('error', () => {});
-    // A connection that is still closing when its database is dropped is told so.
-    pool.on('connect', (client) => client.on('error', () => {}));
-    const stage = new Stage(told, mongoClient.db(name), mongoClient, pool, adminUrl);
+  static async open({ env = {}, start = true }: { env?: Env; start?: boolean } = {}): Promise<ApiStage> {
+    const partitions = Number(env.QUEUE_PARTITIONS ?? 1);
+    const stores = await Stage.open({ migrated: false, declared: false, partitions });
+    const told = { ...stores.env, ...OWN, JWT_SECRET: randomBytes(32).toString('hex'), ...env };
+    const stage = new ApiStage(stores, told, () => stores.close());
     if (start) await stage.start();
     return stage;
   }
 
+  /** A second process of the API on the same stores, which stay when it is closed. */
+  async beside(env: Env = {}): Promise<ApiStage> {
+    const other = new ApiStage(this.stores, { ...this.env, ...env }, async () => {});
+    await other.start();
+    return other;
+  }
+
   /** Starts the process and waits until it listens and, unless told otherwise, has all its stores. */
-  async start({ env = {}, ready = true }: { env?: Record<string, string>; ready?: boolean } = {}): Promise<void> {
+  async start({ env = {}, ready = true }: { env?: Env; ready?: boolean } = {}): Promise<void> {
     const from = this.output.length;
     this.spawn(env);
     const line = (message: string) => this.output.slice(from).find((each) => each.includes(`"msg":"${message}"`));
@@ -102,37 +78,46 @@ export class Stage {
   }
 
   /** Starts the process and waits for nothing. */
-  spawn(env: Record<string, string> = {}): void {
-    const child = spawn(process.execPath, ['dist/functions/server.js'], {
-      cwd: ROOT,
-      env: { ...process.env, NODE_ENV: '', ...this.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [child.stdout, child.stderr])
-      createInterface({ input: stream }).on('line', (line) => this.output.push(line));
-    this.#process = child;
-    this.#exited = once(child, 'close').then(([code]) => code as number | null);
+  spawn(env: Env = {}): void {
+    this.#process = this.program('server', [], env, (line) => this.output.push(line));
   }
 
-  /** Asks the process to stop; answers its exit code. */
+  /** One of our programs on the stores of this stage, such as `dispatch-once`, in the clone's own environment. */
+  program(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
+    const told = { ...process.env, NODE_ENV: '', ...this.env, ...env };
+    const options = { env: told, cwd: ROOT, ...(hear ? { hear } : {}) };
+    return this.stores.with(Process.script(`functions/${name}.js`, options, args));
+  }
+
+  /** The TypeScript consumer on the stores of this stage. */
+  consumer(env: Env = {}): Process {
+    return this.stores.consumer({ ...this.env, ...env }, 'typescript');
+  }
+
+  /** Asks the process to stop; returns its exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    this.#process?.kill(signal);
+    this.signal(signal);
     return this.exited();
   }
 
   /** Ends the process without asking it. */
   async kill(): Promise<void> {
-    await this.stop('SIGKILL');
+    await this.#process?.kill();
+  }
+
+  /** Signals the process without waiting. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.signal(signal);
+  }
+
+  /** The process, to be asked about. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
   }
 
   /** The exit code, once the process has ended by itself; null after a signal that it did not handle. */
-  exited(): Promise<number | null> {
-    return this.#exited;
-  }
-
-  /** The process, to be signalled without waiting. */
-  get pid(): number {
-    return this.#process?.pid ?? 0;
+  async exited(): Promise<number | null> {
+    return this.#process ? this.#process.exited : null;
   }
 
   async api<T = Record<string, unknown>>(
@@ -160,126 +145,58 @@ export class Stage {
   }
 
   /** A registered user with a token. */
-  async user({
-    email = `${randomBytes(6).toString('hex')}@example.com`,
-    password = 'correct horse',
-  } = {}): Promise<TestUser> {
-    const registered = await this.api<{ id: string }>('POST', '/api/users', { body: { email, password } });
-    if (registered.status !== 201) throw new Error(`not registered: ${JSON.stringify(registered.body)}`);
-    return { id: registered.body.id, email, password, token: await this.login(email, password) };
+  async user({ email = `${ownName()}@example.com`, password = 'correct horse' } = {}): Promise<TestUser> {
+    const { id } = await this.#done<{ id: string }>(201, 'POST', '/api/users', { body: { email, password } });
+    return { id, email, password, token: await this.login(email, password) };
   }
 
   async login(email: string, password: string): Promise<string> {
-    const { status, body } = await this.api<{ access_token: string }>('POST', '/api/auth/login', {
-      body: { email, password },
-    });
-    if (status !== 200) throw new Error(`not logged in: ${JSON.stringify(body)}`);
-    return body.access_token;
+    const ask = { body: { email, password } };
+    return (await this.#done<{ access_token: string }>(200, 'POST', '/api/auth/login', ask)).access_token;
   }
 
   /** A company that `owner` owns. */
-  async company(owner: TestUser, name = 'Acme'): Promise<TestCompany> {
+  async company({ token }: TestUser, name = 'Acme'): Promise<TestCompany> {
     const document = someCnpj();
-    const { status, body } = await this.api<{ id: string }>('POST', '/api/companies', {
-      token: owner.token,
-      body: { name, document },
-    });
-    if (status !== 201) throw new Error(`no company: ${JSON.stringify(body)}`);
-    return { id: body.id, document };
+    const { id } = await this.#done<{ id: string }>(201, 'POST', '/api/companies', { token, body: { name, document } });
+    return { id, document };
   }
 
   /** Makes `user`, who accepts, a member of what `owner` owns. */
   async member(
-    owner: TestUser,
-    company: TestCompany,
+    { token }: TestUser,
+    { id }: TestCompany,
     user: TestUser,
     role: 'owner' | 'member' = 'member',
   ): Promise<void> {
-    const { status, body } = await this.api('POST', `/api/companies/${company.id}/members`, {
-      token: owner.token,
-      body: { email: user.email, role },
-    });
-    if (status !== 201) throw new Error(`not invited: ${JSON.stringify(body)}`);
-    const accepted = await this.api('POST', `/api/invitations/${company.id}/accept`, { token: user.token });
-    if (accepted.status !== 200) throw new Error(`no member: ${JSON.stringify(accepted.body)}`);
+    await this.#done(201, 'POST', `/api/companies/${id}/members`, { token, body: { email: user.email, role } });
+    await this.#done(200, 'POST', `/api/invitations/${id}/accept`, { token: user.token });
   }
 
   /** Straight into the stage's PostgreSQL. */
-  async sql<T = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<T[]> {
-    return (await this.pool.query(text, values)).rows as T[];
+  sql<T = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]> {
+    return this.stores.sql(text, values);
   }
 
-  /** Looks until `condition` answers something truthy, and answers that. Fails with `what` and the process's last lines. */
-  async until<T>(condition: () => T | Promise<T>, what: string, withinMs = WAIT_MS): Promise<NonNullable<T>> {
-    const deadline = Date.now() + withinMs;
-    for (;;) {
-      const found = await condition();
-      if (found) return found;
-      if (Date.now() > deadline)
-        throw new Error(`not within ${withinMs} ms: ${what}\n${this.output.slice(-20).join('\n')}`);
-      await pause(LOOK_AGAIN_MS);
-    }
+  get mongo(): Db {
+    return this.stores.mongo;
+  }
+
+  /** Looks until `condition` returns something truthy, and returns that. Fails with `what` and the process's last lines. */
+  until<T>(condition: () => T | Promise<T>, what: string, withinMs?: number): Promise<NonNullable<T>> {
+    const patience = { everyMs: 25, ...(withinMs === undefined ? {} : { withinMs }) };
+    return untilTrue(condition, () => `${what}\n${this.output.slice(-20).join('\n')}`, patience);
   }
 
   /** Ends the process and removes all that the stage has made. */
   async close(): Promise<void> {
     await this.kill();
-    await this.#removeQueues();
-    await this.mongo.dropDatabase();
-    await this.mongoClient.close();
-    await this.pool.end();
-    await asAdmin(this.adminUrl, `DROP DATABASE IF EXISTS ${this.mongo.databaseName} WITH (FORCE)`);
+    await this.ends();
   }
 
-  async #removeQueues(): Promise<void> {
-    const { exchange, deadLetterExchange, deadLetterQueue, queue, partitions } = topology(
-      this.env.QUEUE_PREFIX ?? '',
-      Number(this.env.QUEUE_PARTITIONS),
-    );
-    const connection = await connect(given(readEnvironment(), 'RABBITMQ_URL'), { noDelay: true });
-    const channel = await connection.createChannel();
-    for (let partition = 0; partition < partitions; partition++) await channel.deleteQueue(queue(partition));
-    await channel.deleteQueue(deadLetterQueue);
-    await channel.deleteExchange(exchange);
-    await channel.deleteExchange(deadLetterExchange);
-    await connection.close();
-  }
-}
-
-/** A CNPJ that nobody else in the test has, written without punctuation. */
-export function someCnpj(): string {
-  const digits = Array.from({ length: 12 }, () => randomInt(10));
-  for (const weights of [
-    [5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2],
-    [6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2],
-  ]) {
-    const rest = weights.reduce((sum, weight, at) => sum + weight * (digits[at] ?? 0), 0) % 11;
-    digits.push(rest < 2 ? 0 : 11 - rest);
-  }
-  return digits.join('');
-}
-
-function given(services: Record<string, string>, key: string): string {
-  const value = services[key];
-  if (value === undefined) throw new Error(`${key} is not set: run "npm run services" first`);
-  return value;
-}
-
-function inDatabase(url: string, name: string): string {
-  const changed = new URL(url);
-  // Who logs in where no database is named is looked up in admin.
-  if (changed.protocol === 'mongodb:' && changed.username && !changed.searchParams.has('authSource'))
-    changed.searchParams.set('authSource', changed.pathname.slice(1) || 'admin');
-  changed.pathname = `/${name}`;
-  return changed.href;
-}
-
-async function asAdmin(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
+  async #done<T>(wanted: number, ...given: Parameters<ApiStage['api']>): Promise<T> {
+    const { status, body } = await this.api(...given);
+    if (status !== wanted) throw new Error(`${given[0]} ${given[1]}: ${status} ${JSON.stringify(body)}`);
+    return body as T;
   }
 }

@@ -1,5 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { readEnvironment } from '@disparo/contract';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import pg from 'pg';
+import { inDatabase } from '../services/place.js';
+
+/** A name that nobody else has: of a database, a role, a prefix of queues. */
+export function ownName(begin = 'test'): string {
+  return `${begin}_${randomBytes(6).toString('hex')}`;
+}
+
+/** Statements on a PostgreSQL server, each outside of any transaction. Returns the rows of the last. */
+export async function onServer<T = Record<string, unknown>>(url: string, ...statements: string[]): Promise<T[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    let rows: T[] = [];
+    for (const statement of statements) rows = (await client.query(statement)).rows as T[];
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** A PostgreSQL database of a test's own. */
+export interface OwnDatabase {
+  name: string;
+  url: string;
+  /** Removes it, whoever is connected. */
+  drop(): Promise<unknown>;
+}
+
+/** Makes an empty one on the server of this URL, with these settings, such as `deadlock_timeout = '100ms'`. */
+export async function ownDatabase({
+  adminUrl = readEnvironment().DATABASE_URL ?? '',
+  name = ownName(),
+  settings = [],
+}: {
+  adminUrl?: string;
+  name?: string;
+  settings?: string[];
+} = {}): Promise<OwnDatabase> {
+  const set = settings.map((setting) => `ALTER DATABASE ${name} SET ${setting}`);
+  await onServer(adminUrl, `CREATE DATABASE ${name}`, ...set);
+  const drop = () => onServer(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  return { name, url: inDatabase(adminUrl, name), drop };
+}
+
+/** A pool that nothing breaks: a connection may be lost, and one that is still closing when its database is dropped is told so. */
+export function quietPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}
 
 /** A connection to the broker and its one channel. */
 export interface Broker {
@@ -14,22 +67,4 @@ export async function openBroker(url: string): Promise<Broker> {
   const channel = await connection.createConfirmChannel();
   channel.on('error', () => {});
   return { connection, channel };
-}
-
-/** One statement on a PostgreSQL server, outside of any transaction. */
-export async function onServer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
-}
-
-/** The URL of another database of a MongoDB server, with the same user, who stays the one of where it was made. */
-export function withDatabase(url: string, name: string): string {
-  const [, server = '', database = '', query = ''] = /^([^:]+:\/\/[^/?]+)\/?([^?]*)\??(.*)$/.exec(url) ?? [];
-  const source = /authSource=/.test(query) || !server.includes('@') ? '' : `authSource=${database || 'admin'}`;
-  return `${server}/${name}?${[query, source].filter(Boolean).join('&')}`;
 }

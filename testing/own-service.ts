@@ -1,19 +1,17 @@
 import { rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
 import { SERVICES } from '../services/bring-up.js';
 import { type Clone, newState, openBeside, type State } from '../services/clone.js';
 import type { ServiceName, Variable } from '../services/names.js';
 import { gone, signalFamily } from '../services/process.js';
 import { rabbitmqctl } from '../services/rabbitmq.js';
 import type { Service } from '../services/service.js';
+import { ROOT } from './process.js';
 import { reaper } from './reaper.js';
-import { PATIENCE_MS, until } from './until.js';
+import { PATIENCE_MS, untilTrue } from './until.js';
 
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const silent = () => {};
 
-/** A service that a case may stop, kill and start again: as `npm run services` starts it, with data and ports of its own. */
+/** A service that a test may stop, kill and start again: as `npm run services` starts it, with data and ports of its own. */
 export class OwnService {
   private constructor(
     private readonly service: Service,
@@ -33,8 +31,11 @@ export class OwnService {
 
   /** The URL, under the variable that names it. */
   get services(): Partial<Record<Variable, string>> {
-    const { name, variable } = this.service;
-    return { [variable]: this.service.url(this.state.password, this.state.ports[name]) };
+    return { [this.service.variable]: this.url };
+  }
+
+  get url(): string {
+    return this.service.url(this.state.password, this.state.ports[this.service.name]);
   }
 
   /** Starts it on the same data and waits until it answers. */
@@ -51,8 +52,8 @@ export class OwnService {
   async kill(): Promise<void> {
     for (const pid of this.#signal('SIGKILL')) {
       if (!(await gone(pid, PATIENCE_MS))) throw new Error(`${this.service.title}: process ${pid} lives on`);
-      // PostgreSQL takes one that is dead and not yet buried for a living server.
-      await until(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+      // PostgreSQL takes one that is dead and not yet reaped for a living server.
+      await untilTrue(() => !isThere(pid), `process ${pid} is reaped`);
     }
   }
 
@@ -77,9 +78,19 @@ export class OwnService {
     this.callOff();
   }
 
-  /** With its children, as PostgreSQL has one for each connection. Answers whom it reached. */
+  /** With its children, as PostgreSQL has one for each connection. Returns whom it reached. */
   #signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): number[] {
     const pid = this.service.pid(this.clone);
     return pid === undefined ? [] : signalFamily(pid, name);
+  }
+}
+
+/** Also of a process that is dead, as long as nobody has reaped it. */
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
   }
 }

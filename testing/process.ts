@@ -1,76 +1,169 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { EventEmitter, once } from 'node:events';
+import { appendFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { LANGUAGES, type LanguageName } from '@disparo/contract/languages';
-import { PATIENCE_MS, until } from './until.js';
+import { findRoot } from '@disparo/contract';
+import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
+import { PATIENCE_MS } from './until.js';
 
-const ROOT = new URL('../', import.meta.url);
+/** The root of the clone. */
+export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';
 
-/** A log line of the consumer. */
+/** The language under test: the variable CONSUMER, or TypeScript. */
+export function languageUnderTest(name = process.env.CONSUMER ?? 'typescript'): LanguageName {
+  const found = LANGUAGE_NAMES.find((language) => language === name);
+  if (!found) throw new Error(`CONSUMER: "${name}" is none of ${LANGUAGE_NAMES.join(', ')}`);
+  return found;
+}
+
+/** A JSON line of a process. */
 export type LogLine = Record<string, unknown> & { msg: string; level: number };
+
+/** A line of standard output, and when it was read, by `performance.now()`. */
+export interface Said {
+  line: LogLine;
+  at: number;
+}
 
 /** How a process ended: by our kill, and all else by itself, with an exit code or by a signal that we did not send. */
 export type Ending = 'killed by us' | `code ${number | null}` | NodeJS.Signals;
 
-/** `killed`: whether our SIGKILL still reached it. A process of another end was dying by itself then. */
-export function endingOf({ exitCode, signalCode }: ChildProcess, killed: boolean): Ending {
-  if (killed && signalCode === 'SIGKILL') return 'killed by us';
-  return signalCode ?? `code ${exitCode}`;
+/** `env` is all that the process gets. `cwd` is a folder without any configuration file, unless it is given. */
+export interface ProcessOptions {
+  env: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** Its output is appended to this file, too. */
+  log?: string;
+  /** Told each line of either stream. */
+  hear?: (line: string) => void;
 }
 
-/** The consumer as its user has it: a process, its exit code, and what it prints. */
-export class ConsumerProcess {
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<number | null>;
-  #killed = false;
-  #output = '';
-  errors = '';
+const GRACE_MS = 25_000;
+const LAST_LINES = 20;
 
-  constructor(language: LanguageName, env: Record<string, string>, cwd: string) {
-    const [program, ...args] = commandOf(language);
+/** A real process as its user has it: what it prints, how it ends. */
+export class Process {
+  /** Each whole line that it wrote on either stream, in the order in which they came. */
+  readonly output: string[] = [];
+  /** All that it wrote on standard error. */
+  errors = '';
+  /** Its exit code, null after a signal that it did not handle; resolves when all that it printed is here. */
+  readonly exited: Promise<number | null>;
+  readonly #child: ChildProcess;
+  readonly #said: (Said | string)[] = [];
+  readonly #news = new EventEmitter();
+  #printed = '';
+  #killed = false;
+
+  constructor(
+    readonly name: string,
+    [program, ...args]: readonly [string, ...string[]],
+    { env, cwd = tmpdir(), log, hear }: ProcessOptions,
+  ) {
     this.#child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#child.stdout?.on('data', (data) => {
-      this.#output += data;
+    this.#child.on('error', (error) => {
+      this.errors += error.message;
     });
-    this.#child.stderr?.on('data', (data) => {
-      this.errors += data;
+    const take = (line: string) => {
+      this.output.push(line);
+      hear?.(line);
+    };
+    const keep = (text: string) => log && appendFileSync(log, text);
+    read(this.#child.stderr, take, (text) => {
+      this.errors += text;
+      keep(text);
+    });
+    const understood = (line: string) => {
+      take(line);
+      this.#said.push(saidNow(line));
+      this.#news.emit('line');
+    };
+    read(this.#child.stdout, understood, (text) => {
+      this.#printed += text;
+      keep(text);
     });
     // `close`, not `exit`: only then everything it printed is here.
-    this.#exited = once(this.#child, 'close').then(([code]) => code as number | null);
+    this.exited = once(this.#child, 'close').then(([code]) => code as number | null);
+    this.exited.then(() => this.#news.emit('line'));
   }
 
-  /** Waits for its exit code, which is null when a signal ended it. Throws with what it printed when it goes on. */
-  async exit(): Promise<number | null> {
+  /** A consumer, as built. */
+  static consumer(language: LanguageName, options: ProcessOptions): Process {
+    const [program, ...args] = LANGUAGES[language].command.map((word) => (word === 'node' ? word : join(ROOT, word)));
+    const command = program === 'node' ? process.execPath : (program ?? '');
+    return new Process(`consumer-${language}`, [command, ...args], options);
+  }
+
+  /** A script of `dist/`, such as `functions/server.js`. */
+  static script(path: string, options: ProcessOptions, args: readonly string[] = []): Process {
+    return new Process(path, [process.execPath, join(ROOT, 'dist', path), ...args], options);
+  }
+
+  /** The process, to be asked about. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Waits for its exit code. Throws with what it printed when it goes on. */
+  async exit(withinMs = PATIENCE_MS): Promise<number | null> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`it does not end: ${this.everything}`)), PATIENCE_MS);
+      timer = setTimeout(() => reject(new Error(`${this.name} does not end: ${this.everything}`)), withinMs);
     });
-    return Promise.race([this.#exited, late]).finally(() => clearTimeout(timer));
+    return Promise.race([this.exited, late]).finally(() => clearTimeout(timer));
   }
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }
 
-  /** Answers how it ended: by itself, when it had done so before. */
-  async kill(): Promise<Ending> {
+  /** SIGTERM, and SIGKILL when it does not end in time. Returns its exit code. */
+  async stop(): Promise<number | null> {
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), GRACE_MS);
+    return this.exited.finally(() => clearTimeout(timer));
+  }
+
+  /** Returns how it ended: by itself, when it had done so before. */
+  kill(): Promise<Ending> {
     if (this.#child.kill('SIGKILL')) this.#killed = true;
-    await this.#exited;
-    return endingOf(this.#child, this.#killed);
+    return this.ended();
+  }
+
+  /** Returns how it ended, when it has. */
+  async ended(): Promise<Ending> {
+    await this.exited;
+    const { exitCode, signalCode } = this.#child;
+    // Whether our SIGKILL still reached it: a process of another end was dying by itself then.
+    if (this.#killed && signalCode === 'SIGKILL') return 'killed by us';
+    return signalCode ?? `code ${exitCode}`;
+  }
+
+  /** Throws with its last words when it is gone, for what is expected to go on. */
+  throwIfEnded(): void {
+    if (this.alive) return;
+    const how = this.#child.signalCode ? `by ${this.#child.signalCode}` : `with code ${this.#child.exitCode}`;
+    throw new Error(`${this.name} ended ${how}: ${this.output.slice(-LAST_LINES).join('\n')}`);
   }
 
   /** All that it printed, on both streams. */
   get everything(): string {
-    return this.#output + this.errors;
+    return this.#printed + this.errors;
   }
 
+  /** The lines of standard output. Throws where one is not JSON. */
   get lines(): LogLine[] {
-    const whole = this.#output.slice(0, this.#output.lastIndexOf('\n') + 1);
-    return whole
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as LogLine);
+    return this.#said.map((said) => {
+      if (typeof said === 'string') throw new Error(`not JSON: ${said}`);
+      return said.line;
+    });
   }
 
   /** The lines whose message begins so. */
@@ -78,33 +171,41 @@ export class ConsumerProcess {
     return this.lines.filter(({ msg }) => msg.startsWith(begin));
   }
 
-  /** Waits until a line begins so. */
-  async untilSaid(begin: string): Promise<void> {
-    await until(() => {
-      if (this.said(begin).length === 0) throw new Error(`not said: ${begin}; but ${this.everything}`);
-    });
+  /** Waits until a line begins so, and returns the first. Throws with what it printed when it ends before. */
+  async untilSaid(begin: string, withinMs = PATIENCE_MS): Promise<Said> {
+    for (const signal = AbortSignal.timeout(withinMs); ; ) {
+      const over = signal.aborted || !this.alive;
+      // Of a process that has ended the last lines may still be on their way.
+      if (!this.alive) await this.exited;
+      const found = this.#said.find((said) => typeof said === 'object' && said.line.msg?.startsWith(begin));
+      if (typeof found === 'object') return found;
+      if (over) throw new Error(`${this.name} has not said "${begin}", but ${this.everything}`);
+      await once(this.#news, 'line', { signal }).catch(() => {});
+    }
   }
 
   /** The sum of a field over the lines of all batches. */
   sum(field: string): number {
-    return this.said('batch settled').reduce((sum, line) => sum + Number(line[field]), 0);
+    return this.said('batch settled').reduce((sum, line) => sum + Number(line[field] ?? 0), 0);
   }
 }
 
-/** With absolute paths, as a consumer is started in a folder that is not ours; `node` is the one that runs the suite. */
-function commandOf(language: LanguageName): [string, ...string[]] {
-  const [program, ...args] = LANGUAGES[language].command.map((word) =>
-    word === 'node' ? process.execPath : fileURLToPath(new URL(word, ROOT)),
-  );
-  return [program ?? '', ...args];
+/** A line that is no JSON stays a text. */
+function saidNow(text: string): Said | string {
+  try {
+    return { line: JSON.parse(text) as LogLine, at: performance.now() };
+  } catch {
+    return text;
+  }
 }
 
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
+/** Hands on each whole line of a stream, and before it each piece as it comes. */
+function read(stream: Readable | null, line: (text: string) => void, piece: (text: string) => void): void {
+  let begun = '';
+  stream?.setEncoding('utf8').on('data', (text: string) => {
+    piece(text);
+    const lines = (begun + text).split('\n');
+    begun = lines.pop() ?? '';
+    for (const whole of lines.filter(Boolean)) line(whole);
+  });
 }

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Clone, State } from '../services/clone.js';
 import type { ServiceName } from '../services/names.js';
+import { ROOT } from './process.js';
 
-const SERVICES = new URL('../dist/services/bring-up.js', import.meta.url);
+const SERVICES = pathToFileURL(join(ROOT, 'dist/services/bring-up.js'));
 
 /** Reads until whoever started it is gone, however that went. The build's own modules: this one is no TypeScript. */
 const SCRIPT = `
@@ -17,7 +20,7 @@ const SCRIPT = `
 
 /**
  * Has a service stopped and its data removed when this process ends without having done it: by Ctrl-C, for one, of which a
- * runner's worker gets no time to clean up. Answers how to call it off.
+ * runner's worker gets no time to clean up. Returns how to call it off.
  */
 export function reaper(name: ServiceName, clone: Clone, state: State): () => void {
   const args = ['--input-type=module', '--eval', SCRIPT];

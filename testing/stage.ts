@@ -1,5 +1,4 @@
-import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import {
   type Chunk,
   chunkMessage,
@@ -11,74 +10,75 @@ import {
   type Topology,
   topology,
 } from '@disparo/contract';
-import { type LanguageName, languageUnderTest } from '@disparo/contract/languages';
+import type { LanguageName } from '@disparo/contract/languages';
 import cuid2 from '@paralleldrive/cuid2';
 import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
-import { type Collection, MongoClient } from 'mongodb';
+import { type Collection, type Db, MongoClient } from 'mongodb';
 import { runner } from 'node-pg-migrate';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Variable } from '../services/names.js';
-import { type Broker, onServer, openBroker, withDatabase } from './databases.js';
-import { ConsumerProcess } from './process.js';
+import { inDatabase } from '../services/place.js';
+import { type Broker, type OwnDatabase, openBroker, ownDatabase, ownName, quietPool } from './databases.js';
+import { languageUnderTest, Process, ROOT } from './process.js';
+import { type Campaign, chunksOf, insertCampaign, insertChunks } from './seeds.js';
 import { PATIENCE_MS, until } from './until.js';
 
 /** The trace that every published chunk belongs to. */
 export const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-const MIGRATIONS = fileURLToPath(new URL('../infra/postgres/migrations', import.meta.url));
-
-/** A campaign in the ledger, and the chunks that its queue messages are. */
-export interface Campaign {
-  id: string;
-  companyId: string;
-  chunks: Chunk[];
-}
+const MIGRATIONS = join(ROOT, 'infra/postgres/migrations');
 
 /** `migrated`: the ledger has its tables; `declared`: the broker has exchanges and queues. Both are so unless said. */
 export interface StageOptions {
   migrated?: boolean;
   declared?: boolean;
   partitions?: number;
-  /** URLs of services of the case's own, which it may stop. */
+  /** What its names begin with. */
+  prefix?: string;
+  /** The most connections to PostgreSQL and to MongoDB; several unless said. */
+  connections?: number;
+  /** URLs of services of the test's own, which it may stop. */
   services?: Partial<Record<Variable, string>>;
 }
 
-/** Real stores and a real broker, a database, a prefix of its own; all dropped at the end. */
+/** What a process needs to work on a stage, and nothing else. */
+export type StageEnv = Record<Variable | 'QUEUE_PREFIX' | 'QUEUE_PARTITIONS', string>;
+
+/** Real stores and a real broker: databases and a prefix of its own, all gone after close(), with the processes started on it. */
 export class Stage {
-  readonly #consumers: ConsumerProcess[] = [];
+  readonly #processes: Process[] = [];
 
   private constructor(
-    readonly env: Record<'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL' | 'QUEUE_PREFIX', string>,
+    readonly env: StageEnv,
     readonly names: Topology,
     readonly pool: pg.Pool,
-    readonly mongo: MongoClient,
+    private readonly client: MongoClient,
     private broker: Broker,
-    private readonly adminUrl: string,
+    private readonly database: OwnDatabase,
   ) {}
 
   static async open({
     migrated = true,
     declared = true,
     partitions = 1,
+    prefix = 'test',
+    connections = 4,
     services = {},
   }: StageOptions = {}): Promise<Stage> {
-    const { DATABASE_URL: adminUrl = '', MONGODB_URL = '', RABBITMQ_URL = '' } = { ...readEnvironment(), ...services };
-    const name = `test_${cuid2.createId()}`;
-    await onServer(adminUrl, `CREATE DATABASE ${name}`);
-    const database = new URL(adminUrl);
-    database.pathname = `/${name}`;
+    const { DATABASE_URL = '', MONGODB_URL = '', RABBITMQ_URL = '' } = { ...readEnvironment(), ...services };
+    const name = ownName(prefix);
+    const database = await ownDatabase({ adminUrl: DATABASE_URL, name });
     const env = {
-      DATABASE_URL: database.href,
-      MONGODB_URL: withDatabase(MONGODB_URL, name),
+      DATABASE_URL: database.url,
+      MONGODB_URL: inDatabase(MONGODB_URL, name),
       RABBITMQ_URL,
       QUEUE_PREFIX: name,
+      QUEUE_PARTITIONS: String(partitions),
     };
-    const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: 4 });
-    pool.on('error', () => {});
-    // A connection that is still closing when its database is dropped is told so.
-    pool.on('connect', (client) => client.on('error', () => {}));
-    const mongo = new MongoClient(env.MONGODB_URL, { serverSelectionTimeoutMS: PATIENCE_MS });
+    const pool = quietPool({ connectionString: env.DATABASE_URL, max: connections });
+    const mongo = { serverSelectionTimeoutMS: PATIENCE_MS, ...(connections === 1 ? { maxPoolSize: 1 } : {}) };
+    const client = new MongoClient(env.MONGODB_URL, mongo);
     const broker = await openBroker(RABBITMQ_URL);
-    const stage = new Stage(env, topology(name, partitions), pool, mongo, broker, adminUrl);
+    const stage = new Stage(env, topology(name, partitions), pool, client, broker, database);
     if (migrated) await stage.migrate();
     if (declared) await declareTopology(stage.channel, name, partitions);
     return stage;
@@ -96,6 +96,19 @@ export class Stage {
     });
   }
 
+  /** Straight into its PostgreSQL. */
+  async sql<T = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<T[]> {
+    return (await this.pool.query(text, values)).rows as T[];
+  }
+
+  get mongo(): Db {
+    return this.client.db();
+  }
+
+  get messages(): Collection<MessageDocument> {
+    return this.mongo.collection(MESSAGES);
+  }
+
   /** The stage's own channel on the broker. */
   get channel(): ConfirmChannel {
     return this.broker.channel;
@@ -107,15 +120,14 @@ export class Stage {
     this.broker = await until(() => openBroker(this.env.RABBITMQ_URL));
   }
 
-  get messages(): Collection<MessageDocument> {
-    return this.mongo.db().collection(MESSAGES);
+  /** Starts the consumer of this stage as a process. */
+  consumer(env: Record<string, string> = {}, language: LanguageName = languageUnderTest()): Process {
+    return this.with(Process.consumer(language, { env: { ...this.env, ...env } }));
   }
 
-  /** Starts the consumer of this stage as a process, in a folder without any configuration file. */
-  start(env: Record<string, string> = {}, language: LanguageName = languageUnderTest()): ConsumerProcess {
-    const partitions = String(this.names.partitions);
-    const process = new ConsumerProcess(language, { ...this.env, QUEUE_PARTITIONS: partitions, ...env }, tmpdir());
-    this.#consumers.push(process);
+  /** Has a process killed at the end. */
+  with(process: Process): Process {
+    this.#processes.push(process);
     return process;
   }
 
@@ -123,38 +135,15 @@ export class Stage {
   async campaign(total: number, chunkSize = total, text?: string): Promise<Campaign> {
     const [id, companyId] = [cuid2.createId(), cuid2.createId()];
     const message = text ?? `Oi! Campanha ${id}`;
-    const chunks: Chunk[] = [];
-    for (let first = 1; first <= total; first += chunkSize) {
-      const size = Math.min(chunkSize, total - first + 1);
-      const phone_numbers = Array.from({ length: size }, (_, index) => phoneNumber(first + index));
-      chunks.push({ campaign_id: id, company_id: companyId, message, first_sequence: first, phone_numbers });
-    }
-    await this.seed({ id, companyId, chunks }, message, total);
-    return { id, companyId, chunks };
+    const campaign = { id, companyId, chunks: [...chunksOf({ id, companyId, message, total }, chunkSize)] };
+    await this.seed(campaign, message, total);
+    return campaign;
   }
 
   /** Seeds a campaign that is given as it is: the ids and chunks of an example, for one. */
   async seed({ id, companyId, chunks }: Campaign, message: string, total: number): Promise<void> {
-    const userId = cuid2.createId();
-    await this.pool.query(`INSERT INTO users (id, email, password) VALUES ($1, $1 || '@example.com', 'x')`, [userId]);
-    await this.pool.query(`INSERT INTO companies (id, name, document) VALUES ($1, 'Empresa', $2)`, [
-      companyId,
-      String(Math.floor(Math.random() * 1e14)).padStart(14, '0'),
-    ]);
-    await this.pool.query(
-      `INSERT INTO campaigns (id, name, message, company_id, user_id, total, published) VALUES ($1, 'c', $2, $3, $4, $5, $5)`,
-      [id, message, companyId, userId, total],
-    );
-    await this.pool.query(
-      `INSERT INTO campaign_chunks (campaign_id, first_sequence, size, phone_numbers, published_at)
-       SELECT $1, c.first, c.size, c.numbers, clock_timestamp() FROM unnest($2::int[], $3::int[], $4::text[]) AS c(first, size, numbers)`,
-      [
-        id,
-        chunks.map((chunk) => chunk.first_sequence),
-        chunks.map((chunk) => chunk.phone_numbers.length),
-        chunks.map((chunk) => chunk.phone_numbers.join('\n')),
-      ],
-    );
+    await insertCampaign(this.pool, { id, companyId, message, total, published: total });
+    await insertChunks(this.pool, id, chunks);
   }
 
   /** Publishes chunks, confirmed. */
@@ -167,19 +156,19 @@ export class Stage {
   }
 
   /** Publishes bytes as they are, confirmed. */
-  async publishRaw(content: Buffer, properties: Options.Publish): Promise<void> {
+  async publishRaw(content: Buffer, properties: Options.Publish = {}): Promise<void> {
     this.channel.publish(this.names.exchange, this.names.routingKey(0), content, { persistent: true, ...properties });
     await this.channel.waitForConfirms();
   }
 
   /** Status and counters of a campaign, as the ledger has them. */
   async ledger(id: string): Promise<{ status: string; stored: number; chunks: number }> {
-    const { rows } = await this.pool.query<{ status: string; stored: number; chunks: number }>(
+    const [found] = await this.sql<{ status: string; stored: number; chunks: number }>(
       `SELECT status, stored, (SELECT count(*)::int FROM campaign_chunks WHERE campaign_id = id AND stored_at IS NOT NULL) AS chunks
          FROM campaigns WHERE id = $1`,
       [id],
     );
-    return rows[0] ?? { status: 'none', stored: -1, chunks: -1 };
+    return found ?? { status: 'none', stored: -1, chunks: -1 };
   }
 
   /** Waits until the ledger says so. */
@@ -192,11 +181,8 @@ export class Stage {
 
   /** The numbers of a campaign's documents, in the order of `_id`. */
   async storedNumbers(id: string): Promise<string[]> {
-    const range = { _id: messageRange(id) };
-    const documents = await this.messages
-      .find(range, { projection: { phone_number: 1 } })
-      .sort({ _id: 1 })
-      .toArray();
+    const wanted = { projection: { phone_number: 1 }, sort: { _id: 1 } } as const;
+    const documents = await this.messages.find({ _id: messageRange(id) }, wanted).toArray();
     return documents.map((document) => document.phone_number);
   }
 
@@ -223,26 +209,27 @@ export class Stage {
     return found;
   }
 
-  async close(): Promise<void> {
-    for (const consumer of this.#consumers) await consumer.kill();
-    const queues = Array.from({ length: this.names.partitions }, (_, partition) => this.names.queue(partition));
-    const cleaner = await this.broker.connection.createChannel();
-    for (const queue of [...queues, this.names.deadLetterQueue]) await cleaner.deleteQueue(queue);
-    for (const exchange of [this.names.exchange, this.names.deadLetterExchange]) await cleaner.deleteExchange(exchange);
-    await this.broker.connection.close();
-    await this.mongo.db().dropDatabase();
-    await this.mongo.close();
-    await this.pool.end();
-    await onServer(this.adminUrl, `DROP DATABASE ${this.env.QUEUE_PREFIX} WITH (FORCE)`);
+  /** Ends every process of this stage at once: what waits for one of them fails then. */
+  async killProcesses(): Promise<void> {
+    await Promise.all(this.#processes.map((process) => process.kill()));
   }
-}
 
-/** The number of a sequence: so the order of documents can be checked against nothing but arithmetic. */
-export function phoneNumber(sequence: number): string {
-  return `+55119${String(sequence).padStart(8, '0')}`;
-}
+  async close(): Promise<void> {
+    await this.killProcesses();
+    await this.#removeQueues();
+    await this.broker.connection.close();
+    await this.mongo.dropDatabase();
+    await this.client.close();
+    await this.pool.end();
+    await this.database.drop();
+  }
 
-/** The numbers that a campaign of `total` must have in the store, in order. */
-export function allNumbers(total: number): string[] {
-  return Array.from({ length: total }, (_, index) => phoneNumber(index + 1));
+  async #removeQueues(): Promise<void> {
+    const { exchange, deadLetterExchange, deadLetterQueue, queue, partitions } = this.names;
+    const queues = Array.from({ length: partitions }, (_, partition) => queue(partition));
+    // A channel of its own: the other one may be closed by what a test has asked for.
+    const channel = await this.broker.connection.createChannel();
+    for (const name of [...queues, deadLetterQueue]) await channel.deleteQueue(name);
+    for (const name of [exchange, deadLetterExchange]) await channel.deleteExchange(name);
+  }
 }

@@ -1,15 +1,43 @@
-import { vi } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long a condition may take before a test fails; a healthy one takes a fraction of it. */
 export const PATIENCE_MS = 30_000;
 const POLL_MS = 10;
 
-/** Waits until `check` no longer throws. */
-export function until<T>(check: () => T | Promise<T>): Promise<T> {
-  return vi.waitFor(check, { timeout: PATIENCE_MS, interval: POLL_MS });
+interface Patience {
+  withinMs?: number;
+  everyMs?: number;
 }
 
-/** Waits until a number is reached; answers the number that was found. */
+/** Waits until `check` no longer throws, and returns what it returns; in the end throws what it has thrown last. */
+export async function until<T>(
+  check: () => T | Promise<T>,
+  { withinMs = PATIENCE_MS, everyMs = POLL_MS }: Patience = {},
+): Promise<T> {
+  for (const deadline = performance.now() + withinMs; ; await delay(everyMs)) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+  }
+}
+
+/** Waits until `condition` returns something truthy, and returns that. What it throws is thrown at once. */
+export async function untilTrue<T>(
+  condition: () => T | Promise<T>,
+  what: string | (() => string),
+  { withinMs = PATIENCE_MS, everyMs = POLL_MS }: Patience = {},
+): Promise<NonNullable<T>> {
+  for (const deadline = performance.now() + withinMs; ; await delay(everyMs)) {
+    const found = await condition();
+    if (found) return found;
+    if (performance.now() > deadline)
+      throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}`);
+  }
+}
+
+/** Waits until a number is reached, and returns the number that was found. */
 export function untilAtLeast(wanted: number, count: () => Promise<number>): Promise<number> {
   return until(async () => {
     const found = await count();

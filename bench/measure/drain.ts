@@ -1,11 +1,10 @@
 import type { LanguageName } from '@disparo/contract/languages';
-import type { Cost } from '../program.js';
-import { Program } from '../program.js';
-import type { Room } from '../room.js';
-import { cpuSince, type ServiceCpu, serviceCpu } from './services.js';
+import type { Process } from '../../testing/process.js';
+import type { Stage } from '../../testing/stage.js';
+import { copyChunks, markPublished, pendingCampaign, publishChunks, requireStored, untilSent } from '../campaign.js';
+import { type Cost, costOf, costSince, untilIdle, whileStanding } from '../cost.js';
 
-const BATCH = 'batch settled';
-const STEPS = ['gather', 'admit', 'store', 'record', 'settle'] as const;
+const STARTED_MS = 60_000;
 
 /** One drain of a full queue by one consumer, with the machine's own times for the same campaign. */
 export interface DrainMeasure {
@@ -24,10 +23,6 @@ export interface DrainMeasure {
   atHandS: number | undefined;
   /** Of the consumer, from "receiving" to `enviado`; its peak since its start. */
   consumer: Cost | undefined;
-  services: ServiceCpu;
-  batches: number;
-  /** Seconds in each step of the loop, as the consumer's own log lines say. */
-  steps: Record<(typeof STEPS)[number], number>;
 }
 
 /**
@@ -35,49 +30,33 @@ export interface DrainMeasure {
  * hand. Throws unless all are stored.
  */
 export async function measureDrain(
-  room: Room,
+  stage: Stage,
   language: LanguageName,
   numbers: number,
   { again }: { again: boolean },
 ): Promise<DrainMeasure> {
-  const campaign = await room.campaign(numbers);
-  const copyS = await room.copyChunks(campaign);
-  await room.markPublished(campaign);
-  const publishS = await room.publishChunks(campaign);
-  const consumer = Program.consumer(language, room.env);
-  try {
-    const { at } = await consumer.untilSaid('receiving');
-    const [before, servicesBefore] = [consumer.cost(), serviceCpu()];
-    const sent = await room.untilSent(campaign, () => consumer.throwIfEnded());
-    const [after, services] = [consumer.cost(), cpuSince(servicesBefore)];
-    // At rest it has said its last line, too.
-    const atRest = again && (await consumer.untilIdle());
-    if (!atRest) await consumer.stop();
-    await room.requireStored(campaign);
-    const step = (name: string) => consumer.sum(BATCH, `${name}_ms`) / 1_000;
-    const first = {
-      language,
-      numbers,
-      drainS: (sent - at) / 1_000,
-      copyS,
-      publishS,
-      consumer: after && { ...after, cpuS: after.cpuS - (before?.cpuS ?? 0) },
-      services,
-      batches: consumer.count(BATCH),
-      steps: Object.fromEntries(STEPS.map((name) => [name, step(name)])) as DrainMeasure['steps'],
-    };
-    return { ...first, atHandS: atRest ? await drainAtHand(room, consumer, numbers) : undefined };
-  } finally {
-    await consumer.stop();
-  }
+  const campaign = await pendingCampaign(stage, numbers);
+  const copyS = await copyChunks(stage, campaign);
+  await markPublished(stage, campaign);
+  const publishS = await publishChunks(stage, campaign);
+  const consumer = stage.consumer({}, language);
+  const { at } = await consumer.untilSaid('receiving', STARTED_MS);
+  const before = costOf(consumer);
+  const sent = await untilSent(stage, campaign, () => consumer.throwIfEnded());
+  const cost = costSince(consumer, before);
+  const atRest = again && (await untilIdle(consumer));
+  if (!atRest) await consumer.stop();
+  await requireStored(stage, campaign);
+  const first = { language, numbers, drainS: (sent - at) / 1_000, copyS, publishS, consumer: cost };
+  return { ...first, atHandS: atRest ? await drainAtHand(stage, consumer, numbers) : undefined };
 }
 
-async function drainAtHand(room: Room, consumer: Program, numbers: number): Promise<number> {
-  const campaign = await room.campaign(numbers);
-  await room.copyChunks(campaign);
-  await room.markPublished(campaign);
-  const begun = await consumer.whileStanding(() => room.publishChunks(campaign));
-  const sent = await room.untilSent(campaign, () => consumer.throwIfEnded());
-  await room.requireStored(campaign);
+async function drainAtHand(stage: Stage, consumer: Process, numbers: number): Promise<number> {
+  const campaign = await pendingCampaign(stage, numbers);
+  await copyChunks(stage, campaign);
+  await markPublished(stage, campaign);
+  const begun = await whileStanding(consumer, () => publishChunks(stage, campaign));
+  const sent = await untilSent(stage, campaign, () => consumer.throwIfEnded());
+  await requireStored(stage, campaign);
   return (sent - begun) / 1_000;
 }

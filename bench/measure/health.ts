@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { MESSAGE, type Room, secondsSince } from '../room.js';
+import type { Stage } from '../../testing/stage.js';
+import { MESSAGE, secondsSince } from '../campaign.js';
 import { type LineKind, linesFile } from './numbers-file.js';
 import { withApi } from './upload.js';
 
@@ -18,8 +19,8 @@ export interface HealthMeasure {
 }
 
 /** Uploads a file and asks for health until it is answered. */
-export async function measureHealth(room: Room, kind: LineKind, numbers: number): Promise<HealthMeasure> {
-  return withApi(room, async ({ base, client }) => {
+export async function measureHealth(stage: Stage, kind: LineKind, numbers: number): Promise<HealthMeasure> {
+  return withApi(stage, async ({ base, client }) => {
     const { remove, ...file } = linesFile(numbers, kind);
     try {
       const begun = performance.now();

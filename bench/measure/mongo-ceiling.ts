@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { MESSAGES_WRITE_CONCERN, type MessageDocument, messageId } from '@disparo/contract';
 import { BSON, type Db } from 'mongodb';
-import { type Campaign, chunksOf, secondsSince, slices } from '../room.js';
+import { chunksOf } from '../../testing/seeds.js';
+import { type BenchCampaign, secondsSince, slices } from '../campaign.js';
 
 const BATCH = 1_000;
 /** Batches encoded at a time: 25 MB. */
@@ -22,7 +23,7 @@ const writeConcern = { w: MESSAGES_WRITE_CONCERN.w, j: MESSAGES_WRITE_CONCERN.jo
  * Ceiling M: one client on one connection inserts the documents of a campaign, encoded before, in batches of 1,000 with
  * the consumers' write concern. Answers the seconds spent in inserts.
  */
-export async function insertEncoded(database: Db, collection: string, campaign: Campaign): Promise<number> {
+export async function insertEncoded(database: Db, collection: string, campaign: BenchCampaign): Promise<number> {
   let seconds = 0;
   let stored = 0;
   for (const slice of slices(batchesOf(campaign), SLICE)) {
@@ -37,7 +38,7 @@ export async function insertEncoded(database: Db, collection: string, campaign: 
   return seconds;
 }
 
-function* batchesOf(campaign: Campaign) {
+function* batchesOf(campaign: BenchCampaign) {
   for (const documents of slices(documentsOf(campaign), BATCH)) {
     const batch = new DocumentSequence('documents');
     for (const document of documents) batch.push({}, document);
@@ -46,17 +47,17 @@ function* batchesOf(campaign: Campaign) {
 }
 
 /** As a consumer writes them, byte for byte but for the identifier, which is as long and costs nothing. */
-function* documentsOf({ id, ...campaign }: Campaign): Generator<Uint8Array> {
+function* documentsOf(campaign: BenchCampaign): Generator<Uint8Array> {
   const now = new Date();
-  for (const { company_id, message, first_sequence, phone_numbers } of chunksOf({ id, ...campaign }))
+  for (const { company_id, message, first_sequence, phone_numbers } of chunksOf(campaign, campaign.chunkSize))
     for (const [index, phone_number] of phone_numbers.entries()) {
       const sequence = first_sequence + index;
       const document: MessageDocument = {
-        _id: messageId(id, sequence),
+        _id: messageId(campaign.id, sequence),
         identifier: identifier(),
         phone_number,
         message,
-        campaign_id: id,
+        campaign_id: campaign.id,
         company_id,
         sequence,
         created_at: now,

@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { phoneNumber } from '../room.js';
+import { phoneNumber } from '../../testing/seeds.js';
 
 const LINES_A_WRITE = 10_000;
 

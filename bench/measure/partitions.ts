@@ -1,6 +1,8 @@
 import type { LanguageName } from '@disparo/contract/languages';
-import { Program } from '../program.js';
-import type { Room } from '../room.js';
+import type { Stage } from '../../testing/stage.js';
+import { copyChunks, markPublished, pendingCampaign, publishChunks, requireStored, untilSent } from '../campaign.js';
+
+const STARTED_MS = 60_000;
 
 /** As many consumers as partitions, each with one partition and one campaign. */
 export interface PartitionMeasure {
@@ -14,39 +16,35 @@ export interface PartitionMeasure {
 
 /** Fills every queue, starts all consumers and counts from when the last of them receives. */
 export async function measurePartitions(
-  room: Room,
+  stage: Stage,
   language: LanguageName,
   numbers: number,
 ): Promise<PartitionMeasure> {
-  const { partitions } = room.names;
+  const { partitions } = stage.names;
   const each = Math.floor(numbers / partitions);
   const campaigns = [];
   for (let partition = 0; partition < partitions; partition++) {
-    const campaign = await room.campaign(each, partition);
-    await room.copyChunks(campaign);
-    await room.markPublished(campaign);
-    await room.publishChunks(campaign, partition);
+    const campaign = await pendingCampaign(stage, each, partition);
+    await copyChunks(stage, campaign);
+    await markPublished(stage, campaign);
+    await publishChunks(stage, campaign);
     campaigns.push(campaign);
   }
-  const consumers = campaigns.map((_, partition) =>
-    Program.consumer(language, { ...room.env, CONSUMER_PARTITIONS: String(partition) }),
+  const consumers = campaigns.map(({ partition }) =>
+    stage.consumer({ CONSUMER_PARTITIONS: String(partition) }, language),
   );
-  try {
-    await Promise.all(consumers.map((consumer) => consumer.untilSaid('receiving')));
-    const left = await numbersLeft(room);
-    const begun = performance.now();
-    const alive = () => {
-      for (const consumer of consumers) consumer.throwIfEnded();
-    };
-    const ends = await Promise.all(campaigns.map((campaign) => room.untilSent(campaign, alive)));
-    for (const campaign of campaigns) await room.requireStored(campaign);
-    return { language, partitions, numbers: each * partitions, left, drainS: (Math.max(...ends) - begun) / 1_000 };
-  } finally {
-    await Promise.all(consumers.map((consumer) => consumer.stop()));
-  }
+  await Promise.all(consumers.map((consumer) => consumer.untilSaid('receiving', STARTED_MS)));
+  const left = await numbersLeft(stage);
+  const begun = performance.now();
+  const alive = () => {
+    for (const consumer of consumers) consumer.throwIfEnded();
+  };
+  const ends = await Promise.all(campaigns.map((campaign) => untilSent(stage, campaign, alive)));
+  for (const campaign of campaigns) await requireStored(stage, campaign);
+  return { language, partitions, numbers: each * partitions, left, drainS: (Math.max(...ends) - begun) / 1_000 };
 }
 
-async function numbersLeft(room: Room): Promise<number> {
-  const { rows } = await room.pool.query<{ left: number }>('SELECT sum(total - stored)::int AS left FROM campaigns');
-  return rows[0]?.left ?? 0;
+async function numbersLeft(stage: Stage): Promise<number> {
+  const [found] = await stage.sql<{ left: number }>('SELECT sum(total - stored)::int AS left FROM campaigns');
+  return found?.left ?? 0;
 }

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LanguageName } from '@disparo/contract/languages';
 import { Client } from '../../infra/local/demo/client.js';
 import { untilHealthy } from '../../infra/local/supervise/offline.js';
 import { freePort } from '../../services/ports.js';
-import { Program } from '../program.js';
-import { MESSAGE, type Room, secondsSince } from '../room.js';
+import { Process } from '../../testing/process.js';
+import type { Stage } from '../../testing/stage.js';
+import { untilTrue } from '../../testing/until.js';
+import { MESSAGE, requireStored, secondsSince, untilSent } from '../campaign.js';
+import { costOf, resetPeak } from '../cost.js';
 import { numbersFile } from './numbers-file.js';
 
 const HOST = '127.0.0.1';
 const WARM_UP = 5;
-const POLL_MS = 10;
+const STARTED_MS = 60_000;
 const CONFIRMED_MS = 300_000;
 
 /** One POST /api/campaigns on a plain server, without a consumer. */
@@ -38,38 +40,34 @@ export interface ApiMemory {
 }
 
 /** Uploads, on a server of its own that has had one upload of five numbers before. */
-export async function measureUpload(room: Room, numbers: number): Promise<UploadMeasure> {
-  return withApi(room, async ({ upload, memory }) => {
+export async function measureUpload(stage: Stage, numbers: number): Promise<UploadMeasure> {
+  return withApi(stage, async ({ upload, memory }) => {
     const { begunAt, answerS, id } = await upload(numbers);
-    const confirmedS = (await confirmedAt(room, id)) - begunAt;
+    const confirmedS = (await confirmedAt(stage, id)) - begunAt;
     return { numbers, answerS, confirmedS, memory: memory() };
   });
 }
 
 /** Uploads with a consumer at hand, and waits until all is stored. */
-export async function measureEndToEnd(room: Room, language: LanguageName, numbers: number): Promise<EndToEndMeasure> {
-  return withApi(room, async ({ upload, memory, api }) => {
-    const consumer = Program.consumer(language, room.env);
-    try {
-      await consumer.untilSaid('receiving');
-      const { begun, id } = await upload(numbers);
-      const alive = () => {
-        consumer.throwIfEnded();
-        api.throwIfEnded();
-      };
-      const sent = await room.untilSent({ id, total: numbers }, alive);
-      const used = memory();
-      await room.requireStored({ id, total: numbers });
-      return { language, numbers, sentS: (sent - begun) / 1_000, memory: used };
-    } finally {
-      await consumer.stop();
-    }
+export async function measureEndToEnd(stage: Stage, language: LanguageName, numbers: number): Promise<EndToEndMeasure> {
+  return withApi(stage, async ({ upload, memory, api }) => {
+    const consumer = stage.consumer({}, language);
+    await consumer.untilSaid('receiving', STARTED_MS);
+    const { begun, id } = await upload(numbers);
+    const alive = () => {
+      consumer.throwIfEnded();
+      api.throwIfEnded();
+    };
+    const sent = await untilSent(stage, { id, total: numbers }, alive);
+    const used = memory();
+    await requireStored(stage, { id, total: numbers });
+    return { language, numbers, sentS: (sent - begun) / 1_000, memory: used };
   });
 }
 
 /** A server of its own and somebody who has logged in there. */
 interface Api {
-  api: Program;
+  api: Process;
   base: string;
   client: Client;
   /** `begun` by `performance.now()`, `begunAt` in seconds since 1970. */
@@ -78,12 +76,12 @@ interface Api {
 }
 
 /** Does `work` with a server that has taken one upload of five numbers before. */
-export async function withApi<T>(room: Room, work: (api: Api) => Promise<T>): Promise<T> {
+export async function withApi<T>(stage: Stage, work: (api: Api) => Promise<T>): Promise<T> {
   const port = await freePort();
-  const env = { ...room.env, API_HOST: HOST, API_PORT: String(port), JWT_SECRET: randomBytes(32).toString('hex') };
-  const api = Program.script('functions/server.js', env);
+  const env = { ...stage.env, API_HOST: HOST, API_PORT: String(port), JWT_SECRET: randomBytes(32).toString('hex') };
+  const api = stage.with(Process.script('functions/server.js', { env }));
   try {
-    await api.untilSaid('ready');
+    await api.untilSaid('ready', STARTED_MS);
     const base = `http://${HOST}:${port}`;
     await untilHealthy(base);
     const client = new Client(base);
@@ -95,12 +93,12 @@ export async function withApi<T>(room: Room, work: (api: Api) => Promise<T>): Pr
       base,
       client,
       async upload(numbers) {
-        api.resetPeak();
-        idleMb = api.cost()?.rssMb;
+        resetPeak(api);
+        idleMb = costOf(api)?.rssMb;
         return uploaded(client, numbers);
       },
       memory() {
-        const peakMb = api.cost()?.peakMb;
+        const peakMb = costOf(api)?.peakMb;
         return idleMb === undefined || peakMb === undefined ? undefined : { idleMb, peakMb };
       },
     });
@@ -121,14 +119,14 @@ async function uploaded(client: Client, numbers: number) {
 }
 
 /** When the last chunk was stamped as confirmed, in seconds since 1970: the server's clock is this machine's. */
-async function confirmedAt(room: Room, id: string): Promise<number> {
-  for (const deadline = performance.now() + CONFIRMED_MS; ; await delay(POLL_MS)) {
-    const { rows } = await room.pool.query<{ at: number }>(
+async function confirmedAt(stage: Stage, id: string): Promise<number> {
+  const confirmed = async () => {
+    const [found] = await stage.sql<{ at: number }>(
       `SELECT extract(epoch FROM (SELECT max(published_at) FROM campaign_chunks WHERE campaign_id = id))::float8 AS at
          FROM campaigns WHERE id = $1 AND published = total`,
       [id],
     );
-    if (rows[0]) return rows[0].at;
-    if (performance.now() > deadline) throw new Error('an upload is not confirmed in time');
-  }
+    return found?.at;
+  };
+  return untilTrue(confirmed, 'an upload is confirmed', { withinMs: CONFIRMED_MS });
 }

@@ -30,16 +30,12 @@ export function results(measured: Partial<Results>): Results {
 /** A drain between two ceilings of so many seconds each; the validator doubles them. */
 export function drain(language: LanguageName, numbers: number, drainS: number, plainS = [1, 1]): BracketedDrain {
   const [before, after] = plainS.map((seconds) => ({ numbers, plainS: seconds, validatedS: 2 * seconds }));
-  const steps = { gather: 0, admit: 0, store: 0, record: 0, settle: 0 };
   const times = {
     drainS,
     atHandS: undefined,
     copyS: 0.1,
     publishS: 0.2,
     consumer: COST,
-    services: {},
-    batches: 1,
-    steps,
   };
   return { language, numbers, ...times, ceilings: [before, after] as unknown as BracketedDrain['ceilings'] };
 }

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { createId } from '@paralleldrive/cuid2';
 import { NumberList } from '../../functions/recipients/number-list.js';
 import { RecipientsFile } from '../../functions/recipients/recipients-file.js';
+import { phoneNumber } from '../../testing/seeds.js';
 import { numbersFile } from '../measure/numbers-file.js';
-import { phoneNumber } from '../room.js';
 import { cpuSeconds, type Routine, requireAll } from './routine.js';
 
 const MILLION = 1_000_000;

@@ -1,6 +1,6 @@
 import { type ConfirmChannel, connect } from 'amqplib';
-import type { Room } from '../room.js';
-import { secondsSince } from '../room.js';
+import type { Stage } from '../../testing/stage.js';
+import { secondsSince } from '../campaign.js';
 import type { Routine } from './routine.js';
 
 const QUEUE = '.confirming';
@@ -20,20 +20,25 @@ export const confirming: readonly Routine[] = [
         name: 'all awaited at the end',
         clock: 'wall',
         usual: MANY,
-        run: (room, items) => publish(room, items, allAtOnce),
+        run: (stage, items) => publish(stage, items, allAtOnce),
       },
-      { name: 'each awaited', clock: 'wall', usual: MANY, run: (room, items) => publish(room, items, oneByOne(SMALL)) },
+      {
+        name: 'each awaited',
+        clock: 'wall',
+        usual: MANY,
+        run: (stage, items) => publish(stage, items, oneByOne(SMALL)),
+      },
     ],
   },
   {
     name: '3,000 bytes confirmed, each awaited',
     ways: [
-      { name: 'noDelay', clock: 'wall', usual: FEW, run: (room, items) => publish(room, items, oneByOne(LARGE)) },
+      { name: 'noDelay', clock: 'wall', usual: FEW, run: (stage, items) => publish(stage, items, oneByOne(LARGE)) },
       {
         name: "the socket's default",
         clock: 'wall',
         usual: FEW,
-        run: (room, items) => publish(room, items, oneByOne(LARGE), { noDelay: false }),
+        run: (stage, items) => publish(stage, items, oneByOne(LARGE), { noDelay: false }),
       },
     ],
   },
@@ -41,7 +46,7 @@ export const confirming: readonly Routine[] = [
 
 type Send = (channel: ConfirmChannel, queue: string, items: number) => Promise<void>;
 
-async function publish({ env }: Room, items: number, send: Send, { noDelay } = { noDelay: true }): Promise<number> {
+async function publish({ env }: Stage, items: number, send: Send, { noDelay } = { noDelay: true }): Promise<number> {
   const connection = await connect(env.RABBITMQ_URL, { noDelay });
   try {
     const channel = await connection.createConfirmChannel();

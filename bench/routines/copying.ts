@@ -2,7 +2,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import copy from 'pg-copy-streams';
-import { phoneNumber, type Room, secondsSince } from '../room.js';
+import { phoneNumber } from '../../testing/seeds.js';
+import type { Stage } from '../../testing/stage.js';
+import { secondsSince } from '../campaign.js';
 import { type Routine, requireAll } from './routine.js';
 
 const ROWS = 10_000;
@@ -15,30 +17,30 @@ export const copying: readonly Routine[] = [
   {
     name: 'rows into PostgreSQL',
     ways: [
-      { name: 'COPY', clock: 'wall', usual: ROWS, run: (room, items) => rows(room, items, copied) },
+      { name: 'COPY', clock: 'wall', usual: ROWS, run: (stage, items) => rows(stage, items, copied) },
       {
         name: 'one INSERT of all by unnest',
         clock: 'wall',
         usual: ROWS,
-        run: (room, items) => rows(room, items, unnested),
+        run: (stage, items) => rows(stage, items, unnested),
       },
       {
         name: 'an INSERT a row, one COMMIT',
         clock: 'wall',
         usual: ROWS,
-        run: (room, items) => rows(room, items, inOne),
+        run: (stage, items) => rows(stage, items, inOne),
       },
       {
         name: 'an INSERT and a COMMIT a row',
         clock: 'wall',
         usual: ROWS,
-        run: (room, items) => rows(room, items, each),
+        run: (stage, items) => rows(stage, items, each),
       },
     ],
   },
 ];
 
-async function rows({ pool }: Room, items: number, work: Work): Promise<number> {
+async function rows({ pool }: Stage, items: number, work: Work): Promise<number> {
   const numbers = Array.from({ length: items }, (_, at) => phoneNumber(at + 1));
   const client = await pool.connect();
   try {

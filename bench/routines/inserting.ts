@@ -1,6 +1,8 @@
 import { MESSAGES_WRITE_CONCERN } from '@disparo/contract';
 import { type Collection, MongoBulkWriteError } from 'mongodb';
-import { phoneNumber, type Room, secondsSince, slices } from '../room.js';
+import { phoneNumber } from '../../testing/seeds.js';
+import type { Stage } from '../../testing/stage.js';
+import { secondsSince, slices } from '../campaign.js';
 import { type Routine, requireAll } from './routine.js';
 
 const BATCH = 1_000;
@@ -19,21 +21,21 @@ export const inserting: readonly Routine[] = [
   {
     name: 'documents that survive a crash',
     ways: [
-      { name: '1,000 an insert', clock: 'wall', usual: MANY, run: (room, items) => insertBatches(room, items) },
-      { name: 'one an insert', clock: 'wall', usual: FEW, run: (room, items) => insertOnes(room, items) },
+      { name: '1,000 an insert', clock: 'wall', usual: MANY, run: (stage, items) => insertBatches(stage, items) },
+      { name: 'one an insert', clock: 'wall', usual: FEW, run: (stage, items) => insertOnes(stage, items) },
     ],
   },
   {
     name: 'documents again',
     ways: [
-      { name: 'new', clock: 'wall', usual: MANY, run: (room, items) => insertBatches(room, items) },
-      { name: 'all there already', clock: 'wall', usual: MANY, run: (room, items) => insertAgain(room, items) },
+      { name: 'new', clock: 'wall', usual: MANY, run: (stage, items) => insertBatches(stage, items) },
+      { name: 'all there already', clock: 'wall', usual: MANY, run: (stage, items) => insertAgain(stage, items) },
     ],
   },
 ];
 
-function collectionOf(room: Room): Collection<Numbered> {
-  return room.mongo.db().collection('bench_routines');
+function collectionOf(stage: Stage): Collection<Numbered> {
+  return stage.mongo.collection('bench_routines');
 }
 
 /** Padded, so that the order of the identifiers is that of the numbers, as in the consumers' collection. */
@@ -43,8 +45,8 @@ function documents(items: number): Numbered[] {
   });
 }
 
-async function insertBatches(room: Room, items: number): Promise<number> {
-  const collection = collectionOf(room);
+async function insertBatches(stage: Stage, items: number): Promise<number> {
+  const collection = collectionOf(stage);
   const batches = [...slices(documents(items), BATCH)];
   const begun = performance.now();
   for (const batch of batches) await collection.insertMany(batch, { ordered: false, ...SAFE });
@@ -53,8 +55,8 @@ async function insertBatches(room: Room, items: number): Promise<number> {
   return seconds;
 }
 
-async function insertOnes(room: Room, items: number): Promise<number> {
-  const collection = collectionOf(room);
+async function insertOnes(stage: Stage, items: number): Promise<number> {
+  const collection = collectionOf(stage);
   const begun = performance.now();
   for (const document of documents(items)) await collection.insertOne(document, SAFE);
   const seconds = secondsSince(begun);
@@ -62,9 +64,9 @@ async function insertOnes(room: Room, items: number): Promise<number> {
   return seconds;
 }
 
-async function insertAgain(room: Room, items: number): Promise<number> {
-  await insertBatches(room, items);
-  const collection = collectionOf(room);
+async function insertAgain(stage: Stage, items: number): Promise<number> {
+  await insertBatches(stage, items);
+  const collection = collectionOf(stage);
   const batches = [...slices(documents(items), BATCH)];
   let refused = 0;
   const begun = performance.now();

@@ -1,4 +1,4 @@
-import type { Room } from '../room.js';
+import type { Stage } from '../../testing/stage.js';
 
 /** One way of doing a thing. */
 export interface Way {
@@ -8,7 +8,7 @@ export interface Way {
   /** Items it is measured with, unless fewer are asked for. */
   usual: number;
   /** Does it on so many items and answers the seconds. Throws unless it is done wholly. */
-  run(room: Room, items: number): Promise<number>;
+  run(stage: Stage, items: number): Promise<number>;
 }
 
 /** A thing to be done, and the ways of doing it, the fast one first: the others are told as so many times that one. */

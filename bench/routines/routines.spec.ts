@@ -1,7 +1,5 @@
-import { readEnvironment } from '@disparo/contract';
 import { describe, expect, it } from 'vitest';
-import type { Variable } from '../../services/names.js';
-import { Room } from '../room.js';
+import { openStage } from '../campaign.js';
 import { requireAll } from './routine.js';
 import { ROUTINES } from './routines.js';
 
@@ -10,11 +8,11 @@ const WAYS = ROUTINES.flatMap(({ name, ways }) => ways.map((way) => [name, way.n
 describe('the routines', () => {
   // Each looks itself whether all of it is done, and throws otherwise.
   it.each(WAYS)('%s: does all of it, %s', async (_, __, way) => {
-    const room = await Room.open(readEnvironment() as Record<Variable, string>);
+    const stage = await openStage();
     try {
-      expect(await way.run(room, 20)).toBeGreaterThan(0);
+      expect(await way.run(stage, 20)).toBeGreaterThan(0);
     } finally {
-      await room.close();
+      await stage.close();
     }
   });
 

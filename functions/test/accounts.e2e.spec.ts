@@ -1,20 +1,21 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, Stage, someCnpj, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { type Answer, ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { someCnpj } from '../../testing/cnpj.js';
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);
 /** No such thing, each in a way of its own: well formed, too long, upper case, NUL, SQL, unicode. */
 const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80'];
 
-let stage: Stage;
+let stage: ApiStage;
 let owner: TestUser;
 let member: TestUser;
 let stranger: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   [owner, member, stranger] = await Promise.all([stage.user(), stage.user(), stage.user()]);
   company = await stage.company(owner);
   await stage.member(owner, company, member);

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Answer, Stage, type TestUser } from '../../testing/api-stage.js';
+import { type Answer, ApiStage, type TestUser } from '../../testing/api-stage.js';
 
 // Each password costs a hash, and a process makes two at a time.
 vi.setConfig({ testTimeout: 180_000 });
 
-let stage: Stage;
+let stage: ApiStage;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
 });
 
 afterAll(() => stage?.close());

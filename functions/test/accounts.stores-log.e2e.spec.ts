@@ -4,9 +4,10 @@ import { findRoot } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openClone } from '../../services/clone.js';
-import { type Answer, Stage, someCnpj, type TestUser } from '../../testing/api-stage.js';
+import { type Answer, ApiStage, type TestUser } from '../../testing/api-stage.js';
+import { someCnpj } from '../../testing/cnpj.js';
+import { TcpProxy } from '../../testing/proxy.js';
 import { PATIENCE_MS } from './campaign-fixtures.js';
-import { Door } from './door.js';
 
 // Each password costs a hash, and a process makes two at a time.
 vi.setConfig({ testTimeout: 180_000 });
@@ -15,20 +16,20 @@ const REFUSED_AS_TAKEN = ['USER.EMAIL_TAKEN', 'COMPANY.DOCUMENT_TAKEN'];
 /** The fields of an ErrorResponse: SQLSTATE, message and, where there is one, detail. */
 const ERROR = /VERROR\0C([0-9A-Z]{5})\0M([^\0]*)\0(?:D([^\0]*))?/g;
 
-let stage: Stage;
-let door: Door;
+let stage: ApiStage;
+let proxy: TcpProxy;
 /** All that PostgreSQL has said to the API: what it logs of an error, its detail with it, it says here too. */
 const heard: Buffer[] = [];
 
 beforeAll(async () => {
-  stage = await Stage.open({ start: false });
-  door = await Door.before(stage.env.DATABASE_URL ?? '', 5_432, (bytes) => heard.push(bytes));
-  await stage.start({ env: { DATABASE_URL: door.url } });
+  stage = await ApiStage.open({ start: false });
+  proxy = await TcpProxy.openTo(stage.env.DATABASE_URL, 5_432, (bytes) => heard.push(bytes));
+  await stage.start({ env: { DATABASE_URL: proxy.url } });
 });
 
 afterAll(async () => {
   await stage?.close();
-  await door?.close();
+  await proxy?.close();
 });
 
 /** The log of the server that the clone runs itself; empty where the tests have another. */

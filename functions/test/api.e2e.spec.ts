@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
 import { ANSWER_HEADERS } from '../platform/http/headers.js';
 import { migrate } from '../platform/stores/migrate.js';
 import { Offline } from './offline.js';
@@ -15,11 +15,11 @@ type Handler = (event: object, context: object) => Promise<LambdaAnswer>;
 /** What tsc made, since decorators without their metadata, as a test runner compiles them, boot an app of nothing. */
 const HANDLER = new URL('../../dist/functions/api.js', import.meta.url).href;
 
-let stage: Stage;
+let stage: ApiStage;
 
 beforeAll(async () => {
-  stage = await Stage.open({ start: false });
-  await migrate(stage.env.DATABASE_URL ?? '');
+  stage = await ApiStage.open({ start: false });
+  await migrate(stage.env.DATABASE_URL);
 });
 
 afterAll(() => stage?.close());

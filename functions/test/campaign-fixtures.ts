@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { findRoot } from '@disparo/contract';
 import { expect } from 'vitest';
-import type { Answer, Ask, Stage, TestCompany, TestUser } from '../../testing/api-stage.js';
+import type { Answer, ApiStage, Ask, TestCompany, TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
 
 export const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 export const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);
@@ -38,7 +35,7 @@ export function form(parts: [name: string, value: string | Uint8Array<ArrayBuffe
 
 /** Uploads a file of `lines` for a company; anything else in the form by `fields`. */
 export function upload(
-  stage: Stage,
+  stage: ApiStage,
   user: TestUser,
   company: TestCompany,
   lines: string[] | string,
@@ -61,14 +58,14 @@ export async function accepted(...given: Parameters<typeof upload>): Promise<Cam
 }
 
 /** The campaign as it stands. */
-export async function campaign(stage: Stage, user: TestUser, id: string): Promise<CampaignBody> {
+export async function campaign(stage: ApiStage, user: TestUser, id: string): Promise<CampaignBody> {
   const { status, body } = await stage.api<CampaignBody>('GET', `/api/campaigns/${id}`, { token: user.token });
   if (status !== 200) throw new Error(`no campaign: ${status} ${JSON.stringify(body)}`);
   return body;
 }
 
 /** Waits until the campaign has a status, and answers it. */
-export async function untilStatus(stage: Stage, user: TestUser, id: string, status: string): Promise<CampaignBody> {
+export async function untilStatus(stage: ApiStage, user: TestUser, id: string, status: string): Promise<CampaignBody> {
   let last: CampaignBody | undefined;
   try {
     return await stage.until(
@@ -85,7 +82,7 @@ export async function untilStatus(stage: Stage, user: TestUser, id: string, stat
 }
 
 /** The stored numbers of a campaign, by `_id`, with a check that sequence and `_id` agree. */
-export async function storedNumbers(stage: Stage, id: string): Promise<string[]> {
+export async function storedNumbers(stage: ApiStage, id: string): Promise<string[]> {
   const documents = await stage.mongo
     .collection<{ _id: string; sequence: number; phone_number: string }>('messages')
     .find({ campaign_id: id })
@@ -99,7 +96,7 @@ export async function storedNumbers(stage: Stage, id: string): Promise<string[]>
 }
 
 /** A caller that is bound to one user. */
-export function as(stage: Stage, user: TestUser) {
+export function as(stage: ApiStage, user: TestUser) {
   return <T = Record<string, unknown>>(method: string, path: string, ask: Ask = {}): Promise<Answer<T>> =>
     stage.api<T>(method, path, { token: user.token, ...ask });
 }
@@ -112,7 +109,7 @@ export function refusal({ status, headers, body }: Answer<object>): [number, unk
 }
 
 /** Rows of everything that a campaign is made of. */
-export async function rowsStored(stage: Stage): Promise<Record<string, unknown>> {
+export async function rowsStored(stage: ApiStage): Promise<Record<string, unknown>> {
   const [row] = await stage.sql(
     `SELECT (SELECT count(*)::int FROM campaigns) AS campaigns, (SELECT count(*)::int FROM campaign_chunks) AS chunks,
             (SELECT count(*)::int FROM campaign_rejects) AS rejects, (SELECT count(*)::int FROM idempotency_keys) AS keys`,
@@ -122,45 +119,14 @@ export async function rowsStored(stage: Stage): Promise<Record<string, unknown>>
 
 /** One of our commands as a real process on the stores of a stage. `ended`: its exit code and all that it printed. */
 export function started(
-  stage: Stage,
-  program: string,
-  args: string[] = [],
-  env: Record<string, string> = {},
-): { process: ChildProcess; ended: Promise<[code: number | null, output: string]> } {
-  const child = spawn(process.execPath, [`dist/functions/${program}.js`, ...args], {
-    cwd: findRoot() ?? '.',
-    env: { ...process.env, NODE_ENV: '', ...stage.env, ...env },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
-  const ended = once(child, 'close').then(([code]): [number | null, string] => [code as number | null, output]);
-  return { process: child, ended };
+  stage: ApiStage,
+  ...given: Parameters<ApiStage['program']>
+): { process: Process; ended: Promise<[code: number | null, output: string]> } {
+  const process = stage.program(...given);
+  return { process, ended: process.exited.then((code) => [code, process.everything]) };
 }
 
 /** The same, to its end. */
 export function ran(...given: Parameters<typeof started>): Promise<[code: number | null, output: string]> {
   return started(...given).ended;
-}
-
-/** The TypeScript consumer as a real process, on the stores of a stage. */
-export class ConsumerProcess {
-  readonly output: string[] = [];
-  readonly #process: ChildProcess;
-  readonly #exited: Promise<unknown>;
-
-  constructor(stage: Stage, env: Record<string, string> = {}) {
-    this.#process = spawn(process.execPath, ['consumer/typescript/dist/main.js'], {
-      cwd: findRoot() ?? '.',
-      env: { ...process.env, NODE_ENV: '', ...stage.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [this.#process.stdout, this.#process.stderr])
-      if (stream) createInterface({ input: stream }).on('line', (line) => this.output.push(line));
-    this.#exited = once(this.#process, 'close');
-  }
-
-  async kill(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#exited;
-  }
 }

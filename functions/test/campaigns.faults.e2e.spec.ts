@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { findRoot } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
+import { TcpProxy } from '../../testing/proxy.js';
 import {
   accepted,
   as,
-  ConsumerProcess,
   campaign,
   PATIENCE_MS,
+  ran,
   refusal,
   rowsStored,
   someNumbers,
@@ -17,37 +16,35 @@ import {
   untilStatus,
   upload,
 } from './campaign-fixtures.js';
-import { Door } from './door.js';
 
 const UP = { status: 'up', postgres: 'up', mongodb: 'up', rabbitmq: 'up' };
 /** Publishing waits this long for a confirm, and a health check for its answer. */
 const TIMEOUT_MS = 2 * PATIENCE_MS;
 
-let stage: Stage;
-let consumer: ConsumerProcess;
+let stage: ApiStage;
+let consumer: Process;
 /** Before the API's services; the consumer goes to them directly. */
-let postgres: Door;
-let mongodb: Door;
-let rabbitmq: Door;
+let postgres: TcpProxy;
+let mongodb: TcpProxy;
+let rabbitmq: TcpProxy;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await Stage.open({ start: false });
-  const direct = { ...stage.env };
-  postgres = await Door.before(direct.DATABASE_URL ?? '', 5_432);
-  mongodb = await Door.before(direct.MONGODB_URL ?? '', 27_017);
-  rabbitmq = await Door.before(direct.RABBITMQ_URL ?? '', 5_672);
-  await stage.start({ env: doors() });
-  consumer = new ConsumerProcess(stage);
+  stage = await ApiStage.open({ start: false });
+  postgres = await TcpProxy.openTo(stage.env.DATABASE_URL, 5_432);
+  mongodb = await TcpProxy.openTo(stage.env.MONGODB_URL, 27_017);
+  rabbitmq = await TcpProxy.openTo(stage.env.RABBITMQ_URL, 5_672);
+  await stage.start({ env: proxied() });
+  consumer = stage.consumer();
   ana = await stage.user();
   company = await stage.company(ana);
 });
 
 afterEach(async () => {
-  for (const door of [postgres, mongodb, rabbitmq]) {
-    await door.close();
-    await door.open();
+  for (const proxy of [postgres, mongodb, rabbitmq]) {
+    await proxy.close();
+    await proxy.open();
   }
 }, TIMEOUT_MS);
 
@@ -59,10 +56,10 @@ beforeEach(
 afterAll(async () => {
   await consumer?.kill();
   await stage?.close();
-  for (const door of [postgres, mongodb, rabbitmq]) await door?.close();
+  for (const proxy of [postgres, mongodb, rabbitmq]) await proxy?.close();
 });
 
-function doors(): Record<string, string> {
+function proxied(): Record<string, string> {
   return { DATABASE_URL: postgres.url, MONGODB_URL: mongodb.url, RABBITMQ_URL: rabbitmq.url };
 }
 
@@ -71,13 +68,11 @@ async function health(): Promise<[number, unknown]> {
   return [status, body];
 }
 
-/** `npm run dispatch`: one pass in a process of its own. Answers what it says. */
+/** `npm run dispatch`: one pass in a process of its own. Returns what it says. */
 async function dispatchOnce(): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['dist/functions/dispatch-once.js'], {
-    cwd: findRoot() ?? '.',
-    env: { ...process.env, NODE_ENV: '', ...stage.env, LOG_LEVEL: 'silent' },
-  });
-  return stdout;
+  const [code, output] = await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'silent' });
+  expect(code, output).toBe(0);
+  return output;
 }
 
 /** Ends the API without a word, lets its lease run out and starts another one. */
@@ -88,7 +83,7 @@ async function killAndStartAgain(): Promise<void> {
   await stage.sql(
     "UPDATE campaigns SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_until IS NOT NULL",
   );
-  await stage.start({ env: doors() });
+  await stage.start({ env: proxied() });
 }
 
 describe('the broker', { timeout: TIMEOUT_MS }, () => {

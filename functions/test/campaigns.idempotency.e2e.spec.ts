@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { form, ran, refusal, rowsStored, upload } from './campaign-fixtures.js';
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let keys = 0;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
 });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
 import { accepted, PATIENCE_MS } from './campaign-fixtures.js';
 
 const FEW = 300_000;
@@ -14,7 +14,7 @@ const BYTES_A_NUMBER = 35;
 
 /** The most that a fresh server has held, in bytes, when it has published so many numbers. */
 async function peakOf(numbers: number): Promise<number> {
-  const stage = await Stage.open();
+  const stage = await ApiStage.open();
   try {
     const ana = await stage.user();
     const lines = Array.from({ length: numbers }, (_, index) => 11_900_000_000 + index).join('\n');

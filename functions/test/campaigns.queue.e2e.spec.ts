@@ -1,22 +1,22 @@
 import { topology } from '@disparo/contract';
 import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, type CampaignBody, campaign, form, someNumbers, upload } from './campaign-fixtures.js';
 
 const PARTITIONS = 4;
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let connection: ChannelModel;
 let channel: Channel;
 
 beforeAll(async () => {
-  stage = await Stage.open({ env: { QUEUE_PARTITIONS: String(PARTITIONS), CAMPAIGN_QUEUE_SLOTS: '3' } });
+  stage = await ApiStage.open({ env: { QUEUE_PARTITIONS: String(PARTITIONS), CAMPAIGN_QUEUE_SLOTS: '3' } });
   ana = await stage.user();
   company = await stage.company(ana);
-  connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  connection = await connect(stage.env.RABBITMQ_URL);
   channel = await connection.createChannel();
 });
 
@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 function queueNames(): string[] {
-  const { queue } = topology(stage.env.QUEUE_PREFIX ?? '', PARTITIONS);
+  const { queue } = topology(stage.env.QUEUE_PREFIX, PARTITIONS);
   return Array.from({ length: PARTITIONS }, (_, partition) => queue(partition));
 }
 

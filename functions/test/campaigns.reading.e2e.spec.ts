@@ -1,16 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import {
-  accepted,
-  as,
-  type CampaignBody,
-  ConsumerProcess,
-  ID,
-  refusal,
-  someNumbers,
-  TIME,
-  untilStatus,
-} from './campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
+import { accepted, as, type CampaignBody, ID, refusal, someNumbers, TIME, untilStatus } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(7);
 /** Lines 1 and 3 are numbers; the others are rejects that a CSV must quote or not. */
@@ -25,8 +16,8 @@ const MESSAGE = 'Diga "oi", já\nsegunda linha';
 /** No such campaign, each in a way of its own. */
 const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80', '1', '%20'];
 
-let stage: Stage;
-let consumer: ConsumerProcess;
+let stage: ApiStage;
+let consumer: Process;
 let ana: TestUser;
 let stranger: TestUser;
 let company: TestCompany;
@@ -37,8 +28,8 @@ let withRejects: CampaignBody;
 let ids: string[];
 
 beforeAll(async () => {
-  stage = await Stage.open();
-  consumer = new ConsumerProcess(stage);
+  stage = await ApiStage.open();
+  consumer = stage.consumer();
   [ana, stranger] = await Promise.all([stage.user(), stage.user()]);
   company = await stage.company(ana);
   other = await stage.company(ana);

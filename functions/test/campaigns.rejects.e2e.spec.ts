@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, type CampaignBody, PATIENCE_MS, upload } from './campaign-fixtures.js';
 
 const KEPT = 10_000;
 const HEADER = 'disparo-rejects-not-kept';
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
 });

@@ -3,18 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readEnvironment, topology } from '@disparo/contract';
 import { connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
 import { randomFrom } from '../../testing/random.js';
-import {
-  accepted,
-  as,
-  ConsumerProcess,
-  campaign,
-  PATIENCE_MS,
-  someNumbers,
-  storedNumbers,
-  untilStatus,
-} from './campaign-fixtures.js';
+import { accepted, as, campaign, PATIENCE_MS, someNumbers, storedNumbers, untilStatus } from './campaign-fixtures.js';
 
 const TOTAL = 20_000;
 const NUMBERS = someNumbers(TOTAL);
@@ -22,13 +14,13 @@ const TURNS = 20;
 /** Again with the same moments: STEERING_SEED=<the one printed>. */
 const SEED = Number(readEnvironment().STEERING_SEED ?? randomInt(2 ** 31));
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
-let consumer: ConsumerProcess;
+let consumer: Process;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
 });
@@ -40,7 +32,7 @@ afterAll(() => stage?.close());
 /** A campaign in the middle of its drain, by a consumer with small batches. */
 async function underway(): Promise<string> {
   const { id } = await accepted(stage, ana, company, NUMBERS);
-  consumer = new ConsumerProcess(stage, { PREFETCH: '4' });
+  consumer = stage.consumer({ PREFETCH: '4' });
   await stage.until(async () => (await documents(id)) > 0, 'the first documents are there');
   return id;
 }
@@ -57,9 +49,9 @@ async function steer(id: string, command: string): Promise<string> {
 }
 
 async function untilQueueIsEmpty(): Promise<void> {
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  const connection = await connect(stage.env.RABBITMQ_URL);
   const channel = await connection.createChannel();
-  const { queue } = topology(stage.env.QUEUE_PREFIX ?? '', 1);
+  const { queue } = topology(stage.env.QUEUE_PREFIX, 1);
   await stage.until(
     async () => (await channel.checkQueue(queue(0))).messageCount === 0,
     'the queue is empty',

@@ -1,28 +1,20 @@
 import { topology } from '@disparo/contract';
 import { connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import {
-  accepted,
-  as,
-  ConsumerProcess,
-  campaign,
-  refusal,
-  someNumbers,
-  storedNumbers,
-  untilStatus,
-} from './campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
+import { accepted, as, campaign, refusal, someNumbers, storedNumbers, untilStatus } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(6);
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 /** Started by the tests that want messages stored; without it everything stays in the queue. */
-let consumer: ConsumerProcess | undefined;
+let consumer: Process | undefined;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
 });
@@ -57,9 +49,9 @@ async function steer(id: string, command: string): Promise<unknown[]> {
 
 /** Messages that wait in the queue of the stage. */
 async function inQueue(): Promise<number> {
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  const connection = await connect(stage.env.RABBITMQ_URL);
   const channel = await connection.createChannel();
-  const { messageCount } = await channel.checkQueue(topology(stage.env.QUEUE_PREFIX ?? '', 1).queue(0));
+  const { messageCount } = await channel.checkQueue(topology(stage.env.QUEUE_PREFIX, 1).queue(0));
   await connection.close();
   return messageCount;
 }
@@ -151,7 +143,7 @@ describe('with a consumer', () => {
   test('a paused campaign is let go by the queue, and after its resume every number is stored once', async () => {
     const [paused, running] = [await queued(), await queued()];
     await steer(paused, 'pause');
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     await untilStatus(stage, ana, running, 'enviado');
     await stage.until(async () => (await inQueue()) === 0, 'the queue is empty');
     expect(await campaign(stage, ana, paused)).toMatchObject({ status: 'pausado', stored: 0 });
@@ -166,7 +158,7 @@ describe('with a consumer', () => {
     await steer(id, 'pause');
     await steer(id, 'resume');
     await stage.until(async () => (await inQueue()) >= 12, 'both copies are in the queue');
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     await untilStatus(stage, ana, id, 'enviado');
     await stage.until(async () => (await inQueue()) === 0, 'the queue is empty');
     expect(await storedNumbers(stage, id)).toEqual(NUMBERS);
@@ -177,7 +169,7 @@ describe('with a consumer', () => {
     const [cancelled, deleted, running] = [await queued(), await queued(), await queued()];
     await steer(cancelled, 'cancel');
     expect((await as(stage, ana)('DELETE', `/api/campaigns/${deleted}`)).status).toBe(204);
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     await untilStatus(stage, ana, running, 'enviado');
     await stage.until(async () => (await inQueue()) === 0, 'the queue is empty');
     expect([await marks(cancelled), await marks(deleted)]).toEqual([[], []]);
@@ -185,7 +177,7 @@ describe('with a consumer', () => {
   });
 
   test('deleting a campaign marks its documents, keeps them, and it is not found on any route', async () => {
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     const [deleted, kept] = await Promise.all([storedCampaign(), storedCampaign()]);
     const answer = await as(stage, ana)('DELETE', `/api/campaigns/${deleted}`);
     expect([answer.status, answer.body]).toEqual([204, undefined]);
@@ -215,7 +207,7 @@ describe('with a consumer', () => {
   });
 
   test('deleting a company deletes its campaigns and marks their documents', async () => {
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     const doomed = await stage.company(ana);
     const [first, second, kept] = await Promise.all([storedCampaign(doomed), storedCampaign(doomed), storedCampaign()]);
     expect((await as(stage, ana)('DELETE', `/api/companies/${doomed.id}`)).status).toBe(204);

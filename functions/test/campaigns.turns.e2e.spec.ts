@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { form } from './campaign-fixtures.js';
 
 type Handler = (event: object, context: object) => Promise<{ statusCode: number; body: string }>;
@@ -10,14 +10,14 @@ const DIST = new URL('../../dist/functions/', import.meta.url);
 const LINES = 500_000;
 const PIECE_BYTES = 4_096;
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let handler: Handler;
 let reader: Reader;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
   for (const [key, value] of Object.entries({ ...stage.env, LOG_LEVEL: 'silent' })) vi.stubEnv(key, value);

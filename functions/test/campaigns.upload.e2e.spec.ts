@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
 import {
   accepted,
   as,
   type CampaignBody,
-  ConsumerProcess,
   form,
   ID,
   PATIENCE_MS,
@@ -21,14 +21,14 @@ const FIVE = ['+55 11 98765-4321', '(21) 99876-5432', '31987651234', '5541988887
 const FIVE_STORED = ['+5511987654321', '+5521998765432', '+5531987651234', '+5541988887777', '+5585991234567'];
 const MESSAGE = 'Olá "você",\n\tsó hoje 🎉';
 
-let stage: Stage;
-let consumer: ConsumerProcess;
+let stage: ApiStage;
+let consumer: Process;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await Stage.open({ env: { UPLOAD_LIMIT_MIB: '1' } });
-  consumer = new ConsumerProcess(stage);
+  stage = await ApiStage.open({ env: { UPLOAD_LIMIT_MIB: '1' } });
+  consumer = stage.consumer();
   ana = await stage.user();
   company = await stage.company(ana);
 });

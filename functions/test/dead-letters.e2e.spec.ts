@@ -1,38 +1,31 @@
 import { type Chunk, chunkMessage, type Topology, topology } from '@disparo/contract';
 import { type ConfirmChannel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
+import { TcpProxy } from '../../testing/proxy.js';
 import { DEAD_LETTERS_USAGE } from '../ledger/inspect/dead-letters-task.js';
-import {
-  accepted,
-  ConsumerProcess,
-  ran,
-  someNumbers,
-  started,
-  storedNumbers,
-  untilStatus,
-} from './campaign-fixtures.js';
-import { Door } from './door.js';
+import { accepted, ran, someNumbers, started, storedNumbers, untilStatus } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(3);
 /** So many take seconds. */
 const MANY = 3_000;
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let names: Topology;
 let channel: ConfirmChannel;
 let close: () => Promise<void>;
-let consumer: ConsumerProcess;
+let consumer: Process;
 
 beforeAll(async () => {
-  stage = await Stage.open({ env: { CAMPAIGN_QUEUE_SLOTS: '1' } });
+  stage = await ApiStage.open({ env: { CAMPAIGN_QUEUE_SLOTS: '1' } });
   ana = await stage.user();
   company = await stage.company(ana);
-  names = topology(stage.env.QUEUE_PREFIX ?? '', 1);
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  names = topology(stage.env.QUEUE_PREFIX, 1);
+  const connection = await connect(stage.env.RABBITMQ_URL);
   channel = await connection.createConfirmChannel();
   close = () => connection.close();
 });
@@ -40,7 +33,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await channel.purgeQueue(names.deadLetterQueue);
   await channel.purgeQueue(names.queue(0));
-  consumer = new ConsumerProcess(stage);
+  consumer = stage.consumer();
 });
 
 afterEach(() => consumer.kill());
@@ -198,7 +191,7 @@ test.each([['replay'], ['drop', '--all']])(
     await die(MANY, names.queue(0));
     const { process, ended } = started(stage, 'dead-letters', args);
     await stage.until(begun, 'it has begun');
-    process.kill('SIGINT');
+    process.signal('SIGINT');
     const [code, output] = await ended;
     const [done, left] = [...output.matchAll(/\d+/g)].map(Number);
     const word = command === 'replay' ? 'sent again' : 'dropped';
@@ -211,12 +204,12 @@ test.each([['replay'], ['drop', '--all']])(
 test('a broker that falls silent during a replay is given up after ten seconds', async () => {
   await consumer.kill();
   await die(MANY, names.queue(0));
-  const door = await Door.before(stage.env.RABBITMQ_URL ?? '', 5_672);
-  const { ended } = started(stage, 'dead-letters', ['replay'], { RABBITMQ_URL: door.url });
+  const proxy = await TcpProxy.openTo(stage.env.RABBITMQ_URL, 5_672);
+  const { ended } = started(stage, 'dead-letters', ['replay'], { RABBITMQ_URL: proxy.url });
   await stage.until(begun, 'it has begun');
-  door.hold();
+  proxy.hold();
   expect(await ended).toEqual([75, 'RABBITMQ_URL: no answer within 10 s\n']);
-  await door.close();
+  await proxy.close();
   expect((await dead()) + (await sentAgain())).toBeGreaterThanOrEqual(MANY);
 });
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, PATIENCE_MS, rowsStored } from './campaign-fixtures.js';
 
 type Handler = (event: object, context: object) => Promise<{ statusCode: number; body: string }>;
@@ -12,7 +12,7 @@ const SHORT_MS = 3_000;
 const LONG_MS = 10_000;
 const NOTHING = 'the request took too long, and nothing of it was done';
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let campaignId: string;
@@ -20,7 +20,7 @@ let handler: Handler;
 let keeper: pg.Client;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   for (const [key, value] of Object.entries({ ...stage.env, LOG_LEVEL: 'silent' })) vi.stubEnv(key, value);
   ({ handler } = (await import(/* @vite-ignore */ API.href)) as { handler: Handler });

@@ -1,27 +1,26 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { migrate } from '../platform/stores/migrate.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { Offline } from './offline.js';
 
 /** The two ways to the API: a server of its own, and a function behind a gateway. */
-export const DOORS = ['the plain server', 'serverless offline'] as const;
+export const ENTRIES = ['the plain server', 'serverless offline'] as const;
 
-/** An API behind one of its doors, with a user, a company of theirs and a campaign. */
+/** An API by one of its entries, with a user, a company of theirs and a campaign. */
 export class Edge {
   private constructor(
-    readonly stage: Stage,
+    readonly stage: ApiStage,
     readonly ana: TestUser,
     readonly company: TestCompany,
     readonly campaignId: string,
     private readonly offline: Offline | undefined,
   ) {}
 
-  static async open(door: (typeof DOORS)[number]): Promise<Edge> {
-    const isPlain = door === 'the plain server';
-    const stage = await Stage.open({ start: isPlain });
-    if (!isPlain) await migrate(stage.env.DATABASE_URL ?? '');
+  static async open(entry: (typeof ENTRIES)[number]): Promise<Edge> {
+    const isPlain = entry === 'the plain server';
+    const stage = await ApiStage.open({ start: isPlain });
+    if (!isPlain) await stage.stores.migrate();
     const offline = isPlain ? undefined : await Offline.open(stage);
     const ana = await stage.user();
     const company = await stage.company(ana);

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DOORS, Edge, FILE, part } from './edge-fixtures.js';
+import { Edge, ENTRIES, FILE, part } from './edge-fixtures.js';
 
 const MIB = 1_048_576;
 /** Bytes of the answer to anything that is refused, at most. */
 const SHORT = 4_096;
 const OWN_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-describe.each(DOORS)('the edge of %s', (door) => {
+describe.each(ENTRIES)('the edge of %s', (entry) => {
   let edge: Edge;
 
   beforeAll(async () => {
-    edge = await Edge.open(door);
+    edge = await Edge.open(entry);
   }, 180_000);
 
   afterAll(() => edge?.close());

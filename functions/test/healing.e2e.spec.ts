@@ -3,35 +3,26 @@ import { createId } from '@paralleldrive/cuid2';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import {
-  accepted,
-  as,
-  ConsumerProcess,
-  campaign,
-  ran,
-  someNumbers,
-  started,
-  storedNumbers,
-  untilStatus,
-} from './campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
+import { accepted, as, campaign, ran, someNumbers, started, storedNumbers, untilStatus } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(6);
 /** Longer than the default of HEAL_AFTER_S. */
 const LATE = '61 seconds';
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let connection: ChannelModel;
 let channel: Channel;
-let consumer: ConsumerProcess | undefined;
+let consumer: Process | undefined;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
-  connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  connection = await connect(stage.env.RABBITMQ_URL);
 });
 
 beforeEach(async () => {
@@ -59,7 +50,7 @@ afterAll(async () => {
   await stage?.close();
 });
 
-const queue = (): string => topology(stage.env.QUEUE_PREFIX ?? '', 1).queue(0);
+const queue = (): string => topology(stage.env.QUEUE_PREFIX, 1).queue(0);
 
 /** What one pass of a dispatcher of its own prints. */
 async function dispatch(): Promise<string> {
@@ -134,7 +125,7 @@ describe('what was lost comes back by itself', () => {
     );
     expect(await campaign(stage, ana, id)).toMatchObject({ status: 'enfileirado', published: 6 });
     expect(await attempts(id)).toEqual([1, 1, 1, 1, 1, 1]);
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     await untilStatus(stage, ana, id, 'enviado');
     expect(await storedNumbers(stage, id)).toEqual(NUMBERS);
   });
@@ -194,7 +185,7 @@ describe('what was lost comes back by itself', () => {
     await channel.purgeQueue(queue());
     for (const id of ids) await age(id);
     await Promise.all([dispatch(), dispatch(), dispatch(), dispatch()]);
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     for (const id of ids) {
       expect(await untilStatus(stage, ana, id, 'enviado')).toMatchObject({ published: 6, stored: 6 });
       expect(await storedNumbers(stage, id)).toEqual(NUMBERS);
@@ -343,7 +334,7 @@ describe('the last words of npm run dispatch', () => {
     const waiting =
       "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'";
     await stage.until(async () => (await stage.sql(waiting)).length > 0, 'the pass waits for the table');
-    process.kill('SIGINT');
+    process.signal('SIGINT');
     await keeper.end();
     expect(await ended).toEqual([75, '0 campaigns published, 1 still owed, told to stop\n']);
   });
@@ -362,7 +353,7 @@ describe('the last words of npm run dispatch', () => {
 describe('npm run ledger -- check', () => {
   test('says that ledger and store agree, and what they do not agree on', async () => {
     const id = await queued();
-    consumer = new ConsumerProcess(stage);
+    consumer = stage.consumer();
     await untilStatus(stage, ana, id, 'enviado');
     expect(await check(id)).toEqual([0, '1 campaigns, 6 messages: no difference\n']);
 
@@ -382,7 +373,7 @@ describe('npm run ledger -- check', () => {
 
   test('a consumer at work makes no difference', async () => {
     const { id } = await accepted(stage, ana, company, someNumbers(20_000));
-    consumer = new ConsumerProcess(stage, { PREFETCH: '1' });
+    consumer = stage.consumer({ PREFETCH: '1' });
     await stage.until(async () => (await campaign(stage, ana, id)).stored > 0, 'the drain has begun');
     const [code, output] = await check(id);
     expect([code, output]).toEqual([0, expect.stringContaining('no difference')]);

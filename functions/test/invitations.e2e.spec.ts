@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { type Answer, ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { migrate } from '../platform/stores/migrate.js';
 import { as, ID, ran, TIME } from './campaign-fixtures.js';
 
@@ -8,12 +8,12 @@ const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00
 const NO_INVITATION = [404, 'INVITATION.NOT_FOUND'];
 const NO_COMPANY = [404, 'COMPANY.NOT_FOUND'];
 
-let stage: Stage;
+let stage: ApiStage;
 let owner: TestUser;
 let guest: TestUser;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   [owner, guest] = await Promise.all([stage.user(), stage.user()]);
 });
 
@@ -320,7 +320,7 @@ describe('at the same moment', () => {
 test('whoever was a member before there were invitations stays one, accepted since then', async () => {
   const company = await stage.company(owner);
   await stage.member(owner, company, guest, 'owner');
-  const url = stage.env.DATABASE_URL ?? '';
+  const url = stage.env.DATABASE_URL;
   let undone = '';
   while (!undone.includes('0007')) [undone = '0007'] = await migrate(url, 'down');
   await migrate(url);

@@ -1,7 +1,7 @@
 import { connect } from 'amqplib';
 import { afterEach, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, ConsumerProcess, PATIENCE_MS, someNumbers, upload } from './campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { accepted, PATIENCE_MS, someNumbers, upload } from './campaign-fixtures.js';
 
 const NOWHERE = {
   DATABASE_URL: 'postgresql://a:b@127.0.0.1:9/x',
@@ -9,7 +9,7 @@ const NOWHERE = {
   RABBITMQ_URL: 'amqp://127.0.0.1:9',
 };
 
-let stage: Stage;
+let stage: ApiStage;
 
 afterEach(() => stage?.close());
 
@@ -36,7 +36,7 @@ const NO_CAMPAIGNS = Object.fromEntries(
 );
 
 test('what is owed is told until a consumer has stored it', async () => {
-  stage = await Stage.open({ env: { QUEUE_PARTITIONS: '2' } });
+  stage = await ApiStage.open({ env: { QUEUE_PARTITIONS: '2' } });
   const [ana, company] = await people();
   const { id } = await accepted(stage, ana, company, someNumbers(5));
   await stage.sql("UPDATE campaigns SET created_at = clock_timestamp() - interval '1 hour'");
@@ -67,7 +67,7 @@ test('what is owed is told until a consumer has stored it', async () => {
     'disparo_ledger_publish_confirms_total{outcome="returned"}': 0,
   });
 
-  const consumer = new ConsumerProcess(stage, { CONSUMER_PARTITIONS: String(row?.partition) });
+  const consumer = stage.consumer({ CONSUMER_PARTITIONS: String(row?.partition) });
   try {
     await stage.until(
       async () => (await samples('disparo_ledger_campaigns'))['disparo_ledger_campaigns{status="enviado"}'] === 1,
@@ -90,7 +90,7 @@ test('what is owed is told until a consumer has stored it', async () => {
 });
 
 test('a stopped campaign is not behind: it owes nothing until it is resumed', async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   const [ana, company] = await people();
   const paused = await accepted(stage, ana, company, someNumbers(3));
   const cancelled = await accepted(stage, ana, company, someNumbers(4));
@@ -107,9 +107,9 @@ test('a stopped campaign is not behind: it owes nothing until it is resumed', as
 });
 
 test('what the broker refuses is counted by its reason, and the campaign that waits for it by its age', async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   const [ana, company] = await people();
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  const connection = await connect(stage.env.RABBITMQ_URL);
   const channel = await connection.createChannel();
   try {
     const queue = `${stage.env.QUEUE_PREFIX}.campaigns.0`;
@@ -128,8 +128,8 @@ test('what the broker refuses is counted by its reason, and the campaign that wa
 });
 
 test('dead letters are counted where they lie', async () => {
-  stage = await Stage.open();
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  stage = await ApiStage.open();
+  const connection = await connect(stage.env.RABBITMQ_URL);
   try {
     const channel = await connection.createConfirmChannel();
     channel.publish(`${stage.env.QUEUE_PREFIX}.dead`, '', Buffer.from('x'));
@@ -142,7 +142,7 @@ test('dead letters are counted where they lie', async () => {
 });
 
 test('latency goes by method, path template and class of status, never by an id', async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   await stage.api('GET', '/api/campaigns/aaaaaaaaaaaaaaaaaaaaaaaa');
   await stage.api('GET', '/api/nothing/11987654321');
   expect(await samples('disparo_api_request_seconds_count')).toEqual({
@@ -152,9 +152,9 @@ test('latency goes by method, path template and class of status, never by an id'
 });
 
 test('a queue that is gone takes its numbers away and leaves the connection to the publisher', async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   const [ana, company] = await people();
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  const connection = await connect(stage.env.RABBITMQ_URL);
   try {
     await (await connection.createChannel()).deleteQueue(`${stage.env.QUEUE_PREFIX}.dead`);
   } finally {
@@ -166,7 +166,7 @@ test('a queue that is gone takes its numbers away and leaves the connection to t
 });
 
 test('services that are down fail no scrape: they are 0, and what they would be asked is absent', async () => {
-  stage = await Stage.open({ start: false });
+  stage = await ApiStage.open({ start: false });
   await stage.start({ env: NOWHERE, ready: false });
   expect(await samples('disparo_')).toEqual({
     'disparo_up{service="postgres"}': 0,

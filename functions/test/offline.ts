@@ -1,8 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { findRoot } from '@disparo/contract';
-import type { Stage } from '../../testing/api-stage.js';
+import { freePort } from '../../services/ports.js';
+import type { ApiStage } from '../../testing/api-stage.js';
+import { Process, ROOT } from '../../testing/process.js';
 
 const SERVERLESS = 'node_modules/serverless/bin/serverless.js';
 /** It loads the whole framework first, on a machine that runs another test file beside. */
@@ -11,39 +9,28 @@ const PATIENCE_MS = 120_000;
 /** The functions of a stage under serverless offline, on ports of their own. */
 export class Offline {
   private constructor(
-    /** Where they listen. */
-    readonly url: string,
-    private readonly child: ChildProcess,
+    private readonly stage: ApiStage,
+    private readonly process: Process,
+    /** Where the stage's API was before. */
+    private readonly before: string,
   ) {}
 
-  /** Waits until health is 200. From then on `stage.url` is theirs. */
-  static async open(stage: Stage): Promise<Offline> {
-    const [httpPort, lambdaPort] = [await freePort(), await freePort()];
-    const child = spawn(process.execPath, [SERVERLESS, 'offline', 'start'], {
-      cwd: findRoot(),
-      env: { ...process.env, ...stage.env, API_PORT: String(httpPort), LAMBDA_PORT: String(lambdaPort) },
-      stdio: 'ignore',
-    });
-    const offline = new Offline(`http://127.0.0.1:${httpPort}`, child);
-    stage.url = offline.url;
+  /** Waits until health is 200. From then until close() `stage.url` is theirs. */
+  static async open(stage: ApiStage, env: NodeJS.ProcessEnv = {}): Promise<Offline> {
+    const [http, lambda] = [await freePort(), await freePort()];
+    const ports = { API_PORT: String(http), LAMBDA_PORT: String(lambda) };
+    const told = { ...process.env, ...stage.env, ...ports, ...env };
+    const command = [process.execPath, SERVERLESS, 'offline', 'start'] as const;
+    const started = stage.stores.with(new Process('serverless offline', command, { env: told, cwd: ROOT }));
+    const offline = new Offline(stage, started, stage.url);
+    stage.url = `http://127.0.0.1:${http}`;
     const isUp = async () => (await stage.api('GET', '/api/health').catch(() => undefined))?.status === 200;
     await stage.until(isUp, 'it answers', PATIENCE_MS);
     return offline;
   }
 
   async close(): Promise<void> {
-    if (this.child.exitCode !== null) return;
-    const gone = once(this.child, 'close');
-    this.child.kill('SIGTERM');
-    await gone;
+    await this.process.stop();
+    this.stage.url = this.before;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

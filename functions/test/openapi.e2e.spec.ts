@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { findRoot } from '@disparo/contract';
 import { compileErrors, validate } from '@readme/openapi-parser';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
 import { Problem, type ProblemClass, sampleOf } from '../platform/problem.js';
 
 interface Schema {
@@ -42,12 +42,12 @@ interface Document {
 const PROBLEM = 'application/problem+json';
 const FUNCTIONS = join(findRoot() ?? '.', 'functions');
 
-let stage: Stage;
+let stage: ApiStage;
 let document: Document;
 let operations: [route: string, operation: Operation][];
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   document = (await stage.api<Document>('GET', '/api/openapi.json')).body;
   operations = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]): [string, Operation] => [`${method} ${path}`, operation]),

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, Stage } from '../../testing/api-stage.js';
+import { type Answer, ApiStage } from '../../testing/api-stage.js';
 
-let stage: Stage;
+let stage: ApiStage;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
 });
 
 afterAll(() => stage?.close());
@@ -132,7 +132,7 @@ test('OpenAPI describes every route, and has its page', async () => {
 
 describe('the server', () => {
   test('finishes what is in flight on SIGTERM and exits with 0', async () => {
-    const other = await Stage.open();
+    const other = await ApiStage.open();
     try {
       const answers = Promise.allSettled(
         Array.from({ length: 4 }, (_, at) =>
@@ -156,7 +156,7 @@ describe('the server', () => {
   });
 
   test('does not wait after a second signal, and exits with 75', async () => {
-    const other = await Stage.open();
+    const other = await ApiStage.open();
     try {
       // A request whose body never ends keeps the server from closing.
       const socket = connect(Number(new URL(other.url).port), '127.0.0.1');
@@ -165,7 +165,7 @@ describe('the server', () => {
         'POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
       );
       await other.until(async () => (await other.api('GET', '/api/health')).status === 200, 'the request is in flight');
-      process.kill(other.pid, 'SIGTERM');
+      other.signal('SIGTERM');
       await other.until(() => other.output.some((line) => line.includes('"msg":"stopping"')), 'it is stopping');
       expect(await other.stop()).toBe(75);
     } finally {
@@ -174,10 +174,10 @@ describe('the server', () => {
   });
 
   describe('that cannot start', () => {
-    let other: Stage;
+    let other: ApiStage;
 
     beforeAll(async () => {
-      other = await Stage.open({ start: false });
+      other = await ApiStage.open({ start: false });
     });
 
     afterAll(() => other?.close());
@@ -222,7 +222,7 @@ describe('the server', () => {
 
     test('stops where a user of MongoDB may only read', async () => {
       await other.mongo.command({ createUser: 'reader', pwd: 'lesen', roles: ['read'] });
-      const url = Object.assign(new URL(other.env.MONGODB_URL ?? ''), { username: 'reader', password: 'lesen' });
+      const url = Object.assign(new URL(other.env.MONGODB_URL), { username: 'reader', password: 'lesen' });
       url.searchParams.set('authSource', other.mongo.databaseName);
       const started = await startedWith({ MONGODB_URL: url.href });
       await other.mongo.command({ dropUser: 'reader' });
@@ -236,7 +236,7 @@ describe('the server', () => {
   });
 
   test('listens and waits where the stores are not reachable, says so, and stops all the same', async () => {
-    const other = await Stage.open({ start: false });
+    const other = await ApiStage.open({ start: false });
     try {
       const nowhere = {
         DATABASE_URL: 'postgresql://a:b@127.0.0.1:9/x',

@@ -2,19 +2,19 @@ import { messageId } from '@disparo/contract';
 import { createId } from '@paralleldrive/cuid2';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import { accepted, as, campaign, ran, someNumbers, started, storedNumbers } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(6);
 const MESSAGE = 'Hoje tudo pela metade.';
 const NOTHING = '0 campaigns older than 30 days erased, 0 numbers in the ledger, 0 rejects, 0 documents';
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
 });
@@ -162,7 +162,7 @@ describe('npm run retention -- --older-than', () => {
       await whileLocked(lock, async () => {
         const { process, ended } = started(stage, 'retention', ['--older-than', '30']);
         await untilItWaits();
-        process.kill('SIGKILL');
+        process.signal('SIGKILL');
         await ended;
       });
       expect((await ledger(id)).filter(Boolean)).toEqual(numbers.slice(-left));
@@ -181,7 +181,7 @@ describe('npm run retention -- --older-than', () => {
     const [code, output] = await whileLocked(lock, async (keeper) => {
       const { process, ended } = started(stage, 'retention', ['--older-than', '30']);
       await untilItWaits();
-      process.kill('SIGTERM');
+      process.signal('SIGTERM');
       await keeper.query('ROLLBACK');
       return ended;
     });

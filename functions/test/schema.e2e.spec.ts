@@ -1,27 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { readEnvironment } from '@disparo/contract';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
+import { onServer, ownName } from '../../testing/databases.js';
 import { accepted, someNumbers } from './campaign-fixtures.js';
 import { TransactionPooler } from './transaction-pooler.js';
 
-const stranger = `test_${randomBytes(6).toString('hex')}`;
-let stage: Stage;
+const stranger = ownName();
+let stage: ApiStage;
 let url: string;
 
 beforeAll(async () => {
-  stage = await Stage.open({ start: false });
-  url = stage.env.DATABASE_URL ?? '';
+  stage = await ApiStage.open({ start: false });
+  url = stage.env.DATABASE_URL;
   await stage.sql(`CREATE ROLE ${stranger} LOGIN PASSWORD 'secret'`);
 });
 
 afterAll(async () => {
   await stage?.close();
-  const admin = new pg.Client(readEnvironment().DATABASE_URL);
-  await admin.connect();
-  await admin.query(`DROP ROLE ${stranger}`);
-  await admin.end();
+  await onServer(readEnvironment().DATABASE_URL ?? '', `DROP ROLE ${stranger}`);
 });
 
 /** Starts the server on a URL; returns a campaign that it took in, and stops it. */

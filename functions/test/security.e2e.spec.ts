@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, as, type CampaignBody, ConsumerProcess, rowsStored, untilStatus } from './campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import type { Process } from '../../testing/process.js';
+import { accepted, as, type CampaignBody, rowsStored, untilStatus } from './campaign-fixtures.js';
 
 const TEXT = '=HYPERLINK("http://example.com";"Oferta de hoje")';
 const NUMBER = '+5511987654321';
@@ -18,17 +19,17 @@ const LINES = [
   '"\u00a0=1"',
 ];
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let sent: CampaignBody;
-let consumer: ConsumerProcess;
+let consumer: Process;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
-  consumer = new ConsumerProcess(stage);
+  consumer = stage.consumer();
   sent = await accepted(stage, ana, company, LINES, { fields: { message: TEXT } });
   await untilStatus(stage, ana, sent.id, 'enviado');
 });

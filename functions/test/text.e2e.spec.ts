@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DOORS, Edge, FILE, part } from './edge-fixtures.js';
+import { Edge, ENTRIES, FILE, part } from './edge-fixtures.js';
 
 const LATIN_1 = '\xe9';
 const REFUSED = [400, 'BODY.NOT_UTF8'];
 const FOREIGN = [415, 'VALIDATION'];
 
-describe.each(DOORS)('texts, by %s', (door) => {
+describe.each(ENTRIES)('texts, by %s', (entry) => {
   let edge: Edge;
 
   beforeAll(async () => {
-    edge = await Edge.open(door);
+    edge = await Edge.open(entry);
   }, 180_000);
 
   afterAll(() => edge?.close());
@@ -205,7 +205,7 @@ describe.each(DOORS)('texts, by %s', (door) => {
       const { status, body } = await edge.stage.api('GET', `/api/campaigns?${query}`, { token: edge.ana.token });
       // A lone % is a % to what stands before a function.
       const expected =
-        door === 'serverless offline' && query.endsWith('%') ? [404, 'COMPANY.NOT_FOUND'] : [400, 'VALIDATION'];
+        entry === 'serverless offline' && query.endsWith('%') ? [404, 'COMPANY.NOT_FOUND'] : [400, 'VALIDATION'];
       expect([query, status, body.code]).toEqual([query, ...expected]);
     }
     for (const path of ['/api/users/%ff', '/api/campaigns/%C0%AF/messages', '/api/companies/%']) {

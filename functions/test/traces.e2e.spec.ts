@@ -1,18 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import {
-  accepted,
-  type CampaignBody,
-  ConsumerProcess,
-  PATIENCE_MS,
-  someNumbers,
-  untilStatus,
-} from './campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { accepted, type CampaignBody, PATIENCE_MS, someNumbers, untilStatus } from './campaign-fixtures.js';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const TRACEPARENT = `00-${TRACE_ID}-b7ad6b7169203331-01`;
 
-let stage: Stage;
+let stage: ApiStage;
 
 afterEach(() => stage?.close());
 
@@ -38,7 +31,7 @@ function told(): unknown[][] {
 
 /** All traces that a consumer of the stage names until the campaign is stored. */
 async function consumed(user: TestUser, { id }: CampaignBody): Promise<unknown[]> {
-  const consumer = new ConsumerProcess(stage);
+  const consumer = stage.consumer();
   try {
     await untilStatus(stage, user, id, 'enviado');
     const settled = () => lines(consumer.output).filter(({ msg }) => msg === 'batch settled');
@@ -50,7 +43,7 @@ async function consumed(user: TestUser, { id }: CampaignBody): Promise<unknown[]
 }
 
 test('the trace of an upload is in the lines of the API and comes out at the consumer', async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   const [ana, company] = await people();
   const campaign = await accepted(stage, ana, company, someNumbers(3), { headers: { traceparent: TRACEPARENT } });
   const traces = await consumed(ana, campaign);
@@ -65,7 +58,7 @@ test.each([
   ['missing', {}],
   ['not valid', { traceparent: `00-${'0'.repeat(32)}-b7ad6b7169203331-01` }],
 ])('a trace that is %s is made once for the whole way', async (_, headers) => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   const [ana, company] = await people();
   const campaign = await accepted(stage, ana, company, someNumbers(3), { headers });
   const [trace, ...others] = [...new Set(await consumed(ana, campaign))] as string[];
@@ -78,7 +71,7 @@ test.each([
 });
 
 test('what another process publishes later is still of the trace of the upload', async () => {
-  stage = await Stage.open({ start: false });
+  stage = await ApiStage.open({ start: false });
   await stage.start({ env: { RABBITMQ_URL: 'amqp://127.0.0.1:9' }, ready: false });
   await stage.until(async () => (await stage.api('GET', '/api/health')).body.postgres === 'up', 'it is migrated');
   const [ana, company] = await people();
@@ -90,7 +83,7 @@ test('what another process publishes later is still of the trace of the upload',
 });
 
 test('a request that fails has its trace in every line about it', async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   const [ana] = await people();
   await stage.sql('ALTER TABLE campaigns RENAME COLUMN name TO other');
   const { status } = await stage.api('GET', '/api/campaigns', {

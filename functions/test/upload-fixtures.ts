@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Created, S3Server } from '../../services/s3/server.js';
-import type { Stage, TestCompany, TestUser } from '../../testing/api-stage.js';
+import type { ApiStage, TestCompany, TestUser } from '../../testing/api-stage.js';
 
 export const BUCKET = 'disparo-test';
 const KEYS = { accessKeyId: 'test', secretAccessKey: 'a secret of the tests' };
@@ -77,7 +77,7 @@ export function uploadOf(company: TestCompany, size: number, fields: Record<stri
 }
 
 /** What a campaign of this stage is made of, without what no two share. */
-export async function campaignInRows(stage: Stage, id: string): Promise<unknown> {
+export async function campaignInRows(stage: ApiStage, id: string): Promise<unknown> {
   const campaign = await stage.sql(
     `SELECT name, message, company_id, user_id, total, partition, epoch, deleted, traceparent <> '' AS traced
        FROM campaigns WHERE id = $1`,
@@ -98,7 +98,7 @@ export async function campaignInRows(stage: Stage, id: string): Promise<unknown>
 
 /** Asks for an upload of a file and sends it. Fails where either is refused. */
 export async function sent(
-  stage: Stage,
+  stage: ApiStage,
   user: TestUser,
   company: TestCompany,
   file: string,
@@ -113,7 +113,7 @@ export async function sent(
 }
 
 /** The upload as it stands. */
-export async function uploadState(stage: Stage, user: TestUser, id: string): Promise<UploadState> {
+export async function uploadState(stage: ApiStage, user: TestUser, id: string): Promise<UploadState> {
   const { status, body } = await stage.api<UploadState>('GET', `/api/uploads/${id}`, { token: user.token });
   if (status !== 200) throw new Error(`no upload: ${status} ${JSON.stringify(body)}`);
   return body;

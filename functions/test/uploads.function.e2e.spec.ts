@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { findRoot } from '@disparo/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { Process, ROOT } from '../../testing/process.js';
 import { as, PATIENCE_MS, refusal } from './campaign-fixtures.js';
+import { Offline } from './offline.js';
 import {
   BUCKET,
   put,
@@ -22,7 +20,6 @@ type Handler = (event: object, context: object) => Promise<unknown>;
 
 /** What tsc made: see api.e2e.spec.ts. */
 const DIST = new URL('../../dist/functions/', import.meta.url);
-const SERVERLESS = 'node_modules/serverless/bin/serverless.js';
 const FILE = '11987654321\nnope\n';
 const COUNTS = {
   lines: 2,
@@ -37,7 +34,7 @@ const COUNTS = {
 const HOLD = 4_711;
 
 const bucket = new TestBucket();
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 let api: Handler;
@@ -48,7 +45,7 @@ const context = () => ({ callbackWaitsForEmptyEventLoop: true, getRemainingTimeI
 beforeAll(async () => {
   await bucket.open();
   // The server has no bucket, so that nothing but the tests' own events makes it go.
-  stage = await Stage.open();
+  stage = await ApiStage.open();
   ana = await stage.user();
   for (const [key, value] of Object.entries({
     ...stage.env,
@@ -258,11 +255,9 @@ describe('held between the campaign and its commit', () => {
     const event = eventOf(id, await put200(url));
     const code = `import(${JSON.stringify(new URL('ingest.js', DIST).href)}).then(({ handler }) =>
       handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 900000 }))`;
-    const child = spawn(process.execPath, ['-e', code], { cwd: findRoot(), env: process.env, stdio: 'ignore' });
+    const reader = new Process('a reader', [process.execPath, '-e', code], { env: process.env, cwd: ROOT });
     await untilWaiting(1);
-    const died = once(child, 'close');
-    child.kill('SIGKILL');
-    await died;
+    await reader.kill();
     await letGo();
     await untilWaiting(0);
     expect(await state(id)).toEqual({ status: 'recebendo', campaign_id: null, file: null, problem: null });
@@ -330,30 +325,13 @@ test('a server without a bucket says so, and where the file can go', async () =>
 });
 
 describe('under serverless offline', () => {
-  let child: ChildProcess;
-  let server: string;
+  let offline: Offline;
 
   beforeAll(async () => {
-    const [httpPort, lambdaPort] = [await freePort(), await freePort()];
-    const { UPLOAD_BUCKET: _, S3_ENDPOINT: __, ...env } = process.env;
-    child = spawn(process.execPath, [SERVERLESS, 'offline', 'start'], {
-      cwd: findRoot(),
-      env: { ...env, ...stage.env, API_PORT: String(httpPort), LAMBDA_PORT: String(lambdaPort) },
-      stdio: 'ignore',
-    });
-    server = stage.url;
-    stage.url = `http://127.0.0.1:${httpPort}`;
-    const healthy = async () => (await stage.api('GET', '/api/health').catch(() => undefined))?.status === 200;
-    await stage.until(healthy, 'it answers', PATIENCE_MS);
+    offline = await Offline.open(stage, { UPLOAD_BUCKET: undefined, S3_ENDPOINT: undefined });
   }, PATIENCE_MS * 2);
 
-  afterAll(async () => {
-    stage.url = server;
-    if (child.exitCode !== null) return;
-    const gone = once(child, 'close');
-    child.kill('SIGTERM');
-    await gone;
-  });
+  afterAll(() => offline?.close());
 
   test('the PUT of a file invokes the ingest function', async () => {
     const { id } = await sent(stage, ana, company, FILE);
@@ -362,12 +340,3 @@ describe('under serverless offline', () => {
     expect(await state(id)).toMatchObject({ file: COUNTS, problem: null });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}

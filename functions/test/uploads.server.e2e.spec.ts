@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import {
   accepted,
   as,
-  ConsumerProcess,
   ID,
   PATIENCE_MS,
   refusal,
@@ -38,13 +37,13 @@ const KINDS = [
 const DECIDED = /^(aceito|recusado)$/;
 
 const bucket = new TestBucket();
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
   await bucket.open();
-  stage = await Stage.open({ env: { ...bucket.env, UPLOAD_LIMIT_MIB: '16' } });
+  stage = await ApiStage.open({ env: { ...bucket.env, UPLOAD_LIMIT_MIB: '16' } });
   ana = await stage.user();
   company = await stage.company(ana);
 });
@@ -109,7 +108,7 @@ describe('a file sent to the URL of an upload', () => {
   });
 
   test('ends as documents in order, repeated numbers kept where told so', async () => {
-    const consumer = new ConsumerProcess(stage);
+    const consumer = stage.consumer();
     try {
       const numbers = someNumbers(1_203);
       const file = [...numbers, ...numbers.slice(0, 2)].join('\n');

@@ -6,6 +6,7 @@ import { EXIT, readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
 import type { Services } from '../../services/bring-up.js';
 import { CommandError } from '../../services/command-error.js';
+import { inDatabase } from '../../services/place.js';
 import { freePort } from '../../services/ports.js';
 import { createDatabase } from '../../services/postgres.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProgram, inWords, listed, parseConsumers } from './consumers.js';
@@ -144,7 +145,7 @@ type Urls = Services['urls'] & { QUEUE_PREFIX: string };
  */
 async function ownRoom({ urls, own }: Services): Promise<Urls> {
   const inOwn = (variable: keyof Services['urls']) =>
-    own.has(variable) ? withDatabase(urls[variable], 'disparo_demo') : urls[variable];
+    own.has(variable) ? inDatabase(urls[variable], 'disparo_demo') : urls[variable];
   const prefix = readEnvironment().QUEUE_PREFIX ?? 'disparo';
   const DATABASE_URL = inOwn('DATABASE_URL');
   if (own.has('DATABASE_URL')) await createDatabase(DATABASE_URL);
@@ -154,12 +155,6 @@ async function ownRoom({ urls, own }: Services): Promise<Urls> {
     RABBITMQ_URL: urls.RABBITMQ_URL,
     QUEUE_PREFIX: `${prefix}.demo`,
   };
-}
-
-function withDatabase(url: string, name: string): string {
-  const changed = new URL(url);
-  changed.pathname = `/${name}`;
-  return changed.href;
 }
 
 /** The file to upload. A path is meant from where the person typed the command, which npm has left. Throws CommandError. */

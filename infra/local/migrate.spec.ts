@@ -1,14 +1,13 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
+import { Process, ROOT } from '../../testing/process.js';
 
 vi.setConfig({ testTimeout: 300_000 });
 
-let stage: Stage;
+let stage: ApiStage;
 
 beforeAll(async () => {
-  stage = await Stage.open({ start: false });
+  stage = await ApiStage.open({ start: false });
 });
 
 afterAll(() => stage?.close());
@@ -16,11 +15,9 @@ afterAll(() => stage?.close());
 /** `npm run migrate` on the stage's database, with this appended to its URL: the exit code, and its last line. */
 async function migrate(options: string, ...args: string[]): Promise<[number | null, string | undefined]> {
   const env = { ...process.env, ...stage.env, DATABASE_URL: `${stage.env.DATABASE_URL}${options}` };
-  const child = spawn(process.execPath, ['infra/local/run.mjs', 'migrate', ...args], { env });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return [code, output.trim().split('\n').at(-1)];
+  const command = [process.execPath, 'infra/local/run.mjs', 'migrate', ...args] as const;
+  const migration = new Process('npm run migrate', command, { env, cwd: ROOT });
+  return [await migration.exited, migration.output.at(-1)];
 }
 
 test('each schema is migrated for itself, and is then up to date', async () => {

@@ -7,7 +7,7 @@ import { unzipSync } from 'fflate';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrate } from '../../functions/platform/stores/migrate.js';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
 import { type Artefact, FUNCTIONS, type FunctionName, makeArtefacts } from './package/artefacts.js';
 
 /** What a call came to: what the handler answered, or the error that Lambda would report; and its log. */
@@ -35,13 +35,13 @@ const JSON_BODY = 'application/json; charset=utf-8';
 /** Outside of the clone: nothing there is to be found from within. */
 const folder = mkdtempSync(join(tmpdir(), 'disparo-package-'));
 let artefacts: Artefact[];
-let stage: Stage;
+let stage: ApiStage;
 
 beforeAll(async () => {
   artefacts = await makeArtefacts(join(folder, 'zips'));
   for (const { name, file } of artefacts) unpack(file, join(folder, name));
-  stage = await Stage.open({ start: false });
-  await migrate(stage.env.DATABASE_URL ?? '');
+  stage = await ApiStage.open({ start: false });
+  await migrate(stage.env.DATABASE_URL);
 }, 120_000);
 
 afterAll(async () => {

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
 
-let stage: Stage;
+let stage: ApiStage;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await ApiStage.open();
 });
 
 afterAll(() => stage?.close());

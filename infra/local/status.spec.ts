@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accepted, ConsumerProcess, someNumbers, untilStatus } from '../../functions/test/campaign-fixtures.js';
-import { Stage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { accepted, someNumbers, untilStatus } from '../../functions/test/campaign-fixtures.js';
+import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 
 const COMMAND = ['infra/local/run.mjs', 'status'];
 const ESCAPE = '\x1b';
@@ -13,12 +13,12 @@ const LEAVE = '\x1b[?25h\x1b[?1049l';
 /** Of util-linux: runs a command on a terminal of its own. */
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-let stage: Stage;
+let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await Stage.open({ env: { QUEUE_PARTITIONS: '2' } });
+  stage = await ApiStage.open({ env: { QUEUE_PARTITIONS: '2' } });
   ana = await stage.user();
   company = await stage.company(ana);
 });
@@ -55,7 +55,7 @@ function cells(output: string): string[][] {
 test('one screen tells what is up, what waits for whom, and how far the campaigns are', async () => {
   const first = await accepted(stage, ana, company, someNumbers(5));
   const [row] = await stage.sql<{ partition: number }>('SELECT partition FROM campaigns WHERE id = $1', [first.id]);
-  const consumer = new ConsumerProcess(stage, { CONSUMER_PARTITIONS: String(row?.partition) });
+  const consumer = stage.consumer({ CONSUMER_PARTITIONS: String(row?.partition) });
   try {
     await untilStatus(stage, ana, first.id, 'enviado');
     const { id } = await accepted(stage, ana, company, someNumbers(1_000));
@@ -91,7 +91,7 @@ test('one screen tells what is up, what waits for whom, and how far the campaign
 });
 
 test('dead letters are told with the command that lists them', async () => {
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
+  const connection = await connect(stage.env.RABBITMQ_URL);
   try {
     const channel = await connection.createConfirmChannel();
     channel.publish(`${stage.env.QUEUE_PREFIX}.dead`, '', Buffer.from('x'));
@@ -104,7 +104,7 @@ test('dead letters are told with the command that lists them', async () => {
 });
 
 test('what is down is down with its reason and without its password, and takes nothing with it', async () => {
-  const wrong = Object.assign(new URL(stage.env.DATABASE_URL ?? ''), { password: 'secret-but-wrong' }).href;
+  const wrong = Object.assign(new URL(stage.env.DATABASE_URL), { password: 'secret-but-wrong' }).href;
   const [code, output] = await ran([], { DATABASE_URL: wrong, MONGODB_URL: 'mongodb://127.0.0.1:9' });
   expect(code).toBe(1);
   expect(cells(output).slice(0, 4)).toEqual([

@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
-import { connect } from 'amqplib';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../services/ports.js';
-import { Stage } from '../../testing/api-stage.js';
+import { ApiStage } from '../../testing/api-stage.js';
 
 const FOLDER = 'infra/observability';
 const OPERATING = 'docs/operating.md';
@@ -47,11 +45,11 @@ function yaml(file: string): unknown {
 }
 
 describe('what rules, panels and documents name is what is scraped', () => {
-  let stage: Stage;
+  let stage: ApiStage;
   let exposed: Exposed;
 
   beforeAll(async () => {
-    stage = await Stage.open();
+    stage = await ApiStage.open();
     await stage.api('GET', '/api/health');
     const scrapes = [(await stage.api<string>('GET', '/metrics')).body];
     for (const language of BUILT) scrapes.push(await scrapeOf(stage, language));
@@ -117,40 +115,21 @@ test.skipIf(!hasPromtool).each([
 });
 
 /** What a consumer exposes once it has met a message that it cannot take, and what that has written on the broker. */
-async function scrapeOf(stage: Stage, language: LanguageName): Promise<string> {
+async function scrapeOf(stage: ApiStage, language: LanguageName): Promise<string> {
   const port = await freePort();
-  const [command, ...args] = LANGUAGES[language].command;
-  const env = { ...process.env, ...stage.env, METRICS_PORT: String(port) };
-  const consumer = spawn(command, args, { env, stdio: 'ignore' });
+  const consumer = stage.stores.consumer({ METRICS_PORT: String(port) }, language);
   const scrape = async (): Promise<string> => {
     const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
     return answer?.text() ?? '';
   };
   try {
-    await refusable(stage);
+    await stage.stores.publishRaw(Buffer.from('no chunk'));
     const name = 'disparo_consumer_dead_letters_total{';
     await stage.until(async () => (await scrape()).includes(name), `the ${language} consumer counts a dead letter`);
     return await scrape();
   } finally {
-    await killed(consumer);
+    await consumer.kill();
   }
-}
-
-async function refusable(stage: Stage): Promise<void> {
-  const connection = await connect(stage.env.RABBITMQ_URL ?? '');
-  try {
-    const channel = await connection.createConfirmChannel();
-    channel.publish(`${stage.env.QUEUE_PREFIX}.campaigns`, '0', Buffer.from('no chunk'));
-    await channel.waitForConfirms();
-  } finally {
-    await connection.close();
-  }
-}
-
-async function killed(consumer: ChildProcess): Promise<void> {
-  const closed = once(consumer, 'close');
-  consumer.kill('SIGKILL');
-  await closed;
 }
 
 /** From the text format: `name{label="value"} 1`. */

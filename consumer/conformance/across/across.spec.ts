@@ -3,10 +3,12 @@ import { MESSAGES } from '@disparo/contract';
 import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import type { Document } from 'mongodb';
 import { expect } from 'vitest';
-import { type ConsumerProcess, freePort, type LogLine } from '../../../testing/process.js';
-import { allNumbers, type Campaign, type Stage, type StageOptions, TRACEPARENT } from '../../../testing/stage.js';
+import { freePort } from '../../../services/ports.js';
+import { type LogLine, type Process } from '../../../testing/process.js';
+import { allNumbers, type Campaign } from '../../../testing/seeds.js';
+import { type Stage, type StageOptions, TRACEPARENT } from '../../../testing/stage.js';
 import { until, untilAtLeast } from '../../../testing/until.js';
-import { type Case, prove, type Room } from '../runner/cases.js';
+import { type Case, prove, type Scope } from '../runner/cases.js';
 
 const TOTAL = 10_000;
 const PAIRS = LANGUAGE_NAMES.flatMap((one) =>
@@ -18,8 +20,8 @@ prove('several languages on one queue', [
     (first): Case => ({
       name: `what ${first} declares, every other accepts, on the broker and in the store`,
       why: 'A deploy of another language would not start, or would rebuild the indexes of millions of documents.',
-      async run(room) {
-        const stage = await stageOfAll(room);
+      async run(scope) {
+        const stage = await stageOfAll(scope);
         await (await receiving(stage, first)).kill();
         const made = await collection(stage);
         for (const other of LANGUAGE_NAMES) {
@@ -35,8 +37,8 @@ prove('several languages on one queue', [
     ([active, waiting]): Case => ({
       name: `${active} is killed in the middle, ${waiting} goes on where it stood`,
       why: 'An installation that changes its language would send some numbers of a running campaign twice, or never.',
-      async run(room) {
-        const stage = await stageOfAll(room);
+      async run(scope) {
+        const stage = await stageOfAll(scope);
         const killed = await receiving(stage, active, { PREFETCH: '2' });
         const survivor = await started(stage, waiting, 'standing by', { PREFETCH: '2' });
         const { id, chunks } = await stage.campaign(TOTAL, 100);
@@ -57,14 +59,14 @@ prove('several languages on one queue', [
   {
     name: 'languages change nine times within a campaign, by drain and by SIGKILL, and every number is stored once',
     why: 'Two languages that understand the ledger in two ways show it where one takes over what the other left half done.',
-    async run(room) {
-      const stage = await stageOfAll(room);
+    async run(scope) {
+      const stage = await stageOfAll(scope);
       await (await receiving(stage, 'typescript')).kill();
       const { id, chunks } = await stage.campaign(2 * TOTAL, 100);
       await stage.publish(chunks);
       for (let turn = 0; turn < 9; turn++) {
         const language = LANGUAGE_NAMES[turn % LANGUAGE_NAMES.length] ?? 'typescript';
-        const consumer = stage.start({ PREFETCH: '2' }, language);
+        const consumer = stage.consumer({ PREFETCH: '2' }, language);
         await untilAtLeast((2 * TOTAL * (turn + 1)) / 11, () => stage.count());
         if (turn % 2 === 1) await consumer.kill();
         else {
@@ -73,7 +75,7 @@ prove('several languages on one queue', [
         }
         expect((await stage.ledger(id)).status, `after turn ${turn}`).toBe('enviando');
       }
-      stage.start({}, 'go');
+      stage.consumer({}, 'go');
       await stage.untilStatus(id, 'enviado');
       expect(await stage.storedNumbers(id)).toEqual(allNumbers(2 * TOTAL));
       expect(await stage.count()).toBe(2 * TOTAL);
@@ -84,8 +86,8 @@ prove('several languages on one queue', [
   {
     name: 'all three at once on three partitions, three campaigns, none loses or doubles a number',
     why: 'During a deploy old and new run side by side: companies would pay for what two of them stored.',
-    async run(room) {
-      const stage = await stageOfAll(room, { partitions: 3 });
+    async run(scope) {
+      const stage = await stageOfAll(scope, { partitions: 3 });
       for (const [index, language] of LANGUAGE_NAMES.entries())
         await started(stage, language, index === 0 ? 'receiving' : 'standing by', { PREFETCH: '6' });
       const campaigns = [
@@ -104,8 +106,8 @@ prove('several languages on one queue', [
   {
     name: 'documents are alike field by field and type by type',
     why: 'Whoever reads the collection would need a reader for each language that ever wrote into it.',
-    async run(room) {
-      const stage = await stageOfAll(room);
+    async run(scope) {
+      const stage = await stageOfAll(scope);
       const text = `"Olá", 'mundo' \\ 🎉🇧🇷\n`;
       const written: Record<string, Document[]> = {};
       for (const language of LANGUAGE_NAMES) {
@@ -136,8 +138,8 @@ prove('several languages on one queue', [
   {
     name: 'log lines are alike field by field and type by type, from the first to the last',
     why: 'An alarm or a dashboard that an operator has built on one language would be silent for another.',
-    async run(room) {
-      const stage = await stageOfAll(room);
+    async run(scope) {
+      const stage = await stageOfAll(scope);
       const said: Record<string, unknown[]> = {};
       for (const language of LANGUAGE_NAMES) {
         const consumer = await receiving(stage, language);
@@ -171,8 +173,8 @@ prove('several languages on one queue', [
   {
     name: 'metrics are alike in names, types, help texts, labels and, after the same work, in what they count',
     why: 'Two languages side by side could not be summed up in one panel, and a change of language would break alarms.',
-    async run(room) {
-      const stage = await stageOfAll(room);
+    async run(scope) {
+      const stage = await stageOfAll(scope);
       const served: Record<string, string[]> = {};
       for (const language of LANGUAGE_NAMES) {
         const port = await freePort();
@@ -202,12 +204,12 @@ prove('several languages on one queue', [
 ]);
 
 /** A stage where the first consumer makes the topology, unless partitions are asked for; and every language is built. */
-async function stageOfAll(room: Room, options: StageOptions = { declared: false }): Promise<Stage> {
+async function stageOfAll(scope: Scope, options: StageOptions = { declared: false }): Promise<Stage> {
   for (const { binary } of Object.values(LANGUAGES)) expect(existsSync(binary), `${binary} is not built`).toBe(true);
-  return room.stage(options);
+  return scope.stage(options);
 }
 
-function receiving(stage: Stage, language: LanguageName, env: Record<string, string> = {}): Promise<ConsumerProcess> {
+function receiving(stage: Stage, language: LanguageName, env: Record<string, string> = {}): Promise<Process> {
   return started(stage, language, 'receiving', env);
 }
 
@@ -217,14 +219,14 @@ async function started(
   language: LanguageName,
   says: 'receiving' | 'standing by',
   env: Record<string, string>,
-): Promise<ConsumerProcess> {
-  const consumer = stage.start(env, language);
+): Promise<Process> {
+  const consumer = stage.consumer(env, language);
   await consumer.untilSaid(says);
   return consumer;
 }
 
 /** Three batches, one after the other: a campaign of five numbers, the same once more, and bytes that are no JSON. */
-async function work(stage: Stage, consumer: ConsumerProcess): Promise<Campaign> {
+async function work(stage: Stage, consumer: Process): Promise<Campaign> {
   const campaign = await stage.campaign(5);
   const settled = (count: number) => until(() => expect(consumer.said('batch settled')).toHaveLength(count));
   await stage.publish(campaign.chunks);
@@ -263,7 +265,7 @@ async function metrics(port: number): Promise<string[]> {
 
 /** Options and indexes; the two that mongod writes out as soon as a validator is set again are its defaults. */
 async function collection(stage: Stage): Promise<Document> {
-  const [found] = await stage.mongo.db().listCollections({ name: MESSAGES }).toArray();
+  const [found] = await stage.mongo.listCollections({ name: MESSAGES }).toArray();
   const options = (found as Document | undefined)?.options;
   return {
     options: { validationLevel: 'strict', validationAction: 'error', ...options },

@@ -1,10 +1,11 @@
 import { expect } from 'vitest';
 import { openBroker } from '../../../testing/databases.js';
 import type { OwnService } from '../../../testing/own-service.js';
-import type { ConsumerProcess } from '../../../testing/process.js';
-import { allNumbers, type Campaign, type Stage } from '../../../testing/stage.js';
+import type { Process } from '../../../testing/process.js';
+import { allNumbers, type Campaign } from '../../../testing/seeds.js';
+import { type Stage } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
-import { prove, type Room } from '../runner/cases.js';
+import { prove, type Scope } from '../runner/cases.js';
 
 const TOTAL = 200;
 const SIZE = 5;
@@ -16,12 +17,12 @@ prove('a broker that takes no dead letters', [
   {
     name: 'a memory alarm: good messages go on, bad ones wait, also while it drains, and each is dead once after it',
     why: 'One bad message of one company would stop the campaigns of all of them for as long as the broker has no memory.',
-    async run(room) {
-      const { broker, stage, campaign } = await campaignWithBadMessages(room);
-      await beginAlarm(room, broker, stage);
-      const consumer = stage.start({ PREFETCH: '10' });
+    async run(scope) {
+      const { broker, stage, campaign } = await campaignWithBadMessages(scope);
+      await beginAlarm(scope, broker, stage);
+      const consumer = stage.consumer({ PREFETCH: '10' });
       await stage.untilStatus(campaign.id, 'enviado');
-      const beside = await besideTheAlarm(room, stage);
+      const beside = await besideTheAlarm(scope, stage);
       await until(async () => expect(await beside.ready(stage.names.queue(0))).toBe(0));
       expect(await beside.ready(stage.names.deadLetterQueue)).toBe(0);
       expect(consumer.said('dead letter')).toEqual([]);
@@ -40,32 +41,32 @@ prove('a broker that takes no dead letters', [
   {
     name: 'a memory alarm under which consumers are killed leaves no second copy of a dead letter',
     why: 'Who repairs by hand what is dead would repair it twice, and a number gets two messages.',
-    async run(room) {
-      const { broker, stage, campaign } = await campaignWithBadMessages(room);
-      await beginAlarm(room, broker, stage);
-      const killed = stage.start({ PREFETCH: '10' });
+    async run(scope) {
+      const { broker, stage, campaign } = await campaignWithBadMessages(scope);
+      await beginAlarm(scope, broker, stage);
+      const killed = stage.consumer({ PREFETCH: '10' });
       await stage.untilStatus(campaign.id, 'enviado');
       await killed.kill();
-      const drained = stage.start({ PREFETCH: '10' });
-      await untilHeld(room, stage);
+      const drained = stage.consumer({ PREFETCH: '10' });
+      await untilHeld(scope, stage);
       drained.signal('SIGTERM');
       drained.signal('SIGINT');
       expect(await drained.exit()).toBe(75);
-      const last = stage.start({ PREFETCH: '10' });
-      await untilHeld(room, stage);
+      const last = stage.consumer({ PREFETCH: '10' });
+      await untilHeld(scope, stage);
       await endAlarm(broker);
       await settled(last);
       await deadOnceEach(stage);
     },
   },
   {
-    name: 'a dead-letter queue that is full: good messages go on, bad ones are tried until there is room',
+    name: 'a dead-letter queue that is full: good messages go on, bad ones are tried until there is scope',
     why: 'A plan with 10,000 queued messages is soon full of one bad publisher, and every campaign would stand still.',
-    async run(room) {
-      const { broker, stage, campaign } = await campaignWithBadMessages(room);
+    async run(scope) {
+      const { broker, stage, campaign } = await campaignWithBadMessages(scope);
       const queue = stage.names.deadLetterQueue;
       await broker.control('set_policy', 'full', `^${queue}$`, '{"max-length":1}', '--apply-to', 'queues');
-      const consumer = stage.start({ PREFETCH: '10' });
+      const consumer = stage.consumer({ PREFETCH: '10' });
       await stage.untilStatus(campaign.id, 'enviado');
       await until(async () => expect(await stage.ready(queue)).toBeGreaterThan(0));
       await broker.control('clear_policy', 'full');
@@ -77,9 +78,11 @@ prove('a broker that takes no dead letters', [
 ]);
 
 /** A campaign on a broker of its own, published, with bad messages between its chunks. */
-async function campaignWithBadMessages(room: Room): Promise<{ broker: OwnService; stage: Stage; campaign: Campaign }> {
-  const broker = await room.own('rabbitmq');
-  const stage = await room.stage({ services: broker.services });
+async function campaignWithBadMessages(
+  scope: Scope,
+): Promise<{ broker: OwnService; stage: Stage; campaign: Campaign }> {
+  const broker = await scope.own('rabbitmq');
+  const stage = await scope.stage({ services: broker.services });
   const campaign = await stage.campaign(TOTAL, SIZE);
   let published = 0;
   for (const before of BAD_BEFORE) {
@@ -92,10 +95,10 @@ async function campaignWithBadMessages(room: Room): Promise<{ broker: OwnService
 }
 
 /** Begins it, and waits until a connection that publishes is told that it is blocked. */
-async function beginAlarm(room: Room, broker: OwnService, stage: Stage): Promise<void> {
+async function beginAlarm(scope: Scope, broker: OwnService, stage: Stage): Promise<void> {
   await broker.control('set_vm_memory_high_watermark', NO_MEMORY);
   const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
-  room.cleaned({ close: () => connection.close() });
+  scope.cleaned({ close: () => connection.close() });
   let blocked = false;
   connection.on('blocked', () => {
     blocked = true;
@@ -111,9 +114,9 @@ async function endAlarm(broker: OwnService): Promise<void> {
 }
 
 /** A connection that has published nothing, and so is not blocked. */
-async function besideTheAlarm(room: Room, stage: Stage) {
+async function besideTheAlarm(scope: Scope, stage: Stage) {
   const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
-  room.cleaned({ close: () => connection.close() });
+  scope.cleaned({ close: () => connection.close() });
   return {
     ready: async (queue: string) => (await channel.checkQueue(queue)).messageCount,
     consumers: async (queue: string) => (await channel.checkQueue(queue)).consumerCount,
@@ -121,8 +124,8 @@ async function besideTheAlarm(room: Room, stage: Stage) {
 }
 
 /** Waits until a consumer has all that is left of the queue: the bad messages. */
-async function untilHeld(room: Room, stage: Stage): Promise<void> {
-  const beside = await besideTheAlarm(room, stage);
+async function untilHeld(scope: Scope, stage: Stage): Promise<void> {
+  const beside = await besideTheAlarm(scope, stage);
   await until(async () => {
     expect(await beside.consumers(stage.names.queue(0))).toBe(1);
     expect(await beside.ready(stage.names.queue(0))).toBe(0);
@@ -130,7 +133,7 @@ async function untilHeld(room: Room, stage: Stage): Promise<void> {
 }
 
 /** Waits until every bad message is dead; then the consumer has nothing at hand. */
-async function settled(consumer: ConsumerProcess): Promise<void> {
+async function settled(consumer: Process): Promise<void> {
   await until(() => expect(consumer.said('dead letter')).toHaveLength(BAD_BEFORE.length));
   consumer.signal('SIGTERM');
   expect(await consumer.exit()).toBe(0);

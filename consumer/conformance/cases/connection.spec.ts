@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import { freePort } from '../../../testing/process.js';
+import { freePort } from '../../../services/ports.js';
 import { TcpProxy } from '../../../testing/proxy.js';
-import { allNumbers } from '../../../testing/stage.js';
+import { allNumbers } from '../../../testing/seeds.js';
 import { until, untilAtLeast } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
 
@@ -17,13 +17,13 @@ prove('connections that break', [
     ({ title, variable, port }): Case => ({
       name: `${title}: cut twice in the middle, every number is stored once`,
       why: 'Between a consumer and a hosted service lies the internet.',
-      async run(room) {
-        const stage = await room.stage();
-        const proxy = room.cleaned(await TcpProxy.to(stage.env[variable], port));
+      async run(scope) {
+        const stage = await scope.stage();
+        const proxy = scope.cleaned(await TcpProxy.to(stage.env[variable], port));
         await proxy.open();
         const { id, chunks } = await stage.campaign(TOTAL, 100);
         await stage.publish(chunks);
-        const consumer = stage.start({ [variable]: proxy.url, PREFETCH: '2' });
+        const consumer = stage.consumer({ [variable]: proxy.url, PREFETCH: '2' });
         for (const share of [0.1, 0.5]) {
           await untilAtLeast(TOTAL * share, () => stage.count());
           expect((await stage.ledger(id)).status, 'cut in the middle').toBe('enviando');
@@ -39,11 +39,11 @@ prove('connections that break', [
   {
     name: 'that PostgreSQL ends, as a restart does, cost nothing but time',
     why: 'Managed databases end connections for maintenance; a consumer that dies of it wakes somebody up.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(TOTAL, 100);
       await stage.publish(chunks);
-      const consumer = stage.start({ PREFETCH: '2' });
+      const consumer = stage.consumer({ PREFETCH: '2' });
       for (const share of [0.1, 0.3, 0.5]) {
         await untilAtLeast(TOTAL * share, () => stage.count());
         const { rowCount } = await stage.pool.query(
@@ -61,14 +61,14 @@ prove('connections that break', [
   {
     name: 'to PostgreSQL for long: the batch at hand is held, and gone on with',
     why: 'A batch that is dropped or acknowledged meanwhile is a status that lies.',
-    async run(room) {
-      const stage = await room.stage();
-      const proxy = room.cleaned(await TcpProxy.to(stage.env.DATABASE_URL, 5432));
+    async run(scope) {
+      const stage = await scope.stage();
+      const proxy = scope.cleaned(await TcpProxy.to(stage.env.DATABASE_URL, 5432));
       await proxy.open();
       const { id, chunks } = await stage.campaign(TOTAL, 100);
       await stage.publish(chunks);
       const metricsPort = await freePort();
-      const consumer = stage.start({ DATABASE_URL: proxy.url, PREFETCH: '2', METRICS_PORT: String(metricsPort) });
+      const consumer = stage.consumer({ DATABASE_URL: proxy.url, PREFETCH: '2', METRICS_PORT: String(metricsPort) });
       await untilAtLeast(TOTAL * 0.3, () => stage.count());
       await proxy.close();
       await consumer.untilSaid('waiting for PostgreSQL');
@@ -96,11 +96,11 @@ prove('what is not there yet', [
     ({ title, variable, key, port }): Case => ({
       name: `${title}: a closed port is said once, health is 503, and it goes on when it opens`,
       why: 'In a deployment nobody decides which container is up first.',
-      async run(room) {
-        const stage = await room.stage();
-        const proxy = room.cleaned(await TcpProxy.to(stage.env[variable], port));
+      async run(scope) {
+        const stage = await scope.stage();
+        const proxy = scope.cleaned(await TcpProxy.to(stage.env[variable], port));
         const metricsPort = await freePort();
-        const consumer = stage.start({ [variable]: proxy.url, METRICS_PORT: String(metricsPort) });
+        const consumer = stage.consumer({ [variable]: proxy.url, METRICS_PORT: String(metricsPort) });
         await consumer.untilSaid(`waiting for ${title}: connection refused at 127.0.0.1:${proxy.port}`);
         const up = { status: 'up', postgres: 'up', mongodb: 'up', rabbitmq: 'up' };
         await until(async () =>
@@ -121,19 +121,19 @@ prove('what is not there yet', [
   {
     name: 'all three: each is said once, and whatever comes first, it begins when the last is there',
     why: 'After a power cut everything starts at once, and the consumer is the quickest.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const proxies: TcpProxy[] = [];
       const env: Record<string, string> = {};
       for (const { variable, port } of SERVICES) {
-        const proxy = room.cleaned(await TcpProxy.to(stage.env[variable], port));
+        const proxy = scope.cleaned(await TcpProxy.to(stage.env[variable], port));
         proxies.push(proxy);
         env[variable] = proxy.url;
       }
       const metricsPort = await freePort();
       const { id, chunks } = await stage.campaign(10, 5);
       await stage.publish(chunks);
-      const consumer = stage.start({ ...env, METRICS_PORT: String(metricsPort) });
+      const consumer = stage.consumer({ ...env, METRICS_PORT: String(metricsPort) });
       for (const { title } of SERVICES) await consumer.untilSaid(`waiting for ${title}`);
       const down = { status: 'down', postgres: 'down', mongodb: 'down', rabbitmq: 'down' };
       expect(await health(metricsPort)).toEqual([503, down]);
@@ -150,11 +150,11 @@ prove('what is not there yet', [
     ({ title, variable }): Case => ({
       name: `${title}: an unknown host is waited for, and said once`,
       why: 'A name may appear later; a log full of the same line hides the one that matters.',
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         const url = new URL(stage.env[variable]);
         url.hostname = 'nobody-made-this.invalid';
-        const consumer = stage.start({ [variable]: url.href });
+        const consumer = stage.consumer({ [variable]: url.href });
         await consumer.untilSaid(`waiting for ${title}: unknown host nobody-made-this.invalid`);
         consumer.signal('SIGTERM');
         expect(await consumer.exit()).toBe(0);
@@ -168,13 +168,13 @@ prove('what the operator sees', [
   {
     name: 'health sees a store that went away while there is nothing to do',
     why: 'The outage of a quiet night must be on the screen before the first campaign of the morning.',
-    async run(room) {
-      const stage = await room.stage();
-      const database = room.cleaned(await TcpProxy.to(stage.env.DATABASE_URL, 5432));
-      const broker = room.cleaned(await TcpProxy.to(stage.env.RABBITMQ_URL, 5672));
+    async run(scope) {
+      const stage = await scope.stage();
+      const database = scope.cleaned(await TcpProxy.to(stage.env.DATABASE_URL, 5432));
+      const broker = scope.cleaned(await TcpProxy.to(stage.env.RABBITMQ_URL, 5672));
       for (const proxy of [database, broker]) await proxy.open();
       const metricsPort = await freePort();
-      const consumer = stage.start({
+      const consumer = stage.consumer({
         DATABASE_URL: database.url,
         RABBITMQ_URL: broker.url,
         METRICS_PORT: String(metricsPort),
@@ -193,13 +193,13 @@ prove('what the operator sees', [
   {
     name: 'the metrics, under their names, are what was done',
     why: 'Dashboards and alerts are written once, for every language.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(10, 5);
       await stage.publish([...chunks, ...chunks]);
       await stage.publishRaw(Buffer.from('{'), {});
       const metricsPort = await freePort();
-      const consumer = stage.start({ METRICS_PORT: String(metricsPort) });
+      const consumer = stage.consumer({ METRICS_PORT: String(metricsPort) });
       await stage.untilStatus(id, 'enviado');
       await until(() => expect(consumer.sum('messages')).toBe(5));
       const values = (await metrics(metricsPort))

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { randomFrom } from '../../../testing/random.js';
-import { allNumbers, type Stage } from '../../../testing/stage.js';
+import { allNumbers } from '../../../testing/seeds.js';
+import { type Stage } from '../../../testing/stage.js';
 import { until, untilAtLeast } from '../../../testing/until.js';
 import { FULL, prove } from '../runner/cases.js';
 
@@ -12,33 +13,33 @@ prove('a consumer that is killed', [
   {
     name: 'three times in the middle loses nothing, doubles nothing and keeps the order',
     why: 'Machines die. A number sent twice or never is money and trust of the company.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(TOTAL, SIZE);
       await stage.publish(chunks);
       for (const share of [0.1, 0.3, 0.6]) {
-        const consumer = stage.start({ PREFETCH: '2' });
+        const consumer = stage.consumer({ PREFETCH: '2' });
         const found = await untilAtLeast(TOTAL * share, () => stage.count());
         await consumer.kill();
         expect(found).toBeLessThan(TOTAL);
       }
-      stage.start();
+      stage.consumer();
       await exactly(stage, id);
     },
   },
   {
     name: 'at random moments loses nothing, doubles nothing and keeps the order',
     why: 'The moments that a test chooses are those that its author has thought of.',
-    async run(room) {
+    async run(scope) {
       const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
       const random = randomFrom(seed);
       process.stdout.write(`random moments: SEED=${seed} repeats them\n`);
-      const stage = await room.stage();
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(TOTAL, SIZE);
       await stage.publish(chunks);
       const moments = Array.from({ length: FULL ? 10 : 4 }, () => ({ share: random() * 0.85, laterMs: random() * 20 }));
       for (const { share, laterMs } of moments.sort((one, other) => one.share - other.share)) {
-        const consumer = stage.start({ PREFETCH: '2' });
+        const consumer = stage.consumer({ PREFETCH: '2' });
         await consumer.untilSaid('receiving');
         await untilAtLeast(TOTAL * share, () => stage.count());
         // Not to wait for something, but to come at no chosen step of the loop.
@@ -46,7 +47,7 @@ prove('a consumer that is killed', [
         await consumer.kill();
         expect((await stage.ledger(id)).stored, 'killed in the middle').toBeLessThan(TOTAL);
       }
-      stage.start();
+      stage.consumer();
       await exactly(stage, id);
       expect(await stage.messages.distinct('identifier')).toHaveLength(TOTAL);
       await until(async () => expect(await stage.ready()).toBe(0));
@@ -55,15 +56,15 @@ prove('a consumer that is killed', [
   {
     name: 'has acknowledged nothing while the batch before cannot be recorded',
     why: 'An acknowledgement is one of all before it: chunks that the ledger still owes would be gone from the queue.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       // The first fills a batch: what comes behind is another one.
       const [held, behind] = [await stage.campaign(10_000, 5_000), await stage.campaign(1_000, 500)];
       const holder = await stage.pool.connect();
       await holder.query('BEGIN');
       await holder.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [held.id]);
       await stage.publish([...held.chunks, ...behind.chunks]);
-      const consumer = stage.start();
+      const consumer = stage.consumer();
       await untilAtLeast(11_000, () => stage.count());
       // Not to wait for something, but for what must not happen.
       await delay(300);
@@ -72,7 +73,7 @@ prove('a consumer that is killed', [
       await until(async () => expect(await stage.ready()).toBe(4));
       await holder.query('ROLLBACK');
       holder.release();
-      stage.start();
+      stage.consumer();
       for (const [{ id }, total] of [[held, 10_000] as const, [behind, 1_000] as const]) {
         await stage.untilStatus(id, 'enviado');
         expect(await stage.storedNumbers(id)).toEqual(allNumbers(total));
@@ -83,12 +84,12 @@ prove('a consumer that is killed', [
   {
     name: 'leaves its queue to the one that waits, which takes over in order',
     why: 'An operator runs a second consumer so that nights stay quiet; before that it must not disturb the order.',
-    async run(room) {
+    async run(scope) {
       const total = TOTAL / 4;
-      const stage = await room.stage();
-      const first = stage.start({ PREFETCH: '2' });
+      const stage = await scope.stage();
+      const first = stage.consumer({ PREFETCH: '2' });
       await first.untilSaid('receiving');
-      const second = stage.start({ PREFETCH: '2' });
+      const second = stage.consumer({ PREFETCH: '2' });
       await second.untilSaid('standing by');
       const { id, chunks } = await stage.campaign(total, SIZE);
       await stage.publish(chunks);
@@ -104,12 +105,12 @@ prove('a consumer that is killed', [
   {
     name: 'leaves an empty queue to the one that waits, which says so without a message',
     why: 'In an incident an operator reads which consumer has the queue, and restarts the other one.',
-    async run(room) {
-      const stage = await room.stage({ partitions: 2 });
+    async run(scope) {
+      const stage = await scope.stage({ partitions: 2 });
       const queues = [stage.names.queue(0), stage.names.queue(1)];
-      const first = stage.start({ CONSUMER_PARTITIONS: '0' });
+      const first = stage.consumer({ CONSUMER_PARTITIONS: '0' });
       await first.untilSaid('receiving');
-      const second = stage.start();
+      const second = stage.consumer();
       await second.untilSaid('standing by');
       expect(second.said('receiving').map((line) => line.queues)).toEqual([[queues[1]]]);
       expect(second.said('standing by').map((line) => line.queues)).toEqual([[queues[0]]]);

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { chunkMessage, MAX_CHUNK_BYTES, MESSAGES } from '@disparo/contract';
 import type { GetMessage } from 'amqplib';
 import { expect } from 'vitest';
-import { allNumbers, TRACEPARENT } from '../../../testing/stage.js';
+import { allNumbers } from '../../../testing/seeds.js';
+import { TRACEPARENT } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
 import { prove } from '../runner/cases.js';
 
@@ -13,8 +14,8 @@ prove('one bad message stops nothing', [
   {
     name: 'brings every invalid example to the dead-letter queue as it came, with its reason, and stores its neighbours',
     why: 'One message of a faulty publisher would hold up the campaigns of every company, or vanish without a trace.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const files = readdirSync(INVALID).filter((file) => file !== 'reasons.json');
       const bodies = new Map(files.map((file) => [file, readFileSync(new URL(file, INVALID))]));
       bodies.set('too large', Buffer.alloc(MAX_CHUNK_BYTES + 1, '7'));
@@ -29,7 +30,7 @@ prove('one bad message stops nothing', [
         });
       }
       await stage.publish(chunks.slice(next));
-      const consumer = stage.start();
+      const consumer = stage.consumer();
       await stage.untilStatus(id, 'enviado');
 
       const dead = await stage.deadLetters(bodies.size);
@@ -55,15 +56,15 @@ prove('one bad message stops nothing', [
   {
     name: 'gets rid of a message whose headers it cannot write again',
     why: 'A message that a client library reads and does not write would come again for ever, and everything behind it wait.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(10, 5);
       await stage.publish(chunks.slice(0, 1));
       // The largest timestamp there can be: amqplib reads it and then refuses to write it.
       const headers = { when: { '!': 'timestamp', value: 2n ** 64n - 1n } };
       await stage.publishRaw(Buffer.from('not json'), { headers });
       await stage.publish(chunks.slice(1));
-      stage.start();
+      stage.consumer();
       await stage.untilStatus(id, 'enviado');
       expect((await stage.deadLetters(1)).map(reasonOf)).toEqual(['not_json']);
       expect(await stage.ready()).toBe(0);
@@ -72,8 +73,8 @@ prove('one bad message stops nothing', [
   {
     name: 'calls an unknown campaign, an unknown chunk and another size by their names',
     why: 'Stored without a campaign in the ledger, they would be sent to people on nobody’s account.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(10, 5);
       const [first, second] = chunks;
       if (!first || !second) throw new Error('two chunks');
@@ -84,7 +85,7 @@ prove('one bad message stops nothing', [
         first,
         second,
       ]);
-      stage.start();
+      stage.consumer();
       await stage.untilStatus(id, 'enviado');
       const dead = await stage.deadLetters(3);
       expect(dead.map(reasonOf)).toEqual(['unknown_campaign', 'unknown_chunk', 'unknown_chunk']);
@@ -94,13 +95,13 @@ prove('one bad message stops nothing', [
   {
     name: 'does not record a chunk that the validator refuses',
     why: 'A campaign would be enviado, and charged, with numbers that stand in no document.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const [good, bad] = [await stage.campaign(5), await stage.campaign(5)];
-      const consumer = stage.start();
+      const consumer = stage.consumer();
       await consumer.untilSaid('receiving');
       const refusal = { $nor: [{ campaign_id: bad.id, sequence: 3 }] };
-      await stage.mongo.db().command({ collMod: MESSAGES, validator: refusal });
+      await stage.mongo.command({ collMod: MESSAGES, validator: refusal });
       await stage.publish([...bad.chunks, ...good.chunks]);
       await stage.untilStatus(good.id, 'enviado');
       const dead = await stage.deadLetters(1);
@@ -115,10 +116,10 @@ prove('one bad message stops nothing', [
   {
     name: 'keeps a dead letter whose message would have expired',
     why: 'The broker would throw the dead letter away before anybody has looked at it.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       await stage.publishRaw(Buffer.from('{'), { expiration: '60000', messageId: 'expires' });
-      stage.start();
+      stage.consumer();
       const [dead] = await stage.deadLetters(1);
       expect(dead?.properties).toMatchObject({
         messageId: 'expires',
@@ -130,9 +131,9 @@ prove('one bad message stops nothing', [
   {
     name: 'declares again and loses nothing when the dead-letter exchange is deleted under it',
     why: 'A bad message acknowledged without its dead letter is gone for good, and the company is never told.',
-    async run(room) {
-      const stage = await room.stage();
-      const consumer = stage.start();
+    async run(scope) {
+      const stage = await scope.stage();
+      const consumer = stage.consumer();
       await consumer.untilSaid('receiving');
       await stage.channel.deleteExchange(stage.names.deadLetterExchange);
       const { id, chunks } = await stage.campaign(10, 5);
@@ -148,10 +149,10 @@ prove('one bad message stops nothing', [
   {
     name: 'goes on when the queue is deleted under it',
     why: 'The broker cancels the consumer without an error: one that does not notice stands still, with health up.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(10, 5);
-      const consumer = stage.start();
+      const consumer = stage.consumer();
       await consumer.untilSaid('receiving');
       await stage.channel.deleteQueue(stage.names.queue(0));
       await until(() => expect(consumer.said('receiving')).toHaveLength(2));

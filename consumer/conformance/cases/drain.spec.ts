@@ -1,16 +1,17 @@
 import pg from 'pg';
 import { expect } from 'vitest';
-import type { ConsumerProcess } from '../../../testing/process.js';
-import { allNumbers, type Campaign, type Stage } from '../../../testing/stage.js';
+import type { Process } from '../../../testing/process.js';
+import { allNumbers, type Campaign } from '../../../testing/seeds.js';
+import { type Stage } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
-import { prove, type Room } from '../runner/cases.js';
+import { prove, type Scope } from '../runner/cases.js';
 
 prove('drain', [
   {
     name: 'finishes the batch at hand on SIGTERM, exits 0, and the rest stays queued',
     why: 'Every deploy drains: an operator who stops a consumer must not have to ask what was lost or is done twice.',
-    async run(room) {
-      const { stage, campaign, lock, consumer } = await batchInStep5(room);
+    async run(scope) {
+      const { stage, campaign, lock, consumer } = await batchInStep5(scope);
       consumer.signal('SIGTERM');
       // The consumer on the broker is gone before the batch is done.
       await untilNobodyConsumes(stage);
@@ -20,7 +21,7 @@ prove('drain', [
       expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(5));
       await until(async () => expect(await stage.ready()).toBe(9));
 
-      stage.start();
+      stage.consumer();
       await stage.untilStatus(campaign.id, 'enviado');
       expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(50));
     },
@@ -28,8 +29,8 @@ prove('drain', [
   {
     name: 'exits 75 at once on the second signal, and what was at hand comes again',
     why: 'An operator who cannot wait would reach for SIGKILL, and a supervisor that reads 0 would take the work for done.',
-    async run(room) {
-      const { stage, campaign, lock, consumer } = await batchInStep5(room);
+    async run(scope) {
+      const { stage, campaign, lock, consumer } = await batchInStep5(scope);
       consumer.signal('SIGINT');
       await untilNobodyConsumes(stage);
       consumer.signal('SIGTERM');
@@ -37,7 +38,7 @@ prove('drain', [
       await until(async () => expect(await stage.ready()).toBe(10));
       await release(lock);
 
-      stage.start();
+      stage.consumer();
       await stage.untilStatus(campaign.id, 'enviado');
       expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(50));
     },
@@ -45,8 +46,8 @@ prove('drain', [
   {
     name: 'exits 75 when the batch at hand takes longer than the grace time of 20 s',
     why: 'A container platform kills after 30 s without a word: a consumer that never ends by itself leaves no exit code.',
-    async run(room) {
-      const { stage, campaign, lock, consumer } = await batchInStep5(room);
+    async run(scope) {
+      const { stage, campaign, lock, consumer } = await batchInStep5(scope);
       const signalled = Date.now();
       consumer.signal('SIGTERM');
       expect(await consumer.exit()).toBe(75);
@@ -54,7 +55,7 @@ prove('drain', [
       await until(async () => expect(await stage.ready()).toBe(10));
       await release(lock);
       // The statement that was interrupted may still have been carried out by the server: that is what step 3 finds.
-      stage.start();
+      stage.consumer();
       await stage.untilStatus(campaign.id, 'enviado');
       expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(50));
     },
@@ -62,8 +63,8 @@ prove('drain', [
   {
     name: 'marks the documents of a campaign that is deleted between store and record',
     why: 'A company that deleted its campaign would have its messages sent all the same, as the documents look alive.',
-    async run(room) {
-      const { stage, campaign, lock } = await batchInStep5(room);
+    async run(scope) {
+      const { stage, campaign, lock } = await batchInStep5(scope);
       await lock.query('UPDATE campaigns SET deleted = true WHERE id = $1', [campaign.id]);
       await release(lock);
       await until(async () => expect(await stage.ready()).toBe(0));
@@ -74,9 +75,9 @@ prove('drain', [
   {
     name: 'exits 0 on SIGTERM when there is nothing at hand',
     why: 'Each quiet night would end in an alarm: a supervisor takes every other code, or a stack trace, for a crash.',
-    async run(room) {
-      const stage = await room.stage();
-      const consumer = stage.start();
+    async run(scope) {
+      const stage = await scope.stage();
+      const consumer = stage.consumer();
       await consumer.untilSaid('receiving');
       consumer.signal('SIGTERM');
       expect(await consumer.exit()).toBe(0);
@@ -86,20 +87,20 @@ prove('drain', [
 ]);
 
 /** A batch of one chunk that stands in step 5, as its campaign is locked; the other nine chunks wait in the queue. */
-async function batchInStep5(room: Room): Promise<{
+async function batchInStep5(scope: Scope): Promise<{
   stage: Stage;
   campaign: Campaign;
   lock: pg.Client;
-  consumer: ConsumerProcess;
+  consumer: Process;
 }> {
-  const stage = await room.stage();
+  const stage = await scope.stage();
   const campaign = await stage.campaign(50, 5);
   const lock = new pg.Client({ connectionString: stage.env.DATABASE_URL });
   await lock.connect();
-  room.cleaned({ close: () => lock.end() });
+  scope.cleaned({ close: () => lock.end() });
   await lock.query('BEGIN');
   await lock.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [campaign.id]);
-  const consumer = stage.start({ PREFETCH: '1' });
+  const consumer = stage.consumer({ PREFETCH: '1' });
   await consumer.untilSaid('receiving');
   await stage.publish(campaign.chunks);
   await until(async () => {

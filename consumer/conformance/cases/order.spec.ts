@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { type Chunk, messageId } from '@disparo/contract';
 import pg from 'pg';
 import { expect } from 'vitest';
-import { allNumbers, TRACEPARENT } from '../../../testing/stage.js';
+import { allNumbers } from '../../../testing/seeds.js';
+import { TRACEPARENT } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
 
@@ -48,13 +49,13 @@ prove('what the queue brings, and in which order', [
     (file): Case => ({
       name: `stores the valid example ${file} as it is written`,
       why: 'A publisher that keeps to the contract would lose a campaign to a language that reads it more narrowly.',
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         const body = readFileSync(new URL(file, VALID));
         const chunk = JSON.parse(body.toString('utf8')) as Chunk;
         const { campaign_id: id, company_id: companyId, first_sequence: first, phone_numbers: numbers } = chunk;
         await stage.seed({ id, companyId, chunks: [chunk] }, chunk.message, numbers.length);
-        stage.start();
+        stage.consumer();
         await stage.publishRaw(body, { contentType: 'application/json', headers: { traceparent: TRACEPARENT } });
         await stage.untilStatus(id, 'enviado');
         const documents = await stage.messages.find().sort({ _id: 1 }).toArray();
@@ -79,10 +80,10 @@ prove('what the queue brings, and in which order', [
     ({ name, text, why }): Case => ({
       name: `keeps a text to the last byte: ${name}`,
       why,
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         const { id, chunks } = await stage.campaign(7, 3, text);
-        stage.start();
+        stage.consumer();
         await stage.publish(chunks);
         await stage.untilStatus(id, 'enviado');
         expect(await stage.messages.distinct('message')).toEqual([text]);
@@ -94,10 +95,10 @@ prove('what the queue brings, and in which order', [
     ({ size, total, why }): Case => ({
       name: `stores chunks of ${size} until ${total} numbers are there`,
       why,
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         const { id, chunks } = await stage.campaign(total, size);
-        stage.start();
+        stage.consumer();
         await stage.publish(chunks);
         await stage.untilStatus(id, 'enviado');
         expect(await stage.storedNumbers(id)).toEqual(allNumbers(total));
@@ -108,11 +109,11 @@ prove('what the queue brings, and in which order', [
   {
     name: 'gives every number its own sequence when the chunks come in the wrong order',
     why: 'A retried publish comes late: counted by arrival, two numbers would share an _id and one of them be lost.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(1_203, 7);
       const [odd, even] = [1, 0].map((rest) => chunks.filter((_, index) => index % 2 === rest));
-      stage.start({ PREFETCH: '9' });
+      stage.consumer({ PREFETCH: '9' });
       await stage.publish([...(odd ?? [])].reverse());
       await stage.publish(even ?? []);
       await stage.untilStatus(id, 'enviado');
@@ -124,12 +125,12 @@ prove('what the queue brings, and in which order', [
   {
     name: 'keeps two interleaved campaigns apart, each in order and with its own text',
     why: 'The customers of one company would get the text of another: the worst that can happen to both.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const [one, two] = [await stage.campaign(1_203, 7), await stage.campaign(901, 4)];
       const longer = Math.max(one.chunks.length, two.chunks.length);
       const mixed = Array.from({ length: longer }, (_, at) => [one.chunks[at], two.chunks[at]]).flat();
-      const consumer = stage.start({ PREFETCH: '9' });
+      const consumer = stage.consumer({ PREFETCH: '9' });
       await stage.publish(mixed.filter((chunk) => chunk !== undefined));
       for (const { id, companyId, total, chunks } of [
         { ...one, total: 1_203 },
@@ -150,16 +151,16 @@ prove('what the queue brings, and in which order', [
   {
     name: 'holds no more than PREFETCH messages, as the broker counts them',
     why: 'One consumer would hoard the queue: its memory grows, the others idle, and a crash brings everything again.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const campaign = await stage.campaign(100, 5);
       const lock = new pg.Client({ connectionString: stage.env.DATABASE_URL });
       await lock.connect();
-      room.cleaned({ close: () => lock.end() });
+      scope.cleaned({ close: () => lock.end() });
       await lock.query('BEGIN');
       await lock.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [campaign.id]);
       await stage.publish(campaign.chunks);
-      stage.start({ PREFETCH: '7' });
+      stage.consumer({ PREFETCH: '7' });
       // A batch stands in step 5 and nothing is acknowledged: what is not ready is what the consumer holds.
       await until(async () => {
         const { rowCount } = await stage.pool.query(

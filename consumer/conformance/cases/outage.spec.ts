@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageId } from '@disparo/contract';
 import { expect } from 'vitest';
 import type { OwnService } from '../../../testing/own-service.js';
-import type { ConsumerProcess } from '../../../testing/process.js';
-import { allNumbers, type Campaign, type Stage } from '../../../testing/stage.js';
+import type { Process } from '../../../testing/process.js';
+import { allNumbers, type Campaign } from '../../../testing/seeds.js';
+import { type Stage } from '../../../testing/stage.js';
 import { until, untilAtLeast } from '../../../testing/until.js';
-import { type Case, FULL, prove, type Room } from '../runner/cases.js';
+import { type Case, FULL, prove, type Scope } from '../runner/cases.js';
 
 const TOTAL = 20_000;
 const SIZE = 100;
@@ -31,8 +32,8 @@ prove('a service that goes away in the middle, three times, and comes back', [
     ({ name, title }): Case => ({
       name: `${title} stands still, is stopped, is killed: it costs time, and what was recorded is there`,
       why: 'Databases are restarted, fail over and run out of memory in the middle of campaigns.',
-      async run(room) {
-        const { stage, service, campaign, consumer } = await storing(room, name);
+      async run(scope) {
+        const { stage, service, campaign, consumer } = await storing(scope, name);
         for (const [turn, { how, goes, comes }] of [FROZEN, STOPPED, KILLED].entries()) {
           await inTheMiddle(stage, campaign, 0.1 + 0.3 * turn);
           await goes(service);
@@ -54,8 +55,8 @@ prove('a service that goes away in the middle, three times, and comes back', [
   {
     name: 'RabbitMQ closes the connection, is stopped, is killed: every number is stored once, in order',
     why: 'Hosted brokers are restarted without anybody being asked, and close connections when memory is short.',
-    async run(room) {
-      const { stage, service, campaign, consumer } = await storing(room, 'rabbitmq');
+    async run(scope) {
+      const { stage, service, campaign, consumer } = await storing(scope, 'rabbitmq');
       await inTheMiddle(stage, campaign, 0.1);
       // Held for as long as the command takes, so that it meets a consumer at work.
       consumer.signal('SIGSTOP');
@@ -84,11 +85,11 @@ prove('a campaign that changes while its batch is held up', [
   {
     name: 'cancelled while MongoDB is down: nothing of it is stored',
     why: 'Who cancels a campaign an hour into an outage must not see it sent when the store comes back.',
-    async run(room) {
-      const service = await room.own('mongodb');
-      const stage = await room.stage({ services: service.services });
+    async run(scope) {
+      const service = await scope.own('mongodb');
+      const stage = await scope.stage({ services: service.services });
       const { id, chunks } = await stage.campaign(5);
-      const consumer = stage.start();
+      const consumer = stage.consumer();
       await consumer.untilSaid('receiving');
       await service.kill();
       await stage.publish(chunks);
@@ -104,11 +105,11 @@ prove('a campaign that changes while its batch is held up', [
   {
     name: 'deleted between admit and store: it ends as deleted documents',
     why: 'A company that has deleted a campaign must find no message of it that is not.',
-    async run(room) {
-      const service = await room.own('mongodb');
-      const stage = await room.stage({ services: service.services });
+    async run(scope) {
+      const service = await scope.own('mongodb');
+      const stage = await scope.stage({ services: service.services });
       const { id, chunks } = await stage.campaign(5);
-      const consumer = stage.start();
+      const consumer = stage.consumer();
       await consumer.untilSaid('receiving');
       service.freeze();
       await stage.publish(chunks);
@@ -127,14 +128,14 @@ prove('a campaign that changes while its batch is held up', [
 
 /** A consumer at work on a campaign, one service of which is the case's own. */
 async function storing(
-  room: Room,
+  scope: Scope,
   name: 'postgres' | 'mongodb' | 'rabbitmq',
-): Promise<{ stage: Stage; service: OwnService; campaign: Campaign; consumer: ConsumerProcess }> {
-  const service = await room.own(name);
-  const stage = await room.stage({ services: service.services });
+): Promise<{ stage: Stage; service: OwnService; campaign: Campaign; consumer: Process }> {
+  const service = await scope.own(name);
+  const stage = await scope.stage({ services: service.services });
   const campaign = await stage.campaign(TOTAL, SIZE);
   await stage.publish(campaign.chunks);
-  return { stage, service, campaign, consumer: stage.start({ PREFETCH: '2' }) };
+  return { stage, service, campaign, consumer: stage.consumer({ PREFETCH: '2' }) };
 }
 
 /** Waits until a share of the campaign is stored; throws when all of it is. */

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { expect } from 'vitest';
 import { onServer } from '../../../testing/databases.js';
 import type { Stage } from '../../../testing/stage.js';
-import { prove, type Room } from '../runner/cases.js';
+import { prove, type Scope } from '../runner/cases.js';
 
 const PASSWORD = 'segredo';
 /** More than the bytes of a name that a MongoDB takes. */
@@ -37,24 +37,24 @@ prove('users without a right, and URLs that no waiting heals', [
   {
     name: 'a MongoDB user who may only read, or only create, stops a start, whether the collection is there or not',
     why: 'Its batches would be tried again for ever, behind a consumer that looks busy.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       for (const role of ['read', 'dbAdmin']) {
-        const url = await mongoUser(room, stage, role);
+        const url = await mongoUser(scope, stage, role);
         expect(await refused(stage, { MONGODB_URL: url })).toMatch(/^MONGODB_URL: the user may not .* write/);
       }
-      const writer = stage.start();
+      const writer = stage.consumer();
       await writer.untilSaid('receiving');
       await writer.kill();
-      const reader = await mongoUser(room, stage, 'read', 'reader2');
+      const reader = await mongoUser(scope, stage, 'read', 'reader2');
       expect(await refused(stage, { MONGODB_URL: reader })).toMatch(/^MONGODB_URL: the user may not .* write/);
     },
   },
   {
     name: 'a MongoDB database that differs from another in case only, or with too long a name, stops a start',
     why: 'A misspelt database heals by no waiting: campaigns would stand still while the consumer seems to be alive.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       await stage.messages.insertOne({ _id: 'makes the database' } as never);
       const other = stage.env.QUEUE_PREFIX.toUpperCase();
       expect(await refused(stage, { MONGODB_URL: withPath(stage, other) })).toMatch(/^MONGODB_URL: .*case only/);
@@ -64,22 +64,22 @@ prove('users without a right, and URLs that no waiting heals', [
   {
     name: 'a view in the place of the collection of messages stops a start',
     why: 'A view takes no document: every number would wait for ever.',
-    async run(room) {
-      const stage = await room.stage();
-      await stage.mongo.db().createCollection('messages', { viewOn: 'others', pipeline: [] });
+    async run(scope) {
+      const stage = await scope.stage();
+      await stage.mongo.createCollection('messages', { viewOn: 'others', pipeline: [] });
       expect(await refused(stage, {})).toMatch(/^MONGODB_URL: the server refuses the collection/);
     },
   },
   {
     name: "a PostgreSQL user without a right to the ledger's tables, or with one to read, stops a start",
     why: 'A user that somebody forgot to grant is no outage, and no restart of the database heals it.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const user = `u_${stage.env.QUEUE_PREFIX}`;
       await onServer(stage.env.DATABASE_URL, `CREATE ROLE ${user} LOGIN PASSWORD '${PASSWORD}'`);
       const admin = new pg.Client({ connectionString: stage.env.DATABASE_URL });
       await admin.connect();
-      room.cleaned({
+      scope.cleaned({
         async close() {
           await admin.query(`DROP OWNED BY ${user}`);
           await admin.query(`DROP ROLE ${user}`);
@@ -93,18 +93,18 @@ prove('users without a right, and URLs that no waiting heals', [
       await admin.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
       expect(await refused(stage, { DATABASE_URL: url.href })).toMatch(says);
       await admin.query(`GRANT SELECT, UPDATE ON campaigns, campaign_chunks TO ${user}`);
-      const consumer = stage.start({ DATABASE_URL: url.href });
+      const consumer = stage.consumer({ DATABASE_URL: url.href });
       await consumer.untilSaid('receiving');
     },
   },
   {
     name: 'options that change nothing here are taken, and a campaign is sent',
     why: 'The URL that a provider shows has some of them: it must not work in one language and not in another.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       for (const options of TAKEN) {
         const url = withOptions(stage.env.MONGODB_URL, options);
-        const consumer = stage.start({
+        const consumer = stage.consumer({
           MONGODB_URL: url,
           RABBITMQ_URL: `${stage.env.RABBITMQ_URL}?auth_mechanism=PLAIN`,
         });
@@ -119,8 +119,8 @@ prove('users without a right, and URLs that no waiting heals', [
   ...(['MONGODB_URL', 'RABBITMQ_URL'] as const).map((variable) => ({
     name: `options of ${variable} that no language takes stop a start`,
     why: 'An option that one language obeys and another ignores makes the same deployment behave in two ways.',
-    async run(room: Room) {
-      const stage = await room.stage({ migrated: false });
+    async run(scope: Scope) {
+      const stage = await scope.stage({ migrated: false });
       for (const options of REFUSED[variable]) {
         const line = await refused(stage, { [variable]: withOptions(stage.env[variable], options) });
         expect(line, options).toMatch(new RegExp(`^${variable}: `));
@@ -131,7 +131,7 @@ prove('users without a right, and URLs that no waiting heals', [
 
 /** Starts it, and answers the one line with which it refuses; exit code 78, without a password. */
 async function refused(stage: Stage, env: Record<string, string>): Promise<string> {
-  const consumer = stage.start(env);
+  const consumer = stage.consumer(env);
   expect(await consumer.exit(), consumer.everything).toBe(78);
   expect(consumer.errors).toMatch(/^[^\n]+\n$/);
   expect(consumer.everything).not.toContain(PASSWORD);
@@ -139,10 +139,10 @@ async function refused(stage: Stage, env: Record<string, string>): Promise<strin
 }
 
 /** The URL of a new user of the stage's database, with one role. */
-async function mongoUser(room: Room, stage: Stage, role: string, name: string = role): Promise<string> {
-  const db = stage.mongo.db();
+async function mongoUser(scope: Scope, stage: Stage, role: string, name: string = role): Promise<string> {
+  const db = stage.mongo;
   await db.command({ createUser: name, pwd: PASSWORD, roles: [role] });
-  room.cleaned({
+  scope.cleaned({
     async close() {
       await db.command({ dropUser: name });
     },

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { allNumbers, type Stage } from '../../../testing/stage.js';
+import { allNumbers } from '../../../testing/seeds.js';
+import { type Stage } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
 
@@ -13,11 +14,11 @@ function found(as: string, options: string): Case {
   return {
     name: `is found by options of the URL, ${as}`,
     why: 'A consumer that looks into another schema than the API waits for ever for tables that are there.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const campaign = await stage.campaign(10);
       await moveLedger(stage, 'tenant');
-      stage.start({ DATABASE_URL: `${stage.env.DATABASE_URL}?options=${options}` });
+      stage.consumer({ DATABASE_URL: `${stage.env.DATABASE_URL}?options=${options}` });
       await stage.publish(campaign.chunks);
       await until(async () => {
         const { rows } = await stage.pool.query('SELECT status FROM tenant.campaigns');

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
 import type { Variable } from '../../../services/names.js';
-import { freePort } from '../../../testing/process.js';
+import { freePort } from '../../../services/ports.js';
 import type { Stage, StageOptions } from '../../../testing/stage.js';
-import { type Case, prove, type Room } from '../runner/cases.js';
+import { type Case, prove, type Scope } from '../runner/cases.js';
 
 /** Its words stand in no message of a consumer: so even a part of it that is printed is seen. */
 const SECRET = 'uma-senha-errada';
@@ -168,8 +168,8 @@ prove('what stops a start', [
     (variable): Case => ({
       name: `a wrong password in ${variable}`,
       why: 'It heals by no waiting: campaigns would stand still behind a consumer that only seems to be connecting.',
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         const url = changed(stage, variable, withWrongPassword);
         expect(await refused(stage, { [variable]: url })).toMatch(new RegExp(`^${variable}: .*password`));
       },
@@ -179,8 +179,8 @@ prove('what stops a start', [
     (variable): Case => ({
       name: `a wrong password in ${variable}, while another service is down`,
       why: 'The operator would first repair what is down, and learn of the password only after that.',
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         const other = variable === 'DATABASE_URL' ? 'MONGODB_URL' : 'DATABASE_URL';
         const port = String(await freePort());
         const url = changed(stage, variable, withWrongPassword);
@@ -194,8 +194,8 @@ prove('what stops a start', [
     ({ name, variable, change, says, why }): Case => ({
       name,
       why,
-      async run(room) {
-        const stage = await room.stage();
+      async run(scope) {
+        const stage = await scope.stage();
         expect(await refused(stage, { [variable]: changed(stage, variable, change) })).toMatch(says);
       },
     }),
@@ -204,8 +204,8 @@ prove('what stops a start', [
     ({ variable, url, why }): Case => ({
       name: `a malformed ${variable}: ${url}`,
       why,
-      async run(room) {
-        const stage = await room.stage(BARE);
+      async run(scope) {
+        const stage = await scope.stage(BARE);
         expect(await refused(stage, { [variable]: url })).toMatch(new RegExp(`^${variable}: `));
       },
     }),
@@ -214,8 +214,8 @@ prove('what stops a start', [
     ({ variable, url }): Case => ({
       name: `a password that is not percent-encoded in ${variable}: ${url}`,
       why: 'A part of the password would pass for a host or a vhost, be looked up by name and stand in the logs.',
-      async run(room) {
-        const stage = await room.stage(BARE);
+      async run(scope) {
+        const stage = await scope.stage(BARE);
         const line = await refused(stage, { [variable]: url });
         expect(line).toMatch(new RegExp(`^${variable}: .*percent-encoded`));
       },
@@ -225,8 +225,8 @@ prove('what stops a start', [
     ({ variable, value, says, why }): Case => ({
       name: `a wrong value in ${variable}: "${value}"`,
       why,
-      async run(room) {
-        const stage = await room.stage(BARE);
+      async run(scope) {
+        const stage = await scope.stage(BARE);
         const line = await refused(stage, { [variable]: value });
         expect(line.startsWith(`${variable}: `), line).toBe(true);
         expect(line).toMatch(says);
@@ -236,17 +236,17 @@ prove('what stops a start', [
   {
     name: 'a METRICS_PORT that is in use',
     why: 'Alarms would read the health of another process, and call this consumer well while it is dead.',
-    async run(room) {
-      const stage = await room.stage();
-      const port = await takenPort(room);
+    async run(scope) {
+      const stage = await scope.stage();
+      const port = await takenPort(scope);
       expect(await refused(stage, { METRICS_PORT: String(port) })).toBe(`METRICS_PORT: port ${port} is in use\n`);
     },
   },
   {
     name: 'a queue that exists with other arguments',
     why: 'A consumer that deletes or takes such a queue loses messages, or serves another installation.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       await stage.channel.assertQueue(stage.names.queue(0), { durable: true });
       const line = await refused(stage, {});
       expect(line).toMatch(/^RABBITMQ_URL: .*other arguments.*campaigns\.0.*QUEUE_PREFIX/);
@@ -258,11 +258,11 @@ prove('what is enough', [
   {
     name: 'a MongoDB user with readWrite on this database, at the first start and at the second',
     why: 'Who runs a consumer would have to give it the rights of an administrator, over the data of others too.',
-    async run(room) {
-      const stage = await room.stage();
-      const db = stage.mongo.db();
+    async run(scope) {
+      const stage = await scope.stage();
+      const db = stage.mongo;
       await db.command({ createUser: 'limited', pwd: 'limited', roles: ['readWrite'] });
-      room.cleaned({
+      scope.cleaned({
         async close() {
           await db.command({ dropUser: 'limited' });
         },
@@ -272,7 +272,7 @@ prove('what is enough', [
         it.searchParams.set('authSource', db.databaseName);
       });
       for (let start = 1; start <= 2; start++) {
-        const consumer = stage.start({ MONGODB_URL: url });
+        const consumer = stage.consumer({ MONGODB_URL: url });
         await consumer.untilSaid('receiving');
         const { id, chunks } = await stage.campaign(5);
         await stage.publish(chunks);
@@ -287,9 +287,9 @@ prove('what waits', [
   {
     name: 'a ledger whose tables are not there yet, said once',
     why: 'In a first deploy consumer and migration start together: who crashes or says nothing alarms for no reason.',
-    async run(room) {
-      const stage = await room.stage({ migrated: false });
-      const consumer = stage.start();
+    async run(scope) {
+      const stage = await scope.stage({ migrated: false });
+      const consumer = stage.consumer();
       await consumer.untilSaid('waiting for PostgreSQL: the tables of the ledger are not there yet');
       await stage.migrate();
       await consumer.untilSaid('receiving');
@@ -300,10 +300,10 @@ prove('what waits', [
   {
     name: 'exits 0 on SIGTERM while it waits',
     why: 'A deploy that is taken back in an outage would hang on every consumer until it is killed.',
-    async run(room) {
-      const stage = await room.stage();
+    async run(scope) {
+      const stage = await scope.stage();
       const port = String(await freePort());
-      const consumer = stage.start({
+      const consumer = stage.consumer({
         MONGODB_URL: changed(stage, 'MONGODB_URL', (it) => Object.assign(it, { port })),
       });
       await consumer.untilSaid('waiting for MongoDB');
@@ -315,7 +315,7 @@ prove('what waits', [
 
 /** Exit code 78 and one line, which the expectation names; nothing secret in all that was printed. */
 async function refused(stage: Stage, env: Record<string, string>): Promise<string> {
-  const consumer = stage.start(env);
+  const consumer = stage.consumer(env);
   expect(await consumer.exit(), consumer.everything).toBe(78);
   const secrets = Object.values({ ...stage.env, ...env }).flatMap((url) => /:([^:/@]+)@/.exec(url)?.[1] ?? []);
   for (const secret of secrets.filter((word) => word !== 'disparo')) expect(consumer.everything).not.toContain(secret);
@@ -337,9 +337,9 @@ function withWrongPassword(url: URL): void {
 }
 
 /** A port that somebody listens on until the case ends. */
-async function takenPort(room: Room): Promise<number> {
+async function takenPort(scope: Scope): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
-  room.cleaned({
+  scope.cleaned({
     async close() {
       server.close();
     },

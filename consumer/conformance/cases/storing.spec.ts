@@ -1,8 +1,9 @@
 import { declareTopology, MESSAGES } from '@disparo/contract';
-import { languageUnderTest } from '@disparo/contract/languages';
 import { expect } from 'vitest';
-import type { ConsumerProcess } from '../../../testing/process.js';
-import { allNumbers, phoneNumber, type Stage, TRACEPARENT } from '../../../testing/stage.js';
+import type { Process } from '../../../testing/process.js';
+import { languageUnderTest } from '../../../testing/process.js';
+import { allNumbers, phoneNumber } from '../../../testing/seeds.js';
+import { type Stage, TRACEPARENT } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
 
@@ -32,22 +33,22 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'creates exchanges, queues and the collection on an empty broker and store',
     why: 'A first installation would need steps by hand, and a collection without its validator takes anything.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       await receiving(stage);
       expect(await stage.ready()).toBe(0);
       expect(await stage.ready(stage.names.deadLetterQueue)).toBe(0);
       await stage.channel.checkExchange(stage.names.exchange);
       await stage.channel.checkExchange(stage.names.deadLetterExchange);
-      const [collection] = await stage.mongo.db().listCollections({ name: MESSAGES }).toArray();
+      const [collection] = await stage.mongo.listCollections({ name: MESSAGES }).toArray();
       expect(collection).toMatchObject({ options: { validator: { $jsonSchema: expect.any(Object) } } });
     },
   },
   {
     name: 'makes five numbers five documents with all their fields, and the campaign enviado',
     why: 'It is the whole product: whoever reads the documents sends what they say, and the company sees enviado.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       const before = new Date();
       const consumer = await receiving(stage);
       const { id, companyId, chunks } = await stage.campaign(5);
@@ -100,8 +101,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'stores 1,203 numbers in chunks of 7, whatever the batches',
     why: 'Numbers at the edge of a batch or in the last, shorter chunk would be the ones that nobody is sent.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       const consumer = await receiving(stage, { PREFETCH: '9' });
       const { id, chunks } = await stage.campaign(1_203, 7);
       await stage.publish(chunks);
@@ -114,8 +115,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'takes at most 10,000 numbers in a batch',
     why: 'A full queue would become one insert of a million documents, and the consumer would run out of memory.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       const { id, chunks } = await stage.campaign(25_000, 4_000);
       await (await receiving(stage)).kill();
       await stage.publish(chunks);
@@ -129,8 +130,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'gives 20,000 numbers as many identifiers, of which none tells anything of another',
     why: 'A company would see the messages of another by counting, or two messages would answer to one identifier.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       await receiving(stage);
       const { id, chunks } = await stage.campaign(20_000, 5_000);
       await stage.publish(chunks);
@@ -151,8 +152,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'draws each of the 24 characters of an identifier evenly',
     why: 'Identifiers with a bias are easier to guess, and two consumers come upon the same one sooner than reckoned.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       await receiving(stage);
       const { id, chunks } = await stage.campaign(20_000, 5_000);
       await stage.publish(chunks);
@@ -164,8 +165,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'stores the same chunk once when it is delivered three times, in one batch or later',
     why: 'RabbitMQ promises at least once: a person would get the same message three times, and the company pay for it.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       const { id, chunks } = await stage.campaign(10, 5);
       await (await receiving(stage)).kill();
       await stage.publish([...chunks, ...chunks]);
@@ -184,8 +185,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'counts documents that were there already as stored',
     why: 'After a crash between store and record the campaign would never become enviado, or be stored a second time.',
-    async run(room) {
-      const stage = await room.stage({ declared: false });
+    async run(scope) {
+      const stage = await scope.stage({ declared: false });
       const consumer = await receiving(stage);
       const { id, chunks } = await stage.campaign(5);
       await stage.publish(chunks);
@@ -203,8 +204,8 @@ prove('what comes from the queue is stored once, in order', [
     ({ state, change, status, why }): Case => ({
       name: `lets the chunks of a ${state} campaign go and stores nothing`,
       why,
-      async run(room) {
-        const stage = await room.stage({ declared: false });
+      async run(scope) {
+        const stage = await scope.stage({ declared: false });
         const consumer = await receiving(stage);
         const { id, chunks } = await stage.campaign(10, 5);
         await stage.pool.query(`UPDATE campaigns SET ${change} WHERE id = $1`, [id]);
@@ -218,8 +219,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'takes every partition, and order holds within a campaign',
     why: 'Every company whose campaigns fall into a partition that nobody takes would wait for ever.',
-    async run(room) {
-      const stage = await room.stage({ partitions: 3 });
+    async run(scope) {
+      const stage = await scope.stage({ partitions: 3 });
       await receiving(stage, { PREFETCH: '6' });
       const campaigns = [await stage.campaign(300, 10), await stage.campaign(300, 10), await stage.campaign(300, 10)];
       await Promise.all(campaigns.map(({ chunks }, partition) => stage.publish(chunks, partition)));
@@ -232,8 +233,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'takes only the partitions of CONSUMER_PARTITIONS',
     why: 'Who gives each partition a process of its own would get two on one queue, and idle ones that look busy.',
-    async run(room) {
-      const stage = await room.stage({ partitions: 2 });
+    async run(scope) {
+      const stage = await scope.stage({ partitions: 2 });
       const [mine, other] = [await stage.campaign(5), await stage.campaign(5)];
       await stage.publish(mine.chunks, 1);
       await stage.publish(other.chunks, 0);
@@ -246,8 +247,8 @@ prove('what comes from the queue is stored once, in order', [
   {
     name: 'declares a queue again that is deleted under it, says so, and stores what comes afterwards in every partition',
     why: 'After one wrong click in the console the consumer would live on, take nothing more, and no alarm would ring.',
-    async run(room) {
-      const stage = await room.stage({ partitions: 2 });
+    async run(scope) {
+      const stage = await scope.stage({ partitions: 2 });
       const consumer = await receiving(stage, { PREFETCH: '6' });
       const [busy, later] = [await stage.campaign(1_203, 7), await stage.campaign(10, 5)];
       await stage.publish(busy.chunks, 0);
@@ -271,8 +272,8 @@ prove('what comes from the queue is stored once, in order', [
 ]);
 
 /** Where nothing is declared, the consumer itself makes the topology. */
-async function receiving(stage: Stage, env: Record<string, string> = {}): Promise<ConsumerProcess> {
-  const consumer = stage.start(env);
+async function receiving(stage: Stage, env: Record<string, string> = {}): Promise<Process> {
+  const consumer = stage.consumer(env);
   await consumer.untilSaid('receiving');
   return consumer;
 }

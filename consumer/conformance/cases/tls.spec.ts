@@ -1,7 +1,8 @@
-import { LANGUAGES, languageUnderTest } from '@disparo/contract/languages';
+import { LANGUAGES } from '@disparo/contract/languages';
 import { expect } from 'vitest';
-import { allNumbers } from '../../../testing/stage.js';
-import { type Case, prove, type Room } from '../runner/cases.js';
+import { languageUnderTest } from '../../../testing/process.js';
+import { allNumbers } from '../../../testing/seeds.js';
+import { type Case, prove, type Scope } from '../runner/cases.js';
 import { Authority, TlsBroker } from '../runner/tls-broker.js';
 
 const { rootsVariable } = LANGUAGES[languageUnderTest()];
@@ -38,11 +39,11 @@ prove('a broker behind TLS', [
   {
     name: 'with a certificate of an authority of our own is trusted when that is named',
     why: 'A company with an authority of its own would have to run in the clear, or with its certificates unchecked.',
-    async run(room) {
-      const { stage, broker, ours } = await behindTls(room, 'DNS:localhost');
+    async run(scope) {
+      const { stage, broker, ours } = await behindTls(scope, 'DNS:localhost');
       const { id, chunks } = await stage.campaign(1_203, 7);
       await stage.publish(chunks);
-      const consumer = stage.start({ RABBITMQ_URL: broker.url, [rootsVariable]: ours.file });
+      const consumer = stage.consumer({ RABBITMQ_URL: broker.url, [rootsVariable]: ours.file });
       await stage.untilStatus(id, 'enviado');
       expect(await stage.storedNumbers(id)).toEqual(allNumbers(1_203));
       consumer.signal('SIGTERM');
@@ -53,10 +54,10 @@ prove('a broker behind TLS', [
     ({ name, names, trusted, why }): Case => ({
       name: `with a certificate ${name} is refused at the start`,
       why,
-      async run(room) {
-        const { stage, broker, ...authorities } = await behindTls(room, names);
+      async run(scope) {
+        const { stage, broker, ...authorities } = await behindTls(scope, names);
         const roots = trusted && { [rootsVariable]: authorities[trusted].file };
-        const consumer = stage.start({ RABBITMQ_URL: broker.url, ...roots });
+        const consumer = stage.consumer({ RABBITMQ_URL: broker.url, ...roots });
         expect(await consumer.exit(), consumer.everything).toBe(78);
         expect(consumer.errors).toMatch(/^RABBITMQ_URL: .*certificate.*\n$/);
         expect(consumer.errors.match(/\n/g)).toHaveLength(1);
@@ -66,10 +67,10 @@ prove('a broker behind TLS', [
 ]);
 
 /** The broker behind a certificate of these names that `ours` has signed; `strangers` has signed nothing. */
-async function behindTls(room: Room, names: string) {
-  const stage = await room.stage();
-  const ours = room.cleaned(new Authority('ours'));
-  const strangers = room.cleaned(new Authority('strangers'));
-  const broker = room.cleaned(await TlsBroker.open(stage.env.RABBITMQ_URL, ours.issue(names)));
+async function behindTls(scope: Scope, names: string) {
+  const stage = await scope.stage();
+  const ours = scope.cleaned(new Authority('ours'));
+  const strangers = scope.cleaned(new Authority('strangers'));
+  const broker = scope.cleaned(await TlsBroker.open(stage.env.RABBITMQ_URL, ours.issue(names)));
   return { stage, ours, strangers, broker };
 }

@@ -1,9 +1,9 @@
-import { languageUnderTest } from '@disparo/contract/languages';
 import { describe, it } from 'vitest';
-import { Room } from '../runner/cases.js';
+import { languageUnderTest } from '../../../testing/process.js';
+import { Scope } from '../runner/cases.js';
 import { Run } from './run.js';
 import { long, SHORT } from './schedule.js';
-import { Town } from './system.js';
+import { System } from './system.js';
 
 /** `npm run faults`. Without it the run has the short form of `npm test`. */
 const FULL = process.env.FAULTS === 'full';
@@ -23,19 +23,19 @@ const REPLAY = `FAULTS_SEED=${SEED} ${repeat} ${language}${FULL ? ` --minutes ${
 describe('a random schedule of faults', { timeout: TIMEOUT_MS }, () => {
   it(`leaves every number sent once, in order, with the ${language} consumer`, async ({ skip, onTestFinished }) => {
     process.stdout.write(`${REPLAY} repeats the schedule\n`);
-    const room = new Room(skip);
+    const scope = new Scope(skip);
     // Also when the run hangs, which ends neither way below.
-    onTestFinished(() => room.close().catch(() => {}));
-    const town = await Town.open(room, language, FORM.slots);
-    const run = new Run(town, SEED, FORM);
+    onTestFinished(() => scope.close().catch(() => {}));
+    const system = await System.open(scope, language, FORM.slots);
+    const run = new Run(system, SEED, FORM);
     try {
       await run.toItsEnd();
     } catch (error) {
       const state = await run.state().catch((away: unknown) => `the state cannot be read: ${String(away)}`);
-      if (error instanceof Error) error.message += `\n\n${state}\nOutput: ${town.folder}\nRepeat: ${REPLAY}`;
+      if (error instanceof Error) error.message += `\n\n${state}\nOutput: ${system.folder}\nRepeat: ${REPLAY}`;
       throw error;
     }
-    await room.close();
-    town.removeFolder();
+    await scope.close();
+    system.removeFolder();
   });
 });

@@ -2,64 +2,64 @@ import { type Chunk, chunkMessage } from '@disparo/contract';
 import type { ServiceName } from '../../../services/names.js';
 import { until } from '../../../testing/until.js';
 import type { Fault, Going, Kind } from './schedule.js';
-import type { Town } from './system.js';
+import type { System } from './system.js';
 
 /** A purge waits so long for a queue with something in it. */
 const PURGE_PATIENCE_MS = 20_000;
 const POLL_MS = 100;
 const WORDS = 100;
 
-/** Tells what has just been done to the town, in words that go behind the fault's name. */
+/** Tells what has just been done to the system, in words that go behind the fault's name. */
 type Tell = (what?: string) => void;
 
-/** How each fault is done to the town. Each resolves when it is over and everything that it took down is up again. */
-const INFLICT: { [K in Kind]: (town: Town, fault: Extract<Fault, { kind: K }>, tell: Tell) => Promise<void> } = {
-  'consumer killed': (town, { which, backMs, prefetch }, tell) =>
-    town.inTurn(`consumer ${which}`, async () => {
-      await town.killConsumer(which);
+/** How each fault is done to the system. Each resolves when it is over and everything that it took down is up again. */
+const INFLICT: { [K in Kind]: (system: System, fault: Extract<Fault, { kind: K }>, tell: Tell) => Promise<void> } = {
+  'consumer killed': (system, { which, backMs, prefetch }, tell) =>
+    system.inTurn(`consumer ${which}`, async () => {
+      await system.killConsumer(which);
       tell(`consumer ${which}, back in ${backMs} ms with PREFETCH=${prefetch}`);
-      await town.wait(backMs);
-      town.startConsumer(which, prefetch);
+      await system.wait(backMs);
+      system.startConsumer(which, prefetch);
     }),
 
-  'consumer stands still': (town, { which, forMs }, tell) =>
-    town.inTurn(`consumer ${which}`, async () => {
-      town.signalConsumer(which, 'SIGSTOP');
+  'consumer stands still': (system, { which, forMs }, tell) =>
+    system.inTurn(`consumer ${which}`, async () => {
+      system.signalConsumer(which, 'SIGSTOP');
       tell(`consumer ${which}, for ${forMs} ms`);
-      await town.wait(forMs);
-      town.signalConsumer(which, 'SIGCONT');
+      await system.wait(forMs);
+      system.signalConsumer(which, 'SIGCONT');
     }),
 
-  'API killed': (town, { backMs }, tell) =>
-    town.inTurn('api', async () => {
-      await town.killApi();
+  'API killed': (system, { backMs }, tell) =>
+    system.inTurn('api', async () => {
+      await system.killApi();
       tell(`back in ${backMs} ms`);
-      await town.wait(backMs);
-      town.startApi();
+      await system.wait(backMs);
+      system.startApi();
     }),
 
-  'dispatcher killed': (town, { afterMs }, tell) =>
-    town.inTurn('dispatcher', async () => {
-      const atWork = await town.killDispatcher(afterMs);
+  'dispatcher killed': (system, { afterMs }, tell) =>
+    system.inTurn('dispatcher', async () => {
+      const atWork = await system.killDispatcher(afterMs);
       tell(atWork ? `${afterMs} ms after its start` : `too late, it ended before its ${afterMs} ms`);
     }),
 
-  'connections to the broker cut': async (town, _, tell) => {
-    town.proxy.cut();
+  'connections to the broker cut': async (system, _, tell) => {
+    system.proxy.cut();
     tell();
   },
 
-  'broker restarted': (town, fault, tell) => restart(town, 'rabbitmq', fault, tell),
-  'MongoDB restarted': (town, fault, tell) => restart(town, 'mongodb', fault, tell),
-  'PostgreSQL restarted': (town, fault, tell) => restart(town, 'postgres', fault, tell),
+  'broker restarted': (system, fault, tell) => restart(system, 'rabbitmq', fault, tell),
+  'MongoDB restarted': (system, fault, tell) => restart(system, 'mongodb', fault, tell),
+  'PostgreSQL restarted': (system, fault, tell) => restart(system, 'postgres', fault, tell),
 
-  'chunks published again': async (town, { picks }, tell) => {
-    const chunks = await until(() => chosen(town, picks));
-    await town.inTurn('rabbitmq', () =>
-      town.onBroker(async (channel) => {
+  'chunks published again': async (system, { picks }, tell) => {
+    const chunks = await until(() => chosen(system, picks));
+    await system.inTurn('rabbitmq', () =>
+      system.onBroker(async (channel) => {
         for (const { partition, traceparent, ...chunk } of chunks) {
           const { content, properties } = chunkMessage(chunk, traceparent);
-          channel.publish(town.names.exchange, town.names.routingKey(partition), content, properties);
+          channel.publish(system.names.exchange, system.names.routingKey(partition), content, properties);
         }
         await channel.waitForConfirms();
         tell(`first sequences ${chunks.map(({ first_sequence }) => first_sequence).join(', ')}`);
@@ -67,15 +67,15 @@ const INFLICT: { [K in Kind]: (town: Town, fault: Extract<Fault, { kind: K }>, t
     );
   },
 
-  'queues purged': async (town, _, tell) => {
+  'queues purged': async (system, _, tell) => {
     const deadline = performance.now() + PURGE_PATIENCE_MS;
     // A turn for each try: while nothing is there, others may have the broker.
-    let removed = await town.inTurn('rabbitmq', () => purge(town));
+    let removed = await system.inTurn('rabbitmq', () => purge(system));
     while (removed === 0 && performance.now() < deadline) {
-      await town.wait(POLL_MS);
-      removed = await town.inTurn('rabbitmq', () => purge(town));
+      await system.wait(POLL_MS);
+      removed = await system.inTurn('rabbitmq', () => purge(system));
     }
-    town.purged.push(removed);
+    system.purged.push(removed);
     tell(removed > 0 ? `${removed} chunks lost` : `nothing lost, nothing was there for ${PURGE_PATIENCE_MS / 1_000} s`);
   },
 };
@@ -87,32 +87,32 @@ export function purgesInWords(purged: readonly number[]): string {
   return `chunks lost by each purge, and healed: ${purged.join(', ')}`;
 }
 
-/** Does it, at once or when the thing is free, and sees it to its end. Rejects when the town is closed meanwhile. */
-export function inflict(town: Town, fault: Fault, say: (line: string) => void): Promise<void> {
+/** Does it, at once or when the thing is free, and sees it to its end. Rejects when the system is closed meanwhile. */
+export function inflict(system: System, fault: Fault, say: (line: string) => void): Promise<void> {
   const tell: Tell = (what) => say(what ? `${fault.kind}: ${what}` : fault.kind);
-  return (INFLICT[fault.kind] as (town: Town, fault: Fault, tell: Tell) => Promise<void>)(town, fault, tell);
+  return (INFLICT[fault.kind] as (system: System, fault: Fault, tell: Tell) => Promise<void>)(system, fault, tell);
 }
 
 /** Answers how many messages there were to remove. Those that a consumer holds are not among them. */
-function purge(town: Town): Promise<number> {
-  return town.onBroker(async (channel) => {
+function purge(system: System): Promise<number> {
+  return system.onBroker(async (channel) => {
     let removed = 0;
-    for (const queue of town.queues) removed += (await channel.purgeQueue(queue)).messageCount;
+    for (const queue of system.queues) removed += (await channel.purgeQueue(queue)).messageCount;
     return removed;
   });
 }
 
 async function restart(
-  town: Town,
+  system: System,
   name: ServiceName,
   { how, downMs }: { how: Going; downMs: number },
   tell: Tell,
 ): Promise<void> {
-  await town.inTurn(name, async () => {
-    const service = town.services[name];
+  await system.inTurn(name, async () => {
+    const service = system.services[name];
     await (how === 'killed' ? service.kill() : service.stop());
     tell(`${how}, down for ${downMs} ms`);
-    await town.wait(downMs);
+    await system.wait(downMs);
     await service.start().catch((error: unknown) => {
       // On a machine that is very busy a RabbitMQ has ended once while it booted: an operator would try again, too.
       tell(`did not start, trying again: ${String(error).slice(0, WORDS)}`);
@@ -122,10 +122,13 @@ async function restart(
 }
 
 /** Chunks of running campaigns as the ledger has them, whether published and stored or not. */
-async function chosen(town: Town, picks: number[]): Promise<(Chunk & { partition: number; traceparent: string })[]> {
+async function chosen(
+  system: System,
+  picks: number[],
+): Promise<(Chunk & { partition: number; traceparent: string })[]> {
   const chunks: (Chunk & { partition: number; traceparent: string })[] = [];
   for (const pick of picks) {
-    const { rows } = await town.pool.query(
+    const { rows } = await system.pool.query(
       `SELECT k.campaign_id, c.company_id, c.message, k.first_sequence, string_to_array(k.phone_numbers, E'\\n') AS phone_numbers,
               c.partition, c.traceparent
          FROM campaign_chunks k JOIN campaigns c ON c.id = k.campaign_id

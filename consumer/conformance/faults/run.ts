@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { inflict, purgesInWords } from './inflict.js';
 import { unlessOutage } from './outage.js';
 import { type Form, type Part, type Sent, schedule } from './schedule.js';
-import type { Town } from './system.js';
-import { type CampaignView, type Letter, letter, type Receipt, User } from './user.js';
+import type { System } from './system.js';
+import { type CampaignView, type Receipt, type Upload, User, uploadOf } from './user.js';
 import { exactly, type Verdict, verdict } from './verdict.js';
 import { Watch } from './watch.js';
 
@@ -17,52 +17,52 @@ const API_BACK_MS = 500;
 
 /** A file that was accepted. */
 interface Accepted extends Receipt {
-  letter: Letter;
+  upload: Upload;
 }
 
-/** One run of a seed, from an empty town to the verdict. */
+/** One run of a seed, from an empty system to the verdict. */
 export class Run {
   readonly #begun = performance.now();
   readonly #accepted: Accepted[] = [];
   #watch: Watch | undefined;
 
   constructor(
-    private readonly town: Town,
+    private readonly system: System,
     private readonly seed: number,
     private readonly form: Form,
   ) {}
 
   /** Throws what is not as it must be. */
   async toItsEnd(): Promise<void> {
-    const { town } = this;
+    const { system } = this;
     const parts = schedule(this.seed, this.form);
-    town.healAfterS = parts[0]?.healAfterS ?? 0;
-    town.startApi();
-    town.startConsumers();
-    const user = await User.register(town.apiUrl, town.over);
-    town.startScheduler();
-    const watch = new Watch(town);
+    system.healAfterS = parts[0]?.healAfterS ?? 0;
+    system.startApi();
+    system.startConsumers();
+    const user = await User.register(system.apiUrl, system.over);
+    system.startScheduler();
+    const watch = new Watch(system);
     this.#watch = watch;
     await Promise.race([this.partsAndVerdict(parts, user, watch), watch.failed]);
-    this.say(purgesInWords(town.purged));
+    this.say(purgesInWords(system.purged));
   }
 
   /** Ends every process; what stands where then, and who had ended before: for whom the run has failed. */
   async state(): Promise<string> {
-    await this.town.end();
-    const { rows: campaigns } = await this.town.pool.query(
+    await this.system.end();
+    const { rows: campaigns } = await this.system.pool.query(
       `SELECT name, status, total, published, stored, partition, lease_until > now() AS leased,
               (SELECT json_agg(json_build_array(first_sequence, published_at, attempts) ORDER BY first_sequence)
                  FROM (SELECT * FROM campaign_chunks k WHERE k.campaign_id = c.id AND stored_at IS NULL LIMIT 3) k) AS unstored
          FROM campaigns c ORDER BY created_at`,
     );
-    const queues = await this.town.onBroker(async (channel) => {
+    const queues = await this.system.onBroker(async (channel) => {
       const all: object[] = [];
-      for (const queue of [...this.town.queues, this.town.names.deadLetterQueue])
+      for (const queue of [...this.system.queues, this.system.names.deadLetterQueue])
         all.push(await channel.checkQueue(queue));
       return all;
     });
-    const seen = [...(this.#watch?.lies.slice(0, LIES_SHOWN) ?? []), ...this.town.endedByThemselves];
+    const seen = [...(this.#watch?.lies.slice(0, LIES_SHOWN) ?? []), ...this.system.endedByThemselves];
     return [...campaigns, ...queues, ...seen].map((line) => JSON.stringify(line)).join('\n');
   }
 
@@ -70,7 +70,7 @@ export class Run {
     const seconds = ((performance.now() - this.#begun) / 1_000).toFixed(1);
     const told = `${seconds.padStart(6)} s  ${String(this.#watch?.stored ?? 0).padStart(6)} stored  ${line}\n`;
     process.stdout.write(told);
-    appendFileSync(join(this.town.folder, 'faults.log'), `${new Date().toISOString()} ${told}`);
+    appendFileSync(join(this.system.folder, 'faults.log'), `${new Date().toISOString()} ${told}`);
   }
 
   private async partsAndVerdict(parts: Part[], user: User, watch: Watch): Promise<void> {
@@ -82,16 +82,16 @@ export class Run {
   }
 
   private async part(part: Part, user: User): Promise<void> {
-    const { town } = this;
-    town.healAfterS = part.healAfterS;
+    const { system } = this;
+    system.healAfterS = part.healAfterS;
     const [first, ...others] = part.campaigns.map((sent, nth) => ({ sent, nth: this.#accepted.length + nth }));
     // The clock of a part begins when there is something to hit.
     if (first) await this.upload(first.sent, first.nth, user);
     await this.untilStoring();
     const uploads = others.map(({ sent, nth }) => this.upload(sent, nth, user));
     const faults = part.faults.map(async ({ atMs, ...fault }) => {
-      await town.wait(atMs);
-      await inflict(town, fault, (line) => this.say(line));
+      await system.wait(atMs);
+      await inflict(system, fault, (line) => this.say(line));
     });
     // All of them to their end, also when one fails: what is down comes up again.
     for (const done of await Promise.allSettled([...uploads, ...faults]))
@@ -102,34 +102,34 @@ export class Run {
   }
 
   private async upload({ atMs, total, apiDies }: Sent, nth: number, user: User): Promise<void> {
-    const sent = letter(this.seed, nth, total);
-    await this.town.wait(atMs);
+    const sent = uploadOf(this.seed, nth, total);
+    await this.system.wait(atMs);
     const dying = apiDies === undefined ? undefined : this.apiDies(apiDies, sent);
     // Awaited below, where an upload that fails never comes.
     dying?.catch(() => {});
     const receipt = await user.send(sent);
     await dying;
-    this.#accepted[nth] = { ...receipt, letter: sent };
+    this.#accepted[nth] = { ...receipt, upload: sent };
     this.say(
       `${sent.name} of ${total}: answered with ${receipt.status} after ${receipt.unanswered} tries without an answer`,
     );
   }
 
-  private async apiDies(when: number | 'once accepted', { name }: Letter): Promise<void> {
-    const { town } = this;
+  private async apiDies(when: number | 'once accepted', { name }: Upload): Promise<void> {
+    const { system } = this;
     if (when === 'once accepted') await this.untilInLedger(name);
-    else await town.wait(when);
-    await town.inTurn('api', async () => {
-      await town.killApi();
+    else await system.wait(when);
+    await system.inTurn('api', async () => {
+      await system.killApi();
       this.say(`API killed during the upload of ${name}, ${when === 'once accepted' ? when : `after ${when} ms`}`);
-      await town.wait(API_BACK_MS);
-      town.startApi();
+      await system.wait(API_BACK_MS);
+      system.startApi();
     });
   }
 
   private async untilInLedger(name: string): Promise<void> {
-    for (; ; await this.town.wait(SOON_MS)) {
-      const found = await this.town.pool.query('SELECT FROM campaigns WHERE name = $1', [name]).catch(unlessOutage);
+    for (; ; await this.system.wait(SOON_MS)) {
+      const found = await this.system.pool.query('SELECT FROM campaigns WHERE name = $1', [name]).catch(unlessOutage);
       if (found?.rowCount) return;
     }
   }
@@ -139,7 +139,7 @@ export class Run {
     const before = this.#watch?.stored ?? 0;
     while ((this.#watch?.stored ?? 0) === before) {
       if (performance.now() > deadline) throw new Error('nothing is stored of the first campaign of the part');
-      await this.town.wait(SOON_MS);
+      await this.system.wait(SOON_MS);
     }
   }
 
@@ -147,7 +147,7 @@ export class Run {
     const { settleMs } = this.form;
     let best = 0;
     let progressAt = performance.now();
-    for (; ; await this.town.wait(POLL_MS)) {
+    for (; ; await this.system.wait(POLL_MS)) {
       const views: CampaignView[] = [];
       for (const { id } of this.#accepted) views.push(await user.campaign(id));
       if (views.every(({ status }) => status === 'enviado')) return;
@@ -162,37 +162,39 @@ export class Run {
   }
 
   private async judge(user: User, watch: Watch): Promise<void> {
-    const { town } = this;
+    const { system } = this;
     const found: Record<string, Verdict> = {};
-    for (const { id, letter } of this.#accepted) found[letter.name] = await verdict(town, user, id, letter);
+    for (const { id, upload } of this.#accepted) found[upload.name] = await verdict(system, user, id, upload);
     expect(found, 'every number once, in the order of its file').toEqual(
-      Object.fromEntries(this.#accepted.map(({ letter }) => [letter.name, exactly(letter)])),
+      Object.fromEntries(this.#accepted.map(({ upload }) => [upload.name, exactly(upload)])),
     );
     const ids = this.#accepted.map(({ id }) => id).sort();
     expect((await user.campaignIds()).sort(), 'one campaign for each file that was sent').toEqual(ids);
-    for (const { id, letter } of this.#accepted) {
-      const again = await user.send(letter);
-      expect({ id: again.id, status: again.status }, `${letter.name}, sent again with its key`).toEqual({
+    for (const { id, upload } of this.#accepted) {
+      const again = await user.send(upload);
+      expect({ id: again.id, status: again.status }, `${upload.name}, sent again with its key`).toEqual({
         id,
         status: 200,
       });
     }
     expect((await user.campaignIds()).sort(), 'one campaign for each key').toEqual(ids);
-    const total = this.#accepted.reduce((sum, { letter }) => sum + letter.numbers.length, 0);
-    expect(await town.messages.countDocuments(), 'documents').toBe(total);
+    const total = this.#accepted.reduce((sum, { upload }) => sum + upload.numbers.length, 0);
+    expect(await system.messages.countDocuments(), 'documents').toBe(total);
     // Their list is long: only how many.
-    const identifiers = await town.messages.aggregate([{ $group: { _id: '$identifier' } }, { $count: 'of' }]).toArray();
+    const identifiers = await system.messages
+      .aggregate([{ $group: { _id: '$identifier' } }, { $count: 'of' }])
+      .toArray();
     expect(identifiers, 'different identifiers').toEqual([{ of: total }]);
     expect(await this.leftAtTheBroker(), 'dead letters').toEqual({ messageCount: 0 });
     expect(watch.lies, 'seen while things went wrong').toEqual([]);
     expect(watch.looks, 'looks at the ledger').toBeGreaterThan(0);
-    await town.end();
-    expect(town.endedByThemselves, 'processes that nobody had killed').toEqual([]);
+    await system.end();
+    expect(system.endedByThemselves, 'processes that nobody had killed').toEqual([]);
   }
 
   private leftAtTheBroker(): Promise<{ messageCount: number }> {
-    return this.town.onBroker(async (channel) => {
-      const { messageCount } = await channel.checkQueue(this.town.names.deadLetterQueue);
+    return this.system.onBroker(async (channel) => {
+      const { messageCount } = await channel.checkQueue(this.system.names.deadLetterQueue);
       return { messageCount };
     });
   }

@@ -1,21 +1,21 @@
 import { setMaxListeners } from 'node:events';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MESSAGES, type MessageDocument, type Topology, topology } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
-import { type ConfirmChannel, connect } from 'amqplib';
+import type { ConfirmChannel } from 'amqplib';
 import { type Collection, MongoClient } from 'mongodb';
-import pg from 'pg';
+import type pg from 'pg';
 import type { ServiceName } from '../../../services/names.js';
 import { freePort } from '../../../services/ports.js';
+import { openBroker, quietPool } from '../../../testing/databases.js';
 import type { OwnService } from '../../../testing/own-service.js';
-import { ConsumerProcess, type Ending } from '../../../testing/process.js';
+import { type Ending, Process } from '../../../testing/process.js';
 import { TcpProxy } from '../../../testing/proxy.js';
 import { PATIENCE_MS, until } from '../../../testing/until.js';
-import type { Room } from '../runner/cases.js';
-import { Program } from './program.js';
+import type { Scope } from '../runner/cases.js';
 
 const CONSUMERS = 2;
 const PREFIX = 'faults';
@@ -33,17 +33,17 @@ const DISPATCH_ENDS: readonly Ending[] = ['code 0', 'code 75'];
 type Services = Record<ServiceName, OwnService>;
 
 /** Everything that runs: three services of its own, the API, a scheduler that calls the dispatcher, two consumers. */
-export class Town {
+export class System {
   /** How processes ended that nobody had killed. */
   readonly endedByThemselves: string[] = [];
   /** How many messages each purge has removed. */
   readonly purged: number[] = [];
-  /** Whoever waits in the town stops waiting when this is aborted. */
+  /** Whoever waits in the system stops waiting when this is aborted. */
   readonly #closing = new AbortController();
   readonly #turns = new Map<string, Promise<unknown>>();
-  readonly #consumers: ConsumerProcess[] = [];
-  #api: Program | undefined;
-  #dispatcher: Program | undefined;
+  readonly #consumers: Process[] = [];
+  #api: Process | undefined;
+  #dispatcher: Process | undefined;
   #scheduler: Promise<void> | undefined;
   /** HEAL_AFTER_S of processes that are started from now on. */
   healAfterS = 0;
@@ -63,15 +63,14 @@ export class Town {
   }
 
   /** The services run; nothing else does. Skips where a broker of its own cannot be had. */
-  static async open(room: Room, language: LanguageName, slots: number): Promise<Town> {
-    const started = await Promise.allSettled([room.own('postgres'), room.own('mongodb'), room.own('rabbitmq')]);
+  static async open(scope: Scope, language: LanguageName, slots: number): Promise<System> {
+    const started = await Promise.allSettled([scope.own('postgres'), scope.own('mongodb'), scope.own('rabbitmq')]);
     const [postgres, mongodb, rabbitmq] = started.map((one) => {
       if (one.status === 'rejected') throw one.reason;
       return one.value;
     }) as [OwnService, OwnService, OwnService];
-    const urls = { DATABASE_URL: '', MONGODB_URL: '', ...postgres.services, ...mongodb.services };
-    const proxy = await TcpProxy.to(rabbitmq.services.RABBITMQ_URL ?? '', AMQP_PORT);
-    await proxy.open();
+    const urls = { DATABASE_URL: postgres.url, MONGODB_URL: mongodb.url };
+    const proxy = await TcpProxy.openTo(rabbitmq.url, AMQP_PORT);
     const env = {
       ...urls,
       RABBITMQ_URL: proxy.url,
@@ -81,12 +80,10 @@ export class Town {
       API_PORT: String(await freePort()),
       JWT_SECRET: 'a secret of the faults, which is long enough',
     };
-    const pool = new pg.Pool({ connectionString: urls.DATABASE_URL, max: 4, connectionTimeoutMillis: PATIENCE_MS });
-    pool.on('error', () => {});
-    pool.on('connect', (client) => client.on('error', () => {}));
+    const pool = quietPool({ connectionString: urls.DATABASE_URL, max: 4, connectionTimeoutMillis: PATIENCE_MS });
     const mongo = new MongoClient(urls.MONGODB_URL, { serverSelectionTimeoutMS: PATIENCE_MS });
     const folder = mkdtempSync(join(tmpdir(), 'disparo-faults-'));
-    return room.cleaned(new Town(language, { postgres, mongodb, rabbitmq }, proxy, pool, mongo, env, folder));
+    return scope.cleaned(new System(language, { postgres, mongodb, rabbitmq }, proxy, pool, mongo, env, folder));
   }
 
   get over(): AbortSignal {
@@ -128,14 +125,14 @@ export class Town {
   startConsumer(which: number, prefetch: number): void {
     this.over.throwIfAborted();
     const env = { ...this.env, PREFETCH: String(prefetch) };
-    this.#consumers[which] = new ConsumerProcess(this.language, env, tmpdir());
+    const log = join(this.folder, `consumer-${which}.log`);
+    this.#consumers[which] = Process.consumer(this.language, { env, log });
   }
 
   async killConsumer(which: number): Promise<void> {
     const consumer = this.#consumers[which];
     if (!consumer) return;
     this.note(`consumer ${which}`, await consumer.kill());
-    appendFileSync(join(this.folder, `consumer-${which}.log`), consumer.everything);
     delete this.#consumers[which];
   }
 
@@ -143,7 +140,7 @@ export class Town {
     this.#consumers[which]?.signal(name);
   }
 
-  /** Calls the dispatcher again and again, until the town is closed. */
+  /** Calls the dispatcher again and again, until the system is closed. */
   startScheduler(): void {
     this.#scheduler = this.schedule().catch((error: unknown) => {
       if (!this.over.aborted) this.endedByThemselves.push(`the scheduler ended by itself: ${String(error)}`);
@@ -169,18 +166,15 @@ export class Town {
     return turn;
   }
 
-  /** Lets time go by; rejects when the town is closed meanwhile. */
+  /** Lets time go by; rejects when the system is closed meanwhile. */
   async wait(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.over });
   }
 
   /** A channel of the test's own, past the proxy, for as long as `work` takes. Waits for a broker that is away. */
   async onBroker<T>(work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
-    const connection = await until(() => connect(this.services.rabbitmq.services.RABBITMQ_URL ?? ''));
-    connection.on('error', () => {});
+    const { connection, channel } = await until(() => openBroker(this.services.rabbitmq.url));
     try {
-      const channel = await connection.createConfirmChannel();
-      channel.on('error', () => {});
       return await work(channel);
     } finally {
       await connection.close().catch(() => {});
@@ -197,7 +191,7 @@ export class Town {
     await Promise.allSettled(this.#turns.values());
   }
 
-  /** Ends it; the services are the room's to close. */
+  /** Ends it; the services are the scope's to close. */
   async close(): Promise<void> {
     await this.end();
     await this.proxy.close();
@@ -214,13 +208,13 @@ export class Town {
     for (; ; await this.wait(DISPATCH_PAUSE_MS)) {
       this.over.throwIfAborted();
       this.#dispatcher = this.program('functions/dispatch-once.js', 'dispatch.log');
-      this.note('a dispatcher', await this.#dispatcher.ended, DISPATCH_ENDS);
+      this.note('a dispatcher', await this.#dispatcher.ended(), DISPATCH_ENDS);
     }
   }
 
-  private program(script: string, output: string): Program {
+  private program(script: string, log: string): Process {
     const env = { ...this.env, HEAL_AFTER_S: String(this.healAfterS) };
-    return new Program(`dist/${script}`, env, join(this.folder, output));
+    return Process.script(script, { env, log: join(this.folder, log) });
   }
 
   private note(who: string, ending: Ending, expected: readonly Ending[] = []): void {

@@ -16,7 +16,7 @@ const AWAY = 503;
 const PAGE_SIZE = 100;
 
 /** A file of numbers and the text that each of them is to get. */
-export interface Letter {
+export interface Upload {
   name: string;
   message: string;
   /** Different ones, in the file's order. */
@@ -43,7 +43,7 @@ export interface CampaignView {
 }
 
 /** `total` different mobile numbers in a random order: the same ones for the same seed. */
-export function letter(seed: number, nth: number, total: number): Letter {
+export function uploadOf(seed: number, nth: number, total: number): Upload {
   const random = randomFrom(seed * 1_000 + nth);
   const numbers = new Set<string>();
   while (numbers.size < total) {
@@ -75,7 +75,7 @@ export class User {
   }
 
   /** Sends a file until it is accepted; with one key, so that it is accepted once. Throws what is no answer to wait for. */
-  async send({ name, message, numbers }: Letter): Promise<Receipt> {
+  async send({ name, message, numbers }: Upload): Promise<Receipt> {
     const file = new Blob([`${numbers.join('\n')}\n`]);
     const headers = { 'idempotency-key': name };
     const ask = (): RequestInit => {

@@ -1,6 +1,6 @@
 import { messageRange } from '@disparo/contract';
-import type { Town } from './system.js';
-import type { Letter, User } from './user.js';
+import type { System } from './system.js';
+import type { Upload, User } from './user.js';
 
 const SHOWN = 5;
 
@@ -18,7 +18,7 @@ export interface Verdict {
 }
 
 /** What everything must have come to. */
-export function exactly({ numbers: { length } }: Letter): Verdict {
+export function exactly({ numbers: { length } }: Upload): Verdict {
   return {
     status: 'enviado',
     total: length,
@@ -32,15 +32,15 @@ export function exactly({ numbers: { length } }: Letter): Verdict {
 }
 
 /** What the API, the ledger and the store say of a campaign. */
-export async function verdict(town: Town, user: User, id: string, letter: Letter): Promise<Verdict> {
+export async function verdict(system: System, user: User, id: string, upload: Upload): Promise<Verdict> {
   const { status, total, published, stored } = await user.campaign(id);
-  const { rows } = await town.pool.query<Verdict['chunks']>(
+  const { rows } = await system.pool.query<Verdict['chunks']>(
     `SELECT count(*) FILTER (WHERE published_at IS NULL)::int AS unpublished,
             count(*) FILTER (WHERE stored_at IS NULL)::int AS unstored, sum(size)::int AS numbers
        FROM campaign_chunks WHERE campaign_id = $1`,
     [id],
   );
-  const documents = await town.messages
+  const documents = await system.messages
     .find({ _id: messageRange(id) })
     .sort({ _id: 1 })
     .toArray();
@@ -48,7 +48,7 @@ export async function verdict(town: Town, user: User, id: string, letter: Letter
     ({ sequence, phone_number, message, deleted }) =>
       `${sequence} ${phone_number} ${deleted ? 'deleted ' : ''}${message}`,
   );
-  const wanted = letter.numbers.map((number, index) => `${index + 1} ${number} ${letter.message}`);
+  const wanted = upload.numbers.map((number, index) => `${index + 1} ${number} ${upload.message}`);
   return {
     status,
     total,

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Town } from './system.js';
+import type { System } from './system.js';
 import { Watch } from './watch.js';
 
 /** A ledger that answers each question with the next of these errors, and then has no campaign. */
@@ -13,7 +13,7 @@ function watching(...errors: Error[]): Watch {
     if (error) throw error;
     return { rows: [] };
   };
-  return new Watch({ over: closing.signal, pool: { query } } as unknown as Town);
+  return new Watch({ over: closing.signal, pool: { query } } as unknown as System);
 }
 
 describe('the watch', () => {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageRange } from '@disparo/contract';
 import { unlessOutage } from './outage.js';
-import type { Town } from './system.js';
+import type { System } from './system.js';
 
 const POLL_MS = 200;
 
@@ -21,8 +21,8 @@ export class Watch {
   readonly failed: Promise<never>;
   readonly #last = new Map<string, Seen>();
 
-  /** Looks until the town is closed. */
-  constructor(private readonly town: Town) {
+  /** Looks until the system is closed. */
+  constructor(private readonly system: System) {
     this.failed = new Promise((_, reject) => void this.run().catch(reject));
   }
 
@@ -32,14 +32,14 @@ export class Watch {
   }
 
   private async run(): Promise<void> {
-    while (!this.town.over.aborted) {
-      await this.look().catch((error: unknown) => this.town.over.aborted || unlessOutage(error));
+    while (!this.system.over.aborted) {
+      await this.look().catch((error: unknown) => this.system.over.aborted || unlessOutage(error));
       await delay(POLL_MS);
     }
   }
 
   private async look(): Promise<void> {
-    const { rows } = await this.town.pool.query<Seen>('SELECT id, name, status, stored FROM campaigns');
+    const { rows } = await this.system.pool.query<Seen>('SELECT id, name, status, stored FROM campaigns');
     for (const now of rows) {
       const before = this.#last.get(now.id);
       if (before?.status === 'enviado' && now.status === 'enviado') continue;
@@ -48,7 +48,7 @@ export class Watch {
       if (before && now.stored < before.stored)
         this.lies.push(`${now.name}: ${before.stored} were stored, now ${now.stored}`);
       // The ledger was asked first: what it has as stored must be there.
-      const documents = await this.town.messages.countDocuments({ _id: messageRange(now.id) });
+      const documents = await this.system.messages.countDocuments({ _id: messageRange(now.id) });
       if (documents < now.stored)
         this.lies.push(`${now.name}: the ledger has ${now.stored} as stored, and there are ${documents}`);
     }

@@ -20,7 +20,7 @@ interface Closable {
 }
 
 /** What a case works with. All that it opens here is closed after the case, the last first. */
-export class Room {
+export class Scope {
   readonly #opened: Closable[] = [];
 
   constructor(private readonly skip: (reason: string) => never) {}
@@ -61,24 +61,24 @@ export interface Case {
   /** Who would suffer, and how, if it were not so. Printed with a failure. */
   why: string;
   /** Throws when the consumer under test does something else. */
-  run(room: Room): Promise<void>;
+  run(scope: Scope): Promise<void>;
 }
 
-/** Hands the cases to the runner, each in a room of its own. */
+/** Hands the cases to the runner, each in a scope of its own. */
 export function prove(title: string, cases: readonly Case[]): void {
   describe(title, { timeout: 4 * PATIENCE_MS }, () => {
     for (const { name, why, run } of cases)
       it(name, { fails: KNOWN_FAILING.has(`${title} > ${name}`) }, async ({ skip, onTestFinished }) => {
-        const room = new Room(skip);
+        const scope = new Scope(skip);
         // Also when the case hangs, which ends neither way below.
-        onTestFinished(() => room.close().catch(() => {}));
+        onTestFinished(() => scope.close().catch(() => {}));
         try {
-          await run(room);
+          await run(scope);
         } catch (error) {
           if (error instanceof Error) error.message += `\n\nWhy it matters: ${why}`;
           throw error;
         }
-        await room.close();
+        await scope.close();
       });
   });
 }

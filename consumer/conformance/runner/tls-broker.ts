@@ -5,8 +5,8 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
-import { joinWith } from '../../../testing/joined.js';
-import { freePort } from '../../../testing/process.js';
+import { freePort } from '../../../services/ports.js';
+import { joinWith } from '../../../testing/proxy.js';
 
 const DAYS = '2';
 const AMQP_PORT = 5672;

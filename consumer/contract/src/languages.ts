@@ -32,10 +32,3 @@ export type LanguageName = keyof typeof LANGUAGES;
 
 /** The names, in the order of the table. */
 export const LANGUAGE_NAMES = Object.keys(LANGUAGES) as LanguageName[];
-
-/** The language under test: the variable CONSUMER, or TypeScript. */
-export function languageUnderTest(name = process.env.CONSUMER ?? 'typescript'): LanguageName {
-  const found = LANGUAGE_NAMES.find((language) => language === name);
-  if (!found) throw new Error(`CONSUMER: "${name}" is none of ${LANGUAGE_NAMES.join(', ')}`);
-  return found;
-}

@@ -1,26 +1,18 @@
-import { randomBytes } from 'node:crypto';
-import { readEnvironment } from '@disparo/contract';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type OwnDatabase, ownDatabase } from '../../../testing/databases.js';
 import { TransactionPooler } from '../../test/transaction-pooler.js';
 import { MigrationFailed, migrate } from './migrate.js';
 import { migrationFiles } from './migration-files.js';
 
-const adminUrl = readEnvironment().DATABASE_URL ?? '';
 const { names: all } = migrationFiles();
-let admin: pg.Client;
+let database: OwnDatabase;
 let url: string;
 let direct: pg.Client;
-let name: string;
 
 beforeEach(async () => {
-  admin = new pg.Client(adminUrl);
-  await admin.connect();
-  name = `test_${randomBytes(6).toString('hex')}`;
-  await admin.query(`CREATE DATABASE ${name}`);
-  const changed = new URL(adminUrl);
-  changed.pathname = `/${name}`;
-  url = changed.href;
+  database = await ownDatabase();
+  url = database.url;
   direct = new pg.Client(url);
   direct.on('error', () => {});
   await direct.connect();
@@ -28,8 +20,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await direct.end();
-  await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
-  await admin.end();
+  await database.drop();
 });
 
 test.each([1, 2])('nothing stays behind at a transaction pooler with %i connections', async (connections) => {

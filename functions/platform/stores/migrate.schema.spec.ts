@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { ConfigurationError, readEnvironment } from '@disparo/contract';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { type OwnDatabase, onServer, ownDatabase, ownName } from '../../../testing/databases.js';
 import type { Config } from '../config.js';
 import { migrate } from './migrate.js';
 import { migrationFiles } from './migration-files.js';
@@ -10,34 +10,24 @@ import { Postgres } from './postgres.js';
 const adminUrl = readEnvironment().DATABASE_URL ?? '';
 const { names: all, relations } = migrationFiles();
 const roles: string[] = [];
-const databases: string[] = [];
-let admin: pg.Client;
-
-beforeAll(async () => {
-  admin = new pg.Client(adminUrl);
-  await admin.connect();
-});
+const databases: OwnDatabase[] = [];
 
 afterAll(async () => {
-  for (const name of databases) await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
-  for (const name of roles) await admin.query(`DROP ROLE ${name}`);
-  await admin.end();
+  for (const { drop } of databases) await drop();
+  await onServer(adminUrl, ...roles.map((name) => `DROP ROLE ${name}`));
 });
 
 /** A new database, by the URL of its owner, who may do everything. */
 async function database(): Promise<string> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  await admin.query(`CREATE DATABASE ${name}`);
-  databases.push(name);
-  const url = new URL(adminUrl);
-  url.pathname = `/${name}`;
-  return url.href;
+  const made = await ownDatabase();
+  databases.push(made);
+  return made.url;
 }
 
 /** The URL of a new user, who may do what everybody may. */
 async function userOf(databaseUrl: string): Promise<{ user: string; url: string }> {
-  const user = `test_${randomBytes(6).toString('hex')}`;
-  await admin.query(`CREATE ROLE ${user} LOGIN PASSWORD 'secret'`);
+  const user = ownName();
+  await onServer(adminUrl, `CREATE ROLE ${user} LOGIN PASSWORD 'secret'`);
   roles.push(user);
   const url = new URL(databaseUrl);
   url.username = user;
@@ -49,21 +39,9 @@ function withPath(databaseUrl: string, path: string): string {
   return `${databaseUrl}?options=${encodeURIComponent(`-c search_path=${path}`)}`;
 }
 
-async function sql<T = Record<string, unknown>>(databaseUrl: string, ...statements: string[]): Promise<T[]> {
-  const client = new pg.Client(databaseUrl);
-  await client.connect();
-  try {
-    let rows: T[] = [];
-    for (const statement of statements) rows = (await client.query(statement)).rows as T[];
-    return rows;
-  } finally {
-    await client.end();
-  }
-}
-
 /** Schema by schema, how many tables and views of ours stand there, that of the migrations included. */
 async function tables(databaseUrl: string): Promise<Record<string, number>> {
-  const rows = await sql<{ schema: string; count: number }>(
+  const rows = await onServer<{ schema: string; count: number }>(
     databaseUrl,
     `SELECT n.nspname AS schema, count(*)::int AS count FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'v') AND n.nspname !~ '^(pg_|information_schema)' GROUP BY 1`,
@@ -93,7 +71,7 @@ const ONE_SCHEMA = relations.length + 1;
 
 test('the first schema of the search_path is enough, and nothing is made in public', async () => {
   const url = await database();
-  await sql(url, 'CREATE SCHEMA tenant', 'CREATE SCHEMA "Other-1"', 'DROP SCHEMA public');
+  await onServer(url, 'CREATE SCHEMA tenant', 'CREATE SCHEMA "Other-1"', 'DROP SCHEMA public');
   for (const path of ['tenant', '"Other-1",tenant']) {
     expect(await pings(withPath(url, path))).toBe(false);
     expect(await migrate(withPath(url, path))).toEqual(all);
@@ -105,7 +83,7 @@ test('the first schema of the search_path is enough, and nothing is made in publ
 
 test('a second schema of a database is migrated by itself, and undone by itself', async () => {
   const url = await database();
-  await sql(url, 'CREATE SCHEMA tenant');
+  await onServer(url, 'CREATE SCHEMA tenant');
   expect(await migrate(url)).toEqual(all);
   const tenant = withPath(url, 'tenant,public');
   expect(await pings(tenant)).toBe(false);
@@ -118,23 +96,23 @@ test('a second schema of a database is migrated by itself, and undone by itself'
 
 test('what statements see is the schema that was migrated', async () => {
   const url = await database();
-  await sql(url, 'CREATE SCHEMA tenant');
+  await onServer(url, 'CREATE SCHEMA tenant');
   const tenant = withPath(url, 'tenant');
   await Promise.all([migrate(url), migrate(tenant), migrate(tenant)]);
-  await sql(tenant, `INSERT INTO users (id, email, password) VALUES ('a', 'a@example.com', '')`);
-  expect(await sql(url, 'SELECT id FROM users')).toEqual([]);
-  expect(await sql(url, 'SELECT id FROM tenant.users')).toEqual([{ id: 'a' }]);
+  await onServer(tenant, `INSERT INTO users (id, email, password) VALUES ('a', 'a@example.com', '')`);
+  expect(await onServer(url, 'SELECT id FROM users')).toEqual([]);
+  expect(await onServer(url, 'SELECT id FROM tenant.users')).toEqual([{ id: 'a' }]);
 });
 
 test('a user with a schema of its own name needs no right on public, migrated or not', async () => {
   const url = await database();
-  await sql(url, 'REVOKE ALL ON SCHEMA public FROM PUBLIC');
+  await onServer(url, 'REVOKE ALL ON SCHEMA public FROM PUBLIC');
   const first = await userOf(url);
-  await sql(url, `CREATE SCHEMA AUTHORIZATION ${first.user}`);
+  await onServer(url, `CREATE SCHEMA AUTHORIZATION ${first.user}`);
   expect(await migrate(first.url)).toEqual(all);
   await migrate(url);
   const second = await userOf(url);
-  await sql(url, 'GRANT USAGE ON SCHEMA public TO PUBLIC', `CREATE SCHEMA AUTHORIZATION ${second.user}`);
+  await onServer(url, 'GRANT USAGE ON SCHEMA public TO PUBLIC', `CREATE SCHEMA AUTHORIZATION ${second.user}`);
   expect(await migrate(second.url)).toEqual(all);
   expect([await pings(first.url), await pings(second.url)]).toEqual([true, true]);
 });
@@ -142,10 +120,10 @@ test('a user with a schema of its own name needs no right on public, migrated or
 test("tables in use in public are not hidden by a schema of the user's own name made later", async () => {
   const url = await database();
   const owner = await userOf(url);
-  await sql(url, `GRANT CREATE ON SCHEMA public TO ${owner.user}`);
+  await onServer(url, `GRANT CREATE ON SCHEMA public TO ${owner.user}`);
   await migrate(owner.url);
   for (let undone = 0; undone < all.length - 2; undone++) await migrate(owner.url, 'down');
-  await sql(url, `CREATE SCHEMA AUTHORIZATION ${owner.user}`);
+  await onServer(url, `CREATE SCHEMA AUTHORIZATION ${owner.user}`);
   expect(await migrate(owner.url)).toEqual(all.slice(2));
   expect(await tables(url)).toEqual({ public: ONE_SCHEMA });
   expect(await pings(owner.url)).toBe(true);
@@ -153,10 +131,10 @@ test("tables in use in public are not hidden by a schema of the user's own name 
 
 test('tables whose migrations an older version noted in public go on where they are', async () => {
   const url = await database();
-  await sql(url, 'CREATE SCHEMA tenant');
+  await onServer(url, 'CREATE SCHEMA tenant');
   const tenant = withPath(url, 'tenant');
   await migrate(tenant);
-  await sql(url, 'ALTER TABLE tenant.migrations SET SCHEMA public');
+  await onServer(url, 'ALTER TABLE tenant.migrations SET SCHEMA public');
   expect(await migrate(tenant)).toEqual([]);
   expect(await tables(url)).toEqual({ public: 1, tenant: ONE_SCHEMA });
   expect(await refusedWith(url)).toBe(
@@ -176,10 +154,10 @@ test('a right that is missing is one line that names DATABASE_URL', async () => 
   expect(await refusedWith(his)).toBe(
     `DATABASE_URL: user "${user}" may not read the table "migrations" in schema "public"`,
   );
-  await sql(url, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
+  await onServer(url, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
   const write = `DATABASE_URL: user "${user}" may not read and write the table "campaign_chunks" in schema "public"`;
   expect(await refusedWith(his)).toBe(write);
-  await sql(url, `GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`);
+  await onServer(url, `GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`);
   expect(await refusedWith(his)).toBe('migrated 0');
   await migrate(url, 'down');
   expect(await refusedWith(his)).toMatch(/^DATABASE_URL: user "\w+" may not \w+ .*schema "public"/);

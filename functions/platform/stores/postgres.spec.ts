@@ -1,23 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import { readEnvironment } from '@disparo/contract';
-import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { type OwnDatabase, onServer, ownDatabase } from '../../../testing/databases.js';
 import type { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
 import { Postgres } from './postgres.js';
 
-const adminUrl = readEnvironment().DATABASE_URL ?? '';
-const name = `test_${randomBytes(6).toString('hex')}`;
-let admin: pg.Client;
+let database: OwnDatabase;
 let postgres: Postgres;
 
 beforeAll(async () => {
-  admin = new pg.Client(adminUrl);
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`);
-  const url = new URL(adminUrl);
-  url.pathname = `/${name}`;
-  postgres = new Postgres({ databaseUrl: url.href } as Config);
+  database = await ownDatabase();
+  postgres = new Postgres({ databaseUrl: database.url } as Config);
   await postgres.query('CREATE TABLE numbers (n int UNIQUE, big bigint)');
 });
 
@@ -25,8 +18,7 @@ beforeEach(() => postgres.query('TRUNCATE numbers'));
 
 afterAll(async () => {
   await postgres.close();
-  await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
-  await admin.end();
+  await database.drop();
 });
 
 const stored = () => postgres.query<{ n: number }>('SELECT n FROM numbers ORDER BY n');
@@ -82,7 +74,7 @@ test('a server that goes away in the middle makes a 503, and the next transactio
   const failing = postgres.transaction(async (sql) => {
     await sql.query('INSERT INTO numbers VALUES (1)');
     const { pid } = (await sql.one<{ pid: number }>('SELECT pg_backend_pid() AS pid')) ?? { pid: 0 };
-    await admin.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+    await onServer(database.url, `SELECT pg_terminate_backend(${pid}, 5000)`);
     await sql.query('INSERT INTO numbers VALUES (2)');
   });
   await expect(failing).rejects.toBeInstanceOf(ServiceUnavailable);
@@ -134,9 +126,10 @@ test('a transaction that is told to stop before its COMMIT leaves nothing, and i
   }, stop.signal);
   await expect(failing).rejects.toThrow(ServiceUnavailable);
   await vi.waitUntil(async () => {
-    const { rows } = await admin.query(
-      `SELECT FROM pg_stat_activity WHERE datname = $1 AND state <> 'idle' AND query LIKE '%pg_sleep%'`,
-      [name],
+    // Asked from another database, as the question itself has the word.
+    const rows = await onServer(
+      readEnvironment().DATABASE_URL ?? '',
+      `SELECT FROM pg_stat_activity WHERE datname = '${database.name}' AND state <> 'idle' AND query LIKE '%pg_sleep%'`,
     );
     return rows.length === 0;
   }, 30_000);

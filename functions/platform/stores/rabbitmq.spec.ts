@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { readEnvironment } from '@disparo/contract';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { ownName } from '../../../testing/databases.js';
 import type { Config } from '../config.js';
 import { Runtime } from '../runtime.js';
 import { Broker } from './rabbitmq.js';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  prefix = `test_${randomBytes(6).toString('hex')}`;
+  prefix = ownName();
   brokers = [];
   channel = await connection.createChannel();
 });

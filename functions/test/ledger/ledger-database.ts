@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { readEnvironment, sharedConfiguration } from '@disparo/contract';
 import pg from 'pg';
+import { ownDatabase } from '../../../testing/databases.js';
 import type { Config } from '../../platform/config.js';
 import { migrate } from '../../platform/stores/migrate.js';
 
@@ -12,7 +11,7 @@ export const COMPANY = 'company1';
 export interface LedgerDatabase {
   config: Config;
   connect(): Promise<pg.Client>;
-  drop(): Promise<void>;
+  drop(): Promise<unknown>;
 }
 
 /** Commits do not wait for the disk and deadlocks are found at once: neither changes what a statement sees or locks. */
@@ -20,27 +19,16 @@ const SETTINGS = ['synchronous_commit = off', "deadlock_timeout = '100ms'"];
 
 /** Creates and migrates it. */
 export async function createLedgerDatabase(): Promise<LedgerDatabase> {
-  const { databaseUrl } = sharedConfiguration(readEnvironment());
-  const name = `ledger_${randomBytes(6).toString('hex')}`;
-  const url = new URL(databaseUrl);
-  url.pathname = name;
-  await asAdmin(databaseUrl, [
-    `CREATE DATABASE ${name}`,
-    ...SETTINGS.map((setting) => `ALTER DATABASE ${name} SET ${setting}`),
-  ]);
-  await migrate(url.href);
+  const { url, drop } = await ownDatabase({ settings: SETTINGS });
+  await migrate(url);
   const connect = async (): Promise<pg.Client> => {
-    const client = new pg.Client(url.href);
+    const client = new pg.Client(url);
     client.on('error', () => {});
     await client.connect();
     return client;
   };
   await addTenant(await connect());
-  return {
-    config: { databaseUrl: url.href } as Config,
-    connect,
-    drop: () => asAdmin(databaseUrl, [`DROP DATABASE ${name} WITH (FORCE)`]),
-  };
+  return { config: { databaseUrl: url } as Config, connect, drop };
 }
 
 async function addTenant(client: pg.Client): Promise<void> {
@@ -48,14 +36,4 @@ async function addTenant(client: pg.Client): Promise<void> {
   await client.query("INSERT INTO companies (id, name, document) VALUES ($1, 'Company', '11222333000181')", [COMPANY]);
   await client.query("INSERT INTO memberships (company_id, user_id, role) VALUES ($1, $2, 'owner')", [COMPANY, USER]);
   await client.end();
-}
-
-async function asAdmin(url: string, statements: string[]): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }

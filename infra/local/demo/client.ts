@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { EXIT } from '@disparo/contract';
 import { CommandError } from '../../../services/command-error.js';
-import { randomCnpj } from '../../../testing/cnpj.js';
+import { someCnpj } from '../../../testing/cnpj.js';
 
 /** What the demo reads of a campaign. */
 export interface Campaign {
@@ -56,7 +56,7 @@ export class Client {
     await this.#call('POST', '/api/users', person);
     this.#token = (await this.#call<{ access_token: string }>('POST', '/api/auth/login', person)).access_token;
     this.#company = (
-      await this.#call<{ id: string }>('POST', '/api/companies', { name: 'Demo', document: randomCnpj() })
+      await this.#call<{ id: string }>('POST', '/api/companies', { name: 'Demo', document: someCnpj() })
     ).id;
     return person.email;
   }

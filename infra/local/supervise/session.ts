@@ -1,3 +1,4 @@
+import { cannotConnect } from '../../../functions/platform/stores/postgres-refusal.js';
 import { bringUp, type Services } from '../../../services/bring-up.js';
 import { CommandError } from '../../../services/command-error.js';
 import { findRunning } from '../../../services/find-running.js';
@@ -53,7 +54,7 @@ export async function withServices(
 }
 
 async function reach(services: Services, say: Say): Promise<void> {
-  const result = await waitUntilReachable(services.urls, say, REACHABLE_MS);
+  const result = await waitUntilReachable(services.urls, say, REACHABLE_MS, cannotConnect);
   if (result !== true) throw new CommandError(`Given up after ${REACHABLE_MS / 1000} s: ${result}`);
 }
 

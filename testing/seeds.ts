@@ -1,0 +1,72 @@
+import type { Chunk } from '@disparo/contract';
+import cuid2 from '@paralleldrive/cuid2';
+import type pg from 'pg';
+import { someCnpj } from './cnpj.js';
+
+/** A campaign in the ledger, and the chunks that its queue messages are. */
+export interface Campaign {
+  id: string;
+  companyId: string;
+  chunks: Chunk[];
+}
+
+/** What the ledger has of a campaign before it has a chunk. */
+export interface CampaignRow {
+  id: string;
+  companyId: string;
+  message: string;
+  total: number;
+  partition?: number;
+  published?: number;
+}
+
+/** The number of a sequence, a Brazilian mobile: so the order of documents can be checked against nothing but arithmetic. */
+export function phoneNumber(sequence: number): string {
+  return `+55119${String(sequence).padStart(8, '0')}`;
+}
+
+/** The numbers that a campaign of `total` must have in the store, in order. */
+export function allNumbers(total: number): string[] {
+  return Array.from({ length: total }, (_, index) => phoneNumber(index + 1));
+}
+
+/** The chunks of a campaign whose numbers follow from its total, in order, made as they are asked for. */
+export function* chunksOf(
+  { id, companyId, message, total }: CampaignRow,
+  chunkSize: number,
+): Generator<Chunk, void, undefined> {
+  for (let first = 1; first <= total; first += chunkSize) {
+    const size = Math.min(chunkSize, total - first + 1);
+    const phone_numbers = Array.from({ length: size }, (_, index) => phoneNumber(first + index));
+    yield { campaign_id: id, company_id: companyId, message, first_sequence: first, phone_numbers };
+  }
+}
+
+/** A user, a company and its campaign, without a chunk. */
+export async function insertCampaign(
+  pool: pg.Pool,
+  { id, companyId, message, total, partition = 0, published = 0 }: CampaignRow,
+): Promise<void> {
+  const userId = cuid2.createId();
+  await pool.query(`INSERT INTO users (id, email, password) VALUES ($1, $1 || '@example.com', 'x')`, [userId]);
+  await pool.query(`INSERT INTO companies (id, name, document) VALUES ($1, 'Empresa', $2)`, [companyId, someCnpj()]);
+  await pool.query(
+    `INSERT INTO campaigns (id, name, message, company_id, user_id, total, partition, published)
+     VALUES ($1, 'c', $2, $3, $4, $5, $6, $7)`,
+    [id, message, companyId, userId, total, partition, published],
+  );
+}
+
+/** The chunks of a campaign, published and not stored. */
+export async function insertChunks(pool: pg.Pool, id: string, chunks: readonly Chunk[]): Promise<void> {
+  await pool.query(
+    `INSERT INTO campaign_chunks (campaign_id, first_sequence, size, phone_numbers, published_at)
+     SELECT $1, c.first, c.size, c.numbers, clock_timestamp() FROM unnest($2::int[], $3::int[], $4::text[]) AS c(first, size, numbers)`,
+    [
+      id,
+      chunks.map((chunk) => chunk.first_sequence),
+      chunks.map((chunk) => chunk.phone_numbers.length),
+      chunks.map((chunk) => chunk.phone_numbers.join('\n')),
+    ],
+  );
+}
