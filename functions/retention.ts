@@ -1,9 +1,9 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
+import { EraseCampaigns, type Erasure } from './ledger/erase/erase-campaigns.js';
+import { ForgetNumber, type Forgetting } from './ledger/erase/forget-number.js';
 import { loadConfig } from './platform/config.js';
 import { runOnce } from './platform/once.js';
-import { EraseCampaigns, type Erasure } from './retention/erase-campaigns.js';
-import { ForgetNumber, type Forgetting } from './retention/forget-number.js';
 import { RETENTION_USAGE, retentionTask } from './retention/retention-task.js';
 
 /**

@@ -2,13 +2,13 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req
 import { ApiBearerAuth, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
+import type { CampaignRow } from '../ledger/steer/steering.js';
 import { BodyLimit } from '../platform/http/body.js';
+import { CsvReply } from '../platform/http/csv.js';
 import { Describe } from '../platform/http/describe.js';
 import { isId, type Page } from '../platform/http/validation.js';
-import { CreateCampaign } from './accept/create-campaign.js';
 import { CampaignNotFound, FileTooLarge } from './campaigns.errors.js';
 import { CAMPAIGN_ROUTES, NOT_KEPT_HEADER } from './campaigns.openapi.js';
-import type { CampaignRow } from './campaigns.repository.js';
 import {
   type CampaignChange,
   type CampaignQuery,
@@ -18,8 +18,8 @@ import {
   type Slice,
   sliceQuery,
 } from './campaigns.schemas.js';
+import { CreateCampaign } from './create/create-campaign.js';
 import { DeleteCampaign } from './delete-campaign.js';
-import { CsvReply } from './read/csv.js';
 import { ReadCampaigns } from './read/read-campaigns.js';
 import { type MessageView, ReadMessages, type RejectSlice, type SliceOf } from './read/read-messages.js';
 import { SteerCampaign } from './steer-campaign.js';

@@ -1,5 +1,5 @@
 import { Problem } from '../platform/problem.js';
-import { shownValue } from '../recipients/blanks.js';
+import { shownValue } from '../recipients/number/blanks.js';
 import type { LineCounts } from '../recipients/recipients.js';
 import type { Reject } from '../recipients/reject-list.js';
 

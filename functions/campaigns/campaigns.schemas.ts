@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { nameOf, textOf } from '../platform/http/text.js';
 import { idOf, lifeFields, pageFields, pageOf, timeOf } from '../platform/http/validation.js';
-import { REJECT_REASONS } from '../recipients/phone-number.js';
+import { REJECT_REASONS } from '../recipients/number/phone-number.js';
 
 /** Portuguese words, the same in SQL, JSON, metrics and Postman. */
 const CAMPAIGN_STATUSES = ['pendente', 'enfileirado', 'enviando', 'enviado', 'pausado', 'cancelado'] as const;

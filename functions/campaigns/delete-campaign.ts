@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { CompanyDeletion } from '../accounts/companies/company-deletion.js';
 import { SweepCampaigns } from '../ledger/heal/sweep-campaigns.js';
+import { CampaignsRepository } from '../ledger/steer/steering.js';
 import { isMongoAway } from '../platform/stores/mongo.js';
 import { Log } from '../platform/telemetry/log.js';
 import { CampaignNotFound } from './campaigns.errors.js';
-import { CampaignsRepository } from './campaigns.repository.js';
 
 /**
  * Deletes campaigns and marks their documents. A consumer that is just writing marks its own (step 5 of the loop). What is

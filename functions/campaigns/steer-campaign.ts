@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { PublishCampaign } from '../ledger/publish-campaign.js';
+import { PublishCampaign } from '../ledger/publish/publish-campaign.js';
+import { type CampaignRow, CampaignsRepository, campaignOf, type SteeredRow } from '../ledger/steer/steering.js';
 import { CampaignNotFound, InvalidTransition } from './campaigns.errors.js';
-import { type CampaignRow, CampaignsRepository, campaignOf, type SteeredRow } from './campaigns.repository.js';
 
 /** Pause, resume and cancel: one guarded update each, and the answer is read after it (R9). The same call again is fine. */
 @Injectable()

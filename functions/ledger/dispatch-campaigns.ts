@@ -4,8 +4,8 @@ import { Chores } from '../platform/chores.js';
 import { Log } from '../platform/telemetry/log.js';
 import { HealChunks } from './heal/heal-chunks.js';
 import { type Sweep, SweepCampaigns } from './heal/sweep-campaigns.js';
-import { LedgerRepository, type Owing } from './ledger.repository.js';
-import { PublishCampaign } from './publish-campaign.js';
+import { LedgerRepository, type Owing } from './publish/publish.repository.js';
+import { PublishCampaign } from './publish/publish-campaign.js';
 
 /** What one pass did. */
 export interface Pass extends Sweep {

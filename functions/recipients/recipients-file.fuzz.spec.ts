@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { REJECT_REASONS } from './phone-number.js';
+import { REJECT_REASONS } from './number/phone-number.js';
 import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import type { Recipients } from './recipients.js';
 import { RecipientsFile, recipientsFromList } from './recipients-file.js';

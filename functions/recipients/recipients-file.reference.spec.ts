@@ -3,12 +3,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { randomFrom } from '../../testing/random.js';
-import { asSeen, shownValue, textOf } from './blanks.js';
-import { type FileLayout, layoutOf } from './file-layout.js';
-import { foreign, LIVING_DDDS, reasonOf } from './phone-number.js';
+import { type FileLayout, layoutOf } from './file/file-layout.js';
+import { asSeen, shownValue, textOf } from './number/blanks.js';
+import { foreign, LIVING_DDDS, reasonOf } from './number/phone-number.js';
+import { BLANK, writtenNumber } from './number/written-number.js';
 import { FileNotText } from './recipients.errors.js';
 import { RecipientsFile } from './recipients-file.js';
-import { BLANK, writtenNumber } from './written-number.js';
 
 /** A failure prints its case's seed: put it here and set CASES to 1 to see that case again. */
 const SEED = randomInt(2 ** 31);

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type FileLayout, HEAD_BYTES, layoutOf } from './file-layout.js';
+import { type FileLayout, HEAD_BYTES, layoutOf } from './file/file-layout.js';
+import { RecordReader, type TakeRecord } from './file/record-reader.js';
+import { plainName } from './file/telephone-column.js';
+import { mayHavePrefix, toE164 } from './number/phone-number.js';
+import { BLANK, writtenNumber } from './number/written-number.js';
 import { NumberList } from './number-list.js';
-import { mayHavePrefix, toE164 } from './phone-number.js';
 import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import { Recipients } from './recipients.js';
-import { RecordReader, type TakeRecord } from './record-reader.js';
 import { RejectList, VALUE_BYTES } from './reject-list.js';
-import { plainName } from './telephone-column.js';
-import { BLANK, writtenNumber } from './written-number.js';
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 /** What old programs write at the end of a text: NUL to fill it up, and ^Z to end it. Only white space may stand among them. */

@@ -1,5 +1,5 @@
+import { E164_LINE_BYTES, e164Lines } from './number/phone-number.js';
 import type { NumberList } from './number-list.js';
-import { E164_LINE_BYTES, e164Lines } from './phone-number.js';
 import type { Reject, RejectList } from './reject-list.js';
 
 /** Of the lines of a file, or the entries of a list: `lines = accepted + duplicate + invalid + blank`. */

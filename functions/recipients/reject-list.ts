@@ -1,5 +1,5 @@
-import { shownValue, textOf } from './blanks.js';
-import { REJECT_REASONS, type RejectReason, reasonOf } from './phone-number.js';
+import { shownValue, textOf } from './number/blanks.js';
+import { REJECT_REASONS, type RejectReason, reasonOf } from './number/phone-number.js';
 
 /**
  * An entry that is no recipient. `value`: the column as given, with what cannot be seen escaped, such as `\u200b`; at most 64

@@ -1,8 +1,8 @@
 import { Module } from '@nestjs/common';
-import { EraseCampaigns } from './erase-campaigns.js';
+import { RetentionRepository } from '../ledger/erase/erase.repository.js';
+import { EraseCampaigns } from '../ledger/erase/erase-campaigns.js';
+import { ForgetNumber } from '../ledger/erase/forget-number.js';
 import { ErasedDocuments } from './erased-documents.js';
-import { ForgetNumber } from './forget-number.js';
-import { RetentionRepository } from './retention.repository.js';
 
 /** How long phone numbers are kept, and how one is forgotten. It answers no route: an operator's command runs it. */
 @Module({

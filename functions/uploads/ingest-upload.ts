@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import { AcceptCampaign, type Accepted, summaryOf } from '../campaigns/accept/accept-campaign.js';
-import { readNumbers } from '../campaigns/accept/upload.js';
 import { FileTooLarge } from '../campaigns/campaigns.errors.js';
-import { PublishCampaign } from '../ledger/publish-campaign.js';
+import { readNumbers } from '../campaigns/create/read-request.js';
+import { PublishCampaign } from '../ledger/publish/publish-campaign.js';
 import { Config } from '../platform/config.js';
 import { Problem, ServiceUnavailable } from '../platform/problem.js';
 import { ObjectStore, type OpenObject, type StoredObject } from '../platform/stores/object-store.js';

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { MAX_CHUNK_NUMBERS } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { CompanyNotFound } from '../../accounts/accounts.errors.js';
-import { type Claim, OpenLedger } from '../../ledger/open-ledger.js';
+import { type Claim, OpenLedger } from '../../ledger/accept/accept-campaign.js';
+import { CampaignsRepository, type SteeredRow } from '../../ledger/steer/steering.js';
 import { Config } from '../../platform/config.js';
 import type { Transaction } from '../../platform/stores/postgres.js';
 import type { Recipients } from '../../recipients/recipients.js';
 import { FileEmpty, type FileSummary } from '../campaigns.errors.js';
-import { CampaignsRepository, type SteeredRow } from '../campaigns.repository.js';
 
 /** What becomes a campaign: fields that are checked, and the numbers of a file that has some. */
 export interface AcceptableCampaign {

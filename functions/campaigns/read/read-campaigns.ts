@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Memberships } from '../../accounts/companies/memberships.js';
+import { type CampaignRow, CampaignsRepository, campaignOf } from '../../ledger/steer/steering.js';
 import type { Page } from '../../platform/http/validation.js';
 import { CampaignNotFound } from '../campaigns.errors.js';
-import { type CampaignRow, CampaignsRepository, campaignOf } from '../campaigns.repository.js';
 import type { CampaignQuery } from '../campaigns.schemas.js';
 
 /** Reads campaigns from the ledger, and renames them. All throw CampaignNotFound for what is not the user's. */

@@ -1,9 +1,9 @@
 import { type MessageDocument, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
+import { CampaignsRepository, type SteeredRow } from '../../ledger/steer/steering.js';
 import { Mongo } from '../../platform/stores/mongo.js';
 import type { Reject } from '../../recipients/reject-list.js';
 import { CampaignNotFound } from '../campaigns.errors.js';
-import { CampaignsRepository, type SteeredRow } from '../campaigns.repository.js';
 import type { Slice } from '../campaigns.schemas.js';
 
 /** A message as answers show it: the document without its `_id`. */

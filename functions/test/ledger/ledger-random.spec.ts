@@ -1,6 +1,6 @@
 import { readEnvironment } from '@disparo/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CampaignsRepository } from '../../campaigns/campaigns.repository.js';
+import { CampaignsRepository } from '../../ledger/steer/steering.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { createLedgerDatabase, type LedgerDatabase } from './ledger-database.js';
 import { type Connections, Simulation } from './ledger-simulation.js';

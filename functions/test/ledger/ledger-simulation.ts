@@ -1,13 +1,13 @@
 import { ADMIT_SQL, type AdmitRow, type Chunk, messageId, RECORD_STORED_SQL, type RecordRow } from '@disparo/contract';
 import type pg from 'pg';
 import { Registry } from 'prom-client';
-import { CampaignsRepository } from '../../campaigns/campaigns.repository.js';
 import { HealChunks } from '../../ledger/heal/heal-chunks.js';
 import { type ChunkPlace, HealingRepository } from '../../ledger/heal/healing.repository.js';
 import { SweepCampaigns } from '../../ledger/heal/sweep-campaigns.js';
-import { LedgerRepository } from '../../ledger/ledger.repository.js';
 import type { MessageStore } from '../../ledger/message-store.js';
-import { PublishCampaign } from '../../ledger/publish-campaign.js';
+import { LedgerRepository } from '../../ledger/publish/publish.repository.js';
+import { PublishCampaign } from '../../ledger/publish/publish-campaign.js';
+import { CampaignsRepository } from '../../ledger/steer/steering.js';
 import type { Config } from '../../platform/config.js';
 import { Runtime } from '../../platform/runtime.js';
 import type { Broker } from '../../platform/stores/rabbitmq.js';

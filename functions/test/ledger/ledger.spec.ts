@@ -1,9 +1,9 @@
 import { ADMIT_SQL, type AdmitRow, RECORD_STORED_SQL, type RecordRow } from '@disparo/contract';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CampaignsRepository } from '../../campaigns/campaigns.repository.js';
-import { type Claim, LedgerRepository } from '../../ledger/ledger.repository.js';
-import { PublishCampaign } from '../../ledger/publish-campaign.js';
+import { type Claim, LedgerRepository } from '../../ledger/publish/publish.repository.js';
+import { PublishCampaign } from '../../ledger/publish/publish-campaign.js';
+import { CampaignsRepository } from '../../ledger/steer/steering.js';
 import { Runtime } from '../../platform/runtime.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';

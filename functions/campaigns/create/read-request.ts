@@ -4,6 +4,7 @@ import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { PartHeaders } from '../../platform/http/part-headers.js';
+import { Spool } from '../../platform/http/spool.js';
 import { cleanText } from '../../platform/http/text.js';
 import { parseWith } from '../../platform/http/validation.js';
 import { MediaTypeRefused, Problem, ValidationProblem } from '../../platform/problem.js';
@@ -17,7 +18,6 @@ import {
 } from '../../recipients/recipients-file.js';
 import { FileIsNotText, FileMissing, FileTooLarge, PhoneColumnUnknown } from '../campaigns.errors.js';
 import { campaignForm, campaignJson, phoneColumn } from '../campaigns.schemas.js';
-import { Spool } from './spool.js';
 
 /** A request for a campaign, read whole: its numbers as bytes, its fields checked. */
 export interface Upload {

@@ -1,7 +1,7 @@
 import { messageId } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { ErasedDocuments } from './erased-documents.js';
-import { type FoundChunk, RetentionRepository } from './retention.repository.js';
+import { ErasedDocuments } from '../../retention/erased-documents.js';
+import { type FoundChunk, RetentionRepository } from './erase.repository.js';
 
 /** Where a number was found, and is gone from unless it was only counted. */
 export interface Forgetting {

@@ -1,8 +1,8 @@
-import { textOf } from './blanks.js';
+import { textOf } from '../number/blanks.js';
+import { mayHavePrefix, NOT_A_NUMBER, toE164, WRONG_LENGTH } from '../number/phone-number.js';
+import { BLANK, writtenNumber } from '../number/written-number.js';
+import { VALUE_BYTES } from '../reject-list.js';
 import { BLANK_BYTE, DIGIT, PLUS, SEPARATOR, ZERO } from './bytes.js';
-import { mayHavePrefix, NOT_A_NUMBER, toE164, WRONG_LENGTH } from './phone-number.js';
-import { VALUE_BYTES } from './reject-list.js';
-import { BLANK, writtenNumber } from './written-number.js';
 
 /** More than any number has with all that people write around one. */
 const TEXT_BYTES = 256;

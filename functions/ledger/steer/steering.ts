@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Postgres, type Sql, type Transaction } from '../platform/stores/postgres.js';
-import type { Reject } from '../recipients/reject-list.js';
-import type { CampaignQuery, CampaignStatus, Slice } from './campaigns.schemas.js';
+import type { CampaignQuery, CampaignStatus, Slice } from '../../campaigns/campaigns.schemas.js';
+import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
+import type { Reject } from '../../recipients/reject-list.js';
 
 /** A campaign's row as answers show it. */
 export interface CampaignRow {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
+import { Postgres, type Sql, type Transaction } from './stores/postgres.js';
 
 /** How long an Idempotency-Key is kept. */
 const KEY_LIFE = '24 hours';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { recipientsFromList } from '../recipients-file.js';
 import { E164_LINE_BYTES, e164Lines, type RejectReason, reasonOf, toE164 } from './phone-number.js';
-import { recipientsFromList } from './recipients-file.js';
 
 /** What an entry comes to: '+5511987654321', or a reason, or 'blank'. */
 async function said(entry: string): Promise<string> {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
-import { Postgres, type Transaction } from '../platform/stores/postgres.js';
-import type { RecipientChunk } from '../recipients/recipients.js';
-import type { Reject } from '../recipients/reject-list.js';
+import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
+import type { RecipientChunk } from '../../recipients/recipients.js';
+import type { Reject } from '../../recipients/reject-list.js';
 
 /** How long a publisher may be silent before another takes its campaign; longer than the deadline of a confirm. */
 const LEASE = '30 seconds';

@@ -3,18 +3,18 @@ import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import type { FastifyRequest } from 'fastify';
 import { Memberships } from '../../accounts/companies/memberships.js';
-import { PublishCampaign } from '../../ledger/publish-campaign.js';
+import { PublishCampaign } from '../../ledger/publish/publish-campaign.js';
+import { CampaignsRepository, campaignOf, type SteeredRow } from '../../ledger/steer/steering.js';
 import { Chores } from '../../platform/chores.js';
 import { Config } from '../../platform/config.js';
+import { IdempotencyRepository } from '../../platform/idempotency.js';
 import { ValidationProblem } from '../../platform/problem.js';
 import { Runtime } from '../../platform/runtime.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
+import { AcceptCampaign, type Accepted, summaryOf } from '../accept/accept-campaign.js';
 import { CampaignNotFound, type FileSummary, IdempotencyKeyReused } from '../campaigns.errors.js';
-import { CampaignsRepository, campaignOf, type SteeredRow } from '../campaigns.repository.js';
-import { AcceptCampaign, type Accepted, summaryOf } from './accept-campaign.js';
-import { IdempotencyRepository } from './idempotency.repository.js';
-import { readUpload, type Upload } from './upload.js';
+import { readUpload, type Upload } from './read-request.js';
 
 const FIRST_ANSWER_POLL_MS = 50;
 

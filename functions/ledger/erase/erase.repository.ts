@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { FORGOTTEN } from '../ledger/inspect/check-ledger.js';
-import { Postgres, type Transaction } from '../platform/stores/postgres.js';
+import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
+import { FORGOTTEN } from '../inspect/check-ledger.js';
 
 /** What is left in the ledger of campaigns that are to be erased. */
 export interface LeftOf {

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Runtime } from '../../platform/runtime.js';
-import { ExportTooLarge } from '../campaigns.errors.js';
+import { ExportTooLarge } from '../../campaigns/campaigns.errors.js';
+import { Runtime } from '../runtime.js';
 
 /** A function's answer is held whole and must stay under 6 MB on AWS. */
 const FUNCTION_EXPORT_BYTES = 5_000_000;

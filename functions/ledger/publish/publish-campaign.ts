@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chunkMessageOfLines } from '@disparo/contract';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Runtime } from '../platform/runtime.js';
-import { Broker } from '../platform/stores/rabbitmq.js';
-import { NotPublished } from '../platform/stores/rabbitmq-channel.js';
-import { Log } from '../platform/telemetry/log.js';
-import { Metrics } from '../platform/telemetry/metrics.js';
-import { traceIdOf } from '../platform/telemetry/trace.js';
-import { type Claim, LedgerRepository } from './ledger.repository.js';
+import { Runtime } from '../../platform/runtime.js';
+import { Broker } from '../../platform/stores/rabbitmq.js';
+import { NotPublished } from '../../platform/stores/rabbitmq-channel.js';
+import { Log } from '../../platform/telemetry/log.js';
+import { Metrics } from '../../platform/telemetry/metrics.js';
+import { traceIdOf } from '../../platform/telemetry/trace.js';
+import { type Claim, LedgerRepository } from './publish.repository.js';
 
 /** Confirms awaited at a time: enough to hide the round trip, few enough to stop soon. */
 const WINDOW = 16;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Log } from '../platform/telemetry/log.js';
-import { ErasedDocuments } from './erased-documents.js';
-import { RetentionRepository } from './retention.repository.js';
+import { Log } from '../../platform/telemetry/log.js';
+import { ErasedDocuments } from '../../retention/erased-documents.js';
+import { RetentionRepository } from './erase.repository.js';
 
 /** What one run erased, or would. */
 export interface Erasure {

@@ -1,6 +1,6 @@
 import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { expect, it } from 'vitest';
-import { randomFrom } from '../../testing/random.js';
+import { randomFrom } from '../../../testing/random.js';
 import { foreignNumber } from './foreign-number.js';
 
 const NUMBERS_A_COUNTRY = 60;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction } from '../platform/stores/postgres.js';
-import type { Recipients } from '../recipients/recipients.js';
-import { type Claim, LedgerRepository, type NewCampaign } from './ledger.repository.js';
+import type { Transaction } from '../../platform/stores/postgres.js';
+import type { Recipients } from '../../recipients/recipients.js';
+import { type Claim, LedgerRepository, type NewCampaign } from '../publish/publish.repository.js';
 
-export type { Claim } from './ledger.repository.js';
+export type { Claim } from '../publish/publish.repository.js';
 
 /** Opens the ledger of a campaign in the transaction that accepts it. */
 @Injectable()

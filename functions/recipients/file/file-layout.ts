@@ -1,7 +1,7 @@
-import { asSeen, textOf } from './blanks.js';
-import { PhoneColumnUnknown } from './recipients.errors.js';
+import { asSeen, textOf } from '../number/blanks.js';
+import { writtenNumber } from '../number/written-number.js';
+import { PhoneColumnUnknown } from '../recipients.errors.js';
 import { namesOtherDigits, plainName, telephoneColumn } from './telephone-column.js';
-import { writtenNumber } from './written-number.js';
 
 /** So much of a file's beginning is looked at for its header and its columns, in bytes. */
 export const HEAD_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
+import { mayHavePrefix, toE164 } from '../number/phone-number.js';
 import { CONTROL, CR, LF, LINE_END, PLUS, QUOTE, SEPARATOR, SPACE, ZERO } from './bytes.js';
-import { mayHavePrefix, toE164 } from './phone-number.js';
 
 const OPEN = 0x28;
 const CLOSE = 0x29;

@@ -1,11 +1,11 @@
-import { asSeen } from './blanks.js';
+import { asSeen } from '../number/blanks.js';
+import { NOT_A_NUMBER } from '../number/phone-number.js';
+import { BLANK } from '../number/written-number.js';
+import { FileNotText } from '../recipients.errors.js';
 import { BLANK_BYTE, byteKinds, CONTROL, CR, HIGH, LF, LINE_END, QUOTE, SEPARATOR, SPACE, TAB } from './bytes.js';
 import type { FileLayout } from './file-layout.js';
 import { PhoneCell } from './phone-cell.js';
-import { NOT_A_NUMBER } from './phone-number.js';
 import { QuickLine } from './quick-line.js';
-import { FileNotText } from './recipients.errors.js';
-import { BLANK } from './written-number.js';
 
 /** A quoted field that is not closed within so many bytes never is. */
 export const QUOTED_BYTES = 64 * 1024;
