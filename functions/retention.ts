@@ -1,9 +1,8 @@
 import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
-import { EraseCampaigns, type Erasure } from './ledger/erase/erase-campaigns.js';
-import { ForgetNumber, type Forgetting } from './ledger/erase/forget-number.js';
 import { loadConfig } from './platform/config.js';
 import { runOnce } from './platform/once.js';
+import { Retention } from './retention/retention.js';
 import { RETENTION_USAGE, retentionTask } from './retention/retention-task.js';
 
 /**
@@ -18,53 +17,12 @@ await runOnce(
       process.stderr.write(`${RETENTION_USAGE}\n`);
       return EXIT.configuration;
     }
-    if ('phoneNumber' in task) {
-      const forgetting = app.get(ForgetNumber);
-      const { phoneNumber, dryRun } = task;
-      const found = await (dryRun ? forgetting.count(phoneNumber, stop) : forgetting.forget(phoneNumber, stop));
-      process.stdout.write(`${forgotten(found, dryRun)}\n`);
-      return found.whole && found.waiting === 0 ? EXIT.drained : EXIT.forced;
-    }
-    const erasing = app.get(EraseCampaigns);
-    const { olderThanDays, dryRun } = task;
-    const erasure = await (dryRun ? erasing.count(olderThanDays, stop) : erasing.erase(olderThanDays, stop));
-    process.stdout.write(`${erased(erasure, olderThanDays, dryRun)}\n`);
-    return erasure.whole ? EXIT.drained : EXIT.forced;
+    const retention = app.get(Retention);
+    const run = { dryRun: task.dryRun, stop };
+    const { line, complete } = await ('phoneNumber' in task
+      ? retention.forget(task.phoneNumber, run)
+      : retention.erase(task.olderThanDays, run));
+    process.stdout.write(`${line}\n`);
+    return complete ? EXIT.drained : EXIT.forced;
   },
 );
-
-function erased(
-  { campaigns, numbers, rejects, documents, refusals, returned, waiting, whole }: Erasure,
-  days: number,
-  dryRun: boolean,
-): string {
-  return words([
-    `${count(campaigns)} campaigns older than ${count(days)} days ${dryRun ? 'would be erased' : 'erased'}`,
-    `${count(numbers)} numbers in the ledger`,
-    `${count(rejects)} rejects`,
-    `${count(documents)} documents`,
-    refusals > 0 ? `the rejects of ${count(refusals)} refused uploads` : '',
-    returned > 0 ? `${count(returned)} documents that had come back` : '',
-    waiting > 0 ? `${count(waiting)} cancelled campaigns wait until dispatch has swept them for the last time` : '',
-    whole ? '' : 'told to stop: run it again',
-  ]);
-}
-
-function forgotten({ campaigns, numbers, rejects, documents, waiting, whole }: Forgetting, dryRun: boolean): string {
-  return words([
-    `${dryRun ? 'Would be forgotten' : 'Forgotten'} in ${count(campaigns)} campaigns`,
-    `${count(numbers)} numbers in the ledger`,
-    `${count(rejects)} rejects`,
-    `${count(documents)} documents`,
-    waiting > 0 ? `${count(waiting)} campaigns that hold it are not finished: run it again when they are` : '',
-    whole ? '' : 'told to stop: run it again',
-  ]);
-}
-
-function words(parts: string[]): string {
-  return parts.filter(Boolean).join(', ');
-}
-
-function count(of: number): string {
-  return of.toLocaleString('en');
-}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { pageOf } from '../platform/http/slices.js';
 import { isVisible, nameOf } from '../platform/http/text.js';
-import { idOf, lifeFields, pageOf, timeOf } from '../platform/http/validation.js';
+import { idOf, lifeFields, timeOf } from '../platform/http/validation.js';
 
 const EMAIL_LIMIT = 254;
 

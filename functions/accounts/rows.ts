@@ -1,4 +1,4 @@
-import type { Page, PageQuery } from '../platform/http/validation.js';
+import type { Page, PageQuery } from '../platform/http/slices.js';
 import type { Sql } from '../platform/stores/postgres.js';
 
 /** One page of `from` and its total, of the same moment. `order` ends in something unique. */

@@ -2,26 +2,21 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req
 import { ApiBearerAuth, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
-import type { CampaignRow } from '../ledger/steer/steering.js';
+import type { MessageView } from '../ledger/message-store.js';
+import type { CampaignView } from '../ledger/read/campaign-row.js';
 import { BodyLimit } from '../platform/http/body.js';
 import { CsvReply } from '../platform/http/csv.js';
 import { Describe } from '../platform/http/describe.js';
-import { isId, type Page } from '../platform/http/validation.js';
+import { exportQuery, type Page, type Slice, type SliceOf, sliceQuery } from '../platform/http/slices.js';
+import { isId } from '../platform/http/validation.js';
 import { CampaignNotFound, FileTooLarge } from './campaigns.errors.js';
 import { CAMPAIGN_ROUTES, NOT_KEPT_HEADER } from './campaigns.openapi.js';
-import {
-  type CampaignChange,
-  type CampaignQuery,
-  campaignChange,
-  campaignQuery,
-  exportQuery,
-  type Slice,
-  sliceQuery,
-} from './campaigns.schemas.js';
+import { type CampaignChange, type CampaignQuery, campaignChange, campaignQuery } from './campaigns.schemas.js';
 import { CreateCampaign } from './create/create-campaign.js';
 import { DeleteCampaign } from './delete-campaign.js';
 import { ReadCampaigns } from './read/read-campaigns.js';
-import { type MessageView, ReadMessages, type RejectSlice, type SliceOf } from './read/read-messages.js';
+import { ReadMessages, type RejectSlice } from './read/read-messages.js';
+import { RenameCampaign } from './rename-campaign.js';
 import { SteerCampaign } from './steer-campaign.js';
 
 const MIB = 1_048_576;
@@ -55,6 +50,7 @@ export class CampaignsController {
   constructor(
     private readonly creating: CreateCampaign,
     private readonly reading: ReadCampaigns,
+    private readonly renaming: RenameCampaign,
     private readonly steering: SteerCampaign,
     private readonly deleting: DeleteCampaign,
     private readonly messages: ReadMessages,
@@ -66,7 +62,7 @@ export class CampaignsController {
   @ApiHeader(IDEMPOTENCY_KEY)
   @Describe(CAMPAIGN_ROUTES.create)
   async create(@CurrentUser() user: SignedInUser, @Req() request: FastifyRequest, @Res() reply: FastifyReply) {
-    const { status, campaignId, body } = await this.creating.fromRequest(user.id, request);
+    const { status, campaignId, body } = await this.creating.create(user.id, request);
     return reply.status(status).header('location', `/api/campaigns/${campaignId}`).type('application/json').send(body);
   }
 
@@ -75,13 +71,13 @@ export class CampaignsController {
   list(
     @CurrentUser() user: SignedInUser,
     @Query({ schema: campaignQuery }) query: CampaignQuery,
-  ): Promise<Page<CampaignRow>> {
+  ): Promise<Page<CampaignView>> {
     return this.reading.list(user.id, query);
   }
 
   @Get(':id')
   @Describe(CAMPAIGN_ROUTES.find)
-  find(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
+  find(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignView> {
     return this.reading.find(user.id, id);
   }
 
@@ -91,8 +87,8 @@ export class CampaignsController {
     @CurrentUser() user: SignedInUser,
     @CampaignId() id: string,
     @Body({ schema: campaignChange }) change: CampaignChange,
-  ): Promise<CampaignRow> {
-    return this.reading.rename(user.id, id, change.name);
+  ): Promise<CampaignView> {
+    return this.renaming.rename(user.id, id, change.name);
   }
 
   @Delete(':id')
@@ -105,21 +101,21 @@ export class CampaignsController {
   @Post(':id/pause')
   @HttpCode(200)
   @Describe(CAMPAIGN_ROUTES.pause)
-  pause(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
+  pause(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignView> {
     return this.steering.pause(user.id, id);
   }
 
   @Post(':id/resume')
   @HttpCode(200)
   @Describe(CAMPAIGN_ROUTES.resume)
-  resume(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
+  resume(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignView> {
     return this.steering.resume(user.id, id);
   }
 
   @Post(':id/cancel')
   @HttpCode(200)
   @Describe(CAMPAIGN_ROUTES.cancel)
-  cancel(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignRow> {
+  cancel(@CurrentUser() user: SignedInUser, @CampaignId() id: string): Promise<CampaignView> {
     return this.steering.cancel(user.id, id);
   }
 

@@ -1,16 +1,15 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
 import { BODY_ERRORS, linkTo, type RouteDocs } from '../platform/http/describe.js';
 import { jsonSchemaOf } from '../platform/http/json-schema.js';
+import { ExportTooLarge } from '../platform/problem.js';
+import { FileIsNotText, PhoneColumnUnknown } from '../recipients/recipients.errors.js';
 import {
   CampaignNotFound,
-  ExportTooLarge,
   FileEmpty,
-  FileIsNotText,
   FileMissing,
   FileTooLarge,
   IdempotencyKeyReused,
   InvalidTransition,
-  PhoneColumnUnknown,
 } from './campaigns.errors.js';
 import {
   campaignForm,

@@ -1,10 +1,9 @@
 import { z } from 'zod';
+import { CAMPAIGN_STATUSES } from '../ledger/read/campaign-row.js';
+import { nextField, pageFields, pageOf } from '../platform/http/slices.js';
 import { nameOf, textOf } from '../platform/http/text.js';
-import { idOf, lifeFields, pageFields, pageOf, timeOf } from '../platform/http/validation.js';
+import { idOf, lifeFields, timeOf } from '../platform/http/validation.js';
 import { REJECT_REASONS } from '../recipients/number/phone-number.js';
-
-/** Portuguese words, the same in SQL, JSON, metrics and Postman. */
-const CAMPAIGN_STATUSES = ['pendente', 'enfileirado', 'enviando', 'enviado', 'pausado', 'cancelado'] as const;
 
 const MESSAGE_LIMIT = 1_600;
 /** Entries of a list that are named when they are no texts; there may be millions. */
@@ -123,32 +122,6 @@ export const campaignQuery = z.strictObject({
   ...pageFields,
 });
 
-const MAX_INT = 999_999_999;
-const after = z.coerce
-  .number()
-  .int()
-  .min(0)
-  .max(MAX_INT)
-  .default(0)
-  .meta({ description: 'Begins behind this one: the `next` of the answer before.', example: 0 });
-
-/** Query of messages and rejects. */
-export const sliceQuery = z.strictObject({
-  after,
-  limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'Items at most.', example: 100 }),
-});
-/** Query of the CSV exports: everything unless told otherwise. */
-export const exportQuery = z.strictObject({
-  after,
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MAX_INT)
-    .default(MAX_INT)
-    .meta({ description: 'Rows at most; all without it.', example: 100 }),
-});
-
 const reject = z
   .object({
     line: z.int().positive().meta({ description: 'The line of the file, from 1.', example: 3 }),
@@ -222,8 +195,6 @@ export const createdCampaignView = campaignView
 /** A page of campaigns, newest first. */
 export const campaignPage = pageOf(campaignView).meta({ id: 'CampaignPage', description: 'Campaigns, newest first.' });
 
-const next = z.int().nullable().meta({ description: 'The `after` of the next call; null at the end.', example: null });
-
 const messageView = z
   .object({
     identifier: idOf('message', 'pm8v3qpajlabg4zzlx8xeicl'),
@@ -240,14 +211,14 @@ const messageView = z
 
 /** A slice of a campaign's messages by sequence. */
 export const messageSlice = z
-  .object({ data: z.array(messageView).meta({ description: 'By sequence.' }), next })
+  .object({ data: z.array(messageView).meta({ description: 'By sequence.' }), next: nextField })
   .meta({ id: 'MessageSlice', description: 'A part of the messages that are stored.' });
 
 /** A slice of a file's rejects by line. */
 export const rejectSlice = z
   .object({
     data: z.array(reject).meta({ description: 'By line.' }),
-    next,
+    next: nextField,
     not_kept: z
       .int()
       .min(0)
@@ -255,7 +226,7 @@ export const rejectSlice = z
   })
   .meta({ id: 'RejectSlice', description: 'A part of the lines that are no number.' });
 
+/** The checked fields of a form, or of a JSON body, but for what the two write differently. */
+export type CampaignFields = Pick<z.output<typeof campaignForm>, 'name' | 'message' | 'company_id' | 'phone_column'>;
 export type CampaignQuery = z.output<typeof campaignQuery>;
 export type CampaignChange = z.output<typeof campaignChange>;
-export type Slice = z.output<typeof sliceQuery>;
-export type CampaignStatus = (typeof CAMPAIGN_STATUSES)[number];

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CompanyDeletion } from '../accounts/companies/company-deletion.js';
 import { SweepCampaigns } from '../ledger/heal/sweep-campaigns.js';
-import { CampaignsRepository } from '../ledger/steer/steering.js';
+import { Steering } from '../ledger/steer/steering.js';
 import { isMongoAway } from '../platform/stores/mongo.js';
 import { Log } from '../platform/telemetry/log.js';
 import { CampaignNotFound } from './campaigns.errors.js';
@@ -13,20 +13,20 @@ import { CampaignNotFound } from './campaigns.errors.js';
 @Injectable()
 export class DeleteCampaign {
   constructor(
-    private readonly campaigns: CampaignsRepository,
+    private readonly steering: Steering,
     private readonly sweeping: SweepCampaigns,
     private readonly log: Log,
     deletion: CompanyDeletion,
   ) {
     deletion.onDelete(async (sql, companyId) => {
-      const ids = await campaigns.deleteOfCompany(sql, companyId);
+      const ids = await steering.deleteOfCompany(sql, companyId);
       return () => this.markDocuments(ids);
     });
   }
 
   /** Throws CampaignNotFound. */
   async delete(userId: string, id: string): Promise<void> {
-    if (!(await this.campaigns.delete(userId, id))) throw new CampaignNotFound();
+    if (!(await this.steering.delete(userId, id))) throw new CampaignNotFound();
     await this.markDocuments([id]);
   }
 

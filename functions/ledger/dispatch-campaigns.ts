@@ -4,7 +4,7 @@ import { Chores } from '../platform/chores.js';
 import { Log } from '../platform/telemetry/log.js';
 import { HealChunks } from './heal/heal-chunks.js';
 import { type Sweep, SweepCampaigns } from './heal/sweep-campaigns.js';
-import { LedgerRepository, type Owing } from './publish/publish.repository.js';
+import { OutboxRepository, type Owing } from './publish/outbox.repository.js';
 import { PublishCampaign } from './publish/publish-campaign.js';
 
 /** What one pass did. */
@@ -25,7 +25,7 @@ export interface Pass extends Sweep {
 @Injectable()
 export class DispatchCampaigns {
   constructor(
-    private readonly ledger: LedgerRepository,
+    private readonly outbox: OutboxRepository,
     private readonly publishing: PublishCampaign,
     private readonly healing: HealChunks,
     private readonly sweeping: SweepCampaigns,
@@ -61,13 +61,13 @@ export class DispatchCampaigns {
 
   /** Campaigns that owe at this moment. */
   owing(): Promise<Owing> {
-    return this.ledger.owing();
+    return this.outbox.owing();
   }
 
   private async publishOwed(pass: Pass, stop: AbortSignal): Promise<void> {
     const tried: string[] = [];
     while (!stop.aborted) {
-      const claim = await this.ledger.claim({ except: tried });
+      const claim = await this.outbox.claim({ except: tried });
       if (!claim) return;
       tried.push(claim.id);
       const outcome = await this.publishing.publish(claim, stop);

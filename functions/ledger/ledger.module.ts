@@ -1,6 +1,11 @@
 import { Module } from '@nestjs/common';
-import { OpenLedger } from './accept/accept-campaign.js';
+import { RetentionModule } from '../retention/retention.module.js';
+import { AcceptRepository } from './accept/accept.repository.js';
+import { AcceptCampaign } from './accept/accept-campaign.js';
 import { DispatchCampaigns } from './dispatch-campaigns.js';
+import { EraseRepository } from './erase/erase.repository.js';
+import { EraseCampaigns } from './erase/erase-campaigns.js';
+import { ForgetNumber } from './erase/forget-number.js';
 import { HealChunks } from './heal/heal-chunks.js';
 import { HealingRepository } from './heal/healing.repository.js';
 import { SweepCampaigns } from './heal/sweep-campaigns.js';
@@ -9,25 +14,42 @@ import { DeadLetters } from './inspect/dead-letters.js';
 import { LagRepository } from './inspect/lag.repository.js';
 import { LedgerGauges } from './inspect/ledger-gauges.js';
 import { MessageStore } from './message-store.js';
-import { LedgerRepository } from './publish/publish.repository.js';
+import { OutboxRepository } from './publish/outbox.repository.js';
 import { PublishCampaign } from './publish/publish-campaign.js';
+import { LedgerReader } from './read/ledger-reader.js';
+import { Steering } from './steer/steering.js';
 
-/** The ledger of campaigns, and the way from it to the queue: publish, heal, sweep. It answers no route. */
+/** What other modules ask the ledger for. */
+const ASKED = [
+  AcceptCampaign,
+  PublishCampaign,
+  Steering,
+  LedgerReader,
+  MessageStore,
+  SweepCampaigns,
+  EraseCampaigns,
+  DispatchCampaigns,
+  CheckLedger,
+  DeadLetters,
+];
+
+/**
+ * The ledger of campaigns, with every statement on its tables and documents, and the way from it to the queue: accept, publish,
+ * steer, heal, sweep, erase, check. It answers no route.
+ */
 @Module({
+  imports: [RetentionModule],
   providers: [
-    LedgerRepository,
+    ...ASKED,
+    AcceptRepository,
+    OutboxRepository,
     HealingRepository,
+    EraseRepository,
     LagRepository,
     LedgerGauges,
-    MessageStore,
-    OpenLedger,
-    PublishCampaign,
     HealChunks,
-    SweepCampaigns,
-    DispatchCampaigns,
-    CheckLedger,
-    DeadLetters,
+    ForgetNumber,
   ],
-  exports: [OpenLedger, PublishCampaign, SweepCampaigns, DispatchCampaigns, CheckLedger, DeadLetters],
+  exports: ASKED,
 })
 export class LedgerModule {}

@@ -1,5 +1,5 @@
-import { afterEach, expect, test, vi } from 'vitest';
-import { Deadline, DeadlinePassed } from './deadline.js';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Deadline, DeadlinePassed, withDeadline } from './deadline.js';
 
 const LIMITS = { refuseMs: 1_000, endMs: 2_000 };
 
@@ -55,4 +55,21 @@ test('all that a request calls knows its deadline, and nobody else does', async 
     return Deadline.current();
   });
   expect([await seen, Deadline.current()]).toEqual([mine, undefined]);
+});
+
+describe('withDeadline', () => {
+  test('work that ends in time is its own result, or failure', async () => {
+    const late = () => 'late';
+    expect(await withDeadline(60_000, Promise.resolve('done'), late)).toBe('done');
+    await expect(withDeadline(60_000, Promise.reject(new Error('failed')), late)).rejects.toThrow('failed');
+  });
+
+  test('work that is late is what stands in for it, or its failure', async () => {
+    const never = new Promise<string>(() => {});
+    expect(await withDeadline(1, never, () => 'late')).toBe('late');
+    const failing = withDeadline(1, never, () => {
+      throw new Error('too late');
+    });
+    await expect(failing).rejects.toThrow('too late');
+  });
 });

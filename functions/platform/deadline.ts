@@ -75,3 +75,16 @@ export class Deadline {
     for (const timer of this.#timers) clearTimeout(timer);
   }
 }
+
+/** What `work` comes to, or what `late` returns or throws when that takes longer than `ms`. The work itself goes on. */
+export async function withDeadline<T>(ms: number, work: Promise<T>, late: () => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    return await Promise.race([work, over.then(late)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

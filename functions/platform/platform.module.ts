@@ -1,7 +1,9 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Chores } from './chores.js';
 import { Config } from './config.js';
+import { CsvReply } from './http/csv.js';
 import { HealthController } from './http/health.controller.js';
+import { Idempotency } from './idempotency.js';
 import { Runtime } from './runtime.js';
 import { Mongo } from './stores/mongo.js';
 import { ObjectStore } from './stores/object-store.js';
@@ -27,8 +29,8 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       controllers: [HealthController],
-      providers: [...given, ...STORES, Chores, ServiceGauges],
-      exports: [Config, Runtime, Log, ...STORES, Chores],
+      providers: [...given, ...STORES, Chores, Idempotency, CsvReply, ServiceGauges],
+      exports: [Config, Runtime, Log, ...STORES, Chores, Idempotency, CsvReply],
     };
   }
 }

@@ -97,6 +97,17 @@ export class BodyTooLarge extends Problem {
   }
 }
 
+/** 413: an export that a function cannot answer whole. */
+export class ExportTooLarge extends Problem {
+  constructor() {
+    super(
+      413,
+      'EXPORT.TOO_LARGE',
+      'the export is over the limit of 5 MB; ask for parts of it with "after" and "limit"',
+    );
+  }
+}
+
 /** 415: a body of a type, a charset or a coding that no route takes. */
 export class MediaTypeRefused extends Problem {
   constructor() {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REJECT_REASONS } from './number/phone-number.js';
-import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
+import { FileIsNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import type { Recipients } from './recipients.js';
 import { RecipientsFile, recipientsFromList } from './recipients-file.js';
 import { VALUE_LIMIT } from './reject-list.js';
@@ -129,7 +129,7 @@ async function outcome(work: () => Promise<Recipients>): Promise<Read> {
     const numbers = [...recipients.chunks(3)].flatMap(({ phoneNumbers }) => phoneNumbers.split('\n'));
     return { counts: recipients.counts, numbers, rejects: [...recipients.rejects()] };
   } catch (error) {
-    if (error instanceof FileNotText) return { refusedAt: error.line };
+    if (error instanceof FileIsNotText) return { refusedAt: error.line };
     // A first line that says `ie` or `id` names a column of other digits.
     if (error instanceof PhoneColumnUnknown) return { refusedAt: 1 };
     throw error;

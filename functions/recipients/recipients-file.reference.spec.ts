@@ -7,7 +7,7 @@ import { type FileLayout, layoutOf } from './file/file-layout.js';
 import { asSeen, shownValue, textOf } from './number/blanks.js';
 import { foreign, LIVING_DDDS, reasonOf } from './number/phone-number.js';
 import { BLANK, writtenNumber } from './number/written-number.js';
-import { FileNotText } from './recipients.errors.js';
+import { FileIsNotText } from './recipients.errors.js';
 import { RecipientsFile } from './recipients-file.js';
 
 /** A failure prints its case's seed: put it here and set CASES to 1 to see that case again. */
@@ -241,7 +241,7 @@ async function read(pieces: Uint8Array[], allowDuplicates: boolean): Promise<Rea
     const numbers = [...recipients.chunks(3)].flatMap((chunk) => chunk.phoneNumbers.split('\n'));
     return { counts: recipients.counts, numbers, rejects: [...recipients.rejects()] };
   } catch (error) {
-    if (error instanceof FileNotText) return error.line;
+    if (error instanceof FileIsNotText) return error.line;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
+import { FileIsNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import type { LineCounts, Recipients } from './recipients.js';
 import { RecipientsFile, recipientsFromList } from './recipients-file.js';
 import type { Reject } from './reject-list.js';
@@ -206,8 +206,8 @@ describe('a file that is not text is refused', () => {
     ['a C1 control character in the first column', `${A}\n11\u0085987654321`, 2],
     ['a C1 control character behind letters', `${A}\nAna \u009f`, 2],
   ])('%s', async (_name, content, line) => {
-    await expect(read(content)).rejects.toEqual(new FileNotText(line));
-    await expect(read(content, false, 1)).rejects.toEqual(new FileNotText(line));
+    await expect(read(content)).rejects.toEqual(new FileIsNotText(line));
+    await expect(read(content, false, 1)).rejects.toEqual(new FileIsNotText(line));
   });
 
   it('whichever control character it is, and only for those', async () => {
@@ -225,17 +225,17 @@ describe('a file that is not text is refused', () => {
   });
 
   it('such as UTF-16 and ZIP', async () => {
-    await expect(read(Buffer.from(`\ufeff${A}`, 'utf16le'))).rejects.toEqual(new FileNotText(1));
-    await expect(read(Buffer.from('504b0304140006000800', 'hex'))).rejects.toEqual(new FileNotText(1));
+    await expect(read(Buffer.from(`\ufeff${A}`, 'utf16le'))).rejects.toEqual(new FileIsNotText(1));
+    await expect(read(Buffer.from('504b0304140006000800', 'hex'))).rejects.toEqual(new FileIsNotText(1));
   });
 
   it('with a stable code and the line', () => {
-    const { code, line, message, name } = new FileNotText(7);
+    const { code, line, message, name } = new FileIsNotText(7);
     expect({ code, line, message, name }).toEqual({
       code: 'CAMPAIGN.FILE_NOT_TEXT',
       line: 7,
-      message: 'line 7 holds a control character: the file is not text',
-      name: 'FileNotText',
+      message: 'line 7 of the file holds a control character: this is no text file',
+      name: 'FileIsNotText',
     });
   });
 });
@@ -393,8 +393,8 @@ describe('the end of a file', () => {
   );
 
   it('is no place for text behind them', async () => {
-    await expect(read(`${A}\n\u001a\n${B}`)).rejects.toEqual(new FileNotText(2));
-    await expect(read(`${A}\n\0\n${B}`, false, 1)).rejects.toEqual(new FileNotText(2));
+    await expect(read(`${A}\n\u001a\n${B}`)).rejects.toEqual(new FileIsNotText(2));
+    await expect(read(`${A}\n\0\n${B}`, false, 1)).rejects.toEqual(new FileIsNotText(2));
   });
 });
 
@@ -427,8 +427,8 @@ describe('a line of 10 MB', () => {
   });
 
   it('is looked through to its end', async () => {
-    await expect(read(`${A}\n${'a'.repeat(long)}\0\n${B}`)).rejects.toEqual(new FileNotText(2));
-    await expect(read(`${A};${'a'.repeat(long)}\0\n${B}`)).rejects.toEqual(new FileNotText(1));
+    await expect(read(`${A}\n${'a'.repeat(long)}\0\n${B}`)).rejects.toEqual(new FileIsNotText(2));
+    await expect(read(`${A};${'a'.repeat(long)}\0\n${B}`)).rejects.toEqual(new FileIsNotText(1));
   });
 });
 
@@ -461,7 +461,7 @@ describe('a list', () => {
 
   it('is refused for a control character, with the entry counted from 1', async () => {
     for (const entry of ['\0', '11\u0000987654321', '\u0085', '\u007f']) {
-      await expect(recipientsFromList([A, entry], { allowDuplicates: false })).rejects.toEqual(new FileNotText(2));
+      await expect(recipientsFromList([A, entry], { allowDuplicates: false })).rejects.toEqual(new FileIsNotText(2));
     }
   });
 });

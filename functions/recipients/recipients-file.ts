@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type FileLayout, HEAD_BYTES, layoutOf } from './file/file-layout.js';
-import { RecordReader, type TakeRecord } from './file/record-reader.js';
+import type { TakeRecord } from './file/quick-line.js';
+import { RecordReader } from './file/record-reader.js';
 import { plainName } from './file/telephone-column.js';
 import { mayHavePrefix, toE164 } from './number/phone-number.js';
 import { BLANK, writtenNumber } from './number/written-number.js';
 import { NumberList } from './number-list.js';
-import { FileNotText, PhoneColumnUnknown } from './recipients.errors.js';
+import { FileIsNotText, PhoneColumnUnknown } from './recipients.errors.js';
 import { Recipients } from './recipients.js';
 import { RejectList, VALUE_BYTES } from './reject-list.js';
 
@@ -82,7 +83,7 @@ export class RecipientsFile {
   }
 
   /**
-   * Keeps nothing of `piece`, which may be used again. Throws PhoneColumnUnknown, and FileNotText at a control character other
+   * Keeps nothing of `piece`, which may be used again. Throws PhoneColumnUnknown, and FileIsNotText at a control character other
    * than tab, CR and LF: U+0000..U+001F and U+007F anywhere, U+0080..U+009F in the column with the numbers only, because in
    * others the same bytes may be letters of Windows-1252. NUL and ^Z may stand at the very end of the file.
    */
@@ -92,7 +93,7 @@ export class RecipientsFile {
     this.#read(bytes.subarray(0, filled));
     if (filled === bytes.length) return;
     this.#filledFrom ??= this.#begin().line;
-    if (!bytes.subarray(filled).every((byte) => FILLING.includes(byte))) throw new FileNotText(this.#filledFrom);
+    if (!bytes.subarray(filled).every((byte) => FILLING.includes(byte))) throw new FileIsNotText(this.#filledFrom);
   }
 
   /**
@@ -142,14 +143,14 @@ function fillingAt(bytes: Buffer): number {
 
 /**
  * The same for a list from a JSON body: each element is one entry, `line` is its index + 1, and there is no header, no
- * column and no quote. White space in an entry, line ends too, is blank; other control characters throw FileNotText.
+ * column and no quote. White space in an entry, line ends too, is blank; other control characters throw FileIsNotText.
  */
 export async function recipientsFromList(entries: readonly string[], options: ReadOptions): Promise<Recipients> {
   if (options.column !== undefined && options.column !== 1) throw new PhoneColumnUnknown([1]);
   const reading = new Reading();
   for (const [index, text] of entries.entries()) {
     if (index > 0 && index % ENTRIES_A_TURN === 0) await nextTurn();
-    if (CONTROL.test(text)) throw new FileNotText(index + 1);
+    if (CONTROL.test(text)) throw new FileIsNotText(index + 1);
     reading.take(index + 1, entryNumber(text), () => Buffer.from(text.slice(0, VALUE_BYTES)));
   }
   return Recipients.of(reading, options);

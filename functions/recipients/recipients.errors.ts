@@ -1,21 +1,34 @@
-/** The file (or an entry of a JSON list) holds NUL or another control character, so it is no text: it is refused whole. */
-export class FileNotText extends Error {
-  readonly code = 'CAMPAIGN.FILE_NOT_TEXT';
+import { Problem } from '../platform/problem.js';
+import { shownValue } from './number/blanks.js';
 
-  /** `line` counts from 1; for a JSON list it is the element's index + 1. */
+/** The file, or an entry of a list, holds a control character: it is refused whole. */
+export class FileIsNotText extends Problem {
+  static readonly sample = (): Problem => new FileIsNotText(3);
+
+  /** `line` counts from 1; of a list it is the index of the entry + 1. */
   constructor(readonly line: number) {
-    super(`line ${line} holds a control character: the file is not text`);
-    this.name = 'FileNotText';
+    super(400, 'CAMPAIGN.FILE_NOT_TEXT', `line ${line} of the file holds a control character: this is no text file`);
   }
 }
 
-/** The column that is to be read is not there, or none of the columns can be the one with the numbers. */
-export class PhoneColumnUnknown extends Error {
-  readonly code = 'CAMPAIGN.PHONE_COLUMN_UNKNOWN';
+/** Enough to find the right one, and no more than an answer should hold. */
+const COLUMNS_SHOWN = 50;
+const NAME_SHOWN = 64;
+
+/** The column with the numbers is not the one that was asked for, and none that can be told. Names those that there are. */
+export class PhoneColumnUnknown extends Problem {
+  static readonly sample = (): Problem => new PhoneColumnUnknown(['cpf', 'nome']);
 
   /** `columns`: those that there are, by name, or by number from 1 where they have none. */
-  constructor(readonly columns: (string | number)[]) {
-    super('there is no such column');
-    this.name = 'PhoneColumnUnknown';
+  constructor(columns: (string | number)[]) {
+    const shown = columns
+      .slice(0, COLUMNS_SHOWN)
+      .map((column) => (typeof column === 'number' ? column : shownValue(column, NAME_SHOWN)));
+    super(
+      400,
+      'CAMPAIGN.PHONE_COLUMN_UNKNOWN',
+      `the file has no such column, or none whose name says telephone; its columns are ${shown.join(', ')}`,
+      { columns: shown },
+    );
   }
 }

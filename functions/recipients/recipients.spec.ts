@@ -93,8 +93,8 @@ describe('rejects', () => {
       const recipients = await recipientsFromList(entries, ONCE);
       const kept = expected.slice(0, 10_000);
       expect([...recipients.rejects()]).toEqual(kept);
-      expect(recipients.firstRejects()).toEqual(expected.slice(0, 20));
-      expect([recipients.counts.invalid, recipients.rejectsKept]).toEqual([invalid, kept.length]);
+      expect(recipients.summary().rejects).toEqual(expected.slice(0, 20));
+      expect([recipients.counts.invalid, recipients.summary().rejects_kept]).toEqual([invalid, kept.length]);
       expect(recipients.counts.lines).toBe(entries.length);
     },
   );
@@ -108,7 +108,7 @@ describe('rejects', () => {
     ['a pair behind 63 of three bytes', `${'漢'.repeat(63)}😀`, '漢'.repeat(63)],
     ['a lone surrogate', '\ud83d', '\ufffd'],
   ])('have a value of at most 64 UTF-16 units, never half a pair: %s', async (_name, entry, value) => {
-    expect((await recipientsFromList([entry], ONCE)).firstRejects()).toEqual([
+    expect((await recipientsFromList([entry], ONCE)).summary().rejects).toEqual([
       { line: 1, value, reason: 'not_a_number' },
     ]);
   });

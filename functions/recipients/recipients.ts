@@ -11,6 +11,16 @@ export interface LineCounts {
   blank: number;
 }
 
+/** What a file came to, as answers show it. */
+export interface FileSummary extends LineCounts {
+  /** The column that was read: its name where the file has a header, else its number from 1. */
+  phone_column: string | number;
+  /** Of the invalid lines, those that the campaign keeps. */
+  rejects_kept: number;
+  /** The first 20. */
+  rejects: Reject[];
+}
+
 /** A run of consecutive recipients. `firstSequence` counts from 1; `phoneNumbers` is one E.164 number a line, no final newline. */
 export interface RecipientChunk {
   firstSequence: number;
@@ -72,13 +82,18 @@ export class Recipients {
     return this.#rejects[Symbol.iterator]();
   }
 
-  /** How many rejects are kept; the others are counted only. */
-  get rejectsKept(): number {
-    return this.#rejects.kept;
+  /** How many rejects are counted and not kept. */
+  get rejectsNotKept(): number {
+    return this.counts.invalid - this.#rejects.kept;
   }
 
-  /** The first 20 rejects, for the answer. */
-  firstRejects(): Reject[] {
+  /** Also when the numbers are free again. */
+  summary(): FileSummary {
+    const { counts, column: phone_column } = this;
+    return { ...counts, phone_column, rejects_kept: this.#rejects.kept, rejects: this.#firstRejects() };
+  }
+
+  #firstRejects(): Reject[] {
     const first: Reject[] = [];
     for (const reject of this.#rejects) {
       if (first.push(reject) === REJECTS_SHOWN) break;

@@ -1,12 +1,6 @@
 import { Module } from '@nestjs/common';
-import { RetentionRepository } from '../ledger/erase/erase.repository.js';
-import { EraseCampaigns } from '../ledger/erase/erase-campaigns.js';
-import { ForgetNumber } from '../ledger/erase/forget-number.js';
-import { ErasedDocuments } from './erased-documents.js';
+import { Retention } from './retention.js';
 
-/** How long phone numbers are kept, and how one is forgotten. It answers no route: an operator's command runs it. */
-@Module({
-  providers: [RetentionRepository, ErasedDocuments, EraseCampaigns, ForgetNumber],
-  exports: [EraseCampaigns, ForgetNumber],
-})
+/** How long personal data is kept, and how that of one person goes. It answers no route: an operator's command runs it. */
+@Module({ providers: [Retention], exports: [Retention] })
 export class RetentionModule {}

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
-import { AcceptCampaign, type Accepted, summaryOf } from '../campaigns/accept/accept-campaign.js';
-import { FileTooLarge } from '../campaigns/campaigns.errors.js';
-import { readNumbers } from '../campaigns/create/read-request.js';
+import { FileTooLarge, requireNumbers } from '../campaigns/campaigns.errors.js';
+import { readNumbers } from '../campaigns/create/numbers-part.js';
+import { AcceptCampaign, type Accepted } from '../ledger/accept/accept-campaign.js';
 import { PublishCampaign } from '../ledger/publish/publish-campaign.js';
 import { Config } from '../platform/config.js';
 import { Problem, ServiceUnavailable } from '../platform/problem.js';
@@ -45,7 +45,7 @@ export class IngestUpload {
    * and whoever calls next begins anew.
    */
   async ingest(objectKey: string, stop: AbortSignal, etag?: string): Promise<Ingestion> {
-    const reader = await this.uploads.claim(objectKey, createId());
+    const reader = await this.uploads.claim(objectKey);
     if (!reader) return this.clearAway(objectKey, etag);
     const renewing = setInterval(() => void this.renew(reader), RENEW_EVERY_MS);
     try {
@@ -103,13 +103,13 @@ export class IngestUpload {
   private async accept(reader: Reader, object: OpenObject, stop: AbortSignal): Promise<Accepted | undefined> {
     const options = { allowDuplicates: reader.allow_duplicates, column: reader.phone_column ?? undefined };
     const recipients = await readNumbers(unlessStopped(object.bytes, stop), options);
-    const file = summaryOf(recipients);
+    requireNumbers(recipients);
     const { name, message, company_id: companyId, user_id: userId, traceparent } = reader;
-    const campaign = { id: createId(), name, message, companyId, userId, traceparent, recipients, file };
+    const campaign = { id: createId(), name, message, companyId, userId, traceparent, recipients };
     return this.postgres.transaction(async (sql) => {
       if (!(await this.uploads.lock(sql, reader))) return undefined;
       const accepted = await this.accepting.accept(sql, campaign);
-      await this.uploads.accept(sql, reader.id, { campaignId: campaign.id, file, object });
+      await this.uploads.accept(sql, reader.id, { campaignId: campaign.id, file: recipients.summary(), object });
       return accepted;
     }, stop);
   }

@@ -1,7 +1,8 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
-import { FileEmpty, FileIsNotText, FileTooLarge, PhoneColumnUnknown } from '../campaigns/campaigns.errors.js';
+import { FileEmpty, FileTooLarge } from '../campaigns/campaigns.errors.js';
 import { BODY_ERRORS, problemList, type RouteDocs } from '../platform/http/describe.js';
 import { sampleOf } from '../platform/problem.js';
+import { FileIsNotText, PhoneColumnUnknown } from '../recipients/recipients.errors.js';
 import {
   SizeMismatch,
   UploadExpired,

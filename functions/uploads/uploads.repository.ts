@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { FileSummary } from '../campaigns/campaigns.errors.js';
+import { leaseIsFree, NO_LEASE, newHolder, takeLease } from '../platform/lease.js';
 import type { Problem } from '../platform/problem.js';
 import type { StoredObject } from '../platform/stores/object-store.js';
 import { Postgres, type Transaction } from '../platform/stores/postgres.js';
+import type { FileSummary } from '../recipients/recipients.js';
 import type { UploadStatus } from './uploads.schemas.js';
 
 /** An upload at the moment somebody asks for its URL. */
@@ -120,16 +121,16 @@ export class UploadsRepository {
    * Guard: open, no live lease. Undefined: another reads, it is decided, or there is no such upload. Waits for nobody: a
    * reader that is committing holds the row.
    */
-  claim(objectKey: string, holder: string): Promise<Reader | undefined> {
+  claim(objectKey: string): Promise<Reader | undefined> {
     return this.postgres.one<Reader>(
-      `UPDATE uploads SET lease_until = clock_timestamp() + $2::interval, lease_holder = $3, attempts = attempts + 1
+      `UPDATE uploads SET ${takeLease('$2', '$3')}, attempts = attempts + 1
         WHERE id = (SELECT id FROM uploads
-                     WHERE object_key = $1 AND ${OPEN} AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                     WHERE object_key = $1 AND ${OPEN} AND ${leaseIsFree()}
                        FOR UPDATE SKIP LOCKED)
        RETURNING id, company_id, user_id, name, message, allow_duplicates, phone_column,
                  size::float8 AS size, object_key, traceparent,
                  lease_holder, attempts`,
-      [objectKey, LEASE, holder],
+      [objectKey, LEASE, newHolder()],
     );
   }
 
@@ -155,7 +156,7 @@ export class UploadsRepository {
   /** Gives a lease back. `counts`: the attempt failed by itself, and not because a store was away. */
   async release({ id, lease_holder }: Reader, { counts }: { counts: boolean }): Promise<void> {
     await this.postgres.query(
-      `UPDATE uploads SET lease_until = NULL, lease_holder = NULL, attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END
+      `UPDATE uploads SET ${NO_LEASE}, attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END
         WHERE id = $1 AND lease_holder = $2`,
       [id, lease_holder, counts],
     );
@@ -175,7 +176,7 @@ export class UploadsRepository {
   ): Promise<void> {
     await sql.query(
       `UPDATE uploads SET campaign_id = $2, file = $3, object_etag = $4, object_modified = $5,
-              lease_until = NULL, lease_holder = NULL, updated_at = clock_timestamp()
+              ${NO_LEASE}, updated_at = clock_timestamp()
         WHERE id = $1`,
       [id, campaignId, JSON.stringify(file), object.etag, object.lastModified],
     );
@@ -185,7 +186,7 @@ export class UploadsRepository {
   async refuse(id: string, problem: Problem): Promise<boolean> {
     const { file } = problem.extra ?? {};
     const changed = await this.postgres.query(
-      `UPDATE uploads SET refusal = $2, file = $3, lease_until = NULL, lease_holder = NULL, updated_at = clock_timestamp()
+      `UPDATE uploads SET refusal = $2, file = $3, ${NO_LEASE}, updated_at = clock_timestamp()
         WHERE id = $1 AND ${OPEN} RETURNING id`,
       [id, JSON.stringify(problem.body()), file === undefined ? null : JSON.stringify(file)],
     );
@@ -219,7 +220,7 @@ export class UploadsRepository {
          SELECT id, ${OPEN} AS open, expires_at < clock_timestamp() - $4::interval AS over,
                 greatest((clock_timestamp() - created_at) / 4, $2::interval) AS pause
            FROM uploads
-          WHERE look_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
+          WHERE look_at <= clock_timestamp() AND ${leaseIsFree()}
           ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED)
        UPDATE uploads u
           SET look_at = CASE WHEN due.open THEN clock_timestamp() + least(due.pause, $3::interval)

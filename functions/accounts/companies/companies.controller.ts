@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Describe } from '../../platform/http/describe.js';
-import { isId, type Page, PageQuery } from '../../platform/http/validation.js';
+import { type Page, PageQuery } from '../../platform/http/slices.js';
+import { isId } from '../../platform/http/validation.js';
 import { CompanyNotFound } from '../accounts.errors.js';
 import {
   type CompanyChange,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
-import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Page, PageQuery } from '../../platform/http/slices.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { CompanyNotFound, DocumentInvalid, DocumentTaken, TokenInvalid } from '../accounts.errors.js';
 import type { CompanyChange, NewCompany } from '../accounts.schemas.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Page, PageQuery } from '../../platform/http/slices.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { LastOwner, UserNotFound } from '../accounts.errors.js';
 import type { NewMember } from '../accounts.schemas.js';

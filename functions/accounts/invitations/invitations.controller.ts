@@ -1,7 +1,8 @@
 import { Controller, Get, HttpCode, Param, Post, Query, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Describe } from '../../platform/http/describe.js';
-import { isId, type Page, PageQuery } from '../../platform/http/validation.js';
+import { type Page, PageQuery } from '../../platform/http/slices.js';
+import { isId } from '../../platform/http/validation.js';
 import { InvitationNotFound } from '../accounts.errors.js';
 import type { MemberRow } from '../companies/companies.repository.js';
 import { NoteCompany } from '../companies/note-company.js';

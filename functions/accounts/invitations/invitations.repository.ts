@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql } from '../../platform/stores/postgres.js';
 import type { Role } from '../accounts.schemas.js';
 import type { MemberRow } from '../companies/companies.repository.js';

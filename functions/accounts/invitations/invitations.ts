@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Chores } from '../../platform/chores.js';
-import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Page, PageQuery } from '../../platform/http/slices.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { InvitationNotFound, TokenInvalid } from '../accounts.errors.js';
 import { CompaniesRepository, type MemberRow } from '../companies/companies.repository.js';

@@ -2,7 +2,8 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } fr
 import { ApiTags } from '@nestjs/swagger';
 import { Describe } from '../../platform/http/describe.js';
 import { Public } from '../../platform/http/public.js';
-import { isId, type Page, PageQuery } from '../../platform/http/validation.js';
+import { type Page, PageQuery } from '../../platform/http/slices.js';
+import { isId } from '../../platform/http/validation.js';
 import { UserNotFound } from '../accounts.errors.js';
 import {
   type AccessTokenView,

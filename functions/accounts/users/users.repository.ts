@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Page, PageQuery } from '../../platform/http/validation.js';
+import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql, Transaction } from '../../platform/stores/postgres.js';
 import { certain, pageOfRows } from '../rows.js';
 

@@ -1,19 +1,10 @@
-import { type MessageDocument, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { CampaignsRepository, type SteeredRow } from '../../ledger/steer/steering.js';
-import { Mongo } from '../../platform/stores/mongo.js';
+import { MessageStore, type MessageView } from '../../ledger/message-store.js';
+import type { CampaignRow } from '../../ledger/read/campaign-row.js';
+import { LedgerReader } from '../../ledger/read/ledger-reader.js';
+import { type Slice, type SliceOf, sliceOf } from '../../platform/http/slices.js';
 import type { Reject } from '../../recipients/reject-list.js';
 import { CampaignNotFound } from '../campaigns.errors.js';
-import type { Slice } from '../campaigns.schemas.js';
-
-/** A message as answers show it: the document without its `_id`. */
-export type MessageView = Omit<MessageDocument, '_id'>;
-
-/** Some rows, and the `after` that brings the next ones. */
-export interface SliceOf<T> {
-  data: T[];
-  next: number | null;
-}
 
 /** Some rejects. `not_kept`: so many more lines were counted, and are in no list. */
 export interface RejectSlice extends SliceOf<Reject> {
@@ -32,36 +23,34 @@ const NOT_KEPT = 'not_kept';
 const ROWS_AT_A_TIME = 1_000;
 
 /**
- * Reads a campaign's messages from MongoDB and its rejects from PostgreSQL. All throw CampaignNotFound. From the moment its
+ * Reads a campaign's messages and rejects. All throw CampaignNotFound. From the moment its
  * erasure begins a campaign has none of either.
  */
 @Injectable()
 export class ReadMessages {
   constructor(
-    private readonly campaigns: CampaignsRepository,
-    private readonly mongo: Mongo,
+    private readonly ledger: LedgerReader,
+    private readonly store: MessageStore,
   ) {}
 
-  /** By sequence; one more than asked is read, to know whether there is a next. */
+  /** By sequence. */
   async messages(userId: string, id: string, { after, limit }: Slice): Promise<SliceOf<MessageView>> {
     if (await this.isErased(userId, id)) return { data: [], next: null };
-    const found = await (await this.find(id, { after, limit: limit + 1 })).toArray();
-    const data = found.slice(0, limit);
-    return { data, next: found.length > limit ? (data.at(-1)?.sequence ?? null) : null };
+    const found = await (await this.store.messagesOf(id, { after, limit: limit + 1 })).toArray();
+    return sliceOf(found, limit, ({ sequence }) => sequence);
   }
 
   async rejects(userId: string, id: string, { after, limit }: Slice): Promise<RejectSlice> {
     const { erased, rejects_not_kept } = await this.campaign(userId, id);
     if (erased) return { data: [], next: null, not_kept: 0 };
-    const found = await this.campaigns.rejects(id, { after, limit: limit + 1 });
-    const data = found.slice(0, limit);
-    return { data, next: found.length > limit ? (data.at(-1)?.line ?? null) : null, not_kept: rejects_not_kept };
+    const found = await this.ledger.rejects(id, { after, limit: limit + 1 });
+    return { ...sliceOf(found, limit, ({ line }) => line), not_kept: rejects_not_kept };
   }
 
   /** All messages as rows of the export, as they come from the store. */
   async exportMessages(userId: string, id: string, slice: Slice): Promise<AsyncIterable<unknown[]>> {
     if (await this.isErased(userId, id)) return nothing();
-    const cursor = (await this.find(id, slice)).batchSize(ROWS_AT_A_TIME);
+    const cursor = (await this.store.messagesOf(id, slice)).batchSize(ROWS_AT_A_TIME);
     return (async function* () {
       for await (const { sequence, phone_number, identifier, message, created_at } of cursor)
         yield [sequence, phone_number, identifier, message, created_at.toISOString()];
@@ -78,7 +67,7 @@ export class ReadMessages {
     let { after, limit: left } = slice;
     while (left > 0) {
       const limit = Math.min(left, ROWS_AT_A_TIME);
-      const rows = await this.campaigns.rejects(id, { after, limit });
+      const rows = await this.ledger.rejects(id, { after, limit });
       for (const { line, value, reason } of rows) yield [line, value, reason];
       after = rows.at(-1)?.line ?? after;
       left -= rows.length;
@@ -88,21 +77,12 @@ export class ReadMessages {
       yield ['', `${notKept} more lines are no number; they are counted and not kept`, NOT_KEPT];
   }
 
-  private async find(id: string, { after, limit }: Slice) {
-    const messages = await this.mongo.messages();
-    return messages
-      .find({ _id: messageRange(id, after), deleted: false })
-      .project<MessageView>({ _id: 0 })
-      .sort({ _id: 1 })
-      .limit(limit);
-  }
-
   private async isErased(userId: string, id: string): Promise<boolean> {
     return (await this.campaign(userId, id)).erased;
   }
 
-  private async campaign(userId: string, id: string): Promise<SteeredRow> {
-    const campaign = await this.campaigns.find(userId, id);
+  private async campaign(userId: string, id: string): Promise<CampaignRow> {
+    const campaign = await this.ledger.find(userId, id);
     if (!campaign) throw new CampaignNotFound();
     return campaign;
   }

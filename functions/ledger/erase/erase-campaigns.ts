@@ -1,23 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { Log } from '../../platform/telemetry/log.js';
-import { ErasedDocuments } from '../../retention/erased-documents.js';
-import { RetentionRepository } from './erase.repository.js';
+import { count, type Found, Retention, type Run } from '../../retention/retention.js';
+import { MessageStore } from '../message-store.js';
+import { EraseRepository } from './erase.repository.js';
 
 /** What one run erased, or would. */
-export interface Erasure {
+interface Erasure {
   campaigns: number;
   /** Numbers in the ledger. */
   numbers: number;
   rejects: number;
   documents: number;
-  /** Uploads without a campaign that showed rejects. */
-  refusals: number;
   /** Documents of campaigns that were erased before: a consumer that had stood still for days has written them since. */
   returned: number;
   /** Old enough, cancelled, and still swept by dispatch. */
   waiting: number;
-  /** It went to its end. */
-  whole: boolean;
 }
 
 /**
@@ -29,68 +26,91 @@ export interface Erasure {
  */
 @Injectable()
 export class EraseCampaigns {
-  constructor(
-    private readonly retention: RetentionRepository,
-    private readonly documents: ErasedDocuments,
-    private readonly log: Log,
-  ) {}
+  readonly #hooks: ((campaignId: string) => Promise<void>)[] = [];
 
-  /** What is due now. Changes nothing. */
-  async count(days: number, stop: AbortSignal): Promise<Erasure> {
+  constructor(
+    private readonly repository: EraseRepository,
+    private readonly messages: MessageStore,
+    private readonly log: Log,
+    retention: Retention,
+  ) {
+    retention.onErase((days, run) => this.erase(days, run));
+  }
+
+  /** Modules that keep a copy of a campaign's rejects register when they are built: it goes before the last mark is set. */
+  onErase(hook: (campaignId: string) => Promise<void>): void {
+    this.#hooks.push(hook);
+  }
+
+  /** Throws when a store is away; what it had erased until then is erased. */
+  private async erase(days: number, { dryRun, stop }: Run): Promise<Found> {
+    const erasure = await (dryRun ? this.countDue(days, stop) : this.eraseDue(days, stop));
+    const { campaigns, numbers, rejects, documents, returned, waiting } = erasure;
+    return {
+      gone: [
+        `${count(campaigns)} campaigns older than ${count(days)} days ${dryRun ? 'would be erased' : 'erased'}`,
+        `${count(numbers)} numbers in the ledger`,
+        `${count(rejects)} rejects`,
+        `${count(documents)} documents`,
+      ],
+      remarks: [
+        returned > 0 ? `${count(returned)} documents that had come back` : '',
+        waiting > 0 ? `${count(waiting)} cancelled campaigns wait until dispatch has swept them for the last time` : '',
+      ],
+    };
+  }
+
+  private async countDue(days: number, stop: AbortSignal): Promise<Erasure> {
     const found = nothing();
-    for await (const id of pages((after) => this.retention.due(days, after))) {
+    for await (const id of pages((after) => this.repository.due(days, after))) {
       if (stop.aborted) return found;
-      const { numbers, rejects } = await this.retention.left(id);
+      const { numbers, rejects } = await this.repository.left(id);
       found.campaigns++;
       found.numbers += numbers;
       found.rejects += rejects;
-      found.documents += await this.documents.count(id);
+      found.documents += await this.messages.count(id);
     }
-    found.waiting = await this.retention.waiting(days);
-    found.whole = !stop.aborted;
+    found.waiting = await this.repository.waiting(days);
     return found;
   }
 
-  /** Throws when a store is away; what it had erased until then is erased. Told to stop, it ends between two pages. */
-  async erase(days: number, stop: AbortSignal): Promise<Erasure> {
+  private async eraseDue(days: number, stop: AbortSignal): Promise<Erasure> {
     const erasure = nothing();
-    for await (const id of pages((after) => this.retention.due(days, after))) {
+    for await (const id of pages((after) => this.repository.due(days, after))) {
       if (stop.aborted) return erasure;
       await this.eraseOne(id, days, erasure, stop);
     }
-    for await (const id of pages((after) => this.retention.erased(after))) {
+    for await (const id of pages((after) => this.repository.erased(after))) {
       if (stop.aborted) return erasure;
-      if (await this.documents.any(id)) erasure.returned += await this.documents.delete(id, 0, stop);
+      if (await this.messages.any(id)) erasure.returned += await this.messages.delete(id, 0, stop);
     }
-    erasure.refusals = await this.retention.dropRefusals(days);
-    erasure.waiting = await this.retention.waiting(days);
-    erasure.whole = !stop.aborted;
+    erasure.waiting = await this.repository.waiting(days);
     return erasure;
   }
 
   private async eraseOne(id: string, days: number, erasure: Erasure, stop: AbortSignal): Promise<void> {
-    const total = await this.retention.begin(id, days);
+    const total = await this.repository.begin(id, days);
     if (total === undefined) return;
-    erasure.documents += await this.documents.delete(id, total, stop);
+    erasure.documents += await this.messages.delete(id, total, stop);
     for (let numbers: number | undefined = 0; numbers !== undefined; ) {
       if (stop.aborted) return;
-      numbers = await this.retention.emptyChunks(id);
+      numbers = await this.repository.emptyChunks(id);
       erasure.numbers += numbers ?? 0;
     }
     for (let rejects = 1; rejects > 0; ) {
       if (stop.aborted) return;
-      rejects = await this.retention.dropRejects(id);
+      rejects = await this.repository.dropRejects(id);
       erasure.rejects += rejects;
     }
-    await this.retention.dropAnswers(id);
-    if (!(await this.retention.finish(id))) return;
+    for (const hook of this.#hooks) await hook(id);
+    if (!(await this.repository.finish(id))) return;
     erasure.campaigns++;
     this.log.info({ campaign_id: id }, 'erased the numbers of a campaign');
   }
 }
 
 function nothing(): Erasure {
-  return { campaigns: 0, numbers: 0, rejects: 0, documents: 0, refusals: 0, returned: 0, waiting: 0, whole: false };
+  return { campaigns: 0, numbers: 0, rejects: 0, documents: 0, returned: 0, waiting: 0 };
 }
 
 /** One id after the other, from pages that each begin behind the last id of the one before. */

@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { leaseIsFree } from '../../platform/lease.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
-import { FORGOTTEN } from '../inspect/check-ledger.js';
+import { digitsOf } from '../../retention/as-written.js';
+
+/** What stands in the ledger in place of a number that was forgotten alone. No consumer takes it for a number. */
+export const FORGOTTEN = '-';
 
 /** What is left in the ledger of campaigns that are to be erased. */
 export interface LeftOf {
@@ -31,21 +35,15 @@ const FINISHED = '(c.deleted OR c.stored = c.total OR (c.cancelled_at IS NOT NUL
 /** $1: days. What was begun is finished whatever its age. */
 const DUE = `c.erased_at IS NULL AND (c.erasing_at IS NOT NULL
   OR (${FINISHED} AND c.updated_at < clock_timestamp() - make_interval(days => $1)
-      AND (c.lease_until IS NULL OR c.lease_until < clock_timestamp())))`;
+      AND ${leaseIsFree('c.')}))`;
 /** The numbers of a chunk's lines, without those that were forgotten. */
 const NUMBERS = `(SELECT count(*) FROM unnest(string_to_array(k.phone_numbers, E'\\n')) AS line WHERE line <> '${FORGOTTEN}')::int`;
 /** Whether one of a chunk's lines is the number. */
 const holds = (number: string): string =>
   `strpos(E'\\n' || k.phone_numbers || E'\\n', E'\\n' || ${number} || E'\\n') > 0`;
-/** The digits of a reject's value, whatever else stands between them: also an escape such as `\u200b`, which has digits itself. */
-const DIGITS = (value: string): string => `regexp_replace(${value}, '\\\\u(\\{[0-9a-f]+\\}|[0-9a-f]{4})|\\D', '', 'g')`;
-const WITHOUT_REJECTS = `file = CASE WHEN file ? 'rejects' THEN jsonb_set(file, '{rejects}', '[]') ELSE file END,
-  refusal = CASE WHEN refusal #> '{file,rejects}' IS NOT NULL THEN jsonb_set(refusal, '{file,rejects}', '[]') ELSE refusal END`;
-const REJECTS_SHOWN = `coalesce(file -> 'rejects', '[]') || coalesce(refusal #> '{file,rejects}', '[]')`;
-
 /** The SQL of erasing. What it changes of a campaign or its chunks, it changes under the lock of the campaign (R2), a page at a time. */
 @Injectable()
-export class RetentionRepository {
+export class EraseRepository {
   constructor(private readonly postgres: Postgres) {}
 
   /** Campaigns that are due, by id, those after one. */
@@ -80,7 +78,7 @@ export class RetentionRepository {
     return row ?? { numbers: 0, rejects: 0 };
   }
 
-  /** Guard: still due. From the commit on nobody reads the campaign's numbers. Answers its total; undefined: leave it alone. */
+  /** Guard: still due. From the commit on nobody reads the campaign's numbers. Returns its total; undefined: leave it alone. */
   begin(id: string, days: number): Promise<number | undefined> {
     return this.locked(id, async (sql) => {
       const row = await sql.one<{ total: number }>(
@@ -92,7 +90,7 @@ export class RetentionRepository {
     });
   }
 
-  /** Guard: begun. Empties some chunks. Answers the numbers that went, and undefined when there are none left. */
+  /** Guard: begun. Empties some chunks. Returns the numbers that went, and undefined when there are none left. */
   emptyChunks(id: string): Promise<number | undefined> {
     return this.locked(id, async (sql) => {
       const emptied = await sql.query<{ numbers: number }>(
@@ -109,7 +107,7 @@ export class RetentionRepository {
     });
   }
 
-  /** Drops some rejects. Answers how many; 0: none are left. Beside another run, the lock makes that true. */
+  /** Drops some rejects. Returns how many; 0: none are left. Beside another run, the lock makes that true. */
   async dropRejects(id: string): Promise<number> {
     const dropped = await this.locked(id, (sql) =>
       sql.query(
@@ -121,27 +119,7 @@ export class RetentionRepository {
     return dropped.length;
   }
 
-  /** The first rejects that an upload shows, and the answer that an Idempotency-Key kept, whose 24 hours are over. */
-  async dropAnswers(id: string): Promise<void> {
-    await this.postgres.query(
-      `UPDATE uploads SET ${WITHOUT_REJECTS} WHERE campaign_id = $1 AND ${REJECTS_SHOWN} <> '[]'`,
-      [id],
-    );
-    await this.postgres.query('DELETE FROM idempotency_keys WHERE campaign_id = $1', [id]);
-  }
-
-  /** The first rejects of files that became no campaign. Answers of how many. */
-  async dropRefusals(days: number): Promise<number> {
-    const changed = await this.postgres.query(
-      `UPDATE uploads SET ${WITHOUT_REJECTS}
-        WHERE campaign_id IS NULL AND updated_at < clock_timestamp() - make_interval(days => $1)
-          AND ${REJECTS_SHOWN} <> '[]' RETURNING id`,
-      [days],
-    );
-    return changed.length;
-  }
-
-  /** Guard: begun, and nothing is left. Answers whether this was what ended it. */
+  /** Guard: begun, and nothing is left. Returns whether this was what ended it. */
   async finish(id: string): Promise<boolean> {
     const ended = await this.locked(id, (sql) =>
       sql.query(
@@ -168,7 +146,7 @@ export class RetentionRepository {
     );
   }
 
-  /** Guard: its campaign is finished. Each line that is the number becomes FORGOTTEN. Answers how many. */
+  /** Guard: its campaign is finished. Each line that is the number becomes FORGOTTEN. Returns how many. */
   forget(phoneNumber: string, { campaign_id: id, first_sequence }: FoundChunk): Promise<number> {
     return this.locked(id, async (sql) => {
       const row = await sql.one<{ numbers: number }>(
@@ -200,19 +178,12 @@ export class RetentionRepository {
     return new Set(ids.filter((id) => !kept.has(id)));
   }
 
-  /** Rejects whose digits fit a pattern, in whatever notation they were written. Answers how many there are, or were. */
-  async rejectsLike(pattern: string, options: { drop: boolean }): Promise<number> {
-    const where = `${DIGITS('value')} ~ $1`;
-    const rows = options.drop
+  /** Rejects whose digits fit a pattern, in whatever notation they were written. Returns how many there are, or were. */
+  async rejectsLike(pattern: string, { drop }: { drop: boolean }): Promise<number> {
+    const where = `${digitsOf('value')} ~ $1`;
+    const rows = drop
       ? await this.postgres.query(`DELETE FROM campaign_rejects WHERE ${where} RETURNING line`, [pattern])
       : await this.postgres.query(`SELECT line FROM campaign_rejects WHERE ${where}`, [pattern]);
-    if (options.drop)
-      await this.postgres.query(
-        `UPDATE uploads SET ${WITHOUT_REJECTS}
-          WHERE EXISTS (SELECT FROM jsonb_array_elements(${REJECTS_SHOWN}) AS shown
-                         WHERE ${DIGITS("shown ->> 'value'")} ~ $1)`,
-        [pattern],
-      );
     return rows.length;
   }
 

@@ -1,10 +1,12 @@
 import { messageId } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { ErasedDocuments } from '../../retention/erased-documents.js';
-import { type FoundChunk, RetentionRepository } from './erase.repository.js';
+import { asWritten } from '../../retention/as-written.js';
+import { count, type Found, Retention, type Run } from '../../retention/retention.js';
+import { MessageStore } from '../message-store.js';
+import { EraseRepository, type FoundChunk } from './erase.repository.js';
 
-/** Where a number was found, and is gone from unless it was only counted. */
-export interface Forgetting {
+/** Where a number was found, and is gone from unless the run is dry. */
+interface Forgetting {
   /** Finished campaigns whose ledger held it. */
   campaigns: number;
   /** Lines of the ledger. */
@@ -13,10 +15,8 @@ export interface Forgetting {
   documents: number;
   /** Campaigns that hold it and are not finished: nothing of them changed. */
   waiting: number;
-  whole: boolean;
 }
 
-const BRAZIL = /^\+55/;
 const DOCUMENTS_AT_A_TIME = 500;
 
 /**
@@ -26,52 +26,57 @@ const DOCUMENTS_AT_A_TIME = 500;
 @Injectable()
 export class ForgetNumber {
   constructor(
-    private readonly retention: RetentionRepository,
-    private readonly documents: ErasedDocuments,
-  ) {}
-
-  /** Changes nothing. */
-  count(phoneNumber: string, stop: AbortSignal): Promise<Forgetting> {
-    return this.go(phoneNumber, stop, { drop: false });
+    private readonly repository: EraseRepository,
+    private readonly messages: MessageStore,
+    retention: Retention,
+  ) {
+    retention.onForget((phoneNumber, run) => this.forget(phoneNumber, run));
   }
 
   /** Safe to repeat, and to be stopped: documents go before the line that tells of them. */
-  forget(phoneNumber: string, stop: AbortSignal): Promise<Forgetting> {
-    return this.go(phoneNumber, stop, { drop: true });
+  private async forget(phoneNumber: string, run: Run): Promise<Found> {
+    const { campaigns, numbers, rejects, documents, waiting } = await this.everywhere(phoneNumber, run);
+    return {
+      gone: [
+        `${run.dryRun ? 'Would be forgotten' : 'Forgotten'} in ${count(campaigns)} campaigns`,
+        `${count(numbers)} numbers in the ledger`,
+        `${count(rejects)} rejects`,
+        `${count(documents)} documents`,
+      ],
+      remarks:
+        waiting > 0 ? [`${count(waiting)} campaigns that hold it are not finished: run it again when they are`] : [],
+      waits: waiting > 0,
+    };
   }
 
-  private async go(phoneNumber: string, stop: AbortSignal, options: { drop: boolean }): Promise<Forgetting> {
+  private async everywhere(phoneNumber: string, run: Run): Promise<Forgetting> {
+    const { stop } = run;
     const finished = new Set<string>();
     const waiting = new Set<string>();
-    const found: Forgetting = { campaigns: 0, numbers: 0, rejects: 0, documents: 0, waiting: 0, whole: false };
+    const found: Forgetting = { campaigns: 0, numbers: 0, rejects: 0, documents: 0, waiting: 0 };
     for await (const chunk of this.chunks(phoneNumber)) {
       if (stop.aborted) break;
       (chunk.finished ? finished : waiting).add(chunk.campaign_id);
-      if (chunk.finished) await this.inChunk(phoneNumber, chunk, found, options);
+      if (chunk.finished) await this.inChunk(phoneNumber, chunk, found, run);
     }
     found.campaigns = finished.size;
-    if (!stop.aborted) found.rejects = await this.retention.rejectsLike(asWritten(phoneNumber), options);
-    if (!stop.aborted) await this.elsewhere(phoneNumber, found, waiting, stop, options);
-    return { ...found, waiting: waiting.size, whole: !stop.aborted };
+    if (!stop.aborted) found.rejects = await this.repository.rejectsLike(asWritten(phoneNumber), { drop: !run.dryRun });
+    if (!stop.aborted) await this.elsewhere(phoneNumber, found, waiting, run);
+    return { ...found, waiting: waiting.size };
   }
 
-  private async inChunk(
-    phoneNumber: string,
-    chunk: FoundChunk,
-    found: Forgetting,
-    { drop }: { drop: boolean },
-  ): Promise<void> {
+  private async inChunk(phoneNumber: string, chunk: FoundChunk, found: Forgetting, { dryRun }: Run): Promise<void> {
     const places = chunk.phone_numbers
       .split('\n')
       .flatMap((line, index) =>
         line === phoneNumber ? [messageId(chunk.campaign_id, chunk.first_sequence + index)] : [],
       );
-    if (!drop) {
+    if (dryRun) {
       found.numbers += places.length;
       return;
     }
-    found.documents += await this.documents.deletePlaces(places, phoneNumber);
-    found.numbers += await this.retention.forget(phoneNumber, chunk);
+    found.documents += await this.messages.deletePlaces(places, phoneNumber);
+    found.numbers += await this.repository.forget(phoneNumber, chunk);
   }
 
   /** Documents that the ledger did not tell of; where nothing was dropped, all of them. */
@@ -79,31 +84,22 @@ export class ForgetNumber {
     phoneNumber: string,
     found: Forgetting,
     waiting: Set<string>,
-    stop: AbortSignal,
-    { drop }: { drop: boolean },
+    { dryRun, stop }: Run,
   ): Promise<void> {
-    for await (const places of batches(await this.documents.with(phoneNumber))) {
+    for await (const places of batches(await this.messages.with(phoneNumber))) {
       if (stop.aborted) return;
       const ids = [...new Set(places.map((place) => place.campaign_id))];
-      const mayLose = await this.retention.mayLose(ids, drop ? phoneNumber : undefined);
+      const mayLose = await this.repository.mayLose(ids, dryRun ? undefined : phoneNumber);
       for (const { campaign_id } of places) if (!mayLose.has(campaign_id)) waiting.add(campaign_id);
       const going = places.filter(({ campaign_id }) => mayLose.has(campaign_id)).map(({ _id }) => _id);
-      found.documents += drop ? await this.documents.deletePlaces(going, phoneNumber) : going.length;
+      found.documents += dryRun ? going.length : await this.messages.deletePlaces(going, phoneNumber);
     }
   }
 
   private async *chunks(phoneNumber: string): AsyncGenerator<FoundChunk> {
-    let page = await this.retention.chunksWith(phoneNumber);
-    for (; page.length > 0; page = await this.retention.chunksWith(phoneNumber, page.at(-1))) yield* page;
+    let page = await this.repository.chunksWith(phoneNumber);
+    for (; page.length > 0; page = await this.repository.chunksWith(phoneNumber, page.at(-1))) yield* page;
   }
-}
-
-/**
- * The digits of a reject that is this number. People write a Brazilian one with and without country code, so DDD and number are
- * looked for, wherever they stand; of another country the whole, as the few digits of a short one stand in many others.
- */
-function asWritten(phoneNumber: string): string {
-  return BRAZIL.test(phoneNumber) ? phoneNumber.replace(BRAZIL, '') : `^0*${phoneNumber.replace('+', '')}$`;
 }
 
 async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {

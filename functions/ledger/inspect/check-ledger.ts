@@ -1,7 +1,7 @@
-import { type MessageDocument, messageId, messageRange } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { Mongo } from '../../platform/stores/mongo.js';
 import { Postgres } from '../../platform/stores/postgres.js';
+import { FORGOTTEN } from '../erase/erase.repository.js';
+import { MessageStore } from '../message-store.js';
 
 /** What the ledger and the store say of one campaign, where they do not agree. All are numbers of messages, except `counters`. */
 export interface Difference {
@@ -25,7 +25,7 @@ export interface Check {
   campaigns: number;
   /** Documents that were looked at. */
   messages: number;
-  /** Documents of chunks that are not recorded yet: of a batch at hand, or of a part of one that was left. No difference. */
+  /** Documents of chunks that are not recorded yet: of a current batch, or of a part of one that was left. No difference. */
   ahead: number;
   differences: Difference[];
 }
@@ -61,10 +61,6 @@ interface LedgerNumber {
 /** Counts a difference and keeps the first places. */
 type Note = (kind: 'missing' | 'different' | 'unknown' | 'wronglyMarked', sequence: number) => void;
 
-type StoredMessage = Pick<MessageDocument, 'sequence' | 'phone_number' | 'deleted'>;
-
-/** What stands in the ledger in place of a number that was forgotten alone. No consumer takes it for a number. */
-export const FORGOTTEN = '-';
 const CHUNKS_AT_A_TIME = 20;
 const SEQUENCES_SHOWN = 5;
 
@@ -76,7 +72,7 @@ const SEQUENCES_SHOWN = 5;
 export class CheckLedger {
   constructor(
     private readonly postgres: Postgres,
-    private readonly mongo: Mongo,
+    private readonly messages: MessageStore,
   ) {}
 
   /** Of one campaign, or of all and of documents that belong to none. Undefined when there is no such campaign. */
@@ -87,7 +83,7 @@ export class CheckLedger {
       await this.compare(campaign, check);
     }
     if (campaignId !== undefined) return check.campaigns === 0 ? undefined : check;
-    for await (const [id, count] of this.strangers()) {
+    for await (const [id, count] of this.messages.strangers((id) => this.isKnown(id))) {
       check.messages += count;
       check.differences.push({ ...nothing(id), unknown: count });
     }
@@ -114,7 +110,7 @@ export class CheckLedger {
   /** One that is just being erased may have some documents left. */
   private async compareErased({ id, erased }: CampaignRow, check: Check, note: Note): Promise<void> {
     if (!erased) return;
-    const documents = await this.documents(id, 0);
+    const documents = await this.messages.between(id, 0);
     check.messages += documents.size;
     for (const sequence of documents.keys()) note('unknown', sequence);
   }
@@ -124,7 +120,7 @@ export class CheckLedger {
     for await (const chunks of this.pages(campaign.id)) {
       const last = chunks.at(-1);
       const end = last ? last.first_sequence + last.size - 1 : compared;
-      const documents = await this.documents(campaign.id, compared, end);
+      const documents = await this.messages.between(campaign.id, compared, end);
       check.messages += documents.size;
       for (const { sequence, phoneNumber, stored } of numbersOf(chunks)) {
         const message = documents.get(sequence);
@@ -140,7 +136,7 @@ export class CheckLedger {
       for (const sequence of documents.keys()) note('unknown', sequence);
       compared = end;
     }
-    const beyond = await this.documents(campaign.id, compared);
+    const beyond = await this.messages.between(campaign.id, compared);
     check.messages += beyond.size;
     for (const sequence of beyond.keys()) note('unknown', sequence);
   }
@@ -182,18 +178,6 @@ export class CheckLedger {
     }
   }
 
-  /** By their sequence, those after one and up to another. */
-  private async documents(campaignId: string, after: number, upTo?: number): Promise<Map<number, StoredMessage>> {
-    const messages = await this.mongo.messages();
-    const { $gt, $lt } = messageRange(campaignId, after);
-    const found = await messages
-      .find({ _id: upTo === undefined ? { $gt, $lt } : { $gt, $lte: messageId(campaignId, upTo) } })
-      .project<StoredMessage>({ _id: 0, sequence: 1, phone_number: 1, deleted: 1 })
-      .sort({ _id: 1 })
-      .toArray();
-    return new Map(found.map((message) => [message.sequence, message]));
-  }
-
   private async isNow(state: 'deleted' | 'erasing_at IS NOT NULL', campaignId: string): Promise<boolean> {
     const row = await this.postgres.one<{ state: boolean }>(`SELECT ${state} AS state FROM campaigns WHERE id = $1`, [
       campaignId,
@@ -201,22 +185,8 @@ export class CheckLedger {
     return row?.state ?? false;
   }
 
-  /** Campaigns that have documents and that the ledger does not know, with how many. From one to the next by `_id`. */
-  private async *strangers(): AsyncGenerator<[campaignId: string, count: number]> {
-    const messages = await this.mongo.messages();
-    for (let after = ''; ; ) {
-      const first = await messages
-        .find({ _id: { $gt: after } })
-        .project<{ _id: string }>({ _id: 1 })
-        .sort({ _id: 1 })
-        .limit(1)
-        .next();
-      if (!first) return;
-      const [campaignId = ''] = first._id.split(':');
-      after = `${campaignId};`;
-      if (!(await this.postgres.one('SELECT 1 FROM campaigns WHERE id = $1', [campaignId])))
-        yield [campaignId, await messages.countDocuments({ _id: { $gte: campaignId, $lt: after } })];
-    }
+  private async isKnown(campaignId: string): Promise<boolean> {
+    return (await this.postgres.one('SELECT 1 FROM campaigns WHERE id = $1', [campaignId])) !== undefined;
   }
 }
 

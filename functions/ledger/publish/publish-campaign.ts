@@ -1,14 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { chunkMessageOfLines } from '@disparo/contract';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
+import { withDeadline } from '../../platform/deadline.js';
 import { Runtime } from '../../platform/runtime.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
 import { NotPublished } from '../../platform/stores/rabbitmq-channel.js';
 import { Log } from '../../platform/telemetry/log.js';
 import { Metrics } from '../../platform/telemetry/metrics.js';
 import { traceIdOf } from '../../platform/telemetry/trace.js';
-import { type Claim, LedgerRepository } from './publish.repository.js';
+import { type Claim, OutboxRepository } from './outbox.repository.js';
 
 /** Confirms awaited at a time: enough to hide the round trip, few enough to stop soon. */
 const WINDOW = 16;
@@ -31,7 +31,7 @@ export class PublishCampaign implements BeforeApplicationShutdown {
   private readonly running = new Set<Promise<Publishing>>();
 
   constructor(
-    private readonly ledger: LedgerRepository,
+    private readonly outbox: OutboxRepository,
     private readonly broker: Broker,
     private readonly runtime: Runtime,
     private readonly log: Log,
@@ -53,15 +53,12 @@ export class PublishCampaign implements BeforeApplicationShutdown {
   async briefly(claim: Claim): Promise<void> {
     const stop =
       this.runtime.kind === 'function' ? AbortSignal.timeout(BEFORE_THE_ANSWER_MS - LAST_WINDOW_MS) : undefined;
-    const deadline = new AbortController();
-    const waited = delay(BEFORE_THE_ANSWER_MS, undefined, { signal: deadline.signal }).catch(() => undefined);
-    await Promise.race([this.publish(claim, stop), waited]);
-    deadline.abort();
+    await withDeadline<unknown>(BEFORE_THE_ANSWER_MS, this.publish(claim, stop), () => undefined);
   }
 
   /** Claims a campaign and publishes it as `briefly` does. Nothing where it owes nothing, or another publisher holds it. */
   async brieflyIfOwed(campaignId: string): Promise<void> {
-    const claim = await this.ledger.claim({ id: campaignId });
+    const claim = await this.outbox.claim({ id: campaignId });
     if (claim) await this.briefly(claim);
   }
 
@@ -90,23 +87,23 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     let outcome: Publishing = 'stopped';
     try {
       while (!stop.aborted) {
-        const owed = await this.ledger.outbox(claim, WINDOW);
+        const owed = await this.outbox.owed(claim, WINDOW);
         const confirmed = await this.window(claim, owed);
-        if (confirmed.length > 0) await this.ledger.stamp(claim, confirmed);
+        if (confirmed.length > 0) await this.outbox.stamp(claim, confirmed);
         chunks += confirmed.length;
         if (confirmed.length < owed.length) outcome = 'failed';
         if (owed.length < WINDOW || outcome === 'failed') break;
       }
     } finally {
       // The ledger's word: the outbox is empty as well while the campaign is paused.
-      if (await this.ledger.release(claim)) outcome = 'all';
+      if (await this.outbox.release(claim)) outcome = 'all';
     }
     const fields = { campaign_id: claim.id, company_id: claim.company_id, trace_id: traceIdOf(claim.traceparent) };
     this.log.info({ ...fields, chunks, publish_ms: Date.now() - started, outcome }, 'publishing ended');
     return outcome;
   }
 
-  /** Sends up to 16 chunks at once and answers those that are confirmed and routed. */
+  /** Sends up to 16 chunks at once and returns those that are confirmed and routed. */
   private async window(claim: Claim, owed: { first_sequence: number; phone_numbers: string }[]): Promise<number[]> {
     const sent = await Promise.allSettled(
       owed.map(({ first_sequence, phone_numbers }) => {

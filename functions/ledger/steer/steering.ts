@@ -1,91 +1,21 @@
 import { Injectable } from '@nestjs/common';
-import type { CampaignQuery, CampaignStatus, Slice } from '../../campaigns/campaigns.schemas.js';
+import { NO_LEASE } from '../../platform/lease.js';
 import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
-import type { Reject } from '../../recipients/reject-list.js';
+import { type CampaignView, OF_USER, VIEW_COLUMNS } from '../read/campaign-row.js';
 
-/** A campaign's row as answers show it. */
-export interface CampaignRow {
-  id: string;
-  name: string;
-  message: string;
-  company_id: string;
-  user_id: string;
-  status: CampaignStatus;
-  total: number;
-  published: number;
-  stored: number;
-  percent: number;
-  created_at: Date;
-  updated_at: Date;
-  deleted: boolean;
-}
-
-/** What steering looks at after its guarded update, whether the campaign's numbers are erased, and what is not kept of its file. */
-export interface SteeredRow extends CampaignRow {
-  paused: boolean;
-  cancelled: boolean;
-  erased: boolean;
-  /** Invalid lines that were counted only. */
-  rejects_not_kept: number;
-}
-
-/** A campaign as every answer shows it: what else a row carries stays inside. */
-export function campaignOf(row: SteeredRow): CampaignRow {
-  const { paused: _p, cancelled: _c, erased: _e, rejects_not_kept: _r, ...campaign } = row;
-  return campaign;
-}
-
-const COLUMNS = `id, name, message, company_id, user_id, status, total, published, stored,
-  floor(100.0 * stored / total)::int AS percent, created_at, updated_at, deleted`;
-/** The tenant: living campaigns of the companies of user $1. */
-const OF_USER = 'NOT deleted AND company_id IN (SELECT company_id FROM living_memberships WHERE user_id = $1)';
-
-/** Campaigns as their users see and steer them. Each statement begins with the tenant. */
+/** What users do to a campaign that is accepted. Each statement begins with the tenant, and is guarded by what it changes. */
 @Injectable()
-export class CampaignsRepository {
+export class Steering {
   constructor(private readonly postgres: Postgres) {}
 
-  /** One campaign, with what its status is made of. */
-  find(userId: string, id: string, sql: Sql = this.postgres): Promise<SteeredRow | undefined> {
-    return sql.one<SteeredRow>(
-      `SELECT ${COLUMNS}, paused_at IS NOT NULL AS paused, cancelled_at IS NOT NULL AS cancelled,
-              erasing_at IS NOT NULL AS erased, rejects_not_kept
-         FROM campaigns WHERE ${OF_USER} AND id = $2`,
-      [userId, id],
-    );
-  }
-
-  /** Newest first. */
-  async list(userId: string, query: CampaignQuery): Promise<{ data: CampaignRow[]; total: number }> {
-    const where = `${OF_USER} AND ($2::text IS NULL OR company_id = $2) AND ($3::text IS NULL OR status = $3)`;
-    const filter = [userId, query.company_id ?? null, query.status ?? null];
-    const data = await this.postgres.query<CampaignRow>(
-      `SELECT ${COLUMNS} FROM campaigns WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5`,
-      [...filter, query.page_size, (query.page - 1) * query.page_size],
-    );
-    const counted = await this.postgres.one<{ total: number }>(
-      `SELECT count(*)::int AS total FROM campaigns WHERE ${where}`,
-      filter,
-    );
-    return { data, total: counted?.total ?? 0 };
-  }
-
-  rename(userId: string, id: string, name: string): Promise<CampaignRow | undefined> {
-    return this.postgres.one<CampaignRow>(
-      `UPDATE campaigns SET name = $3, updated_at = clock_timestamp() WHERE ${OF_USER} AND id = $2 RETURNING ${COLUMNS}`,
+  rename(userId: string, id: string, name: string): Promise<CampaignView | undefined> {
+    return this.postgres.one<CampaignView>(
+      `UPDATE campaigns SET name = $3, updated_at = clock_timestamp() WHERE ${OF_USER} AND id = $2 RETURNING ${VIEW_COLUMNS}`,
       [userId, id, name],
     );
   }
 
-  /** Rejected lines after a line, in file order. */
-  rejects(id: string, { after, limit }: Slice): Promise<Reject[]> {
-    return this.postgres.query<Reject>(
-      'SELECT line, value, reason FROM campaign_rejects WHERE campaign_id = $1 AND line > $2 ORDER BY line LIMIT $3',
-      [id, after, limit],
-    );
-  }
-
-  /** R9, guard: runs and owes; one statement, nothing read before. Answers whether a row changed. */
+  /** R9, guard: runs and owes; one statement, nothing read before. Returns whether a row changed. */
   pause(userId: string, id: string): Promise<boolean> {
     return this.changes(
       this.postgres,
@@ -114,7 +44,7 @@ export class CampaignsRepository {
            UPDATE campaign_chunks SET published_at = NULL
             WHERE campaign_id = $1 AND stored_at IS NULL AND published_at IS NOT NULL RETURNING size)
          UPDATE campaigns
-            SET paused_at = NULL, epoch = epoch + 1, lease_until = NULL, lease_holder = NULL, updated_at = clock_timestamp(),
+            SET paused_at = NULL, epoch = epoch + 1, ${NO_LEASE}, updated_at = clock_timestamp(),
                 published = published - (SELECT coalesce(sum(size), 0) FROM back)
           WHERE id = $1`,
         [id],

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { ExportTooLarge } from '../../campaigns/campaigns.errors.js';
+import { ExportTooLarge } from '../problem.js';
 import { Runtime } from '../runtime.js';
 
 /** A function's answer is held whole and must stay under 6 MB on AWS. */

@@ -2,6 +2,7 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { withDeadline } from '../deadline.js';
 import { Mongo } from '../stores/mongo.js';
 import { Postgres } from '../stores/postgres.js';
 import { Broker } from '../stores/rabbitmq.js';
@@ -81,14 +82,10 @@ export class HealthController {
   }
 }
 
-async function state(ping: Promise<void>): Promise<'up' | 'down'> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'down'>((resolve) => {
-    timer = setTimeout(resolve, PING_TIMEOUT_MS, 'down');
-  });
+function state(ping: Promise<void>): Promise<'up' | 'down'> {
   const answered = ping.then(
     () => 'up' as const,
     () => 'down' as const,
   );
-  return Promise.race([answered, late]).finally(() => clearTimeout(timer));
+  return withDeadline<'up' | 'down'>(PING_TIMEOUT_MS, answered, () => 'down');
 }

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { newMember, registration } from '../../accounts/accounts.schemas.js';
-import { campaignForm, campaignJson, campaignQuery, sliceQuery } from '../../campaigns/campaigns.schemas.js';
+import { campaignForm, campaignJson, campaignQuery } from '../../campaigns/campaigns.schemas.js';
 import { newUpload } from '../../uploads/uploads.schemas.js';
-import { PageQuery, parseWith } from './validation.js';
+import { PageQuery, sliceQuery } from './slices.js';
+import { parseWith } from './validation.js';
 
 /** What a caller reads of a value that a schema refuses. */
 function words(schema: z.ZodType, value: unknown): string {

@@ -15,44 +15,10 @@ type Issue = Parameters<
 >[0][number];
 
 const ID_FORM = /^[a-z][0-9a-z]{1,31}$/;
-const MAX_PAGE = 1_000_000;
 
 /** Whether a text can be an id at all. What cannot is just not found, and never reaches SQL, which refuses NUL. */
 export function isId(text: string): boolean {
   return ID_FORM.test(text);
-}
-
-/** `page` and `page_size` of a list. Spread into the strict object of a route's query. */
-export const pageFields = {
-  page: z.coerce.number().int().min(1).max(MAX_PAGE).default(1).meta({ description: 'From 1.', example: 1 }),
-  page_size: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(100)
-    .default(20)
-    .meta({ description: 'Items a page, at most.', example: 20 }),
-};
-/** The query of a list without filters. */
-export const PageQuery = z.strictObject(pageFields);
-export type PageQuery = z.infer<typeof PageQuery>;
-
-/** A list's answer. */
-export interface Page<T> {
-  data: T[];
-  page: number;
-  page_size: number;
-  total: number;
-}
-
-/** The schema of a list's answer. */
-export function pageOf<T extends z.ZodType>(item: T) {
-  return z.strictObject({
-    data: z.array(item).meta({ description: 'The items of this page.' }),
-    page: z.int().positive().meta({ description: 'This page, from 1.', example: 1 }),
-    page_size: z.int().positive().meta({ description: 'Items a page, at most.', example: 20 }),
-    total: z.int().min(0).meta({ description: 'Items on all pages.', example: 1 }),
-  });
 }
 
 /** The schema of an id in an answer. */

@@ -86,3 +86,17 @@ class Block {
     this.bytes = larger;
   }
 }
+
+/** Rows of COPY's text form, `COPY ... FROM STDIN`: tab between columns, backslash escapes, null as \N. */
+export function* textRows<T>(items: Iterable<T>, columns: (item: T) => (string | number | null)[]): Generator<string> {
+  for (const item of items) yield `${columns(item).map(textColumn).join('\t')}\n`;
+}
+
+const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function textColumn(value: string | number | null): string {
+  if (value === null) return '\\N';
+  return typeof value === 'number'
+    ? String(value)
+    : value.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] ?? '');
+}

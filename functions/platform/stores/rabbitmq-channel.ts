@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { declareTopology, refusal } from '@disparo/contract';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import type { Config } from '../config.js';
+import { withDeadline } from '../deadline.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Opening is connecting and declaring: a broker that answers the first and not the second is as good as none. */
@@ -94,14 +95,8 @@ export function notPublished(error: unknown): NotPublished {
   return new NotPublished('unreachable', error instanceof Error ? error.message : String(error), error);
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1_000} s`)), ms);
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return withDeadline(ms, work, () => {
+    throw new Error(`no answer within ${ms / 1_000} s`);
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,3 +1,5 @@
+import { withDeadline } from '../deadline.js';
+
 /**
  * Something that is asked of a service when somebody scrapes: within a deadline, and once at a time, so that a service
  * that does not answer is not asked again, on one more connection, by each scrape.
@@ -17,10 +19,6 @@ export class Question<T> {
       .finally(() => {
         this.#underWay = undefined;
       });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, this.deadlineMs, undefined);
-    });
-    return Promise.race([this.#underWay, late]).finally(() => clearTimeout(timer));
+    return withDeadline(this.deadlineMs, this.#underWay, () => undefined);
   }
 }

@@ -13,16 +13,22 @@ const GROUPS = new Set(
   [[], [2], [7], [2, 7], [2, 3], [2, 3, 7]].map((ends) => ends.reduce((bits, at) => bits | (1 << at), 0)),
 );
 
+/** Takes a record that has ended: its line, from 1; a number, BLANK or a reject's code; its cell, for a reject. */
+export type TakeRecord = (line: number, code: number, value: () => Uint8Array) => void;
+
 /**
  * Reads one line that needs no second look, where it is in one piece and its number is written as most are. Whatever else it
  * meets it leaves to RecordReader, which comes to the same wherever both can read: the spec compares them.
  */
 export class QuickLine {
-  /** What the line that was read says, as toE164 has it; where its cell stands, and where the next line begins. */
-  code = 0;
-  cellStart = 0;
-  cellEnd = 0;
+  /** Where the next line begins that is to be read. */
   next = 0;
+  /** What the line that was read says, as toE164 has it, and where its cell stands. */
+  #code = 0;
+  #cellStart = 0;
+  #cellEnd = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  readonly #value = () => this.#bytes.subarray(this.#cellStart, this.#cellEnd);
   readonly #column: number;
   readonly #cellKinds: Uint8Array;
   readonly #otherKinds: Uint8Array;
@@ -33,8 +39,17 @@ export class QuickLine {
     this.#otherKinds = otherKinds;
   }
 
+  /** Takes all lines from `from` on that need no closer look, the first as `line`; returns the line of the first that does. */
+  takeAll(bytes: Uint8Array, from: number, line: number, take: TakeRecord): number {
+    this.#bytes = bytes;
+    this.next = from;
+    let taken = line;
+    while (this.next < bytes.length && this.#read(bytes, this.next)) take(taken++, this.#code, this.#value);
+    return taken;
+  }
+
   /** False: the line at `from` wants a closer look, and nothing is read of it. */
-  read(bytes: Uint8Array, from: number): boolean {
+  #read(bytes: Uint8Array, from: number): boolean {
     const kinds = this.#otherKinds;
     let at = from;
     // Never past the end: a read there makes every other one slow.
@@ -53,11 +68,13 @@ export class QuickLine {
       byte = bytes[at] as number;
       if (kinds[byte] === CONTROL) return false;
     }
-    this.next = at + 1;
-    if (byte === LF) return true;
-    // What follows CR may be in the next piece.
-    if (this.next === bytes.length) return false;
-    if (bytes[this.next] === LF) this.next++;
+    let next = at + 1;
+    if (byte === CR) {
+      // What follows CR may be in the next piece.
+      if (next === bytes.length) return false;
+      if (bytes[next] === LF) next++;
+    }
+    this.next = next;
     return true;
   }
 
@@ -90,12 +107,12 @@ export class QuickLine {
       last = byte;
     }
     if (last === CLOSE || (ends !== 0 && !isUsual(ends, count))) return -1;
-    this.cellStart = isQuoted ? from + 1 : from;
-    this.cellEnd = at;
+    this.#cellStart = isQuoted ? from + 1 : from;
+    this.#cellEnd = at;
     if (isQuoted && (at === size || bytes[at++] !== QUOTE)) return -1;
     if (count === 0 || at === size || !endsField(this.#cellKinds[bytes[at] as number])) return -1;
-    this.code = toE164(digits, count, plus);
-    return this.code > 0 || (ends === 0 && !mayHavePrefix(digits, count)) ? at : -1;
+    this.#code = toE164(digits, count, plus);
+    return this.#code > 0 || (ends === 0 && !mayHavePrefix(digits, count)) ? at : -1;
   }
 }
 

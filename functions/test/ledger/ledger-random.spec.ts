@@ -1,6 +1,6 @@
 import { readEnvironment } from '@disparo/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CampaignsRepository } from '../../ledger/steer/steering.js';
+import { Steering } from '../../ledger/steer/steering.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { createLedgerDatabase, type LedgerDatabase } from './ledger-database.js';
 import { type Connections, Simulation } from './ledger-simulation.js';
@@ -48,5 +48,5 @@ test(
 async function connect(database: LedgerDatabase, postgres: Postgres): Promise<Connections> {
   const pair = () => Promise.all([database.connect(), database.connect()]);
   const [publishers, consumers, users, monitor] = await Promise.all([pair(), pair(), pair(), database.connect()]);
-  return { publishers, consumers, users, monitor, lastUser: new CampaignsRepository(postgres) };
+  return { publishers, consumers, users, monitor, lastUser: new Steering(postgres) };
 }

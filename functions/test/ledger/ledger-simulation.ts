@@ -5,9 +5,9 @@ import { HealChunks } from '../../ledger/heal/heal-chunks.js';
 import { type ChunkPlace, HealingRepository } from '../../ledger/heal/healing.repository.js';
 import { SweepCampaigns } from '../../ledger/heal/sweep-campaigns.js';
 import type { MessageStore } from '../../ledger/message-store.js';
-import { LedgerRepository } from '../../ledger/publish/publish.repository.js';
+import { OutboxRepository } from '../../ledger/publish/outbox.repository.js';
 import { PublishCampaign } from '../../ledger/publish/publish-campaign.js';
-import { CampaignsRepository } from '../../ledger/steer/steering.js';
+import { Steering } from '../../ledger/steer/steering.js';
 import type { Config } from '../../platform/config.js';
 import { Runtime } from '../../platform/runtime.js';
 import type { Broker } from '../../platform/stores/rabbitmq.js';
@@ -38,7 +38,7 @@ export interface Connections {
   users: pg.Client[];
   monitor: pg.Client;
   /** Resumes what is still paused when the chaos is over. */
-  lastUser: CampaignsRepository;
+  lastUser: Steering;
 }
 
 const CHAOS_STEPS = 70;
@@ -183,7 +183,7 @@ export class Simulation {
 
   async #publish(session: Session): Promise<void> {
     const { actor } = session;
-    const ledger = new LedgerRepository(session.postgres);
+    const ledger = new OutboxRepository(session.postgres);
     const broker = { publish: (_: string, message: OutgoingMessage) => this.#toBroker(actor, message) } as Broker;
     const metrics = { registry: new Registry() } as unknown as Metrics;
     const log = new SimulationLog((error) => {
@@ -286,7 +286,7 @@ export class Simulation {
   }
 
   async #steer(session: Session): Promise<void> {
-    const campaigns = new CampaignsRepository(session.postgres);
+    const campaigns = new Steering(session.postgres);
     for (let left = COMMANDS_A_USER; left > 0; left--) {
       // Whoever steers at once steers what nobody has begun: so a user comes at a random step.
       while ((await this.scheduler.gate(session.actor, 'think', () => this.#faulty)) < 0.5);

@@ -1,9 +1,9 @@
 import { ADMIT_SQL, type AdmitRow, RECORD_STORED_SQL, type RecordRow } from '@disparo/contract';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Claim, LedgerRepository } from '../../ledger/publish/publish.repository.js';
+import { type Claim, OutboxRepository } from '../../ledger/publish/outbox.repository.js';
 import { PublishCampaign } from '../../ledger/publish/publish-campaign.js';
-import { CampaignsRepository } from '../../ledger/steer/steering.js';
+import { Steering } from '../../ledger/steer/steering.js';
 import { Runtime } from '../../platform/runtime.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
@@ -14,8 +14,8 @@ import { assertInvariants, readLedger } from './ledger-invariants.js';
 
 let database: LedgerDatabase;
 let postgres: Postgres;
-let ledger: LedgerRepository;
-let campaigns: CampaignsRepository;
+let ledger: OutboxRepository;
+let campaigns: Steering;
 /** Two consumers, or whoever else works beside the repositories; `watch` only looks. */
 let one: pg.Client;
 let two: pg.Client;
@@ -25,8 +25,8 @@ let ids = 0;
 beforeAll(async () => {
   database = await createLedgerDatabase();
   postgres = new Postgres(database.config);
-  ledger = new LedgerRepository(postgres);
-  campaigns = new CampaignsRepository(postgres);
+  ledger = new OutboxRepository(postgres);
+  campaigns = new Steering(postgres);
   [one, two, watch] = await Promise.all([database.connect(), database.connect(), database.connect()]);
 });
 
@@ -78,7 +78,7 @@ function publishing(): PublishCampaign {
 }
 
 async function owed(claim: Claim): Promise<number[]> {
-  return (await ledger.outbox(claim, 10)).map(({ first_sequence }) => first_sequence);
+  return (await ledger.owed(claim, 10)).map(({ first_sequence }) => first_sequence);
 }
 
 /** Waits until a connection waits for a lock, so that what follows happens meanwhile. */
@@ -148,7 +148,11 @@ describe('storing', () => {
     const id = await accepted();
     const claim = await claimed(id);
     await one.query('BEGIN');
-    await one.query("SELECT stamp_published($1, $2, '{1,3,5}', '20 seconds')", [id, claim.epoch]);
+    await one.query("SELECT stamp_published($1, $2, '{1,3,5}', $3, '20 seconds')", [
+      id,
+      claim.epoch,
+      claim.lease_holder,
+    ]);
     const recording = record(two, [
       [id, 1],
       [id, 3],
@@ -243,7 +247,7 @@ describe('publishing', () => {
     const claim = await claimed(id);
     await ledger.stamp(claim, [1]);
     await record(one, [[id, 1]]);
-    expect([await owed(claim), await ledger.outbox(claim, 1)]).toEqual([
+    expect([await owed(claim), await ledger.owed(claim, 1)]).toEqual([
       [3, 5],
       [{ first_sequence: 3, phone_numbers: 'a\nb' }],
     ]);
@@ -354,7 +358,7 @@ describe('steering', () => {
     await record(one, [[id, 1]]);
     await campaigns.pause(USER, id);
     await one.query('BEGIN');
-    await one.query("SELECT stamp_published($1, $2, '{5}', '20 seconds')", [id, claim.epoch]);
+    await one.query("SELECT stamp_published($1, $2, '{5}', $3, '20 seconds')", [id, claim.epoch, claim.lease_holder]);
     const resuming = campaigns.resume(USER, id);
     await untilBlocked();
     await one.query('COMMIT');

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import type { Multipart, MultipartFile, MultipartValue } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
+import { inTurns } from '../in-turns.js';
+import { MediaTypeRefused, Problem, ValidationProblem } from '../problem.js';
+import { PartHeaders } from './part-headers.js';
+import { cleanText } from './text.js';
+
+const MIB = 1_048_576;
+/** More than any form has, so that a surplus field is named and not cut off. */
+const FIELD_PARTS = 16;
+const FIELD_BYTES = 65_536;
+/** Of Content-Transfer-Encoding: what leaves the bytes as they are. The form's parser undoes none of the others. */
+const PLAIN = new Set(['7bit', '8bit', 'binary']);
+
+/** The one file that a form has, and what is done with it. */
+export interface FileOfForm {
+  /** The name of its part. */
+  name: string;
+  limitMib: number;
+  /**
+   * The file begins, behind these fields; returns what takes its pieces, which are used again. It is read to its end even when it
+   * is refused, so that the answer finds a client that has finished sending: what is wrong with the bytes is kept, not thrown.
+   */
+  begin(fields: ReadonlyMap<string, string>): (piece: Uint8Array) => Promise<void> | void;
+  /** What is thrown where the form says at once that it is far over the limit. */
+  tooLarge(): Problem;
+  /** What is thrown where its part is a plain field. */
+  notAFile(): Problem;
+}
+
+/** A form that is read whole. Fields are to be judged first, then the file. */
+export interface Form {
+  fields: Record<string, string>;
+  /** Undefined: there was none. */
+  file: { sha256: Buffer; isTooLarge: boolean } | undefined;
+}
+
+/**
+ * Reads multipart as a stream, parts in any order: fields, which are texts and stand once, and one file. Throws
+ * ValidationProblem for a broken form and a surplus file, MediaTypeRefused, NotUtf8, and what `file` says.
+ */
+export async function readForm(request: FastifyRequest, file: FileOfForm): Promise<Form> {
+  const { name, limitMib } = file;
+  const fields = new Map<string, string>();
+  let read: Form['file'];
+  // A form that says it is far too large is refused before it is read.
+  if (Number(request.headers['content-length'] ?? 0) > (limitMib + 1) * MIB) throw file.tooLarge();
+  const options = {
+    // The plugin's types know it for one file only; it holds here too, and a file over the limit is still read to its end.
+    throwFileSizeLimit: false,
+    limits: { fileSize: limitMib * MIB, files: 2, fields: FIELD_PARTS, fieldSize: FIELD_BYTES },
+  };
+  for await (const item of parts(request, options)) {
+    if (!PLAIN.has(item.encoding)) throw new MediaTypeRefused();
+    if (item.type === 'file') {
+      if (item.fieldname !== name || read) throw surplusFile(item, name);
+      read = await readFile(item, file.begin(fields));
+    } else {
+      if (item.fieldname === name) throw file.notAFile();
+      readField(item, fields);
+    }
+  }
+  return { fields: Object.fromEntries(fields), file: read };
+}
+
+/** The parts of a form. What its parser cannot read is the caller's mistake and no bug: ValidationProblem. */
+async function* parts(request: FastifyRequest, options: object): AsyncGenerator<Multipart> {
+  const headers = PartHeaders.of(request.raw);
+  try {
+    for await (const item of request.parts(options)) {
+      headers.check();
+      yield item;
+    }
+  } catch (error) {
+    throw asBrokenForm(error);
+  }
+  headers.check();
+}
+
+function readField({ fieldname, value, valueTruncated }: MultipartValue, fields: Map<string, string>): void {
+  if (fields.has(fieldname)) throw invalid(fieldname, 'stands twice');
+  if (valueTruncated) throw invalid(fieldname, 'is too long');
+  // A part that says it is JSON is parsed by the plugin, and may be anything then.
+  if (typeof value !== 'string') throw invalid(fieldname, 'must be a text');
+  // A form sends each newline of a field as CRLF: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html
+  fields.set(cleanText(fieldname, ''), cleanText(value, fieldname));
+}
+
+async function readFile(item: MultipartFile, take: ReturnType<FileOfForm['begin']>): Promise<Form['file']> {
+  const hash = createHash('sha256');
+  for await (const piece of pieces(item)) {
+    hash.update(piece);
+    const taking = take(piece);
+    if (taking) await taking;
+  }
+  return { sha256: hash.digest(), isTooLarge: item.file.truncated };
+}
+
+async function* pieces(item: MultipartFile): AsyncGenerator<Uint8Array> {
+  try {
+    yield* inTurns(item.file as AsyncIterable<Buffer>);
+  } catch (error) {
+    throw asBrokenForm(error);
+  }
+}
+
+/** The plugin's own errors have a status; those of the parser below it are plain ones. */
+function asBrokenForm(error: unknown): unknown {
+  if (error instanceof Problem) return error;
+  const { statusCode } = error as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? error : invalid('', 'the form breaks off or is no multipart/form-data');
+}
+
+function surplusFile(item: MultipartFile, name: string): ValidationProblem {
+  item.file.resume();
+  return invalid(item.fieldname, item.fieldname === name ? 'stands twice' : 'must not be a file');
+}
+
+function invalid(path: string, message: string): ValidationProblem {
+  return new ValidationProblem([{ path, message }]);
+}

@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+
+/** How a run goes: a dry one changes nothing, and one that is told to stop ends between two pages. */
+export interface Run {
+  dryRun: boolean;
+  stop: AbortSignal;
+}
+
+/** What one module found, in words: they become one line for the operator. */
+export interface Found {
+  /** What is gone, or would go. */
+  gone: string[];
+  /** What else is to be known; behind what is gone of all modules. */
+  remarks?: string[];
+  /** Something of it has to wait, and is not done by this run. */
+  waits?: boolean;
+}
+
+/** What a run came to. */
+export interface Outcome {
+  line: string;
+  /** It went to its end, and nothing has to wait. */
+  complete: boolean;
+}
+
+type Hook<T> = (what: T, run: Run) => Promise<Found>;
+
+/**
+ * Personal data goes when it is old, or when its person asks: modules that keep some say how it goes from them. Each of these
+ * is safe to repeat, as a run that was killed is run again. Throws what they throw; what had gone until then is gone.
+ */
+@Injectable()
+export class Retention {
+  readonly #erasing: Hook<number>[] = [];
+  readonly #forgetting: Hook<string>[] = [];
+
+  /** Modules register when they are built: how what is older than so many days goes. */
+  onErase(hook: Hook<number>): void {
+    this.#erasing.push(hook);
+  }
+
+  /** Modules register when they are built: how one phone number, in E.164, goes. */
+  onForget(hook: Hook<string>): void {
+    this.#forgetting.push(hook);
+  }
+
+  erase(olderThanDays: number, run: Run): Promise<Outcome> {
+    return outcome(this.#erasing, olderThanDays, run);
+  }
+
+  forget(phoneNumber: string, run: Run): Promise<Outcome> {
+    return outcome(this.#forgetting, phoneNumber, run);
+  }
+}
+
+async function outcome<T>(hooks: Hook<T>[], what: T, run: Run): Promise<Outcome> {
+  const found: Found[] = [];
+  for (const hook of hooks) if (!run.stop.aborted) found.push(await hook(what, run));
+  const whole = !run.stop.aborted;
+  const gone = found.flatMap((each) => each.gone);
+  const remarks = found.flatMap((each) => each.remarks ?? []);
+  const line = [...gone, ...remarks, whole ? '' : 'told to stop: run it again'].filter(Boolean).join(', ');
+  return { line, complete: whole && !found.some((each) => each.waits) };
+}
+
+/** A number as the line has it. */
+export function count(of: number): string {
+  return of.toLocaleString('en');
+}
