@@ -2,6 +2,7 @@ import { EXIT } from '@disparo/contract';
 import { createApp } from './app.js';
 import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
 import { loadConfig } from './platform/config.js';
+import { DISPATCH, Duties } from './platform/duties.js';
 import { runOnce } from './platform/once.js';
 import { Broker } from './platform/stores/rabbitmq.js';
 
@@ -12,9 +13,9 @@ import { Broker } from './platform/stores/rabbitmq.js';
 await runOnce(
   async () => createApp(loadConfig(), 'server'),
   async (app, stop) => {
-    const dispatcher = app.get(DispatchCampaigns);
-    const { published, failed, healed, swept, unswept } = await dispatcher.pass(stop);
-    const owing = await dispatcher.owing();
+    const done = await app.get(Duties).pass(DISPATCH, stop);
+    const { published = 0, failed = 0, healed = 0, swept = 0, not_swept: notSwept = 0 } = done;
+    const owing = await app.get(DispatchCampaigns).owing();
     const words = [
       `${published} campaigns published, ${owing.running} still owed`,
       // Ours are given back by now.
@@ -22,11 +23,11 @@ await runOnce(
       owing.paused > 0 ? `${owing.paused} paused before all was published` : '',
       healed > 0 ? `${healed} numbers were late and went back to the outbox` : '',
       swept > 0 ? `${swept} stopped campaigns swept` : '',
-      unswept > 0 ? `${unswept} stopped campaigns could not be swept` : '',
+      notSwept > 0 ? `${notSwept} stopped campaigns could not be swept` : '',
       stop.aborted ? 'told to stop' : '',
     ];
     process.stdout.write(`${words.filter(Boolean).join(', ')}\n`);
     if (failed > 0 && !stop.aborted) await app.get(Broker).ping();
-    return owing.running + unswept === 0 ? EXIT.drained : EXIT.forced;
+    return owing.running + notSwept === 0 ? EXIT.drained : EXIT.forced;
   },
 );

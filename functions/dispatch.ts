@@ -2,8 +2,8 @@ import middy from '@middy/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import type { Context } from 'aws-lambda';
 import { createApp } from './app.js';
-import { DispatchCampaigns, type Pass } from './ledger/dispatch-campaigns.js';
 import { loadConfig } from './platform/config.js';
+import { type Counts, DISPATCH, Duties } from './platform/duties.js';
 
 /** A pass stops at the next window when so little is left of the function's time. */
 const TIME_TO_STOP_MS = 5_000;
@@ -20,8 +20,8 @@ function booted(): Promise<INestApplicationContext> {
 }
 
 /** Lambda handler, every minute (serverless.yml). */
-export const handler = middy<unknown, Pass>().handler(async (_event: unknown, context: Context) => {
+export const handler = middy<unknown, Counts>().handler(async (_event: unknown, context: Context) => {
   context.callbackWaitsForEmptyEventLoop = false;
   const stop = AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - TIME_TO_STOP_MS, 0));
-  return (await booted()).get(DispatchCampaigns).pass(stop);
+  return (await booted()).get(Duties).pass(DISPATCH, stop);
 });

@@ -3,8 +3,8 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { Context, S3Event } from 'aws-lambda';
 import { createApp } from './app.js';
 import { loadConfig } from './platform/config.js';
+import { type Counts, Duties } from './platform/duties.js';
 import { type Ingestion, IngestUpload } from './uploads/ingest-upload.js';
-import { type Look, LookForUploads } from './uploads/look-for-uploads.js';
 
 /** Reading stops and gives its upload back when so little is left of the function's time. */
 const TIME_TO_STOP_MS = 15_000;
@@ -24,12 +24,12 @@ function booted(): Promise<INestApplicationContext> {
  * Lambda handler (serverless.yml): of each object that the bucket tells of, and every minute, without Records, of those
  * that it did not. Throws when a store is away, so that the event comes again.
  */
-export const handler = middy<Partial<S3Event>, Ingestion[] | Look>().handler(
+export const handler = middy<Partial<S3Event>, Ingestion[] | Counts>().handler(
   async (event: Partial<S3Event>, context: Context) => {
     context.callbackWaitsForEmptyEventLoop = false;
     const stop = AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - TIME_TO_STOP_MS, 0));
     const inner = await booted();
-    if (!event.Records) return inner.get(LookForUploads).pass(stop);
+    if (!event.Records) return inner.get(Duties).pass('ingest', stop);
     const ingesting = inner.get(IngestUpload);
     const results: Ingestion[] = [];
     for (const { s3 } of event.Records)

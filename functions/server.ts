@@ -4,23 +4,19 @@ import { ConfigurationError, EXIT, refusal } from '@disparo/contract';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { createApp } from './app.js';
-import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
 import { type Config, loadConfig } from './platform/config.js';
+import { Duties } from './platform/duties.js';
 import { MigrationFailed, migrate } from './platform/stores/migrate.js';
 import { Mongo } from './platform/stores/mongo.js';
 import { isAway } from './platform/stores/postgres.js';
 import { Broker } from './platform/stores/rabbitmq.js';
 import { Log } from './platform/telemetry/log.js';
-import { LookForUploads } from './uploads/look-for-uploads.js';
 
 /** Between two tries of a service that is not reachable yet. */
 const RETRY_MS = 1_000;
 /** How long requests in flight may take to finish after SIGTERM. */
 const GRACE_MS = 25_000;
 const CLOSE_IDLE_MS = 100;
-const DISPATCH_EVERY_MS = 60_000;
-/** No event tells this process of a file in the object store. */
-const LOOK_FOR_UPLOADS_EVERY_MS = 2_000;
 const STDERR = 2;
 
 /** Ends the process with the one line that says why. */
@@ -94,14 +90,11 @@ async function workBeside(app: NestFastifyApplication, config: Config): Promise<
     untilReady('RABBITMQ_URL', 'rabbitmq', log, () => app.get(Broker).ping()),
   ]);
   log.info({}, 'ready');
-  const stopLoops = new AbortController();
-  const loops = Promise.all([
-    app.get(DispatchCampaigns).loop(DISPATCH_EVERY_MS, stopLoops.signal),
-    app.get(LookForUploads).loop(LOOK_FOR_UPLOADS_EVERY_MS, stopLoops.signal),
-  ]);
+  const stopDuties = new AbortController();
+  const duties = app.get(Duties).repeat(stopDuties.signal);
   return async () => {
-    stopLoops.abort();
-    await loops;
+    stopDuties.abort();
+    await duties;
   };
 }
 

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { Duties } from '../platform/duties.js';
 import { CompaniesController } from './companies/companies.controller.js';
 import { Companies } from './companies/companies.js';
 import { CompaniesRepository } from './companies/companies.repository.js';
@@ -17,6 +18,8 @@ import { PasswordAttempts } from './users/password-attempts.js';
 import { UsersController } from './users/users.controller.js';
 import { Users } from './users/users.js';
 import { UsersRepository } from './users/users.repository.js';
+
+const ERASE_EVERY_MS = 60_000;
 
 /** Users, companies, members, invitations, login. Its guard stands before every route of the app. */
 @Module({
@@ -39,4 +42,12 @@ import { UsersRepository } from './users/users.repository.js';
   ],
   exports: [CompanyDeletion, Memberships],
 })
-export class AccountsModule {}
+export class AccountsModule {
+  constructor(duties: Duties, invitations: Invitations) {
+    duties.add({
+      name: 'erase expired invitations',
+      everyMs: ERASE_EVERY_MS,
+      run: async () => ({ erased: await invitations.eraseExpired() }),
+    });
+  }
+}

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DISPATCH, Duties } from '../platform/duties.js';
 import { RetentionModule } from '../retention/retention.module.js';
 import { AcceptRepository } from './accept/accept.repository.js';
 import { AcceptCampaign } from './accept/accept-campaign.js';
@@ -18,6 +19,8 @@ import { OutboxRepository } from './publish/outbox.repository.js';
 import { PublishCampaign } from './publish/publish-campaign.js';
 import { LedgerReader } from './read/ledger-reader.js';
 import { Steering } from './steer/steering.js';
+
+const DISPATCH_EVERY_MS = 60_000;
 
 /** What other modules ask the ledger for. */
 const ASKED = [
@@ -52,4 +55,9 @@ const ASKED = [
   ],
   exports: ASKED,
 })
-export class LedgerModule {}
+export class LedgerModule {
+  constructor(duties: Duties, dispatching: DispatchCampaigns, sweeping: SweepCampaigns) {
+    duties.add({ name: DISPATCH, everyMs: DISPATCH_EVERY_MS, run: (stop) => dispatching.pass(stop) });
+    duties.add({ name: 'sweep', everyMs: DISPATCH_EVERY_MS, run: (stop) => sweeping.sweep(stop) });
+  }
+}

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { Chores } from './chores.js';
+import { Duties } from './duties.js';
 import type { Problem } from './problem.js';
 import { Postgres, type Sql, type Transaction } from './stores/postgres.js';
 
@@ -9,6 +9,7 @@ const KEY_LIFE = '24 hours';
 /** A request answers two seconds after its commit at the latest. */
 const ANSWER_OVERDUE = '5 seconds';
 const POLL_MS = 50;
+const DROP_EVERY_MS = 60_000;
 
 /** A request that may come again. */
 export interface Repeatable {
@@ -50,9 +51,13 @@ interface KeptAnswer {
 export class Idempotency {
   constructor(
     private readonly postgres: Postgres,
-    chores: Chores,
+    duties: Duties,
   ) {
-    chores.add('dropping old idempotency keys', () => this.dropOldKeys());
+    duties.add({
+      name: 'drop old idempotency keys',
+      everyMs: DROP_EVERY_MS,
+      run: async () => ({ dropped: await this.dropOldKeys() }),
+    });
   }
 
   /**
@@ -147,10 +152,13 @@ export class Idempotency {
     return (await this.kept(this.postgres, scope, key))?.answer;
   }
 
-  /** Forgets the keys whose life is over. */
-  private async dropOldKeys(): Promise<void> {
-    await this.postgres.query('DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - $1::interval', [
-      KEY_LIFE,
-    ]);
+  /** Forgets the keys whose life is over. Returns how many. */
+  private async dropOldKeys(): Promise<number> {
+    const row = await this.postgres.one<{ dropped: number }>(
+      `WITH old AS (DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - $1::interval RETURNING 1)
+       SELECT count(*)::int AS dropped FROM old`,
+      [KEY_LIFE],
+    );
+    return row?.dropped ?? 0;
   }
 }

@@ -1,6 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { Chores } from './chores.js';
 import { Config } from './config.js';
+import { Duties } from './duties.js';
 import { CsvReply } from './http/csv.js';
 import { HealthController } from './http/health.controller.js';
 import { Idempotency } from './idempotency.js';
@@ -15,7 +15,7 @@ import { ServiceGauges } from './telemetry/service-gauges.js';
 
 const STORES = [Postgres, Mongo, Broker, ObjectStore, Metrics];
 
-/** What every room stands on. Its stores close after HTTP and after the rooms. */
+/** What every module stands on. Its stores close after HTTP and after the modules. */
 @Global()
 @Module({})
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest's own form of a module that is told something
@@ -29,8 +29,8 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       controllers: [HealthController],
-      providers: [...given, ...STORES, Chores, Idempotency, CsvReply, ServiceGauges],
-      exports: [Config, Runtime, Log, ...STORES, Chores, Idempotency, CsvReply],
+      providers: [...given, ...STORES, Duties, Idempotency, CsvReply, ServiceGauges],
+      exports: [Config, Runtime, Log, ...STORES, Duties, Idempotency, CsvReply],
     };
   }
 }

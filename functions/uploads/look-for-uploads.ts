@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ObjectStore } from '../platform/stores/object-store.js';
 import { Log } from '../platform/telemetry/log.js';
@@ -6,13 +5,8 @@ import { IngestUpload } from './ingest-upload.js';
 import { UploadExpired } from './uploads.errors.js';
 import { type Sought, UploadsRepository } from './uploads.repository.js';
 
-/** What one pass did. */
-export interface Look {
-  /** Uploads that the store was asked about. */
-  asked: number;
-  accepted: number;
-  refused: number;
-}
+/** What became of uploads in one pass. */
+export type Look = { accepted: number; refused: number };
 
 const AT_A_TIME = 100;
 
@@ -31,14 +25,13 @@ export class LookForUploads {
 
   /** Once over all that is due. What fails for one upload is logged and comes again. Throws when PostgreSQL is away. */
   async pass(stop: AbortSignal): Promise<Look> {
-    const look: Look = { asked: 0, accepted: 0, refused: 0 };
+    const look: Look = { accepted: 0, refused: 0 };
     if (!this.store.isConfigured) return look;
     for (let due = AT_A_TIME; due === AT_A_TIME && !stop.aborted; ) {
       const sought = await this.uploads.due(AT_A_TIME);
       due = sought.length;
       for (const upload of sought) {
         if (stop.aborted) break;
-        look.asked++;
         const found = await this.look(upload, stop).catch((error: unknown) => {
           this.log.warn({ upload_id: upload.id, err: error }, 'could not look for an upload; it is looked for again');
         });
@@ -46,14 +39,6 @@ export class LookForUploads {
       }
     }
     return look;
-  }
-
-  /** Passes every `intervalMs` until told to stop; never, where there is no store. */
-  async loop(intervalMs: number, stop: AbortSignal): Promise<void> {
-    while (this.store.isConfigured && !stop.aborted) {
-      await this.pass(stop).catch((error: unknown) => this.log.error({ err: error }, 'looking for uploads failed'));
-      await delay(intervalMs, undefined, { signal: stop }).catch(() => undefined);
-    }
   }
 
   private async look({ id, object_key, open, received, over }: Sought, stop: AbortSignal) {

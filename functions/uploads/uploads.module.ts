@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
+import { Duties } from '../platform/duties.js';
 import { RetentionModule } from '../retention/retention.module.js';
 import { AskUpload } from './ask-upload.js';
 import { ForgetRejects } from './forget-rejects.js';
@@ -9,11 +10,19 @@ import { LookForUploads } from './look-for-uploads.js';
 import { UploadsController } from './uploads.controller.js';
 import { UploadsRepository } from './uploads.repository.js';
 
+/** No event tells the plain server of a file in the object store. */
+const LOOK_EVERY_MS = 2_000;
+
 /** Files that are too large for a request: they go to the object store by a signed URL and become campaigns there. */
 @Module({
   imports: [AccountsModule, LedgerModule, RetentionModule],
   controllers: [UploadsController],
   providers: [UploadsRepository, AskUpload, IngestUpload, LookForUploads, ForgetRejects],
-  exports: [IngestUpload, LookForUploads],
+  exports: [IngestUpload],
 })
-export class UploadsModule {}
+export class UploadsModule {
+  constructor(duties: Duties, looking: LookForUploads) {
+    // Alone: the function that reads files may ask the store, and has the time for a large one.
+    duties.add({ name: 'ingest', alone: true, everyMs: LOOK_EVERY_MS, run: (stop) => looking.pass(stop) });
+  }
+}

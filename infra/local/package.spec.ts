@@ -159,7 +159,7 @@ describe('outside of the clone', () => {
 
   test('dispatch makes one pass', async () => {
     const { answer } = await invoke('dispatch', {}, stage.env);
-    expect(answer).toEqual({ published: 0, failed: 0, healed: 0, swept: 0, unswept: 0 });
+    expect(answer).toEqual({ published: 0, failed: 0, healed: 0, swept: 0, not_swept: 0, erased: 0, dropped: 0 });
   });
 
   test('ingest passes over what is no upload, and fails at an event that it cannot read', async () => {

@@ -78,13 +78,15 @@ export class InvitationsRepository {
     await sql.query('DELETE FROM invitations WHERE company_id = $1', [companyId]);
   }
 
-  /** Erases those that have expired. One that is just being renewed is left alone. */
-  async eraseExpired(sql: Sql): Promise<void> {
-    await sql.query(
+  /** Erases those that have expired. One that is just being renewed is left alone. Returns how many. */
+  async eraseExpired(sql: Sql): Promise<number> {
+    const erased = await sql.query(
       `DELETE FROM invitations WHERE ctid = ANY (ARRAY(
          SELECT ctid FROM invitations WHERE expires_at < clock_timestamp()
-          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+       RETURNING 1`,
       [ERASED_AT_ONCE],
     );
+    return erased.length;
   }
 }

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { Chores } from '../../platform/chores.js';
 import type { Page, PageQuery } from '../../platform/http/slices.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { InvitationNotFound, TokenInvalid } from '../accounts.errors.js';
@@ -15,10 +14,7 @@ export class Invitations {
     private readonly invitations: InvitationsRepository,
     private readonly companies: CompaniesRepository,
     private readonly users: UsersRepository,
-    chores: Chores,
-  ) {
-    chores.add('erasing expired invitations', () => this.invitations.eraseExpired(this.postgres));
-  }
+  ) {}
 
   list(userId: string, page: PageQuery): Promise<Page<InvitationRow>> {
     return this.invitations.openOf(this.postgres, userId, page);
@@ -39,6 +35,11 @@ export class Invitations {
       if (!invitation) throw new InvitationNotFound();
       return this.companies.addMember(sql, companyId, userId, invitation.role, invitation.created_at);
     });
+  }
+
+  /** Erases those that have expired. Returns how many. */
+  eraseExpired(): Promise<number> {
+    return this.invitations.eraseExpired(this.postgres);
   }
 
   /** Throws InvitationNotFound. */

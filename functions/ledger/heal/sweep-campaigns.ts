@@ -11,12 +11,12 @@ const CAMPAIGNS_A_PASS = 200;
 const CHUNKS_A_PAGE = 100;
 
 /** What one pass over stopped campaigns came to. */
-export interface Sweep {
+export type Sweep = {
   /** Stopped campaigns that were swept. */
   swept: number;
   /** Those that failed: the log says why, and the next pass tries them again. */
-  unswept: number;
-}
+  not_swept: number;
+};
 
 /**
  * R10: sweeps stopped campaigns again and again. Documents that were written after a delete are marked; what the store has
@@ -30,9 +30,9 @@ export class SweepCampaigns {
     private readonly log: Log,
   ) {}
 
-  /** One that fails keeps none of the others. Throws when PostgreSQL cannot be asked which there are. */
+  /** One that fails does not stop the others. Throws when PostgreSQL cannot be asked which there are. */
   async sweep(stop: AbortSignal): Promise<Sweep> {
-    const sweep: Sweep = { swept: 0, unswept: 0 };
+    const sweep: Sweep = { swept: 0, not_swept: 0 };
     for (const campaign of await this.healing.toSweep(CAMPAIGNS_A_PASS)) {
       if (stop.aborted) break;
       try {
@@ -42,7 +42,7 @@ export class SweepCampaigns {
         await this.healing.swept(campaign);
         sweep.swept++;
       } catch (error) {
-        sweep.unswept++;
+        sweep.not_swept++;
         this.log.error({ campaign_id: campaign.id, err: error }, 'a stopped campaign could not be swept');
         // The others would only wait for the same store, and the dispatcher for them.
         if (isMongoAway(error) || error instanceof ServiceUnavailable) break;

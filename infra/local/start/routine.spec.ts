@@ -26,7 +26,7 @@ test.each([
   entry({ msg: 'batch settled', level: 40 }),
   entry({ msg: 'the broker did not take a chunk', level: 40 }),
   entry({ msg: 'a bug: the request failed', level: 50 }),
-  entry({ msg: 'dispatched', published: 1 }),
+  entry({ msg: 'a duty is done', duty: 'dispatch', published: 1 }),
   entry({ msg: 'accepted an uploaded file' }),
   entry({ msg: 'receiving' }),
   'Server ready: http://127.0.0.1:3000',
@@ -39,7 +39,7 @@ test.each([
 });
 
 test('a batch and a publishing tell of their campaigns, other lines of none', () => {
-  expect([batch, published, entry({ msg: 'dispatched' }), 'batch settled'].map(campaignsIn)).toEqual([
+  expect([batch, published, entry({ msg: 'a duty is done' }), 'batch settled'].map(campaignsIn)).toEqual([
     ['cone', 'ctwo'],
     ['cone'],
     [],

@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Log } from './telemetry/log.js';
+
+/** What a duty did, by the names that its line in the log has: `{ healed: 0, published: 3 }`. */
+export type Counts = Record<string, number>;
+
+/** What a module has to do again and again. */
+export interface Duty {
+  /** Of the pass that does it where it is `alone`; for the log. */
+  name: string;
+  /** From the end of one run to the start of the next, on the plain server. A pass runs it whenever it is called. */
+  everyMs: number;
+  /** It needs more time than a minute, or other rights: a function or a command of its own does it, and dispatch does not. */
+  alone?: boolean;
+  /**
+   * Ends soon after `stop` aborts. May be under way in several processes at once, and is run again after a failure: its
+   * statements are safe to repeat.
+   */
+  run(stop: AbortSignal): Promise<Counts>;
+}
+
+/** The pass of all duties that are not alone, and the duty in it whose failure is the pass's. */
+export const DISPATCH = 'dispatch';
+
+/**
+ * The clock of the house: modules add their duties when they are built. The plain server repeats each, a function or a
+ * command runs some of them once. One that fails, or that waits for a store, does not stop the others.
+ */
+@Injectable()
+export class Duties {
+  readonly #duties: Duty[] = [];
+
+  constructor(private readonly log: Log) {}
+
+  /** Called by a module when it is built. */
+  add(duty: Duty): void {
+    this.#duties.push(duty);
+  }
+
+  /**
+   * Runs the duty `name` once, and with `DISPATCH` beside it all that are not alone. Returns all counts when none runs any
+   * more. Rejects with what `name` failed of; what another failed of is logged.
+   */
+  async pass(name: string, stop: AbortSignal): Promise<Counts> {
+    const own = this.#duties.find((duty) => duty.name === name);
+    if (!own) throw new Error(`no duty has the name ${name}`);
+    const others = name === DISPATCH ? this.#duties.filter((duty) => duty !== own && !duty.alone) : [];
+    const runs = [this.#run(own, stop), ...others.map((duty) => this.#runOrLog(duty, stop))];
+    await Promise.allSettled(runs);
+    return Object.fromEntries((await Promise.all(runs)).flatMap((counts) => Object.entries(counts)));
+  }
+
+  /** Repeats each duty, at once and then at its interval, until told to stop. Resolves when none runs any more. */
+  async repeat(stop: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.#duties.map(async (duty) => {
+        while (!stop.aborted) {
+          await this.#runOrLog(duty, stop);
+          await delay(duty.everyMs, undefined, { signal: stop }).catch(() => undefined);
+        }
+      }),
+    );
+  }
+
+  async #run(duty: Duty, stop: AbortSignal): Promise<Counts> {
+    const counts = await duty.run(stop);
+    if (Object.values(counts).some((count) => count > 0))
+      this.log.info({ duty: duty.name, ...counts }, 'a duty is done');
+    return counts;
+  }
+
+  async #runOrLog(duty: Duty, stop: AbortSignal): Promise<Counts> {
+    try {
+      return await this.#run(duty, stop);
+    } catch (error) {
+      this.log.error({ duty: duty.name, err: error }, 'a duty failed; it is run again');
+      return {};
+    }
+  }
+}
