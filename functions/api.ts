@@ -1,112 +1,15 @@
-import { ConfigurationError } from '@disparo/contract';
 import middy from '@middy/core';
-import { configure } from '@vendia/serverless-express';
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import { createApp } from './app.js';
-import { loadConfig } from './platform/config.js';
-import { Deadline, DeadlinePassed } from './platform/deadline.js';
-import { ANSWER_HEADERS } from './platform/http/headers.js';
-import { PROBLEM_JSON, type Problem, ServiceUnavailable } from './platform/problem.js';
-import { createLog, type Log } from './platform/telemetry/log.js';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { booted, kept } from './boot.js';
+import { type Answer, answerInTime, lambdaServer } from './platform/http/lambda.js';
 
-type Answer = APIGatewayProxyStructuredResultV2;
-type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer>;
-
-/**
- * What is left of the function's time when a request is given up, step by step, so that its caller gets a problem and not the
- * gateway's words. Of a time that is shorter than usual the steps take a share.
- *
- * | left   |                                                                                                            |
- * |--------|------------------------------------------------------------------------------------------------------------|
- * | 4 s    | What is not stored yet is refused with 503 and stays so. What is stored may publish for two seconds and read. |
- * | 1.5 s  | Every statement ends. What is stored is answered as it was stored.                                          |
- * | 0.5 s  | Whatever still runs is answered for here. Nothing is committed after it.                                    |
- */
-const LEFT = {
-  refuse: { ms: 4_000, share: 1 / 2 },
-  end: { ms: 1_500, share: 1 / 4 },
-  answer: { ms: 500, share: 1 / 8 },
-} as const;
-/** Only where a COMMIT was sent, or what follows one had no end. */
-const MAYBE_DONE = 'the request took too long; it may have been done, so look before you repeat it';
-/** What is text. All else goes through API Gateway as base64, or it is corrupted. */
-const TEXT = /^(text\/|application\/([\w.-]+\+)?(json|javascript|xml|yaml)\b)/i;
-
-let booting: Promise<Serve> | undefined;
-
-/** Made once a process; after a failure the next request tries again. */
-function serve(): Promise<Serve> {
-  booting ??= boot().catch((error: unknown) => {
-    booting = undefined;
-    throw error;
-  });
-  return booting;
-}
-
-async function boot(): Promise<Serve> {
-  const app = await createApp(loadConfig(), 'function');
-  const fastify = app.getHttpAdapter().getInstance();
-  await fastify.ready();
-  return configure({
-    app: { handler: (request: never, response: never) => fastify.routing(request, response) } as never,
-    binarySettings: { isBinary },
-  }) as unknown as Serve;
-}
-
-function isBinary({ headers }: { headers: Record<string, string | string[] | undefined> }): boolean {
-  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') return true;
-  const type = headers['content-type'];
-  return typeof type === 'string' && !TEXT.test(type);
-}
-
-function answerOf(problem: Problem): Answer {
-  return {
-    statusCode: problem.status,
-    headers: { ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON },
-    body: JSON.stringify(problem.body()),
-  };
-}
-
-/** A log of its own, since what failed may be the configuration. */
-function log(): Log {
-  return createLog('info');
-}
+const server = kept(async () => lambdaServer(await booted()));
 
 /** The API behind API Gateway, and behind serverless offline. Two parameters only: nodejs24.x refuses a third. */
 export const handler = middy<APIGatewayProxyEventV2, Answer>({ timeoutEarlyInMillis: 0 }).handler(
   async (event: APIGatewayProxyEventV2, context: Context): Promise<Answer> => {
     // The connections to the stores stay open for the next request; waiting for them would never end.
     context.callbackWaitsForEmptyEventLoop = false;
-    const left = context.getRemainingTimeInMillis();
-    const until = ({ ms, share }: { ms: number; share: number }) => left - Math.min(ms, left * share);
-    const deadline = new Deadline({ refuseMs: until(LEFT.refuse), endMs: until(LEFT.end) });
-    return inTime(deadline, until(LEFT.answer), () => answered(event, context));
+    return answerInTime(context.getRemainingTimeInMillis(), async () => (await server())(event, context));
   },
 );
-
-async function answered(event: APIGatewayProxyEventV2, context: Context): Promise<Answer> {
-  try {
-    return await (await serve())(event, context);
-  } catch (error) {
-    if (error instanceof ConfigurationError) log().error({ variable: error.variable }, error.message);
-    else log().error({ err: error }, 'the function could not answer');
-    return answerOf(new ServiceUnavailable('the function could not answer'));
-  }
-}
-
-/** The answer, or at the last moment one in its place, which says whether anything may be stored. */
-async function inTime(deadline: Deadline, answerMs: number, answer: () => Promise<Answer>): Promise<Answer> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Answer>((resolve) => {
-    timer = setTimeout(() => {
-      deadline.pass();
-      resolve(answerOf(deadline.stored ? new ServiceUnavailable(MAYBE_DONE) : new DeadlinePassed()));
-    }, answerMs);
-  });
-  try {
-    return await Promise.race([deadline.run(answer), late]);
-  } finally {
-    clearTimeout(timer);
-    deadline.close();
-  }
-}

@@ -11,7 +11,7 @@ import { sendHeaders } from './platform/http/headers.js';
 import { serveOpenApi } from './platform/http/openapi.js';
 import { answerNoHttp, ProblemFilter } from './platform/http/problem.filter.js';
 import { RefuseUnknown, validationPipe } from './platform/http/validation.js';
-import { Runtime } from './platform/runtime.js';
+import type { Runtime } from './platform/runtime.js';
 import { createLog, logRequests, NestLog } from './platform/telemetry/log.js';
 import { Metrics } from './platform/telemetry/metrics.js';
 import { traceRequests } from './platform/telemetry/trace.js';
@@ -20,7 +20,7 @@ import { traceRequests } from './platform/telemetry/trace.js';
 const MAX_PARAM_LENGTH = 16_384;
 
 /** The app, ready to listen or to be called by a handler. Connects to nothing by itself. */
-export async function createApp(config: Config, runtime: Runtime['kind']): Promise<NestFastifyApplication> {
+export async function createApp(config: Config, runtime: Runtime): Promise<NestFastifyApplication> {
   const log = createLog(config.logLevel);
   const problems = new ProblemFilter(log);
   const adapter = new FastifyAdapter({
@@ -35,11 +35,11 @@ export async function createApp(config: Config, runtime: Runtime['kind']): Promi
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerNoHttp(error, socket),
     multipart: true,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.for(config, new Runtime(runtime), log),
-    adapter,
-    { logger: new NestLog(log), abortOnError: false, bodyParser: false },
-  );
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(config, runtime, log), adapter, {
+    logger: new NestLog(log),
+    abortOnError: false,
+    bodyParser: false,
+  });
   sendHeaders(adapter.getInstance());
   traceRequests(adapter.getInstance());
   logRequests(adapter.getInstance(), log);

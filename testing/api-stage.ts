@@ -82,7 +82,7 @@ export class ApiStage {
     this.#process = this.program('server', [], env, (line) => this.output.push(line));
   }
 
-  /** One of our programs on the stores of this stage, such as `dispatch-once`, in the clone's own environment. */
+  /** One of our programs on the stores of this stage, such as `command`, in the clone's own environment. */
   program(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
     const told = { ...process.env, NODE_ENV: '', ...this.env, ...env };
     const options = { env: told, cwd: ROOT, ...(hear ? { hear } : {}) };

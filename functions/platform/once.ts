@@ -1,32 +1,29 @@
 import { ConfigurationError, EXIT, refusal } from '@disparo/contract';
 import type { INestApplicationContext } from '@nestjs/common';
 import { ServiceUnavailable } from './problem.js';
+import { Runtime } from './runtime.js';
 import { isMongoAway } from './stores/mongo.js';
 import { NotPublished } from './stores/rabbitmq-channel.js';
 
 /**
- * A command that does one thing with the app and ends the process with its exit code; a failure is one line on standard
- * error. The first signal aborts `stop`, the second one ends it at once.
+ * Does one thing with the app and ends the process with its exit code; a failure is one line on standard error. The first
+ * signal aborts `stop`, the second one ends it at once.
  */
 export async function runOnce(
-  create: () => Promise<INestApplicationContext>,
+  create: (runtime: Runtime) => Promise<INestApplicationContext>,
   work: (app: INestApplicationContext, stop: AbortSignal) => Promise<number>,
 ): Promise<never> {
-  const stop = new AbortController();
+  const runtime = new Runtime('server');
+  runtime.stopOnSignals();
   // As in `... | head`: whoever reads no more does not stop the work, and is no failure of it.
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
     });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(EXIT.forced);
-      stop.abort();
-    });
   const once = async (): Promise<number> => {
-    const app = await create();
+    const app = await create(runtime);
     try {
-      return await work(app, stop.signal);
+      return await work(app, runtime.stopping);
     } finally {
       await app.close();
     }

@@ -1,4 +1,34 @@
-/** Where the app runs: a function is frozen between requests, a server is not. Injected by this class. */
+import { setMaxListeners } from 'node:events';
+import { EXIT } from '@disparo/contract';
+
+/**
+ * Where the app runs: a function is frozen between requests, a server is not; and the one way in which a process is told to
+ * stop. Injected by this class.
+ */
 export class Runtime {
-  constructor(readonly kind: 'function' | 'server') {}
+  readonly #stop = new AbortController();
+
+  constructor(readonly kind: 'function' | 'server') {
+    // Each request that waits listens.
+    setMaxListeners(0, this.#stop.signal);
+  }
+
+  /** Aborts when this process is told to stop: what waits ends at once, what is under way is finished. Never in a function. */
+  get stopping(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /**
+   * From now on the first SIGTERM or SIGINT aborts `stopping`, with the signal's name as the reason's message. A second one, or
+   * the end of the grace time, ends the process with EXIT.forced.
+   */
+  stopOnSignals(graceMs?: number): void {
+    const force = () => process.exit(EXIT.forced);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => {
+        if (this.stopping.aborted) force();
+        if (graceMs !== undefined) setTimeout(force, graceMs).unref();
+        this.#stop.abort(new DOMException(signal, 'AbortError'));
+      });
+  }
 }

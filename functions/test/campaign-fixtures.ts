@@ -117,12 +117,14 @@ export async function rowsStored(stage: ApiStage): Promise<Record<string, unknow
   return row ?? {};
 }
 
-/** One of our commands as a real process on the stores of a stage. `ended`: its exit code and all that it printed. */
+/** `npm run <command>` as a real process on the stores of a stage. `ended`: its exit code and all that it printed. */
 export function started(
   stage: ApiStage,
-  ...given: Parameters<ApiStage['program']>
+  command: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
 ): { process: Process; ended: Promise<[code: number | null, output: string]> } {
-  const process = stage.program(...given);
+  const process = stage.program('command', [command, ...args], env);
   return { process, ended: process.exited.then((code) => [code, process.everything]) };
 }
 

@@ -70,7 +70,7 @@ async function health(): Promise<[number, unknown]> {
 
 /** `npm run dispatch`: one pass in a process of its own. Returns what it says. */
 async function dispatchOnce(): Promise<string> {
-  const [code, output] = await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'silent' });
+  const [code, output] = await ran(stage, 'dispatch', [], { LOG_LEVEL: 'silent' });
   expect(code, output).toBe(0);
   return output;
 }

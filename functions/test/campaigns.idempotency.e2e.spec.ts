@@ -132,7 +132,7 @@ test('a key that is forgotten is erased by the next pass of a dispatcher, with t
     "UPDATE idempotency_keys SET created_at = clock_timestamp() - interval '24 hours 1 minute' WHERE key = $1",
     [old],
   );
-  await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+  await ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' });
   const left = await stage.sql('SELECT key FROM idempotency_keys WHERE key = ANY ($1)', [[old, young]]);
   expect(left).toEqual([{ key: young }]);
 });

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import type { Process } from '../../testing/process.js';
 import { TcpProxy } from '../../testing/proxy.js';
-import { DEAD_LETTERS_USAGE } from '../ledger/inspect/dead-letters-task.js';
+import command from '../commands/dead-letters.js';
 import { accepted, ran, someNumbers, started, storedNumbers, untilStatus } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(3);
@@ -154,7 +154,7 @@ test('replay and drop take the letter that is named and no other', async () => {
 
 test.each([{ args: [] }, { args: ['drop'] }])('nothing is dropped unasked: $args is refused', async ({ args }) => {
   await die(2, 'elsewhere');
-  expect(await deadLetters(...args)).toEqual([78, `${DEAD_LETTERS_USAGE}\n`]);
+  expect(await deadLetters(...args)).toEqual([78, `usage: ${command.usage}\n`]);
   expect(await dead()).toBe(2);
 });
 

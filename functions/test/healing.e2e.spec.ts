@@ -54,7 +54,7 @@ const queue = (): string => topology(stage.env.QUEUE_PREFIX, 1).queue(0);
 
 /** What one pass of a dispatcher of its own prints. */
 async function dispatch(): Promise<string> {
-  return (await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' }))[1];
+  return (await ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' }))[1];
 }
 
 /** Six numbers in six queue messages, all published. */
@@ -291,7 +291,7 @@ describe('what a stopped campaign left behind', () => {
       "UPDATE campaigns SET sweep_at = clock_timestamp() - CASE id WHEN $1 THEN interval '1 minute' ELSE '0' END WHERE id IN ($1, $2)",
       [spoilt, other],
     );
-    const [code, output] = await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+    const [code, output] = await ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' });
     const [line, words] = output.trimEnd().split('\n');
     expect([code, words]).toEqual([
       75,
@@ -330,7 +330,7 @@ describe('the last words of npm run dispatch', () => {
     const keeper = new pg.Client(stage.env.DATABASE_URL);
     await keeper.connect();
     await keeper.query('BEGIN; LOCK TABLE campaign_chunks');
-    const { process, ended } = started(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+    const { process, ended } = started(stage, 'dispatch', [], { LOG_LEVEL: 'error' });
     const waiting =
       "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'";
     await stage.until(async () => (await stage.sql(waiting)).length > 0, 'the pass waits for the table');
@@ -339,7 +339,7 @@ describe('the last words of npm run dispatch', () => {
     expect(await ended).toEqual([75, '0 campaigns published, 1 still owed, told to stop\n']);
   });
 
-  const words = () => ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+  const words = () => ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' });
 
   /** Accepted, and nothing of it has reached the queue. */
   async function unpublished(): Promise<string> {
@@ -394,5 +394,5 @@ describe('npm run ledger -- check', () => {
     await stage.mongo.collection('messages').deleteMany({});
   });
 
-  const check = (...args: string[]) => ran(stage, 'ledger-check', args);
+  const check = (...args: string[]) => ran(stage, 'ledger', ['check', ...args]);
 });

@@ -225,7 +225,7 @@ describe('an invitation', () => {
   test('that has expired is erased by the next pass of a dispatcher, and no other', async () => {
     const [old, open] = [await inviting(), await inviting()];
     await age(old);
-    await ran(stage, 'dispatch-once', [], { LOG_LEVEL: 'error' });
+    await ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' });
     const left = await stage.sql<{ company_id: string }>('SELECT company_id FROM invitations');
     expect(left.map(({ company_id }) => company_id)).toContain(open.id);
     expect(left.map(({ company_id }) => company_id)).not.toContain(old.id);

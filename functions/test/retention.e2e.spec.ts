@@ -57,7 +57,7 @@ async function ledger(id: string): Promise<string[]> {
 
 const retention = (...args: string[]) => ran(stage, 'retention', args);
 const erase = () => retention('--older-than', '30');
-const check = (...args: string[]) => ran(stage, 'ledger-check', args);
+const check = (...args: string[]) => ran(stage, 'ledger', ['check', ...args]);
 const documents = (id: string) => stage.mongo.collection('messages').countDocuments({ campaign_id: id });
 
 /** Runs `work` while another connection holds what `statement` locks. */

@@ -38,8 +38,8 @@ test.each([
   expect(await leftBy(['infra/local/run.mjs', ...command], { atOnce: true })).toEqual([0, '']);
 });
 
-test.each([['dead-letters', 'list'], ['dispatch-once']])('nor does the program %s by itself', async (name, ...args) => {
-  expect(await leftBy([`dist/functions/${name}.js`, ...args], { atOnce: true })).toEqual([0, '']);
+test.each([['dead-letters', 'list'], ['dispatch']])('nor does the program of %s by itself', async (...command) => {
+  expect(await leftBy(['dist/functions/command.js', ...command], { atOnce: true })).toEqual([0, '']);
 });
 
 test('a program that writes on and on is stopped when the reader of the command leaves', async () => {

@@ -15,8 +15,9 @@ const CONFIGURATION = 78;
 const TERMINATED = 143;
 /** They must work while the product's own code does not compile: they start nothing of it, or report the errors themselves. */
 const SURVIVE_BROKEN_BUILD = new Set(['services', 'build', 'check']);
+const OF_THE_APP = 'functions/commands';
 /** The bench stands by itself, as it measures what the commands start. */
-const FOLDERS = ['infra/local', 'bench'];
+const FOLDERS = ['infra/local', 'bench', OF_THE_APP];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const parent = process.ppid;
@@ -70,15 +71,23 @@ function build() {
   if (code !== 0 && !SURVIVE_BROKEN_BUILD.has(command)) stop('The build failed; the lines above say where.', BUG);
 }
 
-/** A command is a file in one of these folders that has a default export: `start.ts` is `npm start`. Returns the built ones by name. */
-function commands() {
-  const found = FOLDERS.flatMap((folder) =>
-    readdirSync(join(root, folder))
-      .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
-      .filter((file) => /^export default /m.test(readFileSync(join(root, folder, file), 'utf8')))
-      .map((file) => [file.slice(0, -3), join(root, 'dist', folder, file.replace(/\.ts$/, '.js'))]),
-  );
-  return Object.fromEntries(found);
+/**
+ * A command is a file with a default export: one that is a command by itself, `start.ts` of `npm start`, or one of
+ * functions/commands, which declares what is done with the app.
+ */
+function commandsIn(folder) {
+  const sources = readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'));
+  return sources
+    .filter((file) => /^export default /m.test(readFileSync(join(root, folder, file), 'utf8')))
+    .map((file) => file.slice(0, -3));
+}
+
+async function run(command, args) {
+  const load = (file) => import(pathToFileURL(join(root, 'dist', file)).href);
+  const { default: found } = await load(`${FOLDER_OF[command]}/${command}.js`);
+  if (FOLDER_OF[command] !== OF_THE_APP) return found(args);
+  const { runAppCommand } = await load('infra/local/supervise/app-command.js');
+  return runAppCommand(command, found, args);
 }
 
 /** As in `npm run status | head`: whoever reads no more is no failure. A command that runs until it is stopped looks itself. */
@@ -94,16 +103,15 @@ const help = given.some((arg) => arg === '--help' || arg === '-h');
 /** To every command --help is an argument that it does not know, and so it says how it is called, before it starts anything. */
 const args = help ? ['--help'] : given;
 surviveClosedPipes();
-const built = commands();
-if (!Object.hasOwn(built, command))
-  stop(`usage: node infra/local/run.mjs ${Object.keys(built).join(' | ')}`, CONFIGURATION);
+const FOLDER_OF = Object.fromEntries(FOLDERS.flatMap((folder) => commandsIn(folder).map((name) => [name, folder])));
+if (!Object.hasOwn(FOLDER_OF, command))
+  stop(`usage: node infra/local/run.mjs ${Object.keys(FOLDER_OF).sort().join(' | ')}`, CONFIGURATION);
 checkNode();
 process.chdir(root);
 install();
 build();
 try {
-  const { default: run } = await import(pathToFileURL(built[command]).href);
-  process.exit(await run(args));
+  process.exit(await run(command, args));
 } catch (error) {
   if (help && error?.message?.startsWith('usage: ')) {
     process.stdout.write(`${error.message}\n`);

@@ -3,10 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { CommandError } from '../../services/command-error.js';
+import { runAppCommand } from './supervise/app-command.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const FOLDERS = ['infra/local', 'bench'];
+const OF_THE_APP = 'functions/commands';
+const FOLDERS = ['infra/local', 'bench', OF_THE_APP];
 /** What they do not know is a filter of specs, or an option of the runner. */
 const TAKE_FILTERS = ['test', 'conformance'];
 
@@ -18,10 +20,9 @@ const commands = files.map((file) => basename(file, '.ts')).filter((command) => 
 
 async function refusalOf(command: string, ...args: string[]): Promise<unknown> {
   const file = files.find((one) => basename(one, '.ts') === command) ?? '';
-  const { default: run } = (await import(/* @vite-ignore */ resolve(file))) as {
-    default: (args: string[]) => Promise<number>;
-  };
-  return run(args).catch((error: unknown) => error);
+  const { default: run } = await import(/* @vite-ignore */ resolve(file));
+  const ended: Promise<number> = file.startsWith(OF_THE_APP) ? runAppCommand(command, run, args) : run(args);
+  return ended.catch((error: unknown) => error);
 }
 
 test.each(commands)('%s: --help is one line of usage, before anything is started', async (command) => {
@@ -39,6 +40,11 @@ test.each(commands.filter((command) => !TAKE_FILTERS.includes(command)))(
     expect((refusal as CommandError).exitCode).toBe(78);
   },
 );
+
+test('every command that is declared has a script in package.json', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+  for (const command of commands) expect(scripts[command]).toBe(`node infra/local/run.mjs ${command}`);
+});
 
 test.each([['--help'], ['-h'], ['check', '--help']])('%s is answered on standard output, as a success', (...args) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['infra/local/run.mjs', 'ledger', ...args], {

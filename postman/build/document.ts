@@ -1,6 +1,7 @@
 import { createApp } from '../../functions/app.js';
 import { loadConfig } from '../../functions/platform/config.js';
 import { openApiDocument } from '../../functions/platform/http/openapi.js';
+import { Runtime } from '../../functions/platform/runtime.js';
 import type { Contract } from './contract.js';
 
 /** Stores that nobody asks: the app connects to none before its first request. */
@@ -14,7 +15,7 @@ const NOWHERE = {
 
 /** The OpenAPI document of this code, from the app itself and without any service. */
 export async function document(): Promise<Contract> {
-  const app = await createApp(loadConfig(NOWHERE), 'server');
+  const app = await createApp(loadConfig(NOWHERE), new Runtime('server'));
   try {
     return openApiDocument(app) as unknown as Contract;
   } finally {

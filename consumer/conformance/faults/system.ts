@@ -207,14 +207,14 @@ export class System {
   private async schedule(): Promise<void> {
     for (; ; await this.wait(DISPATCH_PAUSE_MS)) {
       this.over.throwIfAborted();
-      this.#dispatcher = this.program('functions/dispatch-once.js', 'dispatch.log');
+      this.#dispatcher = this.program('functions/command.js', 'dispatch.log', ['dispatch']);
       this.note('a dispatcher', await this.#dispatcher.ended(), DISPATCH_ENDS);
     }
   }
 
-  private program(script: string, log: string): Process {
+  private program(script: string, log: string, args: string[] = []): Process {
     const env = { ...this.env, HEAL_AFTER_S: String(this.healAfterS) };
-    return Process.script(script, { env, log: join(this.folder, log) });
+    return Process.script(script, { env, log: join(this.folder, log) }, args);
   }
 
   private note(who: string, ending: Ending, expected: readonly Ending[] = []): void {

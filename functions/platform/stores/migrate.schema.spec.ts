@@ -1,5 +1,4 @@
 import { ConfigurationError, readEnvironment } from '@disparo/contract';
-import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import { type OwnDatabase, onServer, ownDatabase, ownName } from '../../../testing/databases.js';
 import type { Config } from '../config.js';

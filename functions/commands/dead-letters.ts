@@ -1,29 +1,52 @@
 import { EXIT } from '@disparo/contract';
-import { createApp } from './app.js';
-import { type DeadLetter, DeadLetters, HELD } from './ledger/inspect/dead-letters.js';
-import { DEAD_LETTERS_USAGE, deadLettersTask } from './ledger/inspect/dead-letters-task.js';
-import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/once.js';
+import type { DeadLetter, DeadLetters } from '../ledger/inspect/dead-letters.js';
+import type { Command } from '../platform/command.js';
 
+/** `place`: of one dead letter, from 1; without it all of them. */
+type DeadLettersTask =
+  | { command: 'list' }
+  | { command: 'show'; place: number }
+  | { command: 'replay' | 'drop'; place: number | undefined };
+
+const PLACE = /^[1-9]\d{0,5}$/;
+const ALL = '--all';
 const BODY_SHOWN = 2_000;
-/** What a letter may hold is somebody else's: no control character of it reaches the terminal. */
+/** What a dead letter may hold is somebody else's: no control character of it reaches the terminal. */
 const CONTROL = /[^\P{Cc}\n]/gu;
 
-/** `npm run dead-letters -- list | show N | replay [N] | drop N | drop --all`. To replay without N is to replay all. */
-await runOnce(
-  async () => createApp({ ...loadConfig(), logLevel: 'silent' }, 'server'),
-  async (app, stop) => {
-    const task = deadLettersTask(process.argv.slice(2));
-    if (!task) return refused(DEAD_LETTERS_USAGE);
-    const letters = app.get(DeadLetters);
-    if (task.command === 'list') return list(letters);
+/** The dead-letter queue: look, send again, drop. */
+const deadLetters: Command<DeadLettersTask> = {
+  usage: 'npm run dead-letters -- list | show N | replay [N] | drop N | drop --all',
+  task: deadLettersTask,
+  reads: ({ command }) => (command === 'list' || command === 'show' ? ['RABBITMQ_URL'] : undefined),
+  logs: false,
+  work: async (app, task, stop) => {
+    const { DeadLetters, HELD } = await import('../ledger/inspect/dead-letters.js');
+    const dead = app.get(DeadLetters);
+    if (task.command === 'list') return list(dead);
     if (task.place !== undefined && task.place > HELD)
       return refused(`N goes up to ${HELD}: replay or drop older ones first`);
-    if (task.command === 'show') return show(letters, task.place);
-    if (task.command === 'replay') return replay(letters, task.place, stop);
-    return drop(letters, task.place, stop);
+    if (task.command === 'show') return show(dead, task.place);
+    const notReached = () => (stop.aborted ? 'told to stop' : `the ${HELD} that stay are before them`);
+    if (task.command === 'replay') return replay(dead, task.place, stop, notReached);
+    return drop(dead, task.place, stop, notReached);
   },
-);
+};
+export default deadLetters;
+
+/**
+ * What is dropped is gone, so all of them go only where all are asked for; replaying once too often does no harm, and without
+ * N is to replay all.
+ */
+function deadLettersTask([command, which, ...more]: readonly string[]): DeadLettersTask | undefined {
+  if (more.length > 0) return undefined;
+  if (command === 'list') return which === undefined ? { command } : undefined;
+  const place = which !== undefined && PLACE.test(which) ? Number(which) : undefined;
+  if (command === 'show') return place === undefined ? undefined : { command, place };
+  if (command !== 'replay' && command !== 'drop') return undefined;
+  const all = which === ALL || (command === 'replay' && which === undefined);
+  return all || place !== undefined ? { command, place } : undefined;
+}
 
 async function list(dead: DeadLetters): Promise<number> {
   const { letters, total } = await dead.list();
@@ -54,7 +77,12 @@ async function show(dead: DeadLetters, place: number): Promise<number> {
   return body.length > BODY_SHOWN ? said(`... ${(body.length - BODY_SHOWN).toLocaleString('en')} more characters`) : 0;
 }
 
-async function replay(dead: DeadLetters, place: number | undefined, stop: AbortSignal): Promise<number> {
+async function replay(
+  dead: DeadLetters,
+  place: number | undefined,
+  stop: AbortSignal,
+  notReached: () => string,
+): Promise<number> {
   const { sent, stay, left } = await dead.replay(place, stop);
   if (place !== undefined && sent + stay.length === 0) return missing(place);
   said(`${sent} sent again`);
@@ -62,21 +90,21 @@ async function replay(dead: DeadLetters, place: number | undefined, stop: AbortS
     said(
       `${letter.place} stays: it came from ${letter.sourceQueue ?? 'no queue that it names'}, which is none of these`,
     );
-  notComeTo(left, stop);
+  if (left > 0) said(`${left} more were not looked at: ${notReached()}`);
   return stay.length + left === 0 ? EXIT.drained : EXIT.forced;
 }
 
-async function drop(dead: DeadLetters, place: number | undefined, stop: AbortSignal): Promise<number> {
+async function drop(
+  dead: DeadLetters,
+  place: number | undefined,
+  stop: AbortSignal,
+  notReached: () => string,
+): Promise<number> {
   const { dropped, left } = await dead.drop(place, stop);
   if (place !== undefined && dropped === 0) return missing(place);
   said(`${dropped} dropped`);
-  notComeTo(left, stop);
+  if (left > 0) said(`${left} more were not looked at: ${notReached()}`);
   return left === 0 ? EXIT.drained : EXIT.forced;
-}
-
-function notComeTo(left: number, stop: AbortSignal): void {
-  if (left === 0) return;
-  said(`${left} more were not looked at: ${stop.aborted ? 'told to stop' : `the ${HELD} that stay are before them`}`);
 }
 
 /** In the largest unit that fits. */

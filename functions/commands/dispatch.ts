@@ -1,18 +1,19 @@
 import { EXIT } from '@disparo/contract';
-import { createApp } from './app.js';
-import { DispatchCampaigns } from './ledger/dispatch-campaigns.js';
-import { loadConfig } from './platform/config.js';
-import { DISPATCH, Duties } from './platform/duties.js';
-import { runOnce } from './platform/once.js';
-import { Broker } from './platform/stores/rabbitmq.js';
+import type { Command } from '../platform/command.js';
 
 /**
- * `npm run dispatch`: one pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe, or
- * when a stopped one could not be swept.
+ * One pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe, or when a stopped one
+ * could not be swept.
  */
-await runOnce(
-  async () => createApp(loadConfig(), 'server'),
-  async (app, stop) => {
+const dispatch: Command<'pass'> = {
+  usage: 'npm run dispatch',
+  task: (args) => (args.length === 0 ? 'pass' : undefined),
+  reads: () => undefined,
+  logs: true,
+  work: async (app, _, stop) => {
+    const { DISPATCH, Duties } = await import('../platform/duties.js');
+    const { DispatchCampaigns } = await import('../ledger/dispatch-campaigns.js');
+    const { Broker } = await import('../platform/stores/rabbitmq.js');
     const done = await app.get(Duties).pass(DISPATCH, stop);
     const { published = 0, failed = 0, healed = 0, swept = 0, not_swept: notSwept = 0 } = done;
     const owing = await app.get(DispatchCampaigns).owing();
@@ -30,4 +31,5 @@ await runOnce(
     if (failed > 0 && !stop.aborted) await app.get(Broker).ping();
     return owing.running + notSwept === 0 ? EXIT.drained : EXIT.forced;
   },
-);
+};
+export default dispatch;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deadLettersTask } from './dead-letters-task.js';
+import deadLetters from './dead-letters.js';
 
 test.each([
   ['list', { command: 'list' }],
@@ -10,7 +10,7 @@ test.each([
   ['drop 2', { command: 'drop', place: 2 }],
   ['drop --all', { command: 'drop', place: undefined }],
 ])('%s is taken', (words, task) => {
-  expect(deadLettersTask(words.split(' '))).toEqual(task);
+  expect(deadLetters.task(words.split(' '))).toEqual(task);
 });
 
 test.each([
@@ -33,5 +33,5 @@ test.each([
   'Drop --all',
   'toString',
 ])('"%s" is refused', (words) => {
-  expect(deadLettersTask(words === '' ? [] : words.split(' '))).toBeUndefined();
+  expect(deadLetters.task(words === '' ? [] : words.split(' '))).toBeUndefined();
 });

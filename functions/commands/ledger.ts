@@ -1,16 +1,17 @@
 import { EXIT } from '@disparo/contract';
-import { createApp } from './app.js';
-import { CheckLedger, type Difference } from './ledger/inspect/check-ledger.js';
-import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/once.js';
+import type { Difference } from '../ledger/inspect/check-ledger.js';
+import type { Command } from '../platform/command.js';
 
 const DIFFERENT = 1;
 
-/** `npm run ledger -- check [campaign]`: what ledger and store do not agree on. Ends with 1 when there is something. */
-await runOnce(
-  async () => createApp({ ...loadConfig(), logLevel: 'silent' }, 'server'),
-  async (app) => {
-    const [campaignId] = process.argv.slice(2);
+/** What ledger and store do not agree on. Ends with 1 when there is something. */
+const ledger: Command<{ campaignId: string | undefined }> = {
+  usage: 'npm run ledger -- check [campaign]',
+  task: ([command, campaignId, ...more]) => (command === 'check' && more.length === 0 ? { campaignId } : undefined),
+  reads: () => ['DATABASE_URL', 'MONGODB_URL'],
+  logs: false,
+  work: async (app, { campaignId }) => {
+    const { CheckLedger } = await import('../ledger/inspect/check-ledger.js');
     const check = await app.get(CheckLedger).check(campaignId);
     if (!check) {
       process.stderr.write(`There is no campaign "${campaignId}"\n`);
@@ -23,7 +24,8 @@ await runOnce(
     process.stdout.write(`${count(campaigns)} campaigns, ${count(messages)} messages${unrecorded}: ${found}\n`);
     return differences.length === 0 ? EXIT.drained : DIFFERENT;
   },
-);
+};
+export default ledger;
 
 function inWords({ campaignId, counters, missing, different, unknown, wronglyMarked, sequences }: Difference): string {
   const parts = [

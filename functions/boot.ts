@@ -1,0 +1,37 @@
+import middy from '@middy/core';
+import type { INestApplicationContext } from '@nestjs/common';
+import type { Context } from 'aws-lambda';
+import { createApp } from './app.js';
+import { loadConfig } from './platform/config.js';
+import { Runtime } from './platform/runtime.js';
+
+/** Makes something with the first call and keeps it for the next ones; what failed is made again by the next call. */
+export function kept<T>(make: () => Promise<T>): () => Promise<T> {
+  let making: Promise<T> | undefined;
+  return () => {
+    making ??= make().catch((error: unknown) => {
+      making = undefined;
+      throw error;
+    });
+    return making;
+  };
+}
+
+/** The app of this process, whichever of its functions is called. */
+export const booted = kept(async () => createApp(loadConfig(), new Runtime('function')));
+
+/**
+ * A Lambda handler of events: `work` is told to stop when `leaveMs` are left of the function's time. Two parameters only:
+ * nodejs24.x refuses a third.
+ */
+export function onEvent<Event, Result>(
+  leaveMs: number,
+  work: (app: INestApplicationContext, stop: AbortSignal, event: Event) => Promise<Result>,
+) {
+  return middy<Event, Result>().handler(async (event: Event, context: Context) => {
+    // The connections to the stores stay open for the next call; waiting for them would never end.
+    context.callbackWaitsForEmptyEventLoop = false;
+    const stop = AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - leaveMs, 0));
+    return work(await booted(), stop, event);
+  });
+}

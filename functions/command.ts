@@ -1,0 +1,27 @@
+import { readdirSync } from 'node:fs';
+import { EXIT } from '@disparo/contract';
+import { createApp } from './app.js';
+import type { Command } from './platform/command.js';
+import { loadConfig } from './platform/config.js';
+import { runOnce } from './platform/once.js';
+
+/** `node dist/functions/command.js <name> [arguments]`: what `npm run <name>` runs, on services that are there. */
+const [name = '', ...args] = process.argv.slice(2);
+const names = readdirSync(new URL('commands/', import.meta.url))
+  .filter((file) => file.endsWith('.js'))
+  .map((file) => file.slice(0, -3));
+if (!names.includes(name)) refuse(`node dist/functions/command.js ${names.join(' | ')}`);
+const { default: command } = (await import(`./commands/${name}.js`)) as { default: Command<unknown> };
+const task = command.task(args) ?? refuse(command.usage);
+await runOnce(
+  async (runtime) => {
+    const config = loadConfig();
+    return createApp(command.logs ? config : { ...config, logLevel: 'silent' }, runtime);
+  },
+  (app, stop) => command.work(app, task, stop),
+);
+
+function refuse(usage: string): never {
+  process.stderr.write(`usage: ${usage}\n`);
+  process.exit(EXIT.configuration);
+}

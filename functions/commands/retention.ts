@@ -1,0 +1,41 @@
+import { EXIT } from '@disparo/contract';
+import type { Command } from '../platform/command.js';
+
+type RetentionTask = { dryRun: boolean } & ({ olderThanDays: number } | { phoneNumber: string });
+
+const DAYS = /^[1-9]\d{0,4}$/;
+/** A Brazilian number has ten or eleven digits behind +55: one that was cut would be a part of many. */
+const PHONE_NUMBER = /^\+(?:55\d{10,11}|(?!55)[1-9]\d{7,14})$/;
+
+/**
+ * Erases numbers by age, or forgets one. Never prints a number. Ends with EXIT.forced when it was told to stop, and when a
+ * campaign that holds the number is not finished.
+ */
+const retention: Command<RetentionTask> = {
+  usage: 'npm run retention -- --older-than <days> | --phone <+5511987654321> [--dry-run]',
+  task: retentionTask,
+  reads: ({ dryRun }) => (dryRun ? ['DATABASE_URL', 'MONGODB_URL'] : undefined),
+  logs: false,
+  work: async (app, task, stop) => {
+    const { Retention } = await import('../retention/retention.js');
+    const retention = app.get(Retention);
+    const run = { dryRun: task.dryRun, stop };
+    const { line, complete } = await ('phoneNumber' in task
+      ? retention.forget(task.phoneNumber, run)
+      : retention.erase(task.olderThanDays, run));
+    process.stdout.write(`${line}
+`);
+    return complete ? EXIT.drained : EXIT.forced;
+  },
+};
+export default retention;
+
+/** Less than a day is never taken: the answer to an Idempotency-Key lives so long. */
+function retentionTask(args: readonly string[]): RetentionTask | undefined {
+  const [option, value = '', ...more] = args.filter((arg) => arg !== '--dry-run');
+  const dryRun = args.includes('--dry-run');
+  if (more.length > 0 || args.filter((arg) => arg === '--dry-run').length > 1) return undefined;
+  if (option === '--older-than' && DAYS.test(value)) return { dryRun, olderThanDays: Number(value) };
+  if (option === '--phone' && PHONE_NUMBER.test(value)) return { dryRun, phoneNumber: value };
+  return undefined;
+}

@@ -1,0 +1,90 @@
+import { ConfigurationError } from '@disparo/contract';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { configure } from '@vendia/serverless-express';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { Deadline, DeadlinePassed } from '../deadline.js';
+import { PROBLEM_JSON, type Problem, ServiceUnavailable } from '../problem.js';
+import { createLog } from '../telemetry/log.js';
+import { ANSWER_HEADERS } from './headers.js';
+
+/** What a function hands to API Gateway. */
+export type Answer = APIGatewayProxyStructuredResultV2;
+type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer>;
+
+/**
+ * What is left of the function's time when a request is given up, step by step, so that its caller gets a problem and not the
+ * gateway's words. Of a time that is shorter than usual the steps take a share.
+ *
+ * | left   |                                                                                                            |
+ * |--------|------------------------------------------------------------------------------------------------------------|
+ * | 4 s    | What is not stored yet is refused with 503 and stays so. What is stored may publish for two seconds and read. |
+ * | 1.5 s  | Every statement ends. What is stored is answered as it was stored.                                          |
+ * | 0.5 s  | Whatever still runs is answered for here. Nothing is committed after it.                                    |
+ */
+const LEFT = {
+  refuse: { ms: 4_000, share: 1 / 2 },
+  end: { ms: 1_500, share: 1 / 4 },
+  answer: { ms: 500, share: 1 / 8 },
+} as const;
+/** Only where a COMMIT was sent, or what follows one had no end. */
+const MAYBE_DONE = 'the request took too long; it may have been done, so look before you repeat it';
+/** What is text. All else goes through API Gateway as base64, or it is corrupted. */
+const TEXT = /^(text\/|application\/([\w.-]+\+)?(json|javascript|xml|yaml)\b)/i;
+
+/** The app as a function's handler. */
+export async function lambdaServer(app: NestFastifyApplication): Promise<Serve> {
+  const fastify = app.getHttpAdapter().getInstance();
+  await fastify.ready();
+  return configure({
+    app: { handler: (request: never, response: never) => fastify.routing(request, response) } as never,
+    binarySettings: { isBinary },
+  }) as unknown as Serve;
+}
+
+/**
+ * The answer, or a problem where it fails, or at the last moment one in its place, which says whether anything may be stored.
+ * Never rejects.
+ */
+export async function answerInTime(leftMs: number, answer: () => Promise<Answer>): Promise<Answer> {
+  const until = ({ ms, share }: { ms: number; share: number }) => leftMs - Math.min(ms, leftMs * share);
+  const deadline = new Deadline({ refuseMs: until(LEFT.refuse), endMs: until(LEFT.end) });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Answer>((resolve) => {
+    timer = setTimeout(() => {
+      deadline.pass();
+      resolve(answerOf(deadline.stored ? new ServiceUnavailable(MAYBE_DONE) : new DeadlinePassed()));
+    }, until(LEFT.answer));
+  });
+  try {
+    return await Promise.race([deadline.run(() => orProblem(answer)), late]);
+  } finally {
+    clearTimeout(timer);
+    deadline.close();
+  }
+}
+
+async function orProblem(answer: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer();
+  } catch (error) {
+    // A log of its own, since what failed may be the configuration.
+    const log = createLog('info');
+    if (error instanceof ConfigurationError) log.error({ variable: error.variable }, error.message);
+    else log.error({ err: error }, 'the function could not answer');
+    return answerOf(new ServiceUnavailable('the function could not answer'));
+  }
+}
+
+function answerOf(problem: Problem): Answer {
+  return {
+    statusCode: problem.status,
+    headers: { ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON },
+    body: JSON.stringify(problem.body()),
+  };
+}
+
+function isBinary({ headers }: { headers: Record<string, string | string[] | undefined> }): boolean {
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') return true;
+  const type = headers['content-type'];
+  return typeof type === 'string' && !TEXT.test(type);
+}

@@ -1,0 +1,45 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ConfigurationError, refusal } from '@disparo/contract';
+import pg from 'pg';
+import type { Log } from '../telemetry/log.js';
+import { MigrationFailed } from './migrate.js';
+import { isAway } from './postgres.js';
+
+/** Between two tries of a service that is not reachable yet. */
+const RETRY_MS = 1_000;
+
+/** A service that a start waits for, and what has to work with it. */
+export interface Awaited {
+  /** Of its URL. */
+  variable: string;
+  service: string;
+  work(): Promise<unknown>;
+}
+
+/**
+ * Tries until it works, or until told to stop. What can heal by waiting is logged once when it is found and once when it is
+ * over; what cannot is thrown: ConfigurationError, MigrationFailed, or an error of SQL.
+ */
+export async function untilReady({ variable, service, work }: Awaited, log: Log, stop: AbortSignal): Promise<void> {
+  for (let waiting = false; !stop.aborted; waiting = true) {
+    try {
+      await work();
+      log.info({ service }, waiting ? 'the service is reachable now' : 'the service is ready');
+      return;
+    } catch (error) {
+      const refused = refusal(error);
+      if (refused) throw new ConfigurationError(variable, refused);
+      if (error instanceof ConfigurationError || error instanceof MigrationFailed) throw error;
+      // A statement that fails is a migration with a mistake, which no waiting heals.
+      if (error instanceof pg.DatabaseError && !isAway(error)) throw error;
+      if (!waiting) log.warn({ service, why: why(error) }, 'the service is not reachable; trying again until it is');
+      await pause(RETRY_MS, undefined, { signal: stop }).catch(() => undefined);
+    }
+  }
+}
+
+/** In a few words: the drivers' own errors carry whole descriptions of their topology. */
+function why(error: unknown): string {
+  const { message, code } = error as { message?: string; code?: string };
+  return message || code || String(error);
+}

@@ -1,0 +1,15 @@
+import type { Command } from '../../../functions/platform/command.js';
+import { CommandError } from '../../../services/command-error.js';
+import { lookAlone, runAlone } from './session.js';
+
+/**
+ * `npm run <name>` of a command that functions/commands declares: in a process of its own, with the services that it needs.
+ * Answers its exit code.
+ */
+export async function runAppCommand(name: string, command: Command<unknown>, args: string[]): Promise<number> {
+  const task = command.task(args);
+  if (task === undefined) throw new CommandError(`usage: ${command.usage}`);
+  const program = { name, args: ['dist/functions/command.js', name, ...args] };
+  const reads = command.reads(task);
+  return reads ? lookAlone(program, reads) : runAlone(program);
+}
