@@ -20,7 +20,7 @@ export class PhoneColumnUnknown extends Problem {
   static readonly sample = (): Problem => new PhoneColumnUnknown(['cpf', 'nome']);
 
   /** `columns`: those that there are, by name, or by number from 1 where they have none. */
-  constructor(columns: (string | number)[]) {
+  constructor(readonly columns: (string | number)[]) {
     const shown = columns
       .slice(0, COLUMNS_SHOWN)
       .map((column) => (typeof column === 'number' ? column : shownValue(column, NAME_SHOWN)));

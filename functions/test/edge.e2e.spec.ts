@@ -56,6 +56,12 @@ describe.each(ENTRIES)('the edge of %s', (entry) => {
       ]);
     });
 
+    test('is no file of a campaign on a route that takes none, also as a form', async () => {
+      const form = { 'content-type': 'multipart/form-data; boundary=x' };
+      const expected = door === 'the plain server' ? [400, 'VALIDATION'] : [413, 'BODY.TOO_LARGE'];
+      expect(await refused('POST', '/api/users', 'a'.repeat(72 * MIB), form)).toEqual(expected);
+    });
+
     test('is not one whose longest texts have every character escaped', async () => {
       const escaped = (count: number) => '\\ud83d\\ude00'.repeat(count);
       const company = `/api/companies/${edge.company.id}`;

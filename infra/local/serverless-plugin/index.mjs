@@ -52,10 +52,10 @@ function problem(status, { detail, code }) {
 }
 
 function explanation(statusCode, { url, headers }) {
-  if (statusCode === 413 && headers['content-type']?.startsWith('multipart/form-data'))
-    return { detail: 'the file is over the limit of 9 MiB', code: 'CAMPAIGN.FILE_TOO_LARGE' };
-  if (statusCode === 413 && url === '/api/campaigns')
-    return { detail: 'the file is over the limit of 10 MiB', code: 'CAMPAIGN.FILE_TOO_LARGE' };
+  if (statusCode === 413 && url.split('?')[0] === '/api/campaigns') {
+    const limitMib = headers['content-type']?.startsWith('multipart/form-data') ? 9 : 10;
+    return { detail: `the file is over the limit of ${limitMib} MiB`, code: 'CAMPAIGN.FILE_TOO_LARGE' };
+  }
   if (statusCode === 400 && !isDecodable(url))
     return { detail: 'the path is not percent-encoded UTF-8', code: 'VALIDATION' };
   const code = CODES.get(statusCode) ?? (statusCode >= 500 ? 'INTERNAL' : 'VALIDATION');
