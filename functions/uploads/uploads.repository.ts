@@ -86,7 +86,7 @@ const OPEN = 'NOT deleted AND campaign_id IS NULL AND refusal IS NULL';
 export class UploadsRepository {
   constructor(private readonly postgres: Postgres) {}
 
-  /** Guard: the user is a member, and the company lives until the commit. Answers whether there is an upload now. */
+  /** Guard: the user is a member, and the company lives until the commit. Returns whether there is an upload now. */
   async insert(upload: UploadRequest): Promise<boolean> {
     const { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt } = upload;
     const phoneColumn = upload.phoneColumn === undefined ? null : JSON.stringify(upload.phoneColumn);
@@ -231,7 +231,7 @@ export class UploadsRepository {
     );
   }
 
-  /** All uploads of a company that is being deleted. Answers the keys of objects that may be there. */
+  /** All uploads of a company that is being deleted. Returns the keys of objects that may be there. */
   async deleteOfCompany(sql: Transaction, companyId: string): Promise<string[]> {
     const rows = await sql.query<{ object_key: string; decided: boolean }>(
       `UPDATE uploads SET deleted = true, updated_at = clock_timestamp()
