@@ -96,7 +96,7 @@ function ready(base: string, urls: Record<string, string>): string {
 function curl(base: string): string[] {
   const field = (name: string) => `node -pe 'JSON.parse(fs.readFileSync(0)).${name}'`;
   const post = `curl -s -H 'content-type: application/json'`;
-  const cnpj = `node --input-type=module -e "import { randomCnpj } from './dist/infra/local/demo/cnpj.js'; console.log(randomCnpj())"`;
+  const cnpj = `node --input-type=module -e "import { someCnpj } from './dist/testing/cnpj.js'; console.log(someCnpj())"`;
   return [
     `API=${base}/api`,
     `PERSON='{"email":"ana.'$(date +%s)'@example.com","password":"correct horse battery"}'`,
