@@ -5,7 +5,7 @@ import { PARTS, parsePlan } from './plan.js';
 const numbers = (sizes: readonly { numbers: number }[]) => sizes.map((size) => size.numbers);
 
 describe('the plan of a bench', () => {
-  it('measures every part and every language unless it is told otherwise, and ten million only when asked', () => {
+  it('measures all unless told otherwise, ten million only when asked', () => {
     const plan = parsePlan([]);
     expect(plan).toMatchObject({ name: '', parts: PARTS, languages: ['rust', 'go', 'typescript'], largest: [] });
     expect(numbers(plan.drains)).toEqual([10_000, 100_000, 1_000_000]);
@@ -27,13 +27,13 @@ describe('the plan of a bench', () => {
     expect([numbers(plan.wrongLines), numbers(plan.rightLines)]).toEqual([[400_000], [100_000]]);
   });
 
-  it('gives naive as many numbers as the drains have, and the few of a quick one only there', () => {
+  it('gives naive the numbers of a drain, in quick runs few', () => {
     expect(numbers(parsePlan([]).naive)).toEqual([2_000, 100_000]);
     expect(numbers(parsePlan(['--quick']).naive)).toEqual([2_000]);
     expect(numbers(parsePlan(['--at-most=1000']).naive)).toEqual([1_000]);
   });
 
-  it('takes some parts, some languages and a largest size, and then is no whole run', () => {
+  it('with parts, languages or a largest size is no whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
     expect([numbers(plan.drains), numbers(plan.uploads)]).toEqual([[1_000], [5, 1_000]]);

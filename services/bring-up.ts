@@ -153,7 +153,7 @@ async function movePorts(state: State, missing: Service[]): Promise<void> {
       if (!(await isFree(state.ports[port]))) state.ports[port] = await freePort(taken);
 }
 
-/** Answers what is still missing: all, where no daemon brings them healthy. What has its data in binaries' folders stays there. */
+/** Returns what is still missing: all, where no daemon brings them healthy. What has its data in binaries' folders stays there. */
 async function throughCompose(clone: Clone, state: State, missing: Service[], say: Say): Promise<Service[]> {
   const fitting = missing.filter(({ name }) => state.ways[name] !== 'binary');
   if (fitting.length === 0 || !(await daemonAnswers())) return missing;
@@ -175,7 +175,7 @@ async function throughCompose(clone: Clone, state: State, missing: Service[], sa
   return missing.filter((service) => !fitting.includes(service));
 }
 
-/** Answers the lines to print when it cannot be had. */
+/** Returns the lines to print when it cannot be had. */
 async function startBinary(service: Service, clone: Clone, state: State, say: Say): Promise<string | undefined> {
   const begun = Date.now();
   try {

@@ -67,7 +67,7 @@ export function usersOf(clone: Clone): number[] {
   return noted.filter((pid) => isCommand(pid));
 }
 
-/** Takes the note away; answers whether another living process still uses the services. */
+/** Takes the note away; returns whether another living process still uses the services. */
 export function leaveUser(clone: Clone): boolean {
   const folder = join(clone.local, 'users');
   rmSync(join(folder, String(process.pid)), { force: true });

@@ -38,7 +38,7 @@ const CONNECT: Record<Variable, (url: string) => Promise<void>> = {
 };
 
 /** What a failed connection means to whoever knows more of a service than `refusal`: the error itself, or another in its place. */
-export type Meaning = (error: unknown) => unknown;
+type Meaning = (error: unknown) => unknown;
 
 const itself: Meaning = (error) => error;
 

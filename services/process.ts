@@ -89,7 +89,7 @@ function common({ user, env, cwd }: Options) {
   return { ...(user ?? {}), ...(env ? { env } : {}), ...(cwd ? { cwd } : {}) };
 }
 
-/** Waits until `ready` answers true; throws with `why` when the process ends before, or after `timeoutMs`. */
+/** Waits until `ready` returns true; throws with `why` when the process ends before, or after `timeoutMs`. */
 export async function untilReady(
   ready: () => Promise<boolean>,
   exited: Promise<number>,
@@ -139,7 +139,7 @@ export function commandLine(pid: number): string {
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
 
-/** Sends a signal to a process and to those that it has started; nothing to those that are gone. Answers who was there. */
+/** Sends a signal to a process and to those that it has started; nothing to those that are gone. Returns who was there. */
 export function signalFamily(pid: number, name: NodeJS.Signals): number[] {
   const family = [pid, ...childrenOf(pid)];
   for (const member of family) {
@@ -182,7 +182,7 @@ function readIfThere(file: string): string {
   }
 }
 
-/** Whether a process of that number lives; a dead one that nobody has buried yet does not. */
+/** Whether a process of that number lives; a dead one that nobody has reaped yet does not. */
 export function isAlive(pid: number): boolean {
   return commandLine(pid) !== '';
 }

@@ -48,7 +48,7 @@ export const rabbitmq: Service = {
   },
 };
 
-/** Has a clone's broker do something that AMQP has no word for. Answers what was printed; throws it when that failed. */
+/** Has a clone's broker do something that AMQP has no word for. Returns what was printed; throws it when that failed. */
 export async function rabbitmqctl(clone: Clone, state: State, args: string[]): Promise<string> {
   const server = await findRabbitmq(() => {});
   const user = await serviceUser('rabbitmq');

@@ -23,7 +23,7 @@ export function languageUnderTest(name = process.env.CONSUMER ?? 'typescript'): 
 export type LogLine = Record<string, unknown> & { msg: string; level: number };
 
 /** A line of standard output, and when it was read, by `performance.now()`. */
-export interface Said {
+interface Said {
   line: LogLine;
   at: number;
 }
@@ -32,7 +32,7 @@ export interface Said {
 export type Ending = 'killed by us' | `code ${number | null}` | NodeJS.Signals;
 
 /** `env` is all that the process gets. `cwd` is a folder without any configuration file, unless it is given. */
-export interface ProcessOptions {
+interface ProcessOptions {
   env: NodeJS.ProcessEnv;
   cwd?: string;
   /** Its output is appended to this file, too. */

@@ -41,7 +41,7 @@ export interface StageOptions {
 }
 
 /** What a process needs to work on a stage, and nothing else. */
-export type StageEnv = Record<Variable | 'QUEUE_PREFIX' | 'QUEUE_PARTITIONS', string>;
+type StageEnv = Record<Variable | 'QUEUE_PREFIX' | 'QUEUE_PARTITIONS', string>;
 
 /** Real stores and a real broker: databases and a prefix of its own, all gone after close(), with the processes started on it. */
 export class Stage {

@@ -21,7 +21,7 @@ const writeConcern = { w: MESSAGES_WRITE_CONCERN.w, j: MESSAGES_WRITE_CONCERN.jo
 
 /**
  * Ceiling M: one client on one connection inserts the documents of a campaign, encoded before, in batches of 1,000 with
- * the consumers' write concern. Answers the seconds spent in inserts.
+ * the consumers' write concern. Returns the seconds spent in inserts.
  */
 export async function insertEncoded(database: Db, collection: string, campaign: BenchCampaign): Promise<number> {
   let seconds = 0;

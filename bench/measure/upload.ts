@@ -48,7 +48,7 @@ export async function measureUpload(stage: Stage, numbers: number): Promise<Uplo
   });
 }
 
-/** Uploads with a consumer at hand, and waits until all is stored. */
+/** Uploads with a consumer that waits, and waits until all is stored. */
 export async function measureEndToEnd(stage: Stage, language: LanguageName, numbers: number): Promise<EndToEndMeasure> {
   return withApi(stage, async ({ upload, memory, api }) => {
     const consumer = stage.consumer({}, language);

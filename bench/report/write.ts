@@ -11,7 +11,7 @@ const FOLDER = join('bench', 'results');
 /** Shown by the README: only a run of everything is. */
 const LATEST = 'latest.svg';
 
-/** Writes every raw time as JSON, and the chart where there were drains. Answers the files, from the root of the clone. */
+/** Writes every raw time as JSON, and the chart where there were drains. Returns the files, from the root of the clone. */
 export function writeResults(results: Results, { name }: Pick<Plan, 'name'>): string[] {
   const stem = `${results.begun.slice(0, 10)}${name && `-${name}`}`;
   mkdirSync(FOLDER, { recursive: true });

@@ -7,7 +7,7 @@ export interface Way {
   clock: 'wall' | 'cpu';
   /** Items it is measured with, unless fewer are asked for. */
   usual: number;
-  /** Does it on so many items and answers the seconds. Throws unless it is done wholly. */
+  /** Does it on so many items and returns the seconds. Throws unless it is done wholly. */
   run(stage: Stage, items: number): Promise<number>;
 }
 

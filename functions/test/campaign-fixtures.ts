@@ -64,7 +64,7 @@ export async function campaign(stage: ApiStage, user: TestUser, id: string): Pro
   return body;
 }
 
-/** Waits until the campaign has a status, and answers it. */
+/** Waits until the campaign has a status, and returns it. */
 export async function untilStatus(stage: ApiStage, user: TestUser, id: string, status: string): Promise<CampaignBody> {
   let last: CampaignBody | undefined;
   try {

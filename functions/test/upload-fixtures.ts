@@ -64,7 +64,7 @@ export class TestBucket {
   }
 }
 
-/** Sends a file to an upload's URL; answers the status and, of a refusal, its S3 code. */
+/** Sends a file to an upload's URL; returns the status and, of a refusal, its S3 code. */
 export async function put(url: string, file: string | Uint8Array<ArrayBuffer>): Promise<[number, string | undefined]> {
   const response = await fetch(url, { method: 'PUT', body: file });
   const [, code] = /<Code>(\w+)<\/Code>/.exec(await response.text()) ?? [];

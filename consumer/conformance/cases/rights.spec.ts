@@ -129,7 +129,7 @@ prove('users without a right, and URLs that no waiting heals', [
   })),
 ]);
 
-/** Starts it, and answers the one line with which it refuses; exit code 78, without a password. */
+/** Starts it, and returns the one line with which it refuses; exit code 78, without a password. */
 async function refused(stage: Stage, env: Record<string, string>): Promise<string> {
   const consumer = stage.consumer(env);
   expect(await consumer.exit(), consumer.everything).toBe(78);

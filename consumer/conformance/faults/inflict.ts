@@ -93,7 +93,7 @@ export function inflict(system: System, fault: Fault, say: (line: string) => voi
   return (INFLICT[fault.kind] as (system: System, fault: Fault, tell: Tell) => Promise<void>)(system, fault, tell);
 }
 
-/** Answers how many messages there were to remove. Those that a consumer holds are not among them. */
+/** Returns how many messages there were to remove. Those that a consumer holds are not among them. */
 function purge(system: System): Promise<number> {
   return system.onBroker(async (channel) => {
     let removed = 0;

@@ -147,7 +147,7 @@ export class System {
     });
   }
 
-  /** Kills a dispatcher that long after its start. Answers whether it was still at work. */
+  /** Kills a dispatcher that long after its start. Returns whether it was still at work. */
   async killDispatcher(afterMs: number): Promise<boolean> {
     const before = this.#dispatcher;
     while (this.#dispatcher === before || !this.#dispatcher?.alive) await this.wait(POLL_MS);
