@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
+import { API_DOCS } from './app.openapi.js';
 import type { Config } from './platform/config.js';
 import { BODY_LIMIT, takeOnlyJson } from './platform/http/body.js';
 import { sendHeaders } from './platform/http/headers.js';
@@ -49,7 +50,7 @@ export async function createApp(config: Config, runtime: Runtime): Promise<NestF
   app.useGlobalFilters(problems);
   app.useGlobalInterceptors(new RefuseUnknown());
   app.useGlobalPipes(validationPipe());
-  serveOpenApi(app);
+  serveOpenApi(app, API_DOCS);
   await app.init();
   return app;
 }

@@ -58,7 +58,7 @@ describe.each(ENTRIES)('the edge of %s', (entry) => {
 
     test('is no file of a campaign on a route that takes none, also as a form', async () => {
       const form = { 'content-type': 'multipart/form-data; boundary=x' };
-      const expected = door === 'the plain server' ? [400, 'VALIDATION'] : [413, 'BODY.TOO_LARGE'];
+      const expected = entry === 'the plain server' ? [400, 'VALIDATION'] : [413, 'BODY.TOO_LARGE'];
       expect(await refused('POST', '/api/users', 'a'.repeat(72 * MIB), form)).toEqual(expected);
     });
 

@@ -1,4 +1,5 @@
 import { createApp } from '../../functions/app.js';
+import { API_DOCS } from '../../functions/app.openapi.js';
 import { loadConfig } from '../../functions/platform/config.js';
 import { openApiDocument } from '../../functions/platform/http/openapi.js';
 import { Runtime } from '../../functions/platform/runtime.js';
@@ -17,7 +18,7 @@ const NOWHERE = {
 export async function document(): Promise<Contract> {
   const app = await createApp(loadConfig(NOWHERE), new Runtime('server'));
   try {
-    return openApiDocument(app) as unknown as Contract;
+    return openApiDocument(app, API_DOCS) as unknown as Contract;
   } finally {
     await app.close();
   }

@@ -1,0 +1,27 @@
+import { linkTo, problemList } from './platform/http/describe.js';
+import type { ApiDocs } from './platform/http/openapi.js';
+import { NotFound } from './platform/problem.js';
+
+const LOG_IN = linkTo('users', 'logIn');
+
+/** What OpenAPI says of the API as a whole; a module with routes is one more tag here. */
+export const API_DOCS: ApiDocs = {
+  title: 'Disparo',
+  description: `Campaigns of messages: a file of phone numbers becomes exactly one message a number, in order.
+
+**To try it here**: ${linkTo('users', 'createUser')}, ${LOG_IN}, copy the \`access_token\` into *Authorize*,
+${linkTo('companies', 'createCompany')}, and ${linkTo('campaigns', 'createCampaign')} with its \`id\`.
+
+Every error, from every layer, is \`application/problem+json\` (RFC 9457) with a stable \`code\`, of which each route lists
+its own. An address that is no route is 404:
+
+${problemList([new NotFound()])}`,
+  tags: [
+    ['operating', 'Is it up, and what does it do? No login.'],
+    ['users', 'Register, log in, see yourself and those who share a company with you.'],
+    ['companies', 'The tenants: nobody sees what is of a company that they are not in, and nobody is in one unasked.'],
+    ['campaigns', 'A text and numbers, which become messages, one a number, in order.'],
+    ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
+  ],
+  token: `The \`access_token\` of ${LOG_IN}.`,
+};
