@@ -8,7 +8,7 @@ use crate::drain::Stop;
 use crate::failure::Failure;
 use crate::gather::{Batch, Turn, Waiting};
 use crate::standby::Standby;
-use crate::topology::Topology;
+use crate::topology::{Topology, declare};
 use crate::until_up::Service;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -222,13 +222,6 @@ impl Session {
             }
         }
     }
-}
-
-/// Declares on a channel of its own, as a refusal closes it.
-async fn declare(connection: &Connection, names: &Topology) -> Result<(), Failure> {
-    let declaring = connection.create_channel().await?;
-    names.declare(&declaring).await?;
-    Ok(declaring.close(200, "declared".into()).await?)
 }
 
 async fn confirming(connection: &Connection) -> Result<Channel, Failure> {

@@ -4,7 +4,7 @@
 use crate::failure::Failure;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
-use lapin::{Channel, ExchangeKind};
+use lapin::{Channel, Connection, ExchangeKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -128,6 +128,13 @@ impl Topology {
         let partition = partition.map(|partition| partition.to_string()).unwrap_or_default();
         text.replacen("{partition}", &partition, 1).replacen("{prefix}", &self.prefix, 1)
     }
+}
+
+/// Declares on a channel of its own, as a refusal closes it.
+pub async fn declare(connection: &Connection, names: &Topology) -> Result<(), Failure> {
+    let declaring = connection.create_channel().await?;
+    names.declare(&declaring).await?;
+    Ok(declaring.close(200, "declared".into()).await?)
 }
 
 #[cfg(test)]

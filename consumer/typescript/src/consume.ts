@@ -8,10 +8,10 @@ import type { Stop } from './drain.js';
 import type { Identifiers } from './identifiers.js';
 import { markDeleted, record } from './record.js';
 import { type Report, type SettledBatch, traceparentsOf } from './report.js';
+import { type Queue, Session } from './session.js';
 import { type Outcome, outcomesOf, settle } from './settle.js';
 import { Stopwatch } from './stopwatch.js';
 import { store, type Written } from './store.js';
-import { type Queue, Session } from './topology.js';
 import { attempt, backoffMs, Interrupted, inTurn, pause, type Service, untilUp } from './until-up.js';
 
 /** What the loop knows of the three services. */

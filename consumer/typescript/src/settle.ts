@@ -1,8 +1,8 @@
 import type { Verdict } from './admit.js';
 import type { DeadReason, Delivery } from './decode.js';
 import type { Batch } from './gather.js';
+import type { Queue } from './session.js';
 import type { Written } from './store.js';
-import type { Queue } from './topology.js';
 import { Interrupted } from './until-up.js';
 
 /** What a delivery gets, and as what it is counted. */

@@ -1,0 +1,241 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"disparo/consumer/internal/contract"
+	"disparo/consumer/internal/cuid2"
+)
+
+const closeTimeout = 2 * time.Second
+
+// Queue is one partition on one channel: where its batches come from and where they are settled.
+type Queue struct {
+	name    string
+	session *Session
+	channel *amqp.Channel
+	waiting *Waiting
+	standby *Standby
+	// held is how many deliveries wait, unacknowledged, for their dead letter. The prefetch bounds it.
+	held atomic.Int64
+}
+
+// gather is step 1.
+func (q *Queue) gather() (Batch, error) { return q.waiting.gather() }
+
+// acknowledge acknowledges a message, or all up to it on the channel.
+func (q *Queue) acknowledge(a Acknowledgement) error {
+	return q.channel.Ack(a.delivery.message.DeliveryTag, a.multiple)
+}
+
+// link is a connection to the broker, the socket below it, and the channels that are to be closed before it.
+type link struct {
+	connection *amqp.Connection
+	socket     net.Conn
+	channels   []*amqp.Channel
+}
+
+// Session is two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead
+// letters. Whatever breaks of it ends the whole of it.
+type Session struct {
+	config      Config
+	names       contract.Topology
+	receiving   link
+	publishing  link
+	deadLetters *DeadLetters
+	// holding is what waits for dead letters.
+	holding sync.WaitGroup
+	log     *slog.Logger
+	stop    Stop
+	onGone  func(error)
+	// interrupted is done when a batch at hand is to be dropped: the session is gone, or working is over.
+	interrupted context.Context
+	// over is done when no further batch is to be gathered.
+	over    context.Context
+	cancel  func()
+	gone    sync.Once
+	closing atomic.Bool
+	// settled is how many acknowledgements were sent here.
+	settled atomic.Int64
+}
+
+// openSession connects and declares. Answers what the broker refuses.
+func openSession(config Config, stop Stop, log *slog.Logger, onGone func(error)) (*Session, error) {
+	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions}
+	session := &Session{config: config, names: names, stop: stop, log: log, onGone: onGone}
+	interrupted, cancelInterrupted := context.WithCancel(stop.Working)
+	over, cancelOver := context.WithCancel(stop.Receiving)
+	session.interrupted, session.over = interrupted, over
+	session.cancel = func() { cancelInterrupted(); cancelOver() }
+	if err := session.connect(); err != nil {
+		session.close()
+		return nil, err
+	}
+	return session, nil
+}
+
+func (s *Session) connect() (err error) {
+	if s.receiving.connection, s.receiving.socket, err = connectBroker(s.config.RabbitmqURL); err != nil {
+		return err
+	}
+	if err := declare(s.receiving.connection, s.names); err != nil {
+		return err
+	}
+	if s.publishing.connection, s.publishing.socket, err = connectBroker(s.config.RabbitmqURL); err != nil {
+		return err
+	}
+	letters, err := s.publishing.connection.Channel()
+	if err != nil {
+		return err
+	}
+	s.publishing.channels = append(s.publishing.channels, letters)
+	if err := letters.Confirm(false); err != nil {
+		return err
+	}
+	s.deadLetters = &DeadLetters{channel: letters, names: s.names, frameSize: s.publishing.connection.Config.FrameSize, log: s.log}
+	go s.watch(s.receiving.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
+	go s.watch(s.publishing.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
+	go s.watch(letters.NotifyClose(make(chan *amqp.Error, 1)), "channel closed")
+	return nil
+}
+
+// hold does what is not settled yet, and nobody waits for before the end. ErrInterrupted is no failure of it.
+func (s *Session) hold(letters func() error) {
+	s.holding.Go(func() {
+		defer exitOnPanic()
+		if err := letters(); err != nil && !errors.Is(err, ErrInterrupted) {
+			panic(err)
+		}
+	})
+}
+
+// awaitHeld waits until nothing is held any more, or the session is interrupted.
+func (s *Session) awaitHeld() {
+	released := make(chan struct{})
+	go func() {
+		s.holding.Wait()
+		close(released)
+	}()
+	select {
+	case <-released:
+	case <-s.interrupted.Done():
+	}
+}
+
+// subscribe begins to receive from a partition.
+func (s *Session) subscribe(partition int) (*Queue, error) {
+	name, tag := s.names.Queue(partition), cuid2.New()
+	channel, err := s.receiving.connection.Channel()
+	if err != nil {
+		return nil, err
+	}
+	s.receiving.channels = append(s.receiving.channels, channel)
+	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
+	if err := channel.Qos(s.config.PrefetchEach, 0, false); err != nil {
+		return nil, err
+	}
+	deliveries, err := channel.Consume(name, tag, false, false, false, false, nil)
+	if err != nil {
+		return nil, err
+	}
+	queue := &Queue{name: name, session: s, channel: channel, waiting: newWaiting(s.over, s.config.PrefetchEach), standby: newStandby()}
+	go s.receive(deliveries, closed, queue)
+	context.AfterFunc(s.over, func() {
+		if s.interrupted.Err() == nil && !s.closing.Load() {
+			_ = channel.Cancel(tag, false)
+		}
+	})
+	consumers := func() (int, error) {
+		found, err := channel.QueueDeclarePassive(name, true, false, false, false, nil)
+		return found.Consumers, err
+	}
+	count, err := consumers()
+	if err != nil {
+		return nil, err
+	}
+	if count == 1 {
+		queue.standby.end()
+	}
+	go queue.standby.watch(s.over, consumers)
+	return queue, nil
+}
+
+// receive takes what is delivered as fast as it comes.
+func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.Error, queue *Queue) {
+	defer exitOnPanic()
+	for message := range deliveries {
+		queue.standby.end()
+		queue.waiting.push(message)
+	}
+	select {
+	case err := <-closed:
+		s.end(reasonOr(err, "channel closed"))
+	default:
+		// We cancelled it ourselves, or the broker did, as when somebody deletes the queue.
+		if s.stop.Receiving.Err() == nil {
+			s.end(errors.New("the broker cancelled the consumer"))
+		}
+	}
+}
+
+func (s *Session) watch(closed <-chan *amqp.Error, what string) {
+	defer exitOnPanic()
+	s.end(reasonOr(<-closed, what))
+}
+
+func reasonOr(err *amqp.Error, what string) error {
+	if err == nil {
+		return errors.New(what)
+	}
+	return err
+}
+
+// end: the session is over, what is at hand is dropped. Only the first reason counts.
+func (s *Session) end(err error) {
+	if s.closing.Load() {
+		return
+	}
+	s.gone.Do(func() {
+		s.onGone(err)
+		s.cancel()
+	})
+}
+
+// close closes what is left of it; what was fetched and not acknowledged goes back to the queue. A broker that does not
+// answer must not hold up the next connection, or the end of the process.
+func (s *Session) close() {
+	s.closing.Store(true)
+	s.cancel()
+	var closing sync.WaitGroup
+	for _, one := range []link{s.receiving, s.publishing} {
+		if one.connection != nil {
+			closing.Go(one.close)
+		}
+	}
+	closing.Wait()
+}
+
+func (l link) close() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Channels first: the close of the connection may overtake the acknowledgement that a channel still holds.
+		for _, channel := range l.channels {
+			_ = channel.Close()
+		}
+		_ = l.connection.CloseDeadline(time.Now().Add(closeTimeout))
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+	}
+	_ = l.socket.Close()
+}
