@@ -9,8 +9,9 @@ use crate::pool::{Parameter, Pool};
 use crate::postgres_url;
 use crate::refusal::UNUSABLE_URL;
 use crate::tls;
+use futures_util::future::join_all;
 use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties};
 use mongodb::bson::doc;
 use mongodb::bson::raw::RawDocumentBuf;
 use mongodb::options::{ClientOptions, ConnectionString, Tls};
@@ -26,6 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer that takes longer counts as a store that is down: the batch is retried.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const HEARTBEAT_S: u16 = 30;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
@@ -132,6 +134,16 @@ pub async fn connect_broker(url: &str) -> Result<Connection, Failure> {
         .await
         .map_err(|_| Failure::TimedOut("connecting to RabbitMQ"))?
         .map_err(Failure::from)
+}
+
+/// Never fails. A broker that does not answer must not hold up the next connection, or the end of the process.
+pub async fn close_broker(connection: &Connection, channels: Vec<Channel>) {
+    let closing = async {
+        // Channels first: the close of the connection may overtake the acknowledgement that a channel still holds.
+        join_all(channels.iter().map(|channel| channel.close(200, "closed".into()))).await;
+        connection.close(200, "closed".into()).await
+    };
+    let _ = timeout(BROKER_CLOSE_TIMEOUT, closing).await;
 }
 
 /// A broker's URL as the sibling's driver reads it.

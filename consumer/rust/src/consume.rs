@@ -1,27 +1,21 @@
-//! The loop. Steps as in consumer/README.md.
+//! One batch after the other. Steps as in consumer/README.md.
 
 use crate::admit::{Admission, Verdict, admit};
 use crate::config::Config;
 use crate::connect::Stores;
 use crate::decode::{ChunkDelivery, Decoded, decode};
 use crate::drain::Stop;
-use crate::log::AsJson;
 use crate::record::{RecordRow, mark_deleted, record};
 use crate::report::{Report, SettledBatch, traceparents_of};
-use crate::session::{Queue, Session};
+use crate::session::Queue;
 use crate::settle::{bury, outcomes_of, settle};
 use crate::stopwatch::{Step, Stopwatch};
 use crate::store::{Written, store};
-use crate::until_up::{Halt, Service, attempt, pause, until_up};
-use futures_util::future::{try_join_all, try_join3};
+use crate::until_up::{Halt, Service, attempt, until_up};
 use mongodb::bson::DateTime;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::task::JoinSet;
+use std::sync::atomic::AtomicBool;
 use tokio_util::sync::CancellationToken;
-
-/// Batches of one queue under way at a time: while one is stored, the next is gathered and admitted, and its storing begins.
-const BATCHES_AT_A_TIME: usize = 2;
 
 /// What the loop knows of the three services.
 pub struct Services {
@@ -49,97 +43,9 @@ pub struct Consumer {
     pub busy: AtomicBool,
 }
 
-/// Consumes until told to stop, session after session. A refusal comes at the start only; later only a bug.
-pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
-    let Consumer { stores, services, stop, .. } = &*consumer;
-    // Side by side: a wrong password of one must not wait for another that is not up yet.
-    let (mut session, (), ()) = try_join3(
-        open_session(&consumer),
-        until_up(&stop.receiving, &services.postgres, || stores.probe_ledger()),
-        until_up(&stop.receiving, &services.mongodb, || stores.mongo.prepare_messages()),
-    )
-    .await?;
-    let mut fruitless = 0;
-    loop {
-        consumer.busy.store(true, Ordering::Release);
-        consume_session(&consumer, &session).await?;
-        consumer.busy.store(false, Ordering::Release);
-        if stop.receiving.is_cancelled() {
-            return Ok(());
-        }
-        // A broker that takes the connection and refuses the rest of it must not be hammered.
-        fruitless = if session.settled.load(Ordering::Relaxed) > 0 { 0 } else { fruitless + 1 };
-        pause(&stop.receiving, fruitless + 1).await;
-        session = open_session(&consumer).await?;
-    }
-}
-
-async fn open_session(consumer: &Consumer) -> Result<Arc<Session>, Halt> {
-    let Consumer { config, services, stop, .. } = consumer;
-    let rabbitmq = &services.rabbitmq;
-    until_up(&stop.receiving, rabbitmq, || Session::open(config, stop, rabbitmq)).await
-}
-
-/// Every partition of one session, until told to stop or the session is gone.
-async fn consume_session(consumer: &Arc<Consumer>, session: &Arc<Session>) -> Result<(), Halt> {
-    let mut loops = JoinSet::new();
-    for queue in subscribe(consumer, session).await? {
-        for _ in 0..BATCHES_AT_A_TIME {
-            loops.spawn(consume(queue.clone(), consumer.clone()));
-        }
-    }
-    while let Some(ended) = loops.join_next().await {
-        ended.map_err(|error| Halt::Bug(error.to_string()))??;
-    }
-    session.released().await;
-    session.close().await;
-    Ok(())
-}
-
-async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Arc<Queue>>, Halt> {
-    let Consumer { config, services, .. } = consumer;
-    let each = config.prefetch_each;
-    match try_join_all(config.partitions.iter().map(|partition| session.subscribe(*partition, each))).await {
-        Ok(queues) => {
-            let queues: Vec<_> = queues.into_iter().map(Arc::new).collect();
-            say_who_receives(&queues, each);
-            Ok(queues)
-        }
-        Err(failure) => {
-            services.rabbitmq.failed(&failure)?;
-            session.end(&failure);
-            Ok(Vec::new())
-        }
-    }
-}
-
-/// Of each queue one consumer receives: the others say that they stand by.
-fn say_who_receives(queues: &[Arc<Queue>], prefetch_each: u16) {
-    let (receiving, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.standby.is_over());
-    let names = |of: &[&Arc<Queue>]| of.iter().map(|queue| queue.name.clone()).collect::<Vec<String>>();
-    if !receiving.is_empty() {
-        tracing::info!(queues = %AsJson(&names(&receiving)), prefetch_each, "receiving");
-    }
-    if !waiting.is_empty() {
-        let queues = names(&waiting);
-        tracing::info!(queues = %AsJson(&queues), prefetch_each, "standing by: another consumer has the queue");
-    }
-    for queue in waiting {
-        let queue = queue.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = queue.session.over.cancelled() => {}
-                () = queue.standby.over() => {
-                    tracing::info!(queues = %AsJson(&[&queue.name]), prefetch_each, "receiving");
-                }
-            }
-        });
-    }
-}
-
 /// One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never fails for one bad
 /// message.
-async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt> {
+pub async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt> {
     loop {
         match consume_batch(&queue, &consumer).await {
             Ok(true) => {}

@@ -1,7 +1,7 @@
 //! One connection to the broker with all that hangs on it.
 
 use crate::config::Config;
-use crate::connect::connect_broker;
+use crate::connect::{close_broker, connect_broker};
 use crate::dead_letters::DeadLetters;
 use crate::decode::Delivery;
 use crate::drain::Stop;
@@ -20,13 +20,8 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer, Event};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-
-/// A broker that does not answer must not hold up the next connection, or the end of the process.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One partition on one channel: where its batches come from and where they are settled.
 pub struct Queue {
@@ -89,7 +84,7 @@ impl Session {
             match confirming(&publishing).await {
                 Ok(channel) => Ok((publishing, channel)),
                 Err(failure) => {
-                    close_quietly(&publishing, Vec::new()).await;
+                    close_broker(&publishing, Vec::new()).await;
                     Err(failure)
                 }
             }
@@ -97,7 +92,7 @@ impl Session {
         let (publishing, letters) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => {
-                close_quietly(&connection, Vec::new()).await;
+                close_broker(&connection, Vec::new()).await;
                 return Err(failure);
             }
         };
@@ -173,7 +168,7 @@ impl Session {
     pub async fn close(&self) {
         self.closing.store(true, Ordering::Release);
         let channels = std::mem::take(&mut *self.channels.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::join!(close_quietly(&self.connection, channels), close_quietly(&self.publishing, Vec::new()));
+        tokio::join!(close_broker(&self.connection, channels), close_broker(&self.publishing, Vec::new()));
         self.interrupted.cancel();
         self.over.cancel();
     }
@@ -233,13 +228,4 @@ async fn confirming(connection: &Connection) -> Result<Channel, Failure> {
 async fn consumers_of(channel: &Channel, queue: &str) -> Result<u32, Failure> {
     let options = QueueDeclareOptions { passive: true, ..Default::default() };
     Ok(channel.queue_declare(queue.into(), options, FieldTable::default()).await?.consumer_count())
-}
-
-/// Channels first: the close of a connection may overtake the acknowledgement that a channel still holds.
-async fn close_quietly(connection: &Connection, channels: Vec<Channel>) {
-    let closing = async {
-        join_all(channels.iter().map(|channel| channel.close(200, "closed".into()))).await;
-        connection.close(200, "closed".into()).await
-    };
-    let _ = timeout(CLOSE_TIMEOUT, closing).await;
 }

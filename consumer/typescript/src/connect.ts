@@ -8,7 +8,7 @@ import {
   RECORD_STORED_SQL,
   UNUSABLE_URL,
 } from '@disparo/contract';
-import { type ChannelModel, connect } from 'amqplib';
+import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { type Collection, type Db, MongoClient } from 'mongodb';
 import pg from 'pg';
 import type { Config } from './config.js';
@@ -18,6 +18,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** An answer that takes longer counts as a store that is down: the batch is retried. */
 const ANSWER_TIMEOUT_MS = 30_000;
 const BROKER_TIMEOUT_MS = 10_000;
+const BROKER_CLOSE_TIMEOUT_MS = 2_000;
 const HEARTBEAT_S = 30;
 const HEARTBEAT = /[?&]heartbeat=/;
 const MAX_PORT = 65_535;
@@ -74,6 +75,21 @@ export async function connectBroker(rabbitmqUrl: string): Promise<ChannelModel> 
   });
   connection.on('error', () => {});
   return connection;
+}
+
+/** Never throws. A broker that does not answer must not hold up the next connection, or the end of the process. */
+export async function closeBroker(connection: ChannelModel, channels: readonly Channel[] = []): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, BROKER_CLOSE_TIMEOUT_MS);
+  });
+  const closing = async () => {
+    // Channels first: amqplib may send the close of the connection before the acknowledgement that a channel still holds.
+    await Promise.allSettled(channels.map(async (channel) => channel.close()));
+    await connection.close();
+  };
+  await Promise.race([closing().catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 /** One statement at a time for each loop, and one for health. */

@@ -2,11 +2,12 @@ import { ConfigurationError, EXIT } from '@disparo/contract';
 import pino, { type Logger } from 'pino';
 import { readConfig } from './config.js';
 import { openStores } from './connect.js';
-import { run, type Services } from './consume.js';
+import type { Services } from './consume.js';
 import { fired, stopOnSignals } from './drain.js';
 import { serveHealth } from './health.js';
 import { Identifiers } from './identifiers.js';
 import { Report } from './report.js';
+import { run } from './run.js';
 import { Service } from './until-up.js';
 
 /** A store that does not answer must not hold up the end. */

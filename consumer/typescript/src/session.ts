@@ -2,15 +2,13 @@ import { type Topology, topology } from '@disparo/contract';
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
-import { connectBroker } from './connect.js';
+import { closeBroker, connectBroker } from './connect.js';
 import { DeadLetters } from './dead-letters.js';
 import type { Stop } from './drain.js';
 import { type Batch, Waiting } from './gather.js';
 import { Standby } from './standby.js';
 import { declare } from './topology.js';
 import { Interrupted, inTurn } from './until-up.js';
-
-const CLOSE_TIMEOUT_MS = 2_000;
 
 /** One partition on one channel: where its batches come from and where they are settled. */
 export interface Queue {
@@ -77,7 +75,7 @@ export class Session {
       const channel = await publishing.createConfirmChannel();
       return new Session(connection, publishing, channel, config, stop, log, onGone);
     } catch (error) {
-      await Promise.all(opened.map((connection) => closeQuietly(connection)));
+      await Promise.all(opened.map((connection) => closeBroker(connection)));
       throw error;
     }
   }
@@ -139,7 +137,7 @@ export class Session {
   /** Closes what is left of it; what was fetched and not acknowledged goes back to the queue. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all([closeQuietly(this.connection, this.#channels), closeQuietly(this.publishing)]);
+    await Promise.all([closeBroker(this.connection, this.#channels), closeBroker(this.publishing)]);
   }
 
   #watch(emitter: ChannelModel | Channel, what: string): void {
@@ -154,19 +152,4 @@ export class Session {
     if (this.stop.receiving.aborted) cancel();
     else this.stop.receiving.addEventListener('abort', cancel, { signal: this.#gone.signal });
   }
-}
-
-/** A broker that does not answer must not hold up the next connection, or the end of the process. */
-async function closeQuietly(connection: ChannelModel, channels: readonly Channel[] = []): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
-  });
-  const closing = async () => {
-    // Channels first: amqplib may send the close of the connection before the acknowledgement that a channel still holds.
-    await Promise.allSettled(channels.map(async (channel) => channel.close()));
-    await connection.close();
-  };
-  await Promise.race([closing().catch(() => {}), late]);
-  clearTimeout(timer);
 }

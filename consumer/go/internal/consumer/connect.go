@@ -24,9 +24,10 @@ const (
 	postgresConnections = 4
 	connectTimeout      = 5 * time.Second
 	// answerTimeout: an answer that takes longer counts as a store that is down; the batch is retried.
-	answerTimeout = 30 * time.Second
-	brokerTimeout = 10 * time.Second
-	heartbeat     = 30 * time.Second
+	answerTimeout      = 30 * time.Second
+	brokerTimeout      = 10 * time.Second
+	brokerCloseTimeout = 2 * time.Second
+	heartbeat          = 30 * time.Second
 )
 
 // Stores are the two stores. Nothing is connected before the first statement.
@@ -111,21 +112,49 @@ func prepareMessages(ctx context.Context, stores *Stores) error {
 	return contract.DeclareMessages(ctx, database)
 }
 
-// connectBroker opens a connection to the broker, and answers the socket below it: closing that ends it at once.
-func connectBroker(rabbitmqURL string) (*amqp.Connection, net.Conn, error) {
+// BrokerConnection is a connection to the broker, and the socket below it: closing that ends it at once.
+type BrokerConnection struct {
+	*amqp.Connection
+	socket net.Conn
+}
+
+// connectBroker opens a connection to the broker.
+func connectBroker(rabbitmqURL string) (*BrokerConnection, error) {
 	address, err := brokerURL(rabbitmqURL)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	connection, socket, err := dialBroker(address)
+	connection, err := dialBroker(address)
 	if err == amqp.ErrCredentials {
 		// The broker says nothing and hangs up when a password is wrong, and so does one that dies at this moment.
-		connection, socket, err = dialBroker(address)
+		connection, err = dialBroker(address)
 	}
 	if err == amqp.ErrVhost {
 		err = errors.New("the broker closed the connection while it was opened")
 	}
-	return connection, socket, err
+	return connection, err
+}
+
+// closeBroker closes a connection, if there is one. A broker that does not answer must not hold up the next connection, or
+// the end of the process.
+func closeBroker(connection *BrokerConnection, channels []*amqp.Channel) {
+	if connection == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Channels first: the close of the connection may overtake the acknowledgement that a channel still holds.
+		for _, channel := range channels {
+			_ = channel.Close()
+		}
+		_ = connection.CloseDeadline(time.Now().Add(brokerCloseTimeout))
+	}()
+	select {
+	case <-done:
+	case <-time.After(brokerCloseTimeout):
+	}
+	_ = connection.socket.Close()
 }
 
 // brokerURL is the URL as the driver reads it. Answers a ConfigurationError for one that it cannot work with.
@@ -140,7 +169,7 @@ func brokerURL(rabbitmqURL string) (string, error) {
 	return address, nil
 }
 
-func dialBroker(address string) (*amqp.Connection, net.Conn, error) {
+func dialBroker(address string) (*BrokerConnection, error) {
 	var socket net.Conn
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(appName)
@@ -158,7 +187,10 @@ func dialBroker(address string) (*amqp.Connection, net.Conn, error) {
 			return dialed, dialed.SetDeadline(time.Now().Add(brokerTimeout))
 		},
 	})
-	return connection, socket, err
+	if err != nil {
+		return nil, err
+	}
+	return &BrokerConnection{connection, socket}, nil
 }
 
 func openPostgres(databaseURL string) (*pgxpool.Pool, error) {

@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"disparo/consumer/internal/contract"
 	"disparo/consumer/internal/cuid2"
 )
-
-const closeTimeout = 2 * time.Second
 
 // Queue is one partition on one channel: where its batches come from and where they are settled.
 type Queue struct {
@@ -36,20 +32,15 @@ func (q *Queue) acknowledge(a Acknowledgement) error {
 	return q.channel.Ack(a.delivery.message.DeliveryTag, a.multiple)
 }
 
-// link is a connection to the broker, the socket below it, and the channels that are to be closed before it.
-type link struct {
-	connection *amqp.Connection
-	socket     net.Conn
-	channels   []*amqp.Channel
-}
-
 // Session is two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead
 // letters. Whatever breaks of it ends the whole of it.
 type Session struct {
-	config      Config
-	names       contract.Topology
-	receiving   link
-	publishing  link
+	config     Config
+	names      contract.Topology
+	receiving  *BrokerConnection
+	publishing *BrokerConnection
+	// channels are those of its queues.
+	channels    []*amqp.Channel
 	deadLetters *DeadLetters
 	// holding is what waits for dead letters.
 	holding sync.WaitGroup
@@ -83,26 +74,25 @@ func openSession(config Config, stop Stop, log *slog.Logger, onGone func(error))
 }
 
 func (s *Session) connect() (err error) {
-	if s.receiving.connection, s.receiving.socket, err = connectBroker(s.config.RabbitmqURL); err != nil {
+	if s.receiving, err = connectBroker(s.config.RabbitmqURL); err != nil {
 		return err
 	}
-	if err := declare(s.receiving.connection, s.names); err != nil {
+	if err := declare(s.receiving.Connection, s.names); err != nil {
 		return err
 	}
-	if s.publishing.connection, s.publishing.socket, err = connectBroker(s.config.RabbitmqURL); err != nil {
+	if s.publishing, err = connectBroker(s.config.RabbitmqURL); err != nil {
 		return err
 	}
-	letters, err := s.publishing.connection.Channel()
+	letters, err := s.publishing.Channel()
 	if err != nil {
 		return err
 	}
-	s.publishing.channels = append(s.publishing.channels, letters)
 	if err := letters.Confirm(false); err != nil {
 		return err
 	}
-	s.deadLetters = &DeadLetters{channel: letters, names: s.names, frameSize: s.publishing.connection.Config.FrameSize, log: s.log}
-	go s.watch(s.receiving.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
-	go s.watch(s.publishing.connection.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
+	s.deadLetters = &DeadLetters{channel: letters, names: s.names, frameSize: s.publishing.Config.FrameSize, log: s.log}
+	go s.watch(s.receiving.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
+	go s.watch(s.publishing.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
 	go s.watch(letters.NotifyClose(make(chan *amqp.Error, 1)), "channel closed")
 	return nil
 }
@@ -133,11 +123,11 @@ func (s *Session) awaitHeld() {
 // subscribe begins to receive from a partition.
 func (s *Session) subscribe(partition int) (*Queue, error) {
 	name, tag := s.names.Queue(partition), cuid2.New()
-	channel, err := s.receiving.connection.Channel()
+	channel, err := s.receiving.Channel()
 	if err != nil {
 		return nil, err
 	}
-	s.receiving.channels = append(s.receiving.channels, channel)
+	s.channels = append(s.channels, channel)
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	if err := channel.Qos(s.config.PrefetchEach, 0, false); err != nil {
 		return nil, err
@@ -209,33 +199,12 @@ func (s *Session) end(err error) {
 	})
 }
 
-// close closes what is left of it; what was fetched and not acknowledged goes back to the queue. A broker that does not
-// answer must not hold up the next connection, or the end of the process.
+// close closes what is left of it; what was fetched and not acknowledged goes back to the queue.
 func (s *Session) close() {
 	s.closing.Store(true)
 	s.cancel()
 	var closing sync.WaitGroup
-	for _, one := range []link{s.receiving, s.publishing} {
-		if one.connection != nil {
-			closing.Go(one.close)
-		}
-	}
+	closing.Go(func() { closeBroker(s.receiving, s.channels) })
+	closing.Go(func() { closeBroker(s.publishing, nil) })
 	closing.Wait()
-}
-
-func (l link) close() {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// Channels first: the close of the connection may overtake the acknowledgement that a channel still holds.
-		for _, channel := range l.channels {
-			_ = channel.Close()
-		}
-		_ = l.connection.CloseDeadline(time.Now().Add(closeTimeout))
-	}()
-	select {
-	case <-done:
-	case <-time.After(closeTimeout):
-	}
-	_ = l.socket.Close()
 }

@@ -1,0 +1,140 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+)
+
+// batchesAtATime of one queue are under way: while one is stored, the next is gathered and admitted, and its storing begins.
+const batchesAtATime = 2
+
+// run consumes until told to stop, session after session. Answers a ConfigurationError at the start only; later only a bug.
+func (c *Consumer) run() error {
+	session, err := c.start()
+	for fruitless := 0; err == nil; session, err = c.openSession() {
+		c.busy.Store(true)
+		err = c.consumeSession(session)
+		c.busy.Store(false)
+		if err != nil || c.stop.Receiving.Err() != nil {
+			break
+		}
+		// A broker that takes the connection and refuses the rest of it must not be hammered.
+		if fruitless++; session.settled.Load() > 0 {
+			fruitless = 0
+		}
+		pause(c.stop.Receiving, backoff(fruitless+1, rand.Float64()))
+	}
+	if errors.Is(err, ErrInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// start connects to all three side by side: a wrong password of one must not wait for another that is not up yet.
+func (c *Consumer) start() (session *Session, err error) {
+	results := make(chan error, 3)
+	connect := func(action func() error) {
+		go func() {
+			defer exitOnPanic()
+			results <- action()
+		}()
+	}
+	connect(func() (err error) {
+		session, err = c.openSession()
+		return err
+	})
+	connect(func() error {
+		return c.first(c.services.postgres, func(ctx context.Context) error { return probeLedger(ctx, c.stores.postgres) })
+	})
+	connect(func() error {
+		return c.first(c.services.mongodb, func(ctx context.Context) error { return prepareMessages(ctx, c.stores) })
+	})
+	for range 3 {
+		if err := <-results; err != nil {
+			return nil, err
+		}
+	}
+	return session, nil
+}
+
+// first tries until a store answers for the first time.
+func (c *Consumer) first(service *Service, action func(context.Context) error) error {
+	_, err := untilUp(c.stop.Receiving, service, answering(func(ctx context.Context) (nothing, error) {
+		return nothing{}, action(ctx)
+	}))
+	return err
+}
+
+func (c *Consumer) openSession() (*Session, error) {
+	return untilUp(c.stop.Receiving, c.services.rabbitmq, func() (*Session, error) {
+		return openSession(c.config, c.stop, c.log, c.services.rabbitmq.lost)
+	})
+}
+
+// consumeSession takes every partition of one session, until told to stop or the session is gone.
+func (c *Consumer) consumeSession(session *Session) error {
+	defer session.close()
+	queues, err := c.subscribe(session)
+	if err != nil {
+		return err
+	}
+	results := make(chan error, len(queues)*batchesAtATime)
+	for _, queue := range queues {
+		for range batchesAtATime {
+			go func() {
+				defer exitOnPanic()
+				results <- c.consume(queue)
+			}()
+		}
+	}
+	for range cap(results) {
+		if err := <-results; err != nil {
+			return err
+		}
+	}
+	session.awaitHeld()
+	return nil
+}
+
+func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
+	var queues []*Queue
+	for _, partition := range c.config.Partitions {
+		queue, err := session.subscribe(partition)
+		if err != nil {
+			bug := c.services.rabbitmq.failed(err)
+			session.end(err)
+			return nil, bug
+		}
+		queues = append(queues, queue)
+	}
+	c.sayWhoReceives(session, queues)
+	return queues, nil
+}
+
+// sayWhoReceives: of each queue one consumer receives; the others say that they stand by.
+func (c *Consumer) sayWhoReceives(session *Session, queues []*Queue) {
+	say := func(what string, names ...string) {
+		if len(names) > 0 {
+			c.log.Info(what, "queues", names, "prefetch_each", c.config.PrefetchEach)
+		}
+	}
+	var receiving, waiting []string
+	for _, queue := range queues {
+		if queue.standby.isOver() {
+			receiving = append(receiving, queue.name)
+			continue
+		}
+		waiting = append(waiting, queue.name)
+		go func() {
+			defer exitOnPanic()
+			select {
+			case <-queue.standby.over:
+				say("receiving", queue.name)
+			case <-session.over.Done():
+			}
+		}()
+	}
+	say("receiving", receiving...)
+	say("standing by: another consumer has the queue", waiting...)
+}
