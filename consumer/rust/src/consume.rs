@@ -5,13 +5,14 @@ use crate::config::Config;
 use crate::connect::Stores;
 use crate::decode::{ChunkDelivery, Decoded, decode};
 use crate::drain::Stop;
+use crate::gather::Gathered;
 use crate::record::{RecordRow, mark_deleted, record};
 use crate::report::{Report, SettledBatch, traceparents_of};
 use crate::session::Queue;
 use crate::settle::{bury, outcomes_of, settle};
 use crate::stopwatch::{Step, Stopwatch};
 use crate::store::{Written, store};
-use crate::until_up::{Halt, Service, attempt, until_up};
+use crate::until_up::{Attempt, Halt, Service, attempt, until_up};
 use mongodb::bson::DateTime;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -48,16 +49,24 @@ pub struct Consumer {
 pub async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt> {
     loop {
         match consume_batch(&queue, &consumer).await {
-            Ok(true) => {}
-            Ok(false) | Err(Halt::Interrupted) => return Ok(()),
+            Ok(Consumed::Batch) => {}
+            Ok(Consumed::Over) | Err(Halt::Interrupted) => return Ok(()),
             Err(halt) => return Err(halt),
         }
     }
 }
 
-/// One batch, start to finish. Steps as in consumer/README.md. False when there is no further one.
-async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<bool, Halt> {
-    let Some((batch, turn)) = queue.gather().await else { return Ok(false) }; // 1
+/// What there was to consume.
+enum Consumed {
+    /// One batch.
+    Batch,
+    /// None, and there will be none.
+    Over,
+}
+
+/// One batch, start to finish. Steps as in consumer/README.md.
+async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consumed, Halt> {
+    let Gathered::Batch(batch, turn) = queue.gather().await else { return Ok(Consumed::Over) }; // 1
     let mut watch = Stopwatch::new(batch.since);
     let interrupted = &queue.session.interrupted;
     let Decoded { chunks, malformed } = decode(&batch.deliveries); // 2
@@ -77,7 +86,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<bool, 
     let mut settled = SettledBatch { queue: queue.name.clone(), outcomes, written, campaigns, traceparents, watch };
     if dead.is_empty() {
         consumer.report.batch(&settled); // 7
-        return Ok(true);
+        return Ok(Consumed::Batch);
     }
     // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
     let (held, report) = (queue.clone(), consumer.report.clone());
@@ -86,7 +95,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<bool, 
             report.batch(&settled); // 7
         }
     });
-    Ok(true)
+    Ok(Consumed::Batch)
 }
 
 /// Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be cancelled.
@@ -108,7 +117,7 @@ async fn admit_and_store<'a>(
             return Ok((admission, Written::default()));
         }
         let storing = attempt(interrupted, &services.mongodb, failures, store(&stores.mongo, &admission.owed, now));
-        if let Some(written) = watch.time(Step::Store, storing).await? {
+        if let Attempt::Up(written) = watch.time(Step::Store, storing).await? {
             return Ok((admission, written));
         }
         failures += 1;

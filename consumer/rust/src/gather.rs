@@ -25,6 +25,15 @@ pub struct Batch {
     pub at: DateTime,
 }
 
+/// What there is to consume.
+#[derive(Debug)]
+pub enum Gathered {
+    /// A batch.
+    Batch(Batch, Turn),
+    /// No further batch.
+    Over,
+}
+
 /// A batch's place in the order in which those of a queue are settled.
 #[derive(Debug)]
 pub struct Turn {
@@ -76,12 +85,13 @@ impl Waiting {
         self.arrived.notify_one();
     }
 
-    /// Step 1. Waits for at least one delivery. None when it is over; what is fetched then goes back to the queue.
-    pub async fn gather(&self) -> Option<(Batch, Turn)> {
+    /// Step 1. Waits for at least one delivery. Over when no further batch is to be gathered; what is fetched then goes back to the
+    /// queue.
+    pub async fn gather(&self) -> Gathered {
         let mut last = self.last.lock().await;
         while self.deliveries().is_empty() {
             tokio::select! {
-                () = self.over.cancelled() => return None,
+                () = self.over.cancelled() => return Gathered::Over,
                 () = self.arrived.notified() => {}
             }
         }
@@ -90,13 +100,14 @@ impl Waiting {
             tokio::time::sleep(LINGER).await;
         }
         if self.over.is_cancelled() {
-            return None;
+            return Gathered::Over;
         }
         let mut deliveries = self.deliveries();
         let fitting = self.fitting(&deliveries);
         let (settled, next) = oneshot::channel();
         let turn = Turn { before: std::mem::replace(&mut *last, next), settled };
-        Some((Batch { deliveries: deliveries.drain(..fitting).collect(), since, at: DateTime::now() }, turn))
+        let batch = Batch { deliveries: deliveries.drain(..fitting).collect(), since, at: DateTime::now() };
+        Gathered::Batch(batch, turn)
     }
 
     fn is_full(&self) -> bool {
@@ -141,6 +152,13 @@ mod tests {
         delivery
     }
 
+    async fn gathered(waiting: &Waiting) -> (Batch, Turn) {
+        match waiting.gather().await {
+            Gathered::Batch(batch, turn) => (batch, turn),
+            Gathered::Over => panic!("it is over"),
+        }
+    }
+
     async fn batches(prefetch: u16, sizes: &[usize]) -> Vec<Vec<u64>> {
         let waiting = Waiting::new(prefetch, CancellationToken::new());
         for (tag, size) in (1..).zip(sizes) {
@@ -148,7 +166,7 @@ mod tests {
         }
         let mut found = Vec::new();
         while !waiting.deliveries().is_empty() {
-            let (batch, _) = waiting.gather().await.expect("a batch");
+            let (batch, _) = gathered(&waiting).await;
             found.push(batch.deliveries.iter().map(|delivery| delivery.tag).collect());
         }
         found
@@ -172,8 +190,8 @@ mod tests {
             tokio::task::yield_now().await;
             waiting.push(delivery(2, 1));
         };
-        let (batch, ()) = tokio::join!(waiting.gather(), push);
-        assert_eq!(batch.expect("a batch").0.deliveries.len(), 2);
+        let (batch, ()) = tokio::join!(gathered(&waiting), push);
+        assert_eq!(batch.0.deliveries.len(), 2);
     }
 
     #[tokio::test]
@@ -184,7 +202,7 @@ mod tests {
         }
         let mut turns = Vec::new();
         for tag in 1..=4 {
-            let (batch, turn) = waiting.gather().await.expect("a batch");
+            let (batch, turn) = gathered(&waiting).await;
             assert_eq!(batch.deliveries[0].tag, tag);
             turns.push(turn);
         }
@@ -203,8 +221,8 @@ mod tests {
         let over = CancellationToken::new();
         let waiting = Waiting::new(9, over.clone());
         let (batch, ()) = tokio::join!(waiting.gather(), async { over.cancel() });
-        assert!(batch.is_none());
+        assert!(matches!(batch, Gathered::Over));
         waiting.push(delivery(1, 1));
-        assert!(waiting.gather().await.is_none());
+        assert!(matches!(waiting.gather().await, Gathered::Over));
     }
 }

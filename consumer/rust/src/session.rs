@@ -6,7 +6,7 @@ use crate::dead_letters::DeadLetters;
 use crate::decode::Delivery;
 use crate::drain::Stop;
 use crate::failure::Failure;
-use crate::gather::{Batch, Turn, Waiting};
+use crate::gather::{Gathered, Waiting};
 use crate::standby::Standby;
 use crate::topology::{Topology, declare};
 use crate::until_up::Service;
@@ -39,7 +39,7 @@ pub struct Queue {
 
 impl Queue {
     /// Step 1.
-    pub async fn gather(&self) -> Option<(Batch, Turn)> {
+    pub async fn gather(&self) -> Gathered {
         self.waiting.gather().await
     }
 

@@ -130,13 +130,22 @@ pub async fn pause(signal: &CancellationToken, failures: u32) {
     }
 }
 
-/// One attempt. None when the service was down; the wait before the next attempt is then over.
+/// What an attempt came to.
+#[derive(Debug)]
+pub enum Attempt<T> {
+    /// What the action returned.
+    Up(T),
+    /// The service is down.
+    Down,
+}
+
+/// One attempt. When the service is down, the wait before the next attempt is over when this returns.
 pub async fn attempt<T>(
     signal: &CancellationToken,
     service: &Service,
     failures: u32,
     action: impl Future<Output = Result<T, Failure>>,
-) -> Result<Option<T>, Halt> {
+) -> Result<Attempt<T>, Halt> {
     if signal.is_cancelled() {
         return Err(Halt::Interrupted);
     }
@@ -144,22 +153,22 @@ pub async fn attempt<T>(
         Ok(result) => {
             service.succeeded();
             // Also when the signal fired meanwhile: what was done is known to the caller.
-            return Ok(Some(result));
+            return Ok(Attempt::Up(result));
         }
         Err(failure) => service.failed(&failure)?,
     }
     pause(signal, failures + 1).await;
-    if signal.is_cancelled() { Err(Halt::Interrupted) } else { Ok(None) }
+    if signal.is_cancelled() { Err(Halt::Interrupted) } else { Ok(Attempt::Down) }
 }
 
 /// Tries until the service is up. Fails with Interrupted when the signal fires, and with what a retry cannot heal.
-pub async fn until_up<T, Attempt: Future<Output = Result<T, Failure>>>(
+pub async fn until_up<T, Action: Future<Output = Result<T, Failure>>>(
     signal: &CancellationToken,
     service: &Service,
-    mut action: impl FnMut() -> Attempt,
+    mut action: impl FnMut() -> Action,
 ) -> Result<T, Halt> {
     for failures in 0.. {
-        if let Some(result) = attempt(signal, service, failures, action()).await? {
+        if let Attempt::Up(result) = attempt(signal, service, failures, action()).await? {
             return Ok(result);
         }
     }

@@ -49,17 +49,16 @@ export function openStores({ databaseUrl, mongodbUrl, partitions }: Config): Sto
 }
 
 /** The first success of PostgreSQL: it answers, and the ledger is there. No row is touched. */
-export async function probeLedger(postgres: pg.Pool): Promise<object> {
+export async function probeLedger(postgres: pg.Pool): Promise<void> {
   await postgres.query(ADMIT_SQL, [[], []]);
-  return postgres.query(RECORD_STORED_SQL, [[], []]);
+  await postgres.query(RECORD_STORED_SQL, [[], []]);
 }
 
 /** The first success of MongoDB: it answers, and the collection has its validator. */
-export async function prepareMessages(mongo: Db): Promise<object> {
+export async function prepareMessages(mongo: Db): Promise<void> {
   // A statement connects by itself, but only once: when that fails, the driver answers "Topology is closed" for ever.
   await mongo.client.connect();
   await declareMessages(mongo);
-  return mongo;
 }
 
 /** A connection to the broker. An `error` listener is already on it: without one Node would end the process. */

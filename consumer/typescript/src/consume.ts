@@ -39,16 +39,16 @@ const NOTHING_WRITTEN: Written = { stored: 0, repeated: 0, refused: new Set() };
  */
 export async function consume(queue: Queue, consumer: Consumer): Promise<void> {
   try {
-    while (await consumeBatch(queue, consumer));
+    while ((await consumeBatch(queue, consumer)) !== 'over');
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
   }
 }
 
-/** One batch, start to finish. Steps as in consumer/README.md. False when there is no further one. */
-async function consumeBatch(queue: Queue, consumer: Consumer): Promise<boolean> {
+/** One batch, start to finish. Steps as in consumer/README.md. `over` when there is none to take any more. */
+async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' | 'over'> {
   const batch = await queue.gather(); // 1
-  if (!batch) return false;
+  if (batch === 'over') return 'over';
   const watch = new Stopwatch(batch.since);
   const { interrupted } = queue.session;
   const { chunks, malformed } = decode(batch.deliveries); // 2
@@ -67,7 +67,7 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<boolean> 
   if (letters)
     queue.session.hold(watch.time('settle', () => letters).then(() => consumer.report.batch(report))); // 7
   else consumer.report.batch(report); // 7
-  return true;
+  return 'batch';
 }
 
 /** What is reported of a batch; its deliveries are not kept for it. */
@@ -101,7 +101,7 @@ async function admitAndStore(
         store(stores.mongo, admission.owed, identifiers, failures === 0 ? gatheredAt : new Date()),
       ),
     );
-    if (written) return { admission, written };
+    if (written.up) return { admission, written: written.value };
   }
 }
 

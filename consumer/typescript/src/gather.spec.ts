@@ -11,7 +11,10 @@ const message = (numbers: number): ConsumeMessage => {
 function waiting(prefetch: number) {
   const over = new AbortController();
   const queue = new Waiting(prefetch, over.signal);
-  const batch = async () => (await queue.gather())?.deliveries.map(({ numbers }) => numbers);
+  const batch = async () => {
+    const gathered = await queue.gather();
+    return gathered === 'over' ? gathered : gathered.deliveries.map(({ numbers }) => numbers);
+  };
   const push = (...sizes: number[]) => {
     for (const size of sizes) queue.push(message(size));
   };
@@ -62,15 +65,17 @@ describe('step 1: what makes a batch', () => {
     const asked = [queue.gather(), queue.gather()];
     push(1, 2);
     const [first, second] = await Promise.all(asked);
-    expect([first, second].map((batch) => batch?.deliveries[0]?.numbers)).toEqual([1, 2]);
+    if (first === undefined || first === 'over' || second === undefined || second === 'over')
+      throw new Error('two batches were pushed');
+    expect([first, second].map((batch) => batch.deliveries[0]?.numbers)).toEqual([1, 2]);
     let come = false;
-    const turn = second?.before.then(() => {
+    const turn = second.before.then(() => {
       come = true;
     });
-    await first?.before;
+    await first.before;
     await new Promise(setImmediate);
     expect(come).toBe(false);
-    first?.settled();
+    first.settled();
     await turn;
   });
 
@@ -79,7 +84,7 @@ describe('step 1: what makes a batch', () => {
     const gathered = batch();
     over.abort();
     push(1);
-    expect(await gathered).toBeUndefined();
-    expect(await batch()).toBeUndefined();
+    expect(await gathered).toBe('over');
+    expect(await batch()).toBe('over');
   });
 });

@@ -24,7 +24,7 @@ export interface Batch {
 export class Waiting {
   #deliveries: Delivery[] = [];
   #wake = () => {};
-  #gathered: Promise<Batch | undefined> = Promise.resolve(undefined);
+  #gathered: Promise<unknown> = Promise.resolve();
   #before = Promise.resolve();
 
   /** At most `prefetch` deliveries make a batch. `over` fires when no more is to be gathered here. */
@@ -41,22 +41,23 @@ export class Waiting {
   }
 
   /**
-   * Step 1. Waits for at least one delivery. Undefined when it is over; what is fetched then goes back to the queue. Who asks
-   * first gets the batch that is first in the queue.
+   * Step 1. Waits for at least one delivery. `over` when no further batch is to be gathered; what is fetched then goes back to
+   * the queue. Who asks first gets the batch that is first in the queue.
    */
-  gather(): Promise<Batch | undefined> {
-    this.#gathered = this.#gathered.then(() => this.#gatherNext());
-    return this.#gathered;
+  gather(): Promise<Batch | 'over'> {
+    const gathered = this.#gathered.then(() => this.#gatherNext());
+    this.#gathered = gathered;
+    return gathered;
   }
 
-  async #gatherNext(): Promise<Batch | undefined> {
+  async #gatherNext(): Promise<Batch | 'over'> {
     while (this.#deliveries.length === 0 && !this.over.aborted)
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     const since = performance.now();
     if (!this.over.aborted && !this.#isFull()) await sleep(LINGER_MS);
-    if (this.over.aborted) return undefined;
+    if (this.over.aborted) return 'over';
     const before = this.#before;
     let settled = () => {};
     this.#before = new Promise((resolve) => {

@@ -14,10 +14,6 @@ export async function record(postgres: Pool, stored: readonly ChunkDelivery[]): 
 }
 
 /** Step 5, of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since. */
-export async function markDeleted(
-  messages: Collection<MessageDocument>,
-  deleted: readonly RecordRow[],
-): Promise<readonly RecordRow[]> {
+export async function markDeleted(messages: Collection<MessageDocument>, deleted: readonly RecordRow[]): Promise<void> {
   for (const { id } of deleted) await markMessagesDeleted(messages, id);
-  return deleted;
 }

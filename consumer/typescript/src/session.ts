@@ -18,7 +18,7 @@ export interface Queue {
   standby: Standby;
   /** Deliveries that wait, unacknowledged, for their dead letter. The prefetch bounds them. */
   held: number;
-  gather(): Promise<Batch | undefined>;
+  gather(): Promise<Batch | 'over'>;
   /** Acknowledges this message, or all up to it on the channel. */
   acknowledge(message: ConsumeMessage, multiple: boolean): void;
 }

@@ -36,9 +36,9 @@ describe('untilUp', () => {
     const result = await untilUp(never, store, async () => {
       const answer = answers.shift();
       if (answer instanceof Error) throw answer;
-      return { answer };
+      return answer;
     });
-    expect(result).toEqual({ answer: 'done' });
+    expect(result).toBe('done');
     expect(store.isUp).toBe(true);
     expect(said).toEqual(['waiting for MongoDB: connection refused at ::1:27017', 'MongoDB is back']);
   });
@@ -68,9 +68,17 @@ describe('untilUp', () => {
       throw coded('ECONNRESET');
     });
     await expect(waiting).rejects.toBeInstanceOf(Interrupted);
-    await expect(untilUp(stop.signal, store, async () => ({ attempts: attempts++ }))).rejects.toBeInstanceOf(
-      Interrupted,
-    );
+    await expect(untilUp(stop.signal, store, async () => attempts++)).rejects.toBeInstanceOf(Interrupted);
+    expect(attempts).toBe(1);
+  });
+
+  it('takes an action that returns nothing as done', async () => {
+    const { store } = service();
+    let attempts = 0;
+    const nothing = async () => {
+      attempts++;
+    };
+    await expect(untilUp(never, store, nothing)).resolves.toBeUndefined();
     expect(attempts).toBe(1);
   });
 
@@ -79,8 +87,8 @@ describe('untilUp', () => {
     const stop = new AbortController();
     const done = untilUp(stop.signal, store, async () => {
       stop.abort();
-      return { recorded: 5 };
+      return 5;
     });
-    await expect(done).resolves.toEqual({ recorded: 5 });
+    await expect(done).resolves.toBe(5);
   });
 });

@@ -95,35 +95,34 @@ export async function inTurn(signal: AbortSignal, before: Promise<void>): Promis
   }
 }
 
-/** One attempt. Undefined when the service was down; the wait before the next attempt is then over. */
-export async function attempt<T extends object>(
+/** What an attempt came to: what the action returned, or that the service is down. */
+export type Attempt<T> = { up: true; value: T } | { up: false };
+
+/** One attempt. When the service is down, the wait before the next attempt is over when this returns. */
+export async function attempt<T>(
   signal: AbortSignal,
   service: Service,
   failures: number,
   action: () => Promise<T>,
-): Promise<T | undefined> {
+): Promise<Attempt<T>> {
   if (signal.aborted) throw new Interrupted();
   try {
-    const result = await action();
+    const value = await action();
     service.succeeded();
     // Also when the signal fired meanwhile: what was done is known to the caller.
-    return result;
+    return { up: true, value };
   } catch (error) {
     service.failed(error);
   }
   await pause(signal, backoffMs(failures + 1));
   if (signal.aborted) throw new Interrupted();
-  return undefined;
+  return { up: false };
 }
 
 /** Tries until the service is up. Throws Interrupted when the signal fires, and what a retry cannot heal. */
-export async function untilUp<T extends object>(
-  signal: AbortSignal,
-  service: Service,
-  action: () => Promise<T>,
-): Promise<T> {
+export async function untilUp<T>(signal: AbortSignal, service: Service, action: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
-    const result = await attempt(signal, service, failures, action);
-    if (result) return result;
+    const attempted = await attempt(signal, service, failures, action);
+    if (attempted.up) return attempted.value;
   }
 }

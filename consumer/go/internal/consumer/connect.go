@@ -210,6 +210,15 @@ func openPostgres(databaseURL string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), config)
 }
 
+// inTime gives a statement the time that an answer may take, and no other end: what was begun is finished.
+func inTime(statement func(context.Context) error) func() error {
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		defer cancel()
+		return statement(ctx)
+	}
+}
+
 // unusable says so without the words of a driver: they may quote a part of a password.
 func unusable(variable string) error {
 	return &contract.ConfigurationError{Variable: variable, Problem: contract.UnusableURL}

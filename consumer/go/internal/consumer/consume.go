@@ -23,13 +23,11 @@ type Consumer struct {
 	busy atomic.Bool
 }
 
-// nothing is what a statement answers that only succeeds.
-type nothing = struct{}
-
 // consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never for one bad message.
 func (c *Consumer) consume(queue *Queue) error {
 	for {
-		if err := c.consumeBatch(queue); errors.Is(err, ErrInterrupted) {
+		over, err := c.consumeBatch(queue)
+		if over || errors.Is(err, ErrInterrupted) {
 			return nil
 		} else if err != nil {
 			return err
@@ -37,52 +35,55 @@ func (c *Consumer) consume(queue *Queue) error {
 	}
 }
 
-// consumeBatch takes one batch from start to finish. Steps as in consumer/README.md.
-func (c *Consumer) consumeBatch(queue *Queue) error {
-	batch, err := queue.gather() // 1
-	if err != nil {
-		return err
+// consumeBatch takes one batch from start to finish. Steps as in consumer/README.md. It is over when there is none to take
+// any more.
+func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
+	batch, over := queue.gather() // 1
+	if over {
+		return true, nil
 	}
-	watch := startStopwatch(batch.since)
+	watch := newStopwatch(batch.since)
 	interrupted := queue.session.interrupted
 	chunks, malformed := decode(batch.deliveries)                                    // 2
 	admission, written, err := c.admitAndStore(interrupted, chunks, batch.at, watch) // 3, 4
 	if err != nil {
-		return err
+		return false, err
 	}
-	campaigns, err := timed(&watch.record, func() ([]RecordRow, error) {
+	var campaigns []RecordRow
+	err = watch.time(&watch.record, func() (err error) {
 		// An acknowledgement of this batch may be one of all before it.
 		if err := inTurn(interrupted, batch.before); err != nil {
-			return nil, err
+			return err
 		}
-		return c.recordAndMark(interrupted, written.accepted(admission.owed)) // 5
+		campaigns, err = c.recordAndMark(interrupted, written.accepted(admission.owed)) // 5
+		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	outcomes, err := outcomesOf(batch, malformed, admission.verdicts, written)
 	if err != nil {
-		return err
+		return false, err
 	}
 	report := reportOf(queue, outcomes, written, campaigns, watch)
 	dead, err := settle(queue, outcomes) // 6
 	if err != nil {
-		return err
+		return false, err
 	}
 	close(batch.settled)
 	if len(dead) == 0 {
 		c.report.batch(report) // 7
-		return nil
+		return false, nil
 	}
 	// A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
 	queue.session.hold(func() error {
-		_, err := timed(&watch.settle, func() (nothing, error) { return nothing{}, bury(queue, dead) })
+		err := watch.time(&watch.settle, func() error { return bury(queue, dead) })
 		if err == nil {
 			c.report.batch(report) // 7
 		}
 		return err
 	})
-	return nil
+	return false, nil
 }
 
 // reportOf is what is reported of a batch; its deliveries are not kept for it.
@@ -101,43 +102,38 @@ func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery
 		return admission, written, nil
 	}
 	for failures := 0; ; failures++ {
-		admission, err = timed(&watch.admit, func() (Admission, error) {
-			return untilUp(interrupted, c.services.postgres, answering(func(ctx context.Context) (Admission, error) {
-				return admit(ctx, c.stores.postgres, chunks)
+		err = watch.time(&watch.admit, func() error {
+			return untilUp(interrupted, c.services.postgres, inTime(func(ctx context.Context) (err error) {
+				admission, err = admit(ctx, c.stores.postgres, chunks)
+				return err
 			}))
 		})
 		if err != nil || len(admission.owed) == 0 {
 			return admission, written, err
 		}
-		done := false
-		written, err = timed(&watch.store, func() (written Written, err error) {
-			written, done, err = attempt(interrupted, c.services.mongodb, failures, answering(func(ctx context.Context) (Written, error) {
-				return c.store(ctx, admission.owed, now)
+		var up bool
+		err = watch.time(&watch.store, func() (err error) {
+			up, err = attempt(interrupted, c.services.mongodb, failures, inTime(func(ctx context.Context) (err error) {
+				written, err = store(ctx, c.stores, admission.owed, now)
+				return err
 			}))
-			return written, err
+			return err
 		})
-		if done || err != nil {
+		if up || err != nil {
 			return admission, written, err
 		}
 		now = time.Now()
 	}
 }
 
-func (c *Consumer) store(ctx context.Context, owed []*Delivery, now time.Time) (Written, error) {
-	database, err := c.stores.mongo()
-	if err != nil {
-		return Written{}, err
-	}
-	return store(ctx, database, owed, now)
-}
-
 // recordAndMark is step 5.
-func (c *Consumer) recordAndMark(interrupted context.Context, stored []*Delivery) ([]RecordRow, error) {
+func (c *Consumer) recordAndMark(interrupted context.Context, stored []*Delivery) (campaigns []RecordRow, err error) {
 	if len(stored) == 0 {
 		return nil, nil
 	}
-	campaigns, err := untilUp(interrupted, c.services.postgres, answering(func(ctx context.Context) ([]RecordRow, error) {
-		return record(ctx, c.stores.postgres, stored)
+	err = untilUp(interrupted, c.services.postgres, inTime(func(ctx context.Context) (err error) {
+		campaigns, err = record(ctx, c.stores.postgres, stored)
+		return err
 	}))
 	if err != nil {
 		return nil, err
@@ -152,12 +148,7 @@ func (c *Consumer) recordAndMark(interrupted context.Context, stored []*Delivery
 		return campaigns, nil
 	}
 	// Not dropped with the channel: the ledger tells of a deleted campaign only this once.
-	_, err = untilUp(c.stop.Working, c.services.mongodb, answering(func(ctx context.Context) (nothing, error) {
-		database, err := c.stores.mongo()
-		if err != nil {
-			return nothing{}, err
-		}
-		return nothing{}, markDeleted(ctx, database, deleted)
+	return campaigns, untilUp(c.stop.Working, c.services.mongodb, inTime(func(ctx context.Context) error {
+		return markDeleted(ctx, c.stores, deleted)
 	}))
-	return campaigns, err
 }

@@ -60,15 +60,15 @@ func (w *Waiting) push(message amqp.Delivery) {
 	}
 }
 
-// gather is step 1. It waits for at least one delivery. ErrInterrupted when it is over; what is fetched then goes back to
-// the queue.
-func (w *Waiting) gather() (Batch, error) {
+// gather is step 1. It waits for at least one delivery. It is over when no further batch is to be gathered; what is fetched
+// then goes back to the queue.
+func (w *Waiting) gather() (batch Batch, over bool) {
 	w.gathering.Lock()
 	defer w.gathering.Unlock()
 	for len(w.atHand()) == 0 {
 		select {
 		case <-w.over.Done():
-			return Batch{}, ErrInterrupted
+			return Batch{}, true
 		case <-w.arrived:
 		}
 	}
@@ -77,11 +77,11 @@ func (w *Waiting) gather() (Batch, error) {
 		pause(w.over, linger)
 	}
 	if w.over.Err() != nil {
-		return Batch{}, ErrInterrupted
+		return Batch{}, true
 	}
 	before, settled := w.before, make(chan struct{})
 	w.before = settled
-	return Batch{w.take(w.fitting(w.atHand())), since, time.Now(), before, settled}, nil
+	return Batch{w.take(w.fitting(w.atHand())), since, time.Now(), before, settled}, false
 }
 
 func (w *Waiting) atHand() []*Delivery {

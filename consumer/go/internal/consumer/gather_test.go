@@ -70,9 +70,9 @@ func TestABatchHasAtMostThePrefetchAndTenThousandNumbers(t *testing.T) {
 	} {
 		waiting := waitingWith(c.prefetch, c.sizes...)
 		for _, want := range c.batches {
-			batch, err := waiting.gather()
-			if err != nil || len(batch.deliveries) != want {
-				t.Errorf("%s: %d, wanted %d (%v)", c.name, len(batch.deliveries), want, err)
+			batch, over := waiting.gather()
+			if over || len(batch.deliveries) != want {
+				t.Errorf("%s: %d, wanted %d (over: %v)", c.name, len(batch.deliveries), want, over)
 			}
 		}
 		if left := len(waiting.atHand()); left != 0 {
@@ -88,9 +88,9 @@ func TestABatchKeepsTheOrderOfTheQueue(t *testing.T) {
 	}
 	next := uint64(0)
 	for next < 7 {
-		batch, err := waiting.gather()
-		if err != nil {
-			t.Fatal(err)
+		batch, over := waiting.gather()
+		if over {
+			t.Fatal("over")
 		}
 		for _, delivery := range batch.deliveries {
 			if delivery.message.DeliveryTag != next {
@@ -103,8 +103,8 @@ func TestABatchKeepsTheOrderOfTheQueue(t *testing.T) {
 
 func TestAFullBatchDoesNotLinger(t *testing.T) {
 	begin := time.Now()
-	if _, err := waitingWith(2, 0, 0).gather(); err != nil {
-		t.Fatal(err)
+	if _, over := waitingWith(2, 0, 0).gather(); over {
+		t.Fatal("over")
 	}
 	if took := time.Since(begin); took > linger {
 		t.Errorf("lingered for %s", took)
@@ -114,17 +114,17 @@ func TestAFullBatchDoesNotLinger(t *testing.T) {
 func TestWhatWasFetchedStaysWhenItIsOver(t *testing.T) {
 	over, end := context.WithCancel(context.Background())
 	waiting := newWaiting(over, 5)
-	result := make(chan error)
+	result := make(chan bool)
 	go func() {
-		_, err := waiting.gather()
-		result <- err
+		_, over := waiting.gather()
+		result <- over
 	}()
 	end()
-	if err := <-result; !errors.Is(err, ErrInterrupted) {
-		t.Error(err)
+	if !<-result {
+		t.Error("gathered nothing, and it is not over")
 	}
 	waiting.push(amqp.Delivery{})
-	if batch, err := waiting.gather(); !errors.Is(err, ErrInterrupted) || batch.deliveries != nil {
-		t.Error("gathered after the end", err)
+	if batch, over := waiting.gather(); !over || batch.deliveries != nil {
+		t.Error("gathered after the end")
 	}
 }

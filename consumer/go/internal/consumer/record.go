@@ -5,7 +5,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	files "disparo/contract"
 
@@ -36,9 +35,13 @@ func record(ctx context.Context, postgres *pgxpool.Pool, stored []*Delivery) ([]
 }
 
 // markDeleted is step 5 of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since.
-func markDeleted(ctx context.Context, mongo *mongo.Database, deleted []RecordRow) error {
+func markDeleted(ctx context.Context, stores *Stores, deleted []RecordRow) error {
+	database, err := stores.mongo()
+	if err != nil {
+		return err
+	}
 	for _, campaign := range deleted {
-		if err := contract.MarkMessagesDeleted(ctx, mongo, campaign.ID); err != nil {
+		if err := contract.MarkMessagesDeleted(ctx, database, campaign.ID); err != nil {
 			return err
 		}
 	}

@@ -45,10 +45,14 @@ func (c *Consumer) start() (session *Session, err error) {
 		return err
 	})
 	connect(func() error {
-		return c.first(c.services.postgres, func(ctx context.Context) error { return probeLedger(ctx, c.stores.postgres) })
+		return untilUp(c.stop.Receiving, c.services.postgres, inTime(func(ctx context.Context) error {
+			return probeLedger(ctx, c.stores.postgres)
+		}))
 	})
 	connect(func() error {
-		return c.first(c.services.mongodb, func(ctx context.Context) error { return prepareMessages(ctx, c.stores) })
+		return untilUp(c.stop.Receiving, c.services.mongodb, inTime(func(ctx context.Context) error {
+			return prepareMessages(ctx, c.stores)
+		}))
 	})
 	for range 3 {
 		if err := <-results; err != nil {
@@ -58,18 +62,12 @@ func (c *Consumer) start() (session *Session, err error) {
 	return session, nil
 }
 
-// first tries until a store answers for the first time.
-func (c *Consumer) first(service *Service, action func(context.Context) error) error {
-	_, err := untilUp(c.stop.Receiving, service, answering(func(ctx context.Context) (nothing, error) {
-		return nothing{}, action(ctx)
-	}))
-	return err
-}
-
-func (c *Consumer) openSession() (*Session, error) {
-	return untilUp(c.stop.Receiving, c.services.rabbitmq, func() (*Session, error) {
-		return openSession(c.config, c.stop, c.log, c.services.rabbitmq.lost)
+func (c *Consumer) openSession() (session *Session, err error) {
+	err = untilUp(c.stop.Receiving, c.services.rabbitmq, func() (err error) {
+		session, err = openSession(c.config, c.stop, c.log, c.services.rabbitmq.lost)
+		return err
 	})
+	return session, err
 }
 
 // consumeSession takes every partition of one session, until told to stop or the session is gone.

@@ -25,7 +25,7 @@ type Queue struct {
 }
 
 // gather is step 1.
-func (q *Queue) gather() (Batch, error) { return q.waiting.gather() }
+func (q *Queue) gather() (batch Batch, over bool) { return q.waiting.gather() }
 
 // acknowledge acknowledges a message, or all up to it on the channel.
 func (q *Queue) acknowledge(a Acknowledgement) error {

@@ -12,17 +12,16 @@ type Stopwatch struct {
 	gather, admit, store, record, settle time.Duration
 }
 
-// startStopwatch begins at the first delivery at hand; what has passed until now is the gathering.
-func startStopwatch(since time.Time) *Stopwatch {
+// newStopwatch begins at the first delivery at hand; what has passed until now is the gathering.
+func newStopwatch(since time.Time) *Stopwatch {
 	return &Stopwatch{since: since, gather: time.Since(since)}
 }
 
-// timed adds the time that an action takes to a step.
-func timed[T any](step *time.Duration, action func() (T, error)) (T, error) {
+// time runs an action, and adds the time that it takes to a step.
+func (s *Stopwatch) time(step *time.Duration, action func() error) error {
 	begin := time.Now()
-	result, err := action()
-	*step += time.Since(begin)
-	return result, err
+	defer func() { *step += time.Since(begin) }()
+	return action()
 }
 
 // timings are gather_ms and so on, to a tenth of a millisecond.

@@ -41,7 +41,11 @@ type place struct {
 
 // store is step 4. One document a number, in unordered inserts. An error when it is not certain that all survive; no insert
 // is under way any more then.
-func store(ctx context.Context, database *mongo.Database, owed []*Delivery, now time.Time) (Written, error) {
+func store(ctx context.Context, stores *Stores, owed []*Delivery, now time.Time) (Written, error) {
+	database, err := stores.mongo()
+	if err != nil {
+		return Written{}, err
+	}
 	written := Written{refused: map[*Delivery]bool{}}
 	var mutex sync.Mutex
 	inserts, ctx := errgroup.WithContext(ctx)

@@ -141,42 +141,32 @@ func inTurn(ctx context.Context, before <-chan struct{}) error {
 	}
 }
 
-// attempt is one attempt. False when the service was down; the wait before the next attempt is then over.
+// attempt is one attempt. When the service is not up, the wait before the next attempt is over when this returns.
 //
 // An action is not handed the context: what was begun is finished, so that the caller knows what was done.
-func attempt[T any](ctx context.Context, service *Service, failures int, action func() (T, error)) (result T, done bool, err error) {
+func attempt(ctx context.Context, service *Service, failures int, action func() error) (up bool, err error) {
 	if ctx.Err() != nil {
-		return result, false, ErrInterrupted
+		return false, ErrInterrupted
 	}
-	result, err = action()
-	if err == nil {
+	if err = action(); err == nil {
 		service.succeeded()
-		return result, true, nil
+		return true, nil
 	}
 	if err = service.failed(err); err != nil {
-		return result, false, err
+		return false, err
 	}
 	pause(ctx, backoff(failures+1, rand.Float64()))
 	if ctx.Err() != nil {
-		return result, false, ErrInterrupted
+		return false, ErrInterrupted
 	}
-	return result, false, nil
+	return false, nil
 }
 
-// untilUp tries until the service is up. Answers ErrInterrupted when the context is done, and what a retry cannot heal.
-func untilUp[T any](ctx context.Context, service *Service, action func() (T, error)) (T, error) {
+// untilUp tries until the service is up. Returns ErrInterrupted when the context is done, and what a retry cannot heal.
+func untilUp(ctx context.Context, service *Service, action func() error) error {
 	for failures := 0; ; failures++ {
-		if result, done, err := attempt(ctx, service, failures, action); done || err != nil {
-			return result, err
+		if up, err := attempt(ctx, service, failures, action); up || err != nil {
+			return err
 		}
-	}
-}
-
-// answering gives a statement the time that an answer may take, and no other end: what was begun is finished.
-func answering[T any](statement func(context.Context) (T, error)) func() (T, error) {
-	return func() (T, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-		defer cancel()
-		return statement(ctx)
 	}
 }
