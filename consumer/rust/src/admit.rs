@@ -1,4 +1,4 @@
-//! Step 3: what the ledger says of each chunk at hand.
+//! Step 3: what the ledger says of each chunk of a batch.
 
 use crate::connect::ANSWER_TIMEOUT;
 use crate::decode::{Chunk, ChunkDelivery, DeadReason, Reason};
@@ -32,7 +32,7 @@ pub struct Admission<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdmitRow {
     /// Whether there is such a campaign.
-    pub campaign: bool,
+    pub campaign_known: bool,
     /// How many numbers the chunk has; None when there is no such chunk.
     pub size: Option<i32>,
     /// Whether the campaign is neither deleted nor paused nor cancelled.
@@ -59,7 +59,7 @@ pub async fn admit<'a>(postgres: &Pool, chunks: &[ChunkDelivery<'a>]) -> Result<
 fn known(row: &Row) -> Result<(Key, AdmitRow), tokio_postgres::Error> {
     let key = (row.try_get("campaign_id")?, row.try_get("first_sequence")?);
     let known = AdmitRow {
-        campaign: row.try_get("campaign_known")?,
+        campaign_known: row.try_get("campaign_known")?,
         size: row.try_get("size")?,
         running: row.try_get("running")?,
         stored: row.try_get("stored")?,
@@ -78,7 +78,7 @@ pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, AdmitRow>) 
             in_batch.insert(key);
             admission.owed.push(*it);
         }
-        admission.verdicts.push((it.at, verdict));
+        admission.verdicts.push((it.delivery, verdict));
     }
     admission
 }
@@ -86,7 +86,7 @@ pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, AdmitRow>) 
 /// The order is the one of the tables in consumer/README.md: of two that fit, the upper one.
 fn verdict_of(chunk: &Chunk, known: Option<&AdmitRow>, in_batch: bool) -> Verdict {
     let dead = |reason, detail: &str| Verdict::Dead(DeadReason::new(reason, detail));
-    let Some(known) = known.filter(|known| known.campaign) else {
+    let Some(known) = known.filter(|known| known.campaign_known) else {
         return dead(Reason::UnknownCampaign, "/campaign_id must be in the ledger");
     };
     match known.size.map(usize::try_from) {

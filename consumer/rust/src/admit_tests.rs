@@ -10,7 +10,7 @@ fn chunk(campaign: &str, first_sequence: i32) -> Chunk {
     }
 }
 
-const OWED: AdmitRow = AdmitRow { campaign: true, size: Some(2), running: true, stored: false };
+const OWED: AdmitRow = AdmitRow { campaign_known: true, size: Some(2), running: true, stored: false };
 
 #[test]
 fn the_ledger_decides_what_becomes_of_a_chunk() {
@@ -25,14 +25,14 @@ fn the_ledger_decides_what_becomes_of_a_chunk() {
         (AdmitRow { size: Some(3), running: false, ..OWED }, of_another_size),
         (AdmitRow { size: None, ..OWED }, dead(Reason::UnknownChunk, "/first_sequence must be in the ledger")),
         (
-            AdmitRow { campaign: false, size: None, running: false, stored: false },
+            AdmitRow { campaign_known: false, size: None, running: false, stored: false },
             dead(Reason::UnknownCampaign, "/campaign_id must be in the ledger"),
         ),
     ];
     for (known, verdict) in cases {
         let chunk = chunk("camp", 1);
         let ledger = HashMap::from([(("camp".to_owned(), 1), known)]);
-        let admission = judge(&[ChunkDelivery { at: 0, chunk: &chunk }], &ledger);
+        let admission = judge(&[ChunkDelivery { delivery: 0, chunk: &chunk }], &ledger);
         assert_eq!(admission.owed.len(), usize::from(verdict == Verdict::Owed), "{known:?}");
         assert_eq!(admission.verdicts, [(0, verdict)], "{known:?}");
     }
@@ -42,9 +42,10 @@ fn the_ledger_decides_what_becomes_of_a_chunk() {
 fn of_a_chunk_that_is_there_twice_one_is_owed() {
     let (first, again, other) = (chunk("camp", 1), chunk("camp", 1), chunk("camp", 3));
     let ledger = HashMap::from([(("camp".to_owned(), 1), OWED), (("camp".to_owned(), 3), OWED)]);
-    let chunks = [&first, &again, &other].into_iter().enumerate().map(|(at, chunk)| ChunkDelivery { at, chunk });
+    let chunks =
+        [&first, &again, &other].into_iter().enumerate().map(|(delivery, chunk)| ChunkDelivery { delivery, chunk });
     let admission = judge(&chunks.collect::<Vec<_>>(), &ledger);
     let verdicts: Vec<_> = admission.verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     assert_eq!(verdicts, [Verdict::Owed, Verdict::Repeated, Verdict::Owed]);
-    assert_eq!(admission.owed.iter().map(|it| it.at).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(admission.owed.iter().map(|it| it.delivery).collect::<Vec<_>>(), [0, 2]);
 }

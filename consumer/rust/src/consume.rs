@@ -40,7 +40,7 @@ pub struct Consumer {
     pub report: Arc<Report>,
     /// How it is told to stop.
     pub stop: Stop,
-    /// Something may be at hand that a drain has to finish.
+    /// There may be batches that a drain has to finish.
     pub busy: AtomicBool,
 }
 
@@ -66,23 +66,23 @@ enum Consumed {
 
 /// One batch, start to finish. Steps as in consumer/README.md.
 async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consumed, Halt> {
-    let Gathered::Batch(batch, turn) = queue.gather().await else { return Ok(Consumed::Over) }; // 1
+    let Gathered::Batch(batch) = queue.gather().await else { return Ok(Consumed::Over) }; // 1
     let mut watch = Stopwatch::new(batch.since);
     let interrupted = &queue.session.interrupted;
     let Decoded { chunks, malformed } = decode(&batch.deliveries); // 2
-    let (admission, written) = admit_and_store(interrupted, consumer, &chunks, batch.at, &mut watch).await?; // 3, 4
-    let stored: Vec<_> = admission.owed.iter().filter(|it| !written.refused.contains(&it.at)).copied().collect();
+    let (admission, written) = admit_and_store(interrupted, consumer, &chunks, batch.gathered_at, &mut watch).await?; // 3, 4
+    let stored: Vec<_> = admission.owed.iter().filter(|it| !written.refused.contains(&it.delivery)).copied().collect();
     let recording = async {
         // An acknowledgement of this batch may be one of all before it.
-        let next = turn.come().await?;
-        Ok::<_, Halt>((record_and_mark(interrupted, consumer, &stored).await?, next))
+        batch.turn.wait(interrupted).await?;
+        record_and_mark(interrupted, consumer, &stored).await
     };
-    let (campaigns, next) = watch.time(Step::Record, recording).await?; // 5
-    let malformed = malformed.into_iter().map(|(at, reason)| (at, Verdict::Dead(reason)));
+    let campaigns = watch.time(Step::Record, recording).await?; // 5
+    let malformed = malformed.into_iter().map(|(delivery, reason)| (delivery, Verdict::Dead(reason)));
     let outcomes = outcomes_of(batch.deliveries.len(), malformed.chain(admission.verdicts), &written)?;
     let traceparents = traceparents_of(&batch.deliveries);
     let dead = settle(queue, batch.deliveries, &outcomes).await?; // 6
-    next.comes();
+    batch.turn.pass();
     let mut settled = SettledBatch { queue: queue.name.clone(), outcomes, written, campaigns, traceparents, watch };
     if dead.is_empty() {
         consumer.report.batch(&settled); // 7
@@ -91,9 +91,9 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consum
     // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
     let (held, report) = (queue.clone(), consumer.report.clone());
     queue.session.hold(async move {
-        if settled.watch.time(Step::Settle, bury(&held, &dead)).await.is_ok() {
-            report.batch(&settled); // 7
-        }
+        settled.watch.time(Step::Settle, bury(&held, &dead)).await?;
+        report.batch(&settled); // 7
+        Ok(())
     });
     Ok(Consumed::Batch)
 }

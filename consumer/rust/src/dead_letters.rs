@@ -3,7 +3,7 @@
 use crate::decode::{DeadReason, Delivery};
 use crate::failure::Failure;
 use crate::topology::Topology;
-use crate::until_up::{Halt, pause};
+use crate::until_up::{Halt, backoff};
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use lapin::options::BasicPublishOptions;
 use lapin::protocol::basic::gen_properties;
@@ -12,10 +12,11 @@ use lapin::{BasicProperties, Channel};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// After that long without a confirm it is said, once, that dead letters wait.
-const SLOW: Duration = Duration::from_secs(10);
+const SLOW_CONFIRM: Duration = Duration::from_secs(10);
 /// No queue is bound to it: what is published there is confirmed and dropped.
 const QUESTION_KEY: &str = "does-the-broker-take-messages";
 /// With a byte in it: a broker in an alarm lets the header of a message pass, and stops at its body.
@@ -26,15 +27,26 @@ const FRAME_OVERHEAD: usize = 20;
 
 type Answer = Shared<BoxFuture<'static, Result<bool, lapin::Error>>>;
 
+/// A delivery that becomes one, and why.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// As it came.
+    pub delivery: Delivery,
+    /// What its headers say.
+    pub reason: DeadReason,
+}
+
 /// On a connection of its own: a broker in an alarm blocks a connection that publishes, and nothing could be acknowledged on
 /// it any more.
 ///
-/// A letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in the
-/// socket and not the letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+/// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in
+/// the socket and not the dead letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
 pub struct DeadLetters {
     channel: Channel,
-    campaigns: String,
-    dead: String,
+    exchange: String,
+    dead_letter_exchange: String,
+    /// Fires when the session is gone: nothing more is published, as the deliveries come again.
+    interrupted: CancellationToken,
     /// The size of a frame, at most, as it was agreed with the broker.
     frame_max: u32,
     answer: Mutex<Option<Answer>>,
@@ -43,53 +55,47 @@ pub struct DeadLetters {
 
 impl DeadLetters {
     /// On a channel that confirms.
-    pub fn new(channel: Channel, names: &Topology, frame_max: u32) -> Self {
-        let (campaigns, dead) = (names.campaign_exchange(), names.dead_letter_exchange());
-        Self { channel, campaigns, dead, frame_max, answer: Mutex::default(), said_slow: AtomicBool::new(false) }
+    pub fn new(channel: Channel, names: &Topology, interrupted: CancellationToken, frame_max: u32) -> Self {
+        let (exchange, dead_letter_exchange) = (names.campaign_exchange(), names.dead_letter_exchange());
+        let (answer, said_slow) = (Mutex::default(), AtomicBool::new(false));
+        Self { channel, exchange, dead_letter_exchange, interrupted, frame_max, answer, said_slow }
     }
 
     /// Returns when the broker has it, however long that takes. Interrupted when the session is gone before.
-    pub async fn publish(
-        &self,
-        interrupted: &CancellationToken,
-        delivery: &Delivery,
-        reason: &DeadReason,
-        source_queue: &str,
-    ) -> Result<Result<(), Failure>, Halt> {
-        let letter = as_it_came(delivery, reason, source_queue, self.frame_max);
-        let mut publishing = std::pin::pin!(self.until_taken(interrupted, letter, &delivery.body));
-        let published = tokio::select! {
-            () = interrupted.cancelled() => return Err(Halt::Interrupted),
-            published = &mut publishing => published,
-            () = tokio::time::sleep(SLOW) => {
-                self.say_that_they_wait();
-                tokio::select! {
-                    () = interrupted.cancelled() => return Err(Halt::Interrupted),
-                    published = publishing => published,
-                }
-            }
-        };
-        if published.is_ok() && self.said_slow.swap(false, Ordering::AcqRel) {
-            tracing::info!("RabbitMQ takes dead letters again");
+    pub async fn publish(&self, dead_letter: &DeadLetter, source_queue: &str) -> Result<Result<(), Failure>, Halt> {
+        tokio::select! {
+            () = self.interrupted.cancelled() => Err(Halt::Interrupted),
+            published = self.until_taken(dead_letter, source_queue) => Ok(published),
         }
-        Ok(published)
     }
 
-    /// One that the broker refuses, as a full queue does, is not there, and is published again.
-    async fn until_taken(
-        &self,
-        interrupted: &CancellationToken,
-        letter: BasicProperties,
-        body: &[u8],
-    ) -> Result<(), Failure> {
-        for failures in 1.. {
-            let asked = self.ask().await?;
-            if asked && confirmed(&self.channel, &self.dead, "", body, letter.clone()).await? {
-                break;
+    async fn until_taken(&self, dead_letter: &DeadLetter, source_queue: &str) -> Result<(), Failure> {
+        let DeadLetter { delivery, reason } = dead_letter;
+        let properties = as_it_came(delivery, reason, source_queue, self.frame_max);
+        let mut publishing = std::pin::pin!(async {
+            for failures in 1.. {
+                if self.publish_once(&properties, &delivery.body).await? {
+                    break;
+                }
+                tokio::time::sleep(backoff(failures, rand::random())).await;
             }
-            pause(interrupted, failures).await;
+            Ok::<_, Failure>(())
+        });
+        match timeout(SLOW_CONFIRM, &mut publishing).await {
+            Ok(published) => published?,
+            Err(_) => {
+                self.say_they_wait();
+                publishing.await?;
+            }
         }
+        self.say_they_are_taken();
         Ok(())
+    }
+
+    /// False when the broker refused it, as a full queue does: it is not there, and is published again.
+    async fn publish_once(&self, properties: &BasicProperties, body: &[u8]) -> Result<bool, Failure> {
+        let taken = self.ask().await?;
+        Ok(taken && confirmed(&self.channel, &self.dead_letter_exchange, "", body, properties.clone()).await?)
     }
 
     /// The answer to the question that is under way, or to a new one.
@@ -98,15 +104,21 @@ impl DeadLetters {
         if let Some(asked) = answer.as_ref().filter(|asked| asked.peek().is_none()) {
             return asked.clone();
         }
-        let (channel, exchange) = (self.channel.clone(), self.campaigns.clone());
+        let (channel, exchange) = (self.channel.clone(), self.exchange.clone());
         let asking =
             async move { confirmed(&channel, &exchange, QUESTION_KEY, QUESTION, BasicProperties::default()).await };
         answer.insert(asking.boxed().shared()).clone()
     }
 
-    fn say_that_they_wait(&self) {
+    fn say_they_wait(&self) {
         if !self.said_slow.swap(true, Ordering::AcqRel) {
             tracing::warn!("RabbitMQ takes no dead letters at present: they wait, and all else goes on");
+        }
+    }
+
+    fn say_they_are_taken(&self) {
+        if self.said_slow.swap(false, Ordering::AcqRel) {
+            tracing::info!("RabbitMQ takes dead letters again");
         }
     }
 }

@@ -113,7 +113,7 @@ impl Delivery {
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkDelivery<'a> {
     /// The place of the delivery in its batch.
-    pub at: usize,
+    pub delivery: usize,
     /// What it holds.
     pub chunk: &'a Chunk,
 }
@@ -130,10 +130,10 @@ pub struct Decoded<'a> {
 /// Step 2. Splits deliveries into chunks and what is malformed.
 pub fn decode(deliveries: &[Delivery]) -> Decoded<'_> {
     let (mut chunks, mut malformed) = (Vec::new(), Vec::new());
-    for (at, delivery) in deliveries.iter().enumerate() {
-        match &delivery.decoded {
-            Ok(chunk) => chunks.push(ChunkDelivery { at, chunk }),
-            Err(reason) => malformed.push((at, reason.clone())),
+    for (delivery, one) in deliveries.iter().enumerate() {
+        match &one.decoded {
+            Ok(chunk) => chunks.push(ChunkDelivery { delivery, chunk }),
+            Err(reason) => malformed.push((delivery, reason.clone())),
         }
     }
     Decoded { chunks, malformed }

@@ -1,12 +1,13 @@
-//! Step 1: deliveries that are at hand together become a batch.
+//! Step 1: deliveries that are buffered together become a batch.
 
 use crate::decode::Delivery;
-use crate::until_up::Halt;
+use crate::turn::Turn;
+use crate::until_up::pause;
 use mongodb::bson::DateTime;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Numbers of one batch, at most, unless a single delivery brings more.
@@ -14,81 +15,55 @@ const MAX_BATCH_NUMBERS: usize = 10_000;
 /// How long a batch that is not full waits for more, once.
 const LINGER: Duration = Duration::from_millis(2);
 
-/// Deliveries that were at hand together, in the order of the queue.
+/// Deliveries that were buffered together, in the order of the queue.
 #[derive(Debug)]
 pub struct Batch {
     /// At least one.
     pub deliveries: Vec<Delivery>,
-    /// When the first of them was at hand: idle time is no part of a batch.
+    /// When the first of them was there: idle time is no part of a batch.
     pub since: Instant,
-    /// When it was gathered.
-    pub at: DateTime,
+    /// When it was made.
+    pub gathered_at: DateTime,
+    /// Its place among the batches of the queue.
+    pub turn: Turn,
 }
 
 /// What there is to consume.
 #[derive(Debug)]
 pub enum Gathered {
     /// A batch.
-    Batch(Batch, Turn),
+    Batch(Batch),
     /// No further batch.
     Over,
 }
 
-/// A batch's place in the order in which those of a queue are settled.
-#[derive(Debug)]
-pub struct Turn {
-    before: oneshot::Receiver<()>,
-    settled: oneshot::Sender<()>,
-}
-
-impl Turn {
-    /// Waits until the batch before is settled. Fails when that one was dropped. Answers the turn of the batch behind.
-    pub async fn come(self) -> Result<NextTurn, Halt> {
-        self.before.await.map_err(|_| Halt::Interrupted)?;
-        Ok(NextTurn(self.settled))
-    }
-}
-
-/// The turn of the batch behind. Dropped, that batch is dropped, too.
-#[derive(Debug)]
-pub struct NextTurn(oneshot::Sender<()>);
-
-impl NextTurn {
-    /// It has come: the batch at hand is settled.
-    pub fn comes(self) {
-        let _ = self.0.send(());
-    }
-}
-
-/// What was fetched and not yet gathered, on one channel.
-pub struct Waiting {
+/// The deliveries of one queue that were fetched and not gathered yet.
+pub struct Inbox {
     deliveries: Mutex<VecDeque<Delivery>>,
     arrived: Notify,
     prefetch: usize,
     over: CancellationToken,
-    /// Held by who gathers: who asks first gets the batch that is first in the queue. Fires when the last one is settled.
-    last: tokio::sync::Mutex<oneshot::Receiver<()>>,
+    /// Held by who gathers: who asks first gets the batch that is first in the queue.
+    turn: tokio::sync::Mutex<Turn>,
 }
 
-impl Waiting {
-    /// At most `prefetch` deliveries make a batch. `over` fires when no more is to be gathered here.
+impl Inbox {
+    /// At most `prefetch` deliveries make a batch. `over` fires when no further batch is to be gathered.
     pub fn new(prefetch: u16, over: CancellationToken) -> Self {
-        let (settled, last) = oneshot::channel();
-        let _ = settled.send(());
-        let (prefetch, last) = (prefetch.into(), tokio::sync::Mutex::new(last));
-        Self { deliveries: Mutex::default(), arrived: Notify::new(), prefetch, over, last }
+        let (prefetch, turn) = (prefetch.into(), tokio::sync::Mutex::new(Turn::first()));
+        Self { deliveries: Mutex::default(), arrived: Notify::new(), prefetch, over, turn }
     }
 
-    /// One more is at hand.
+    /// One more has come.
     pub fn push(&self, delivery: Delivery) {
         self.deliveries().push_back(delivery);
         self.arrived.notify_one();
     }
 
-    /// Step 1. Waits for at least one delivery. Over when no further batch is to be gathered; what is fetched then goes back to the
-    /// queue.
+    /// Step 1. Waits for at least one delivery. Over when no further batch is to be gathered; what is fetched then goes back
+    /// to the queue.
     pub async fn gather(&self) -> Gathered {
-        let mut last = self.last.lock().await;
+        let mut turn = self.turn.lock().await;
         while self.deliveries().is_empty() {
             tokio::select! {
                 () = self.over.cancelled() => return Gathered::Over,
@@ -96,18 +71,18 @@ impl Waiting {
             }
         }
         let since = Instant::now();
-        if !self.over.is_cancelled() && !self.is_full() {
-            tokio::time::sleep(LINGER).await;
+        if !self.is_full() {
+            pause(&self.over, LINGER).await;
         }
         if self.over.is_cancelled() {
             return Gathered::Over;
         }
+        let next = turn.next();
+        let turn = std::mem::replace(&mut *turn, next);
         let mut deliveries = self.deliveries();
         let fitting = self.fitting(&deliveries);
-        let (settled, next) = oneshot::channel();
-        let turn = Turn { before: std::mem::replace(&mut *last, next), settled };
-        let batch = Batch { deliveries: deliveries.drain(..fitting).collect(), since, at: DateTime::now() };
-        Gathered::Batch(batch, turn)
+        let deliveries = deliveries.drain(..fitting).collect();
+        Gathered::Batch(Batch { deliveries, since, gathered_at: DateTime::now(), turn })
     }
 
     fn is_full(&self) -> bool {
@@ -137,6 +112,7 @@ impl Waiting {
 mod tests {
     use super::*;
     use crate::decode::Chunk;
+    use crate::until_up::Halt;
 
     fn delivery(tag: u64, size: usize) -> Delivery {
         let mut delivery = Delivery::new(tag, Default::default(), Vec::new());
@@ -152,21 +128,21 @@ mod tests {
         delivery
     }
 
-    async fn gathered(waiting: &Waiting) -> (Batch, Turn) {
-        match waiting.gather().await {
-            Gathered::Batch(batch, turn) => (batch, turn),
+    async fn gathered(inbox: &Inbox) -> Batch {
+        match inbox.gather().await {
+            Gathered::Batch(batch) => batch,
             Gathered::Over => panic!("it is over"),
         }
     }
 
     async fn batches(prefetch: u16, sizes: &[usize]) -> Vec<Vec<u64>> {
-        let waiting = Waiting::new(prefetch, CancellationToken::new());
+        let inbox = Inbox::new(prefetch, CancellationToken::new());
         for (tag, size) in (1..).zip(sizes) {
-            waiting.push(delivery(tag, *size));
+            inbox.push(delivery(tag, *size));
         }
         let mut found = Vec::new();
-        while !waiting.deliveries().is_empty() {
-            let (batch, _) = gathered(&waiting).await;
+        while !inbox.deliveries().is_empty() {
+            let batch = gathered(&inbox).await;
             found.push(batch.deliveries.iter().map(|delivery| delivery.tag).collect());
         }
         found
@@ -184,45 +160,51 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_while_it_waits_for_more_belongs_to_it() {
-        let waiting = Waiting::new(9, CancellationToken::new());
+        let inbox = Inbox::new(9, CancellationToken::new());
         let push = async {
-            waiting.push(delivery(1, 1));
+            inbox.push(delivery(1, 1));
             tokio::task::yield_now().await;
-            waiting.push(delivery(2, 1));
+            inbox.push(delivery(2, 1));
         };
-        let (batch, ()) = tokio::join!(gathered(&waiting), push);
-        assert_eq!(batch.0.deliveries.len(), 2);
+        let (batch, ()) = tokio::join!(gathered(&inbox), push);
+        assert_eq!(batch.deliveries.len(), 2);
     }
 
     #[tokio::test]
     async fn a_batch_is_settled_after_the_one_before_and_never_when_that_was_dropped() {
-        let waiting = Waiting::new(1, CancellationToken::new());
+        let inbox = Inbox::new(1, CancellationToken::new());
         for tag in 1..=4 {
-            waiting.push(delivery(tag, 1));
+            inbox.push(delivery(tag, 1));
         }
         let mut turns = Vec::new();
         for tag in 1..=4 {
-            let (batch, turn) = gathered(&waiting).await;
+            let batch = gathered(&inbox).await;
             assert_eq!(batch.deliveries[0].tag, tag);
-            turns.push(turn);
+            turns.push(batch.turn);
         }
+        let session = CancellationToken::new();
         let [first, second, third, fourth] = turns.try_into().expect("four turns");
-        let next = first.come().await.expect("nothing is before the first");
-        let mut second = Box::pin(second.come());
-        assert!(futures_util::poll!(&mut second).is_pending());
-        next.comes();
-        drop(second.await.expect("the first is settled"));
-        assert!(matches!(third.come().await, Err(Halt::Interrupted)));
-        assert!(matches!(fourth.come().await, Err(Halt::Interrupted)));
+        first.wait(&session).await.expect("nothing is before the first");
+        {
+            let mut waiting = Box::pin(second.wait(&session));
+            assert!(futures_util::poll!(&mut waiting).is_pending());
+            first.pass();
+            waiting.await.expect("the first is settled");
+        }
+        drop(second);
+        assert!(futures_util::poll!(Box::pin(third.wait(&session))).is_pending());
+        session.cancel();
+        assert!(matches!(third.wait(&session).await, Err(Halt::Interrupted)));
+        assert!(matches!(fourth.wait(&session).await, Err(Halt::Interrupted)));
     }
 
     #[tokio::test]
     async fn when_it_is_over_nothing_is_gathered() {
         let over = CancellationToken::new();
-        let waiting = Waiting::new(9, over.clone());
-        let (batch, ()) = tokio::join!(waiting.gather(), async { over.cancel() });
+        let inbox = Inbox::new(9, over.clone());
+        let (batch, ()) = tokio::join!(inbox.gather(), async { over.cancel() });
         assert!(matches!(batch, Gathered::Over));
-        waiting.push(delivery(1, 1));
-        assert!(matches!(waiting.gather().await, Gathered::Over));
+        inbox.push(delivery(1, 1));
+        assert!(matches!(inbox.gather().await, Gathered::Over));
     }
 }

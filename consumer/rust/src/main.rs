@@ -31,6 +31,7 @@ mod stopwatch;
 mod store;
 mod tls;
 mod topology;
+mod turn;
 mod until_up;
 mod url_options;
 

@@ -26,7 +26,7 @@ pub struct RecordRow {
     pub deleted: bool,
 }
 
-/// Step 5. Records chunks as stored. Answers the campaigns that moved; none when a retry finds them recorded.
+/// Step 5. Records chunks as stored. Returns the campaigns that moved; none when a retry finds them recorded.
 pub async fn record(postgres: &Pool, stored: &[ChunkDelivery<'_>]) -> Result<Vec<RecordRow>, Failure> {
     let (ids, sequences): (Vec<&str>, Vec<i32>) =
         stored.iter().map(|it| (it.chunk.campaign_id.as_str(), it.chunk.first_sequence)).unzip();

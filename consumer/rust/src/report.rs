@@ -125,7 +125,7 @@ impl Report {
         self.seconds.observe(watch.seconds());
     }
 
-    /// Says and counts each dead letter. Answers how many there are.
+    /// Says and counts each dead letter. Returns how many there are.
     fn dead_letters(&self, queue: &str, outcomes: &[Outcome]) -> usize {
         let mut dead = 0;
         for outcome in outcomes {

@@ -3,7 +3,7 @@
 use crate::consume::{Consumer, consume};
 use crate::log::AsJson;
 use crate::session::{Queue, Session};
-use crate::until_up::{Halt, pause, until_up};
+use crate::until_up::{Halt, backoff, pause, until_up};
 use futures_util::future::{try_join_all, try_join3};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,8 +31,8 @@ pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
             return Ok(());
         }
         // A broker that takes the connection and refuses the rest of it must not be hammered.
-        fruitless = if session.settled.load(Ordering::Relaxed) > 0 { 0 } else { fruitless + 1 };
-        pause(&stop.receiving, fruitless + 1).await;
+        fruitless = if session.acknowledgements.load(Ordering::Relaxed) > 0 { 0 } else { fruitless + 1 };
+        pause(&stop.receiving, backoff(fruitless + 1, rand::random())).await;
         session = open_session(&consumer).await?;
     }
 }
@@ -54,7 +54,7 @@ async fn consume_session(consumer: &Arc<Consumer>, session: &Arc<Session>) -> Re
     while let Some(ended) = loops.join_next().await {
         ended.map_err(|error| Halt::Bug(error.to_string()))??;
     }
-    session.released().await;
+    session.await_held().await;
     session.close().await;
     Ok(())
 }
@@ -78,16 +78,16 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Ar
 
 /// Of each queue one consumer receives: the others say that they stand by.
 fn say_who_receives(queues: &[Arc<Queue>], prefetch_each: u16) {
-    let (receiving, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.standby.is_over());
+    let (receiving, standing_by): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.standby.is_over());
     let names = |of: &[&Arc<Queue>]| of.iter().map(|queue| queue.name.clone()).collect::<Vec<String>>();
     if !receiving.is_empty() {
         tracing::info!(queues = %AsJson(&names(&receiving)), prefetch_each, "receiving");
     }
-    if !waiting.is_empty() {
-        let queues = names(&waiting);
+    if !standing_by.is_empty() {
+        let queues = names(&standing_by);
         tracing::info!(queues = %AsJson(&queues), prefetch_each, "standing by: another consumer has the queue");
     }
-    for queue in waiting {
+    for queue in standing_by {
         let queue = queue.clone();
         tokio::spawn(async move {
             tokio::select! {

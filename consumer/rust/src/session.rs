@@ -1,4 +1,4 @@
-//! One connection to the broker with all that hangs on it.
+//! Two connections to the broker with all that hangs on them.
 
 use crate::config::Config;
 use crate::connect::{close_broker, connect_broker};
@@ -6,10 +6,10 @@ use crate::dead_letters::DeadLetters;
 use crate::decode::Delivery;
 use crate::drain::Stop;
 use crate::failure::Failure;
-use crate::gather::{Gathered, Waiting};
+use crate::gather::{Gathered, Inbox};
 use crate::standby::Standby;
 use crate::topology::{Topology, declare};
-use crate::until_up::Service;
+use crate::until_up::{Halt, Service};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use lapin::options::{
@@ -34,18 +34,29 @@ pub struct Queue {
     /// Deliveries that wait, unacknowledged, for their dead letter. The prefetch bounds them.
     pub held: AtomicUsize,
     channel: Channel,
-    waiting: Arc<Waiting>,
+    inbox: Arc<Inbox>,
 }
 
 impl Queue {
     /// Step 1.
     pub async fn gather(&self) -> Gathered {
-        self.waiting.gather().await
+        self.inbox.gather().await
     }
 
-    /// Acknowledges this delivery, or all up to it on the channel that they came from.
-    pub async fn acknowledge(&self, delivery: &Delivery, multiple: bool) -> Result<(), Failure> {
-        Ok(self.channel.basic_ack(delivery.tag, BasicAckOptions { multiple }).await?)
+    /// Acknowledges a delivery, or all up to it on the channel. An acknowledgement has no answer: if it is lost, the delivery
+    /// comes again and step 3 finds it stored. Interrupted when the session is gone.
+    pub async fn acknowledge(&self, delivery: &Delivery, multiple: bool) -> Result<(), Halt> {
+        let session = &self.session;
+        if session.interrupted.is_cancelled() {
+            return Err(Halt::Interrupted);
+        }
+        if let Err(error) = self.channel.basic_ack(delivery.tag, BasicAckOptions { multiple }).await {
+            session.end(&error.into());
+            // Also when somebody closed it before: what was not acknowledged is not settled.
+            return Err(Halt::Interrupted);
+        }
+        session.acknowledgements.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -55,13 +66,13 @@ pub struct Session {
     names: Topology,
     /// The way to the dead-letter exchange.
     pub dead_letters: DeadLetters,
-    /// Fires when a batch at hand is to be dropped: the session is gone, or working is over.
+    /// Fires when the current batches are to be dropped: the session is gone, or working is over.
     pub interrupted: CancellationToken,
-    /// Acknowledgements sent here.
-    pub settled: AtomicU64,
-    connection: Connection,
+    /// How many were sent here.
+    pub acknowledgements: AtomicU64,
+    receiving: Connection,
     publishing: Connection,
-    /// The channels of its queues.
+    /// Those of its queues.
     channels: Mutex<Vec<Channel>>,
     /// What waits for dead letters.
     holding: Mutex<Vec<JoinHandle<()>>>,
@@ -77,9 +88,9 @@ impl Session {
     /// Connects and declares. Fails with what the broker refuses.
     pub async fn open(config: &Config, stop: &Stop, service: &Arc<Service>) -> Result<Arc<Self>, Failure> {
         let names = Topology::new(&config.queue_prefix, config.queue_partitions)?;
-        let connection = connect_broker(&config.rabbitmq_url).await?;
+        let receiving = connect_broker(&config.rabbitmq_url).await?;
         let opened = async {
-            declare(&connection, &names).await?;
+            declare(&receiving, &names).await?;
             let publishing = connect_broker(&config.rabbitmq_url).await?;
             match confirming(&publishing).await {
                 Ok(channel) => Ok((publishing, channel)),
@@ -89,20 +100,21 @@ impl Session {
                 }
             }
         };
-        let (publishing, letters) = match opened.await {
+        let (publishing, confirming) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => {
-                close_broker(&connection, Vec::new()).await;
+                close_broker(&receiving, Vec::new()).await;
                 return Err(failure);
             }
         };
-        let dead_letters = DeadLetters::new(letters, &names, publishing.configuration().frame_max());
+        let interrupted = stop.working.child_token();
+        let frame_max = publishing.configuration().frame_max();
         let session = Arc::new(Self {
+            dead_letters: DeadLetters::new(confirming, &names, interrupted.clone(), frame_max),
             names,
-            dead_letters,
-            interrupted: stop.working.child_token(),
-            settled: AtomicU64::new(0),
-            connection,
+            interrupted,
+            acknowledgements: AtomicU64::new(0),
+            receiving,
             publishing,
             channels: Mutex::default(),
             holding: Mutex::default(),
@@ -112,7 +124,7 @@ impl Session {
             gone: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
-        let both: [fn(&Self) -> &Connection; 2] = [|it| &it.connection, |it| &it.publishing];
+        let both: [fn(&Self) -> &Connection; 2] = [|it| &it.receiving, |it| &it.publishing];
         for connection in both {
             tokio::spawn(session.clone().watch(connection));
         }
@@ -122,31 +134,36 @@ impl Session {
     /// Begins to receive from a partition.
     pub async fn subscribe(self: &Arc<Self>, partition: u16, prefetch: u16) -> Result<Queue, Failure> {
         let name = self.names.queue(partition);
-        let channel = self.connection.create_channel().await?;
+        let channel = self.receiving.create_channel().await?;
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).push(channel.clone());
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
         let consumer = channel.basic_consume(name.as_str().into(), "".into(), options, arguments).await?;
-        let waiting = Arc::new(Waiting::new(prefetch, self.over.clone()));
+        let inbox = Arc::new(Inbox::new(prefetch, self.over.clone()));
         let standby = Standby::default();
         tokio::spawn(self.clone().cancel_on_drain(channel.clone(), consumer.tag()));
-        tokio::spawn(self.clone().receive(consumer, waiting.clone(), standby.clone()));
+        tokio::spawn(self.clone().receive(consumer, inbox.clone(), standby.clone()));
         if consumers_of(&channel, &name).await? == 1 {
             standby.end();
         }
         tokio::spawn(self.clone().end_standby(standby.clone(), channel.clone(), name.clone()));
-        Ok(Queue { name, session: self.clone(), standby, held: AtomicUsize::new(0), channel, waiting })
+        Ok(Queue { name, session: self.clone(), standby, held: AtomicUsize::new(0), channel, inbox })
     }
 
-    /// Does what is not settled yet, and nobody waits for before the end.
-    pub fn hold(&self, letters: impl Future<Output = ()> + Send + 'static) {
+    /// Does what is not settled yet, and nobody waits for before the end. Interrupted is no failure of it.
+    pub fn hold(&self, work: impl Future<Output = Result<(), Halt>> + Send + 'static) {
         let mut holding = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
         holding.retain(|held| !held.is_finished());
-        holding.push(tokio::spawn(letters));
+        holding.push(tokio::spawn(async {
+            match work.await {
+                Ok(()) | Err(Halt::Interrupted) => {}
+                Err(halt) => panic!("{halt}"),
+            }
+        }));
     }
 
     /// Waits until nothing is held any more, or the session is interrupted.
-    pub async fn released(&self) {
+    pub async fn await_held(&self) {
         let holding = std::mem::take(&mut *self.holding.lock().unwrap_or_else(PoisonError::into_inner));
         tokio::select! {
             () = self.interrupted.cancelled() => {}
@@ -154,7 +171,7 @@ impl Session {
         }
     }
 
-    /// The session is over: what is at hand is dropped. Only the first reason counts.
+    /// The session is over: the current batches are dropped. Only the first reason counts.
     pub fn end(&self, failure: &Failure) {
         if self.closing.load(Ordering::Acquire) || self.gone.swap(true, Ordering::AcqRel) {
             return;
@@ -168,7 +185,7 @@ impl Session {
     pub async fn close(&self) {
         self.closing.store(true, Ordering::Release);
         let channels = std::mem::take(&mut *self.channels.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::join!(close_broker(&self.connection, channels), close_broker(&self.publishing, Vec::new()));
+        tokio::join!(close_broker(&self.receiving, channels), close_broker(&self.publishing, Vec::new()));
         self.interrupted.cancel();
         self.over.cancel();
     }
@@ -188,13 +205,13 @@ impl Session {
         }
     }
 
-    /// Moves what comes to where it waits. The end of the stream that nobody here asked for ends the session.
-    async fn receive(self: Arc<Self>, mut consumer: Consumer, waiting: Arc<Waiting>, standby: Standby) {
+    /// Moves what comes into the inbox. The end of the stream that nobody here asked for ends the session.
+    async fn receive(self: Arc<Self>, mut consumer: Consumer, inbox: Arc<Inbox>, standby: Standby) {
         while let Some(delivery) = consumer.next().await {
             match delivery {
                 Ok(it) => {
                     standby.end();
-                    waiting.push(Delivery::new(it.delivery_tag, it.properties, it.data));
+                    inbox.push(Delivery::new(it.delivery_tag, it.properties, it.data));
                 }
                 Err(error) => return self.end(&error.into()),
             }

@@ -1,6 +1,7 @@
 //! Step 6: what each delivery gets. Nothing else in the loop touches the channel.
 
 use crate::admit::Verdict;
+use crate::dead_letters::DeadLetter;
 use crate::decode::{DeadReason, Delivery, Reason};
 use crate::session::Queue;
 use crate::store::Written;
@@ -50,51 +51,52 @@ pub fn outcomes_of(
     written: &Written,
 ) -> Result<Vec<Outcome>, Halt> {
     let mut outcomes: Vec<Option<Outcome>> = vec![None; deliveries];
-    for (at, verdict) in verdicts {
-        outcomes[at] = Some(outcome_of(verdict, written.refused.contains(&at)));
+    for (delivery, verdict) in verdicts {
+        outcomes[delivery] = Some(outcome_of(verdict, written.refused.contains(&delivery)));
     }
     // To acknowledge what no step has judged would lose it.
     outcomes.into_iter().collect::<Option<_>>().ok_or_else(|| Halt::Bug("a delivery without a verdict".to_owned()))
 }
 
-/// The acknowledgements of a batch, by places in it: one of all up to the first number, and of each of the others alone.
-///
-/// The one is of the last delivery before the first that is held for its dead letter; behind that each stands alone, as an
-/// acknowledgement of all before would be one of what is held, too. `held`: a delivery of an earlier batch is. Pure.
-pub fn acknowledgements_of(outcomes: &[Outcome], mut held: bool) -> (Option<usize>, Vec<usize>) {
-    let (mut up_to, mut alone) = (None, Vec::new());
-    for (at, outcome) in outcomes.iter().enumerate() {
-        match outcome {
-            Outcome::DeadLetter(_) => held = true,
-            _ if held => alone.push(at),
-            _ => up_to = Some(at),
-        }
-    }
-    (up_to, alone)
+/// An acknowledgement: of one delivery, or of all up to it on its channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The place of the delivery in the batch.
+    pub delivery: usize,
+    /// All up to it.
+    pub multiple: bool,
 }
 
-/// Step 6. Acknowledges what is stored, repeated or let go. Answers the deliveries that are held for their dead letters.
-/// Interrupted when the session broke.
-pub async fn settle(
-    queue: &Queue,
-    deliveries: Vec<Delivery>,
-    outcomes: &[Outcome],
-) -> Result<Vec<(Delivery, DeadReason)>, Halt> {
-    let (up_to, alone) = acknowledgements_of(outcomes, queue.held.load(Ordering::Acquire) > 0);
-    if let Some(at) = up_to {
-        acknowledge(queue, &deliveries[at], true).await?;
+/// The acknowledgements of a batch. One, multiple, of the last delivery before the first that is held for its dead letter;
+/// behind that each alone, as an acknowledgement of all before would be one of what is held, too. Pure.
+///
+/// `held`: a delivery of an earlier batch is still held.
+pub fn acknowledgements_of(outcomes: &[Outcome], mut held: bool) -> Vec<Acknowledgement> {
+    let (mut last, mut alone) = (None, Vec::new());
+    for (delivery, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Outcome::DeadLetter(_) => held = true,
+            _ if held => alone.push(Acknowledgement { delivery, multiple: false }),
+            _ => last = Some(Acknowledgement { delivery, multiple: true }),
+        }
     }
-    for at in alone {
-        acknowledge(queue, &deliveries[at], false).await?;
+    last.into_iter().chain(alone).collect()
+}
+
+/// Step 6. Acknowledges what is stored, repeated or let go. Returns what is held until its dead letter is confirmed. Interrupted
+/// when the session broke.
+pub async fn settle(queue: &Queue, deliveries: Vec<Delivery>, outcomes: &[Outcome]) -> Result<Vec<DeadLetter>, Halt> {
+    for Acknowledgement { delivery, multiple } in acknowledgements_of(outcomes, queue.held.load(Ordering::Acquire) > 0)
+    {
+        queue.acknowledge(&deliveries[delivery], multiple).await?;
     }
     if queue.session.interrupted.is_cancelled() {
         return Err(Halt::Interrupted);
     }
-    let dead: Vec<_> = deliveries
-        .into_iter()
-        .zip(outcomes)
+    let both = deliveries.into_iter().zip(outcomes);
+    let dead: Vec<_> = both
         .filter_map(|(delivery, outcome)| match outcome {
-            Outcome::DeadLetter(reason) => Some((delivery, reason.clone())),
+            Outcome::DeadLetter(reason) => Some(DeadLetter { delivery, reason: reason.clone() }),
             _ => None,
         })
         .collect();
@@ -102,35 +104,19 @@ pub async fn settle(
     Ok(dead)
 }
 
-/// Publishes dead letters until the broker has them all, and acknowledges each delivery, alone, when its letter is confirmed.
-/// Interrupted when the session broke.
-pub async fn bury(queue: &Queue, dead: &[(Delivery, DeadReason)]) -> Result<(), Halt> {
-    let session = &queue.session;
-    let burying = dead.iter().map(async |(delivery, reason)| {
-        let published = session.dead_letters.publish(&session.interrupted, delivery, reason, &queue.name).await?;
-        if let Err(failure) = published {
-            session.end(&failure);
-            return Err(Halt::Interrupted);
-        }
-        acknowledge(queue, delivery, false).await?;
-        queue.held.fetch_sub(1, Ordering::AcqRel);
-        Ok(())
-    });
-    try_join_all(burying).await.map(drop)
+/// Publishes dead letters, in their order, until the broker has them all, and acknowledges each delivery, alone, when its own is
+/// confirmed. Interrupted when the session broke.
+pub async fn bury(queue: &Queue, dead: &[DeadLetter]) -> Result<(), Halt> {
+    try_join_all(dead.iter().map(|dead_letter| bury_one(queue, dead_letter))).await.map(drop)
 }
 
-/// An acknowledgement has no answer. If it is lost, the delivery comes again and step 3 finds it stored.
-async fn acknowledge(queue: &Queue, delivery: &Delivery, multiple: bool) -> Result<(), Halt> {
-    let session = &queue.session;
-    if session.interrupted.is_cancelled() {
+async fn bury_one(queue: &Queue, dead_letter: &DeadLetter) -> Result<(), Halt> {
+    if let Err(failure) = queue.session.dead_letters.publish(dead_letter, &queue.name).await? {
+        queue.session.end(&failure);
         return Err(Halt::Interrupted);
     }
-    if let Err(failure) = queue.acknowledge(delivery, multiple).await {
-        session.end(&failure);
-        // Also when somebody closed it before: what was not acknowledged is not settled.
-        return Err(Halt::Interrupted);
-    }
-    session.settled.fetch_add(1, Ordering::Relaxed);
+    queue.acknowledge(&dead_letter.delivery, false).await?;
+    queue.held.fetch_sub(1, Ordering::AcqRel);
     Ok(())
 }
 

@@ -38,18 +38,20 @@ fn a_delivery_without_a_verdict_is_never_acknowledged() {
 fn a_delivery_that_is_held_is_never_acknowledged_with_those_behind_it() {
     let good = || Outcome::Stored;
     let bad = || Outcome::DeadLetter(dead(Reason::NotJson));
-    // Outcomes, whether letters are held, how far one acknowledgement reaches, what is acknowledged alone.
-    type Case<'a> = (&'a [Outcome], bool, Option<usize>, &'a [usize]);
+    let up_to = |delivery| Acknowledgement { delivery, multiple: true };
+    let alone = |delivery| Acknowledgement { delivery, multiple: false };
+    // Outcomes, whether one of a batch before is held, what is acknowledged.
+    type Case<'a> = (&'a [Outcome], bool, &'a [Acknowledgement]);
     let cases: [Case; 7] = [
-        (&[good(), good(), good()], false, Some(2), &[]),
-        (&[good(), good()], true, None, &[0, 1]),
-        (&[good(), bad(), good(), good()], false, Some(0), &[2, 3]),
-        (&[bad(), good(), bad()], false, None, &[1]),
-        (&[good(), good(), bad()], false, Some(1), &[]),
-        (&[bad(), bad()], false, None, &[]),
-        (&[good(), bad(), good()], true, None, &[0, 2]),
+        (&[good(), good(), good()], false, &[up_to(2)]),
+        (&[good(), good()], true, &[alone(0), alone(1)]),
+        (&[good(), bad(), good(), good()], false, &[up_to(0), alone(2), alone(3)]),
+        (&[bad(), good(), bad()], false, &[alone(1)]),
+        (&[good(), good(), bad()], false, &[up_to(1)]),
+        (&[bad(), bad()], false, &[]),
+        (&[good(), bad(), good()], true, &[alone(0), alone(2)]),
     ];
-    for (outcomes, held, up_to, alone) in cases {
-        assert_eq!(acknowledgements_of(outcomes, held), (up_to, alone.to_vec()), "{outcomes:?}, held: {held}");
+    for (outcomes, held, expected) in cases {
+        assert_eq!(acknowledgements_of(outcomes, held), expected, "{outcomes:?}, held: {held}");
     }
 }

@@ -1,6 +1,7 @@
 //! Which consumer of a queue is the active one.
 
 use crate::failure::Failure;
+use crate::until_up::pause;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ impl Standby {
         self.0.cancel();
     }
 
-    /// Asks how many consumers the queue has until this is the only one, or the session fires.
+    /// Asks how many consumers the queue has until this is the only one, or the session is over.
     pub async fn watch<Asking: Future<Output = Result<u32, Failure>>>(
         &self,
         consumers: impl Fn() -> Asking,
@@ -40,10 +41,7 @@ impl Standby {
             if count == 1 {
                 return self.end();
             }
-            tokio::select! {
-                () = session.cancelled() => {}
-                () = tokio::time::sleep(ASK_EVERY) => {}
-            }
+            pause(session, ASK_EVERY).await;
         }
     }
 }

@@ -81,7 +81,7 @@ fn tally(errors: &[(i32, usize)], places: &[Place<'_>]) -> Option<Written> {
     Some(Written {
         stored: places.len().saturating_sub(errors.len()),
         repeated,
-        refused: refused.into_iter().filter_map(|index| places.get(index).map(|(it, _)| it.at)).collect(),
+        refused: refused.into_iter().filter_map(|index| places.get(index).map(|(it, _)| it.delivery)).collect(),
     })
 }
 
@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn duplicates_are_stored_a_refusal_concerns_its_chunk_and_anything_else_fails() {
         let (two, three) = (chunk(2), chunk(3));
-        let places = places_of(&[ChunkDelivery { at: 4, chunk: &two }, ChunkDelivery { at: 7, chunk: &three }]);
+        let places =
+            places_of(&[ChunkDelivery { delivery: 4, chunk: &two }, ChunkDelivery { delivery: 7, chunk: &three }]);
         let written = |errors: &[(i32, usize)]| tally(errors, &places);
         let of = |stored, repeated, refused: &[usize]| {
             Some(Written { stored, repeated, refused: refused.iter().copied().collect() })

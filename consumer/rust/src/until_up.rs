@@ -16,7 +16,7 @@ const LEDGER_MISSING: [&str; 2] = ["42P01", "42883"];
 /// Why a loop ends before its work is done.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
-    /// What is at hand is dropped: the working signal fired, or the channel of the batch is gone.
+    /// The current batch is dropped: the working signal fired, or the channel of the batch is gone.
     #[error("interrupted")]
     Interrupted,
     /// Only at the start: something that cannot heal by waiting.
@@ -36,14 +36,19 @@ enum State {
     LedgerMissing,
 }
 
+/// What the attempts have shown.
+struct Seen {
+    state: State,
+    ever_up: bool,
+}
+
 /// One of the three services: whether it is up, as the loop sees it. Says each change of that once.
 pub struct Service {
     title: &'static str,
     variable: &'static str,
     url: String,
     count_retry: Box<dyn Fn() + Send + Sync>,
-    /// The state, and whether there ever was a success.
-    seen: Mutex<(State, bool)>,
+    seen: Mutex<Seen>,
 }
 
 impl Service {
@@ -54,29 +59,29 @@ impl Service {
         url: &str,
         count_retry: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let seen = Mutex::new((State::Unknown, false));
+        let seen = Mutex::new(Seen { state: State::Unknown, ever_up: false });
         Self { title, variable, url: url.to_owned(), count_retry: Box::new(count_retry), seen }
     }
 
     /// Whether the last attempt succeeded.
     pub fn is_up(&self) -> bool {
-        self.seen().0 == State::Up
+        self.seen().state == State::Up
     }
 
     /// An attempt succeeded.
     pub fn succeeded(&self) {
         let mut seen = self.seen();
-        if !matches!(seen.0, State::Up | State::Unknown) {
+        if !matches!(seen.state, State::Up | State::Unknown) {
             tracing::info!("{} is back", self.title);
         }
-        *seen = (State::Up, true);
+        *seen = Seen { state: State::Up, ever_up: true };
     }
 
     /// A connection that was up is gone; whether the service is down, the next attempt tells.
     pub fn lost(&self, failure: &Failure) {
         let mut seen = self.seen();
-        if seen.0 == State::Up {
-            seen.0 = State::Lost;
+        if seen.state == State::Up {
+            seen.state = State::Lost;
             tracing::info!("the connection to {} is gone: {}", self.title, describe(failure, &self.url));
         }
     }
@@ -87,14 +92,14 @@ impl Service {
             return Err(Halt::Bug(what.clone()));
         }
         let mut seen = self.seen();
-        if let Some(refused) = refusal(failure).filter(|_| !seen.1) {
+        if let Some(refused) = refusal(failure).filter(|_| !seen.ever_up) {
             return Err(Halt::Refused(ConfigurationError::new(self.variable, refused)));
         }
         (self.count_retry)();
         let missing = failure.sql_state().is_some_and(|state| LEDGER_MISSING.contains(&state));
         let state = if missing { State::LedgerMissing } else { State::Down };
-        if seen.0 != state {
-            seen.0 = state;
+        if seen.state != state {
+            seen.state = state;
             let reason = match missing {
                 true => "the tables of the ledger are not there yet".to_owned(),
                 false => describe(failure, &self.url),
@@ -104,7 +109,7 @@ impl Service {
         Ok(())
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, (State, bool)> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,12 +126,11 @@ pub fn backoff(failures: u32, random: f64) -> Duration {
     Duration::from_secs_f64(doubled.min(LONGEST_RETRY_MS) * (1.0 - random / 2.0) / 1_000.0)
 }
 
-/// Waits as long as so many failures in a row ask for, unless the signal fires.
-pub async fn pause(signal: &CancellationToken, failures: u32) {
-    let wait = tokio::time::sleep(backoff(failures, rand::random()));
+/// Waits, unless the signal fires.
+pub async fn pause(signal: &CancellationToken, wait: Duration) {
     tokio::select! {
         () = signal.cancelled() => {}
-        () = wait => {}
+        () = tokio::time::sleep(wait) => {}
     }
 }
 
@@ -157,7 +161,7 @@ pub async fn attempt<T>(
         }
         Err(failure) => service.failed(&failure)?,
     }
-    pause(signal, failures + 1).await;
+    pause(signal, backoff(failures + 1, rand::random())).await;
     if signal.is_cancelled() { Err(Halt::Interrupted) } else { Ok(Attempt::Down) }
 }
 

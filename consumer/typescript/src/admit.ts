@@ -29,11 +29,11 @@ export function judge(chunks: readonly ChunkDelivery[], rows: readonly AdmitRow[
   const ledger = new Map(rows.map((row) => [chunkKey(row), row]));
   const verdicts = new Map<Delivery, Verdict>();
   const owed = new Map<string, ChunkDelivery>();
-  for (const at of chunks) {
-    const key = chunkKey(at.chunk);
-    const verdict = verdictOf(at.chunk, ledger.get(key), owed.has(key));
-    verdicts.set(at.delivery, verdict);
-    if (verdict === 'owed') owed.set(key, at);
+  for (const one of chunks) {
+    const key = chunkKey(one.chunk);
+    const verdict = verdictOf(one.chunk, ledger.get(key), owed.has(key));
+    verdicts.set(one.delivery, verdict);
+    if (verdict === 'owed') owed.set(key, one);
   }
   return { verdicts, owed: [...owed.values()] };
 }

@@ -9,10 +9,10 @@ import type { Identifiers } from './identifiers.js';
 import { markDeleted, record } from './record.js';
 import { type Report, type SettledBatch, traceparentsOf } from './report.js';
 import type { Queue } from './session.js';
-import { type Outcome, outcomesOf, settle } from './settle.js';
+import { bury, type Outcome, outcomesOf, settle } from './settle.js';
 import { Stopwatch } from './stopwatch.js';
 import { store, type Written } from './store.js';
-import { attempt, Interrupted, inTurn, type Service, untilUp } from './until-up.js';
+import { attempt, Interrupted, type Service, untilUp } from './until-up.js';
 
 /** What the loop knows of the three services. */
 export type Services = Record<'postgres' | 'mongodb' | 'rabbitmq', Service>;
@@ -26,7 +26,7 @@ export interface Consumer {
   report: Report;
   stop: Stop;
   log: Logger;
-  /** Something may be at hand that a drain has to finish. */
+  /** There may be batches that a drain has to finish. */
   busy: boolean;
 }
 
@@ -52,26 +52,31 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' |
   const watch = new Stopwatch(batch.since);
   const { interrupted } = queue.session;
   const { chunks, malformed } = decode(batch.deliveries); // 2
-  const { admission, written } = await admitAndStore(interrupted, consumer, chunks, batch.at, watch); // 3, 4
-  const stored = admission.owed.filter((at) => !written.refused.has(at));
+  const { admission, written } = await admitAndStore(interrupted, consumer, chunks, batch.gatheredAt, watch); // 3, 4
+  const stored = admission.owed.filter((chunk) => !written.refused.has(chunk));
   const campaigns = await watch.time('record', async () => {
     // An acknowledgement of this batch may be one of all before it.
-    await inTurn(interrupted, batch.before);
+    await batch.turn.wait(interrupted);
     return recordAndMark(interrupted, consumer, stored); // 5
   });
   const outcomes = outcomesOf(batch, new Map([...malformed, ...admission.verdicts]), written);
-  const report = reportOf(queue, outcomes, written, campaigns, watch);
-  const letters = settle(queue, outcomes); // 6
-  batch.settled();
+  const settled = settledBatch(queue, outcomes, written, campaigns, watch);
+  const dead = settle(queue, outcomes); // 6
+  batch.turn.pass();
+  if (dead.length === 0) {
+    consumer.report.batch(settled); // 7
+    return 'batch';
+  }
   // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
-  if (letters)
-    queue.session.hold(watch.time('settle', () => letters).then(() => consumer.report.batch(report))); // 7
-  else consumer.report.batch(report); // 7
+  queue.session.hold(async () => {
+    await watch.time('settle', () => bury(queue, dead));
+    consumer.report.batch(settled); // 7
+  });
   return 'batch';
 }
 
 /** What is reported of a batch; its deliveries are not kept for it. */
-function reportOf(
+function settledBatch(
   { name: queue }: Queue,
   outcomes: ReadonlyMap<Delivery, Outcome>,
   { stored, repeated }: Written,
@@ -96,12 +101,12 @@ async function admitAndStore(
       untilUp(interrupted, services.postgres, () => admit(stores.postgres, chunks)),
     );
     if (admission.owed.length === 0) return { admission, written: NOTHING_WRITTEN };
-    const written = await watch.time('store', () =>
+    const attempted = await watch.time('store', () =>
       attempt(interrupted, services.mongodb, failures, () =>
         store(stores.mongo, admission.owed, identifiers, failures === 0 ? gatheredAt : new Date()),
       ),
     );
-    if (written.up) return { admission, written: written.value };
+    if (attempted.up) return { admission, written: attempted.value };
   }
 }
 

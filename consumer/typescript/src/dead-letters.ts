@@ -5,20 +5,19 @@ import type { DeadReason, Delivery } from './decode.js';
 import { backoffMs, Interrupted, pause } from './until-up.js';
 
 /** After that long without a confirm it is said, once, that dead letters wait. */
-const SLOW_MS = 10_000;
+const SLOW_CONFIRM_MS = 10_000;
 
-/** A message that goes to the dead-letter exchange, and why. */
+/** A delivery that becomes a dead letter, and why. */
 export interface DeadLetter extends DeadReason {
-  message: Delivery['message'];
-  sourceQueue: string;
+  delivery: Delivery;
 }
 
 /**
  * The way to the dead-letter exchange, on a connection of its own: a broker in an alarm blocks a connection that publishes,
  * and nothing could be acknowledged on it any more.
  *
- * A letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in the
- * socket and not the letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+ * A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in
+ * the socket and not the dead letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
  */
 export class DeadLetters {
   #answer: Promise<boolean> | undefined;
@@ -33,34 +32,33 @@ export class DeadLetters {
   ) {}
 
   /** Resolves when the broker has it, however long that takes. Throws Interrupted when the session is gone before. */
-  async publish(letter: DeadLetter): Promise<void> {
-    const slow = setTimeout(() => this.#sayTheyWait(), SLOW_MS);
+  async publish(deadLetter: DeadLetter, sourceQueue: string): Promise<void> {
+    const slow = setTimeout(() => this.#sayTheyWait(), SLOW_CONFIRM_MS);
     try {
-      for (let failures = 1; !(await this.#tried(letter)); failures++)
+      for (let failures = 1; !(await this.#publishOnce(deadLetter, sourceQueue)); failures++)
         await pause(this.interrupted, backoffMs(failures));
-      if (this.#saidSlow) this.log.info('RabbitMQ takes dead letters again');
-      this.#saidSlow = false;
+      this.#sayTheyAreTaken();
     } finally {
       clearTimeout(slow);
     }
   }
 
   /** False when the broker refused it, as a full queue does: it is not there, and is published again. */
-  async #tried(letter: DeadLetter): Promise<boolean> {
+  async #publishOnce(deadLetter: DeadLetter, sourceQueue: string): Promise<boolean> {
     if (this.interrupted.aborted) throw new Interrupted();
-    this.#answer ??= this.#asked();
+    this.#answer ??= this.#ask();
     const taken = await this.#answer;
     if (this.interrupted.aborted) throw new Interrupted();
-    return taken && this.#sent(letter);
+    return taken && this.#send(deadLetter, sourceQueue);
   }
 
-  async #asked(): Promise<boolean> {
+  async #ask(): Promise<boolean> {
     const taken = await this.#confirmed(this.names.exchange, QUESTION.routingKey, QUESTION.content, {});
     this.#answer = undefined;
     return taken;
   }
 
-  #sent({ message, reason, detail, sourceQueue }: DeadLetter): Promise<boolean> {
+  #send({ delivery: { message }, reason, detail }: DeadLetter, sourceQueue: string): Promise<boolean> {
     const added = { reason, detail, source_queue: sourceQueue };
     const send = (options: Options.Publish) =>
       this.#confirmed(this.names.deadLetterExchange, '', message.content, options);
@@ -81,6 +79,11 @@ export class DeadLetters {
     if (this.#saidSlow || this.interrupted.aborted) return;
     this.#saidSlow = true;
     this.log.warn('RabbitMQ takes no dead letters at present: they wait, and all else goes on');
+  }
+
+  #sayTheyAreTaken(): void {
+    if (this.#saidSlow) this.log.info('RabbitMQ takes dead letters again');
+    this.#saidSlow = false;
   }
 }
 

@@ -1,33 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumeMessage } from 'amqplib';
 import { Delivery } from './decode.js';
+import { Turn } from './turn.js';
 
 /** Numbers of one batch, at most, unless a single delivery brings more. */
 export const MAX_BATCH_NUMBERS = 10_000;
 /** How long a batch that is not full waits for more, once. */
 const LINGER_MS = 2;
 
-/** Deliveries that were at hand together, in the order of the queue. */
+/** Deliveries that were buffered together, in the order of the queue. */
 export interface Batch {
   deliveries: Delivery[];
-  /** When the first of them was at hand, by `performance.now()`: idle time is no part of a batch. */
+  /** When the first of them was there, by `performance.now()`: idle time is no part of a batch. */
   since: number;
-  /** When it was gathered. */
-  at: Date;
-  /** Settles when the batch before is settled; never, when that one was dropped. */
-  before: Promise<void>;
-  /** To be called when this one is settled. */
-  settled: () => void;
+  gatheredAt: Date;
+  /** Its place among the batches of the queue. */
+  turn: Turn;
 }
 
-/** What was fetched and not yet gathered, on one channel. */
-export class Waiting {
+/** The deliveries of one queue that were fetched and not gathered yet. */
+export class Inbox {
   #deliveries: Delivery[] = [];
   #wake = () => {};
-  #gathered: Promise<unknown> = Promise.resolve();
-  #before = Promise.resolve();
+  #gathering: Promise<unknown> = Promise.resolve();
+  #turn = Turn.first();
 
-  /** At most `prefetch` deliveries make a batch. `over` fires when no more is to be gathered here. */
+  /** At most `prefetch` deliveries make a batch. `over` fires when no further batch is to be gathered. */
   constructor(
     private readonly prefetch: number,
     private readonly over: AbortSignal,
@@ -45,8 +43,8 @@ export class Waiting {
    * the queue. Who asks first gets the batch that is first in the queue.
    */
   gather(): Promise<Batch | 'over'> {
-    const gathered = this.#gathered.then(() => this.#gatherNext());
-    this.#gathered = gathered;
+    const gathered = this.#gathering.then(() => this.#gatherNext());
+    this.#gathering = gathered;
     return gathered;
   }
 
@@ -58,12 +56,9 @@ export class Waiting {
     const since = performance.now();
     if (!this.over.aborted && !this.#isFull()) await sleep(LINGER_MS);
     if (this.over.aborted) return 'over';
-    const before = this.#before;
-    let settled = () => {};
-    this.#before = new Promise((resolve) => {
-      settled = resolve;
-    });
-    return { deliveries: this.#deliveries.splice(0, this.#fitting()), since, at: new Date(), before, settled };
+    const turn = this.#turn;
+    this.#turn = turn.next();
+    return { deliveries: this.#deliveries.splice(0, this.#fitting()), since, gatheredAt: new Date(), turn };
   }
 
   #isFull(): boolean {

@@ -23,14 +23,13 @@ export async function run(consumer: Consumer): Promise<void> {
     consumer.busy = false;
     if (stop.receiving.aborted) return;
     // A broker that takes the connection and refuses the rest of it must not be hammered.
-    fruitless = session.settled > 0 ? 0 : fruitless + 1;
+    fruitless = session.acknowledgements > 0 ? 0 : fruitless + 1;
     await pause(stop.receiving, backoffMs(fruitless + 1));
   }
 }
 
 function openSession({ config, services, stop, log }: Consumer): Promise<Session> {
-  const onGone = (error: unknown) => services.rabbitmq.lost(error);
-  return untilUp(stop.receiving, services.rabbitmq, () => Session.open(config, stop, log, onGone));
+  return untilUp(stop.receiving, services.rabbitmq, () => Session.open(config, stop, services.rabbitmq, log));
 }
 
 /** Every partition of one session, until told to stop or the session is gone. */
@@ -39,7 +38,7 @@ async function consumeSession(consumer: Consumer, session: Session): Promise<voi
   await Promise.all(
     queues.flatMap((queue) => Array.from({ length: BATCHES_AT_A_TIME }, () => consume(queue, consumer))),
   );
-  await session.released();
+  await session.awaitHeld();
   await session.close();
 }
 
@@ -60,11 +59,11 @@ function sayWhoReceives(queues: readonly Queue[], prefetchEach: number, log: Log
   const say = (what: string, of: readonly Queue[]) => {
     if (of.length > 0) log.info({ queues: of.map(({ name }) => name), prefetch_each: prefetchEach }, what);
   };
-  const waiting = queues.filter(({ standby }) => !standby.isOver);
+  const standingBy = queues.filter(({ standby }) => !standby.isOver);
   say(
     'receiving',
     queues.filter(({ standby }) => standby.isOver),
   );
-  say('standing by: another consumer has the queue', waiting);
-  for (const queue of waiting) queue.standby.onOver(() => say('receiving', [queue]));
+  say('standing by: another consumer has the queue', standingBy);
+  for (const queue of standingBy) void queue.standby.over.then(() => say('receiving', [queue]));
 }

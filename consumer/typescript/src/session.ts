@@ -1,26 +1,51 @@
 import { type Topology, topology } from '@disparo/contract';
-import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { closeBroker, connectBroker } from './connect.js';
 import { DeadLetters } from './dead-letters.js';
+import type { Delivery } from './decode.js';
 import type { Stop } from './drain.js';
-import { type Batch, Waiting } from './gather.js';
+import { type Batch, Inbox } from './gather.js';
 import { Standby } from './standby.js';
 import { declare } from './topology.js';
-import { Interrupted, inTurn } from './until-up.js';
+import { Interrupted, type Service, unlessInterrupted } from './until-up.js';
 
 /** One partition on one channel: where its batches come from and where they are settled. */
-export interface Queue {
-  name: string;
-  session: Session;
-  /** Whether another consumer has it. */
-  standby: Standby;
+export class Queue {
   /** Deliveries that wait, unacknowledged, for their dead letter. The prefetch bounds them. */
-  held: number;
-  gather(): Promise<Batch | 'over'>;
-  /** Acknowledges this message, or all up to it on the channel. */
-  acknowledge(message: ConsumeMessage, multiple: boolean): void;
+  held = 0;
+
+  constructor(
+    readonly name: string,
+    readonly session: Session,
+    private readonly channel: Channel,
+    private readonly inbox: Inbox,
+    /** Whether another consumer has it. */
+    readonly standby: Standby,
+  ) {}
+
+  /** Step 1. */
+  gather(): Promise<Batch | 'over'> {
+    return this.inbox.gather();
+  }
+
+  /**
+   * Acknowledges a delivery, or all up to it on the channel. An acknowledgement has no answer: if it is lost, the delivery comes
+   * again and step 3 finds it stored. Throws Interrupted when the session is gone.
+   */
+  acknowledge({ message }: Delivery, multiple: boolean): void {
+    const { session } = this;
+    if (session.interrupted.aborted) throw new Interrupted();
+    try {
+      this.channel.ack(message, multiple);
+    } catch (error) {
+      if (error instanceof TypeError) throw error;
+      session.end(error);
+      throw new Interrupted();
+    }
+    session.acknowledgements++;
+  }
 }
 
 /**
@@ -28,40 +53,40 @@ export interface Queue {
  * Whatever breaks of it ends the whole of it.
  */
 export class Session {
-  readonly names: Topology;
+  readonly #names: Topology;
   readonly #gone = new AbortController();
-  /** Fires when a batch at hand is to be dropped: the session is gone, or working is over. */
+  /** Fires when the current batches are to be dropped: the session is gone, or working is over. */
   readonly interrupted: AbortSignal;
   /** Fires when no further batch is to be gathered. */
   readonly #over: AbortSignal;
+  /** Those of its queues. */
   readonly #channels: Channel[] = [];
   /** What waits for dead letters. */
   readonly #holding = new Set<Promise<void>>();
   #closing = false;
-  /** Acknowledgements sent here. */
-  settled = 0;
-
+  /** How many were sent here. */
+  acknowledgements = 0;
   readonly deadLetters: DeadLetters;
 
   private constructor(
-    private readonly connection: ChannelModel,
+    private readonly receiving: ChannelModel,
     private readonly publishing: ChannelModel,
-    letters: ConfirmChannel,
+    confirming: ConfirmChannel,
     private readonly config: Config,
     private readonly stop: Stop,
+    private readonly service: Service,
     log: Logger,
-    private readonly onGone: (error: unknown) => void,
   ) {
-    this.names = topology(config.queuePrefix, config.queuePartitions);
+    this.#names = topology(config.queuePrefix, config.queuePartitions);
     this.interrupted = AbortSignal.any([stop.working, this.#gone.signal]);
     this.#over = AbortSignal.any([stop.receiving, this.#gone.signal]);
-    this.deadLetters = new DeadLetters(letters, this.names, this.interrupted, log);
-    for (const one of [connection, publishing]) this.#watch(one, 'connection closed');
-    this.#watch(letters, 'channel closed');
+    this.deadLetters = new DeadLetters(confirming, this.#names, this.interrupted, log);
+    for (const connection of [receiving, publishing]) this.#watch(connection, 'connection closed');
+    this.#watch(confirming, 'channel closed');
   }
 
   /** Connects and declares. Throws what the broker refuses. */
-  static async open(config: Config, stop: Stop, log: Logger, onGone: (error: unknown) => void): Promise<Session> {
+  static async open(config: Config, stop: Stop, service: Service, log: Logger): Promise<Session> {
     const opened: ChannelModel[] = [];
     const connect = async () => {
       const connection = await connectBroker(config.rabbitmqUrl);
@@ -69,20 +94,42 @@ export class Session {
       return connection;
     };
     try {
-      const connection = await connect();
-      await declare(connection, config);
+      const receiving = await connect();
+      await declare(receiving, config);
       const publishing = await connect();
-      const channel = await publishing.createConfirmChannel();
-      return new Session(connection, publishing, channel, config, stop, log, onGone);
+      const confirming = await publishing.createConfirmChannel();
+      return new Session(receiving, publishing, confirming, config, stop, service, log);
     } catch (error) {
       await Promise.all(opened.map((connection) => closeBroker(connection)));
       throw error;
     }
   }
 
-  /** What is not settled yet, and nobody waits for before the end. Interrupted is no failure of it. */
-  hold(letters: Promise<void>): void {
-    const held = letters
+  /** Begins to receive from a partition. */
+  async subscribe(partition: number): Promise<Queue> {
+    const name = this.#names.queue(partition);
+    const channel = await this.receiving.createChannel();
+    this.#channels.push(channel);
+    this.#watch(channel, 'channel closed');
+    await channel.prefetch(this.config.prefetchEach);
+    const inbox = new Inbox(this.config.prefetchEach, this.#over);
+    const standby = new Standby();
+    const { consumerTag } = await channel.consume(name, (message) => {
+      // Null: the broker cancelled the consumer, as when somebody deletes the queue.
+      if (!message) return this.end(new Error('the broker cancelled the consumer'));
+      standby.end();
+      inbox.push(message);
+    });
+    this.#cancelOnDrain(channel, consumerTag);
+    const consumers = async () => (await channel.checkQueue(name)).consumerCount;
+    if ((await consumers()) === 1) standby.end();
+    void standby.watch(consumers, this.#over);
+    return new Queue(name, this, channel, inbox, standby);
+  }
+
+  /** Does what is not settled yet, and nobody waits for before the end. Interrupted is no failure of it. */
+  hold(work: () => Promise<void>): void {
+    const held = work()
       .catch((error: unknown) => {
         if (!(error instanceof Interrupted)) throw error;
       })
@@ -91,53 +138,22 @@ export class Session {
   }
 
   /** Waits until nothing is held any more, or the session is interrupted. Never throws. */
-  async released(): Promise<void> {
-    await inTurn(
-      this.interrupted,
-      Promise.all(this.#holding).then(() => {}),
-    ).catch(() => {});
+  async awaitHeld(): Promise<void> {
+    const nothingHeld = Promise.all(this.#holding).then(() => {});
+    await unlessInterrupted(this.interrupted, nothingHeld).catch(() => {});
   }
 
-  /** Begins to receive from a partition. */
-  async subscribe(partition: number): Promise<Queue> {
-    const name = this.names.queue(partition);
-    const channel = await this.connection.createChannel();
-    this.#channels.push(channel);
-    this.#watch(channel, 'channel closed');
-    await channel.prefetch(this.config.prefetchEach);
-    const waiting = new Waiting(this.config.prefetchEach, this.#over);
-    const standby = new Standby();
-    const { consumerTag } = await channel.consume(name, (message) => {
-      // Null: the broker cancelled the consumer, as when somebody deletes the queue.
-      if (!message) return this.end(new Error('the broker cancelled the consumer'));
-      standby.end();
-      waiting.push(message);
-    });
-    this.#cancelOnDrain(channel, consumerTag);
-    const consumers = async () => (await channel.checkQueue(name)).consumerCount;
-    if ((await consumers()) === 1) standby.end();
-    void standby.watch(consumers, this.#over);
-    return {
-      name,
-      session: this,
-      standby,
-      held: 0,
-      gather: () => waiting.gather(),
-      acknowledge: (message, multiple) => channel.ack(message, multiple),
-    };
-  }
-
-  /** The session is over: what is at hand is dropped. Only the first reason counts. */
+  /** The session is over: the current batches are dropped. Only the first reason counts. */
   end(error: unknown): void {
     if (this.#closing || this.#gone.signal.aborted) return;
-    this.onGone(error);
+    this.service.lost(error);
     this.#gone.abort();
   }
 
   /** Closes what is left of it; what was fetched and not acknowledged goes back to the queue. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all([closeBroker(this.connection, this.#channels), closeBroker(this.publishing)]);
+    await Promise.all([closeBroker(this.receiving, this.#channels), closeBroker(this.publishing)]);
   }
 
   #watch(emitter: ChannelModel | Channel, what: string): void {

@@ -1,4 +1,5 @@
 import type { Verdict } from './admit.js';
+import type { DeadLetter } from './dead-letters.js';
 import type { DeadReason, Delivery } from './decode.js';
 import type { Batch } from './gather.js';
 import type { Queue } from './session.js';
@@ -73,46 +74,37 @@ export function acknowledgementsOf(
 }
 
 /**
- * Step 6. Acknowledges what is stored, repeated or let go. Answers what waits for the dead letters, each of which is
- * confirmed before its delivery is acknowledged; undefined when there is none. Both throw Interrupted when the session broke.
+ * Step 6. Acknowledges what is stored, repeated or let go. Returns what is held until its dead letter is confirmed. Throws
+ * Interrupted when the session broke.
  */
-export function settle(queue: Queue, outcomes: ReadonlyMap<Delivery, Outcome>): Promise<void> | undefined {
-  const { session } = queue;
-  const acknowledgements = acknowledgementsOf(outcomes, queue.held > 0);
-  for (const { delivery, multiple } of acknowledgements) acknowledge(queue, delivery, multiple);
+export function settle(queue: Queue, outcomes: ReadonlyMap<Delivery, Outcome>): DeadLetter[] {
+  for (const { delivery, multiple } of acknowledgementsOf(outcomes, queue.held > 0))
+    queue.acknowledge(delivery, multiple);
+  if (queue.session.interrupted.aborted) throw new Interrupted();
   const dead = [...outcomes].flatMap(([delivery, outcome]) =>
-    outcome.gets === 'dead letter' ? [{ delivery, outcome }] : [],
+    outcome.gets === 'dead letter' ? [{ delivery, reason: outcome.reason, detail: outcome.detail }] : [],
   );
-  if (session.interrupted.aborted) throw new Interrupted();
-  if (dead.length === 0) return undefined;
   queue.held += dead.length;
-  return Promise.all(dead.map(({ delivery, outcome }) => bury(queue, delivery, outcome))).then(() => {});
+  return dead;
 }
 
-/** One dead letter, confirmed; then its delivery is acknowledged, alone. */
-async function bury(queue: Queue, delivery: Delivery, { reason, detail }: DeadReason): Promise<void> {
-  const { session, name: sourceQueue } = queue;
+/**
+ * Publishes dead letters, in their order, until the broker has them all, and acknowledges each delivery, alone, when its own is
+ * confirmed. Throws Interrupted when the session broke.
+ */
+export async function bury(queue: Queue, dead: readonly DeadLetter[]): Promise<void> {
+  await Promise.all(dead.map((deadLetter) => buryOne(queue, deadLetter)));
+}
+
+async function buryOne(queue: Queue, deadLetter: DeadLetter): Promise<void> {
+  const { session } = queue;
   try {
-    await session.deadLetters.publish({ message: delivery.message, reason, detail, sourceQueue });
+    await session.deadLetters.publish(deadLetter, queue.name);
   } catch (error) {
     if (error instanceof TypeError || error instanceof Interrupted) throw error;
     session.end(error);
     throw new Interrupted();
   }
-  acknowledge(queue, delivery, false);
+  queue.acknowledge(deadLetter.delivery, false);
   queue.held--;
-}
-
-/** An acknowledgement has no answer. If it is lost, the delivery comes again and step 3 finds it stored. */
-function acknowledge(queue: Queue, { message }: Delivery, multiple: boolean): void {
-  const { session } = queue;
-  if (session.interrupted.aborted) throw new Interrupted();
-  try {
-    queue.acknowledge(message, multiple);
-  } catch (error) {
-    if (error instanceof TypeError) throw error;
-    session.end(error);
-    throw new Interrupted();
-  }
-  session.settled++;
 }

@@ -9,23 +9,20 @@ const ASK_EVERY_MS = 1_000;
  */
 export class Standby {
   #isOver = false;
-  #onOver = () => {};
+  #end = () => {};
+  /** Resolves when this consumer is the active one. */
+  readonly over = new Promise<void>((resolve) => {
+    this.#end = resolve;
+  });
 
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Calls `say` when it is over, at once when it is so already. */
-  onOver(say: () => void): void {
-    if (this.#isOver) say();
-    else this.#onOver = say;
-  }
-
   /** This consumer is the active one; only the first time counts. */
   end(): void {
-    if (this.#isOver) return;
     this.#isOver = true;
-    this.#onOver();
+    this.#end();
   }
 
   /** Asks how many consumers the queue has until this is the only one, or `session` fires. Never throws. */

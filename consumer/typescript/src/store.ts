@@ -22,7 +22,7 @@ const INSERT_DOCUMENTS = 1_000;
 /** Inserts at a time: while MongoDB has some, the next is made and sent. */
 const INSERTS_AT_A_TIME = 4;
 
-/** What the server answers to an insert, as far as it is looked at. */
+/** The server's answer to an insert, as far as it is looked at. */
 interface InsertReply {
   n: number;
   writeErrors?: { index: number; code: number }[];
@@ -31,7 +31,7 @@ interface InsertReply {
 
 /** One number of a chunk, by its place. */
 interface Place {
-  at: ChunkDelivery;
+  delivery: ChunkDelivery;
   index: number;
 }
 
@@ -50,7 +50,7 @@ export async function store(
       const { stored, repeated, refused } = await insert(mongo, part, identifiers, now);
       written.stored += stored;
       written.repeated += repeated;
-      for (const at of refused) written.refused.add(at);
+      for (const delivery of refused) written.refused.add(delivery);
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: INSERTS_AT_A_TIME }, insertParts));
@@ -59,7 +59,7 @@ export async function store(
 }
 
 function* partsOf(owed: readonly ChunkDelivery[]): Generator<Place[]> {
-  const places = owed.flatMap((at) => at.chunk.phone_numbers.map((_, index) => ({ at, index })));
+  const places = owed.flatMap((delivery) => delivery.chunk.phone_numbers.map((_, index) => ({ delivery, index })));
   for (let from = 0; from < places.length; from += INSERT_DOCUMENTS) yield places.slice(from, from + INSERT_DOCUMENTS);
 }
 
@@ -70,7 +70,7 @@ async function insert(mongo: Db, places: readonly Place[], identifiers: Identifi
   return writtenAllTheSame(reply as InsertReply, places);
 }
 
-function documentOf({ at: { chunk }, index }: Place, identifiers: Identifiers, now: Date): MessageDocument {
+function documentOf({ delivery: { chunk }, index }: Place, identifiers: Identifiers, now: Date): MessageDocument {
   const sequence = chunk.first_sequence + index;
   return {
     _id: messageId(chunk.campaign_id, sequence),
@@ -94,7 +94,7 @@ function writtenAllTheSame({ n, writeErrors = [], writeConcernError }: InsertRep
   for (const { code, index } of writeErrors) {
     const place = places[index];
     if (code === DUPLICATE_KEY) written.repeated++;
-    else if (code === REFUSED_BY_VALIDATOR && place) written.refused.add(place.at);
+    else if (code === REFUSED_BY_VALIDATOR && place) written.refused.add(place.delivery);
     else throw new Error(`write error ${code}`);
   }
   return written;

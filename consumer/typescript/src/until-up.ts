@@ -10,7 +10,7 @@ const LEDGER_MISSING = new Set<unknown>(['42P01', '42883']);
 /** Errors that a store never causes: a bug, which must not be retried for ever. */
 const PROGRAMMING = [TypeError, RangeError, ReferenceError, SyntaxError, URIError, EvalError];
 
-/** What is at hand is dropped: the working signal fired, or the channel of the batch is gone. */
+/** The current batch is dropped: the working signal fired, or the channel of the batch is gone. */
 export class Interrupted extends Error {
   override name = 'Interrupted';
 }
@@ -80,8 +80,8 @@ export async function pause(signal: AbortSignal, milliseconds: number): Promise<
   await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }
 
-/** Waits for what has to be first. Throws Interrupted when the signal fires before. */
-export async function inTurn(signal: AbortSignal, before: Promise<void>): Promise<void> {
+/** Waits for something. Throws Interrupted when the signal fires before. */
+export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<void>): Promise<void> {
   if (signal.aborted) throw new Interrupted();
   let interrupt = () => {};
   const interrupted = new Promise<never>((_resolve, reject) => {
@@ -89,7 +89,7 @@ export async function inTurn(signal: AbortSignal, before: Promise<void>): Promis
   });
   signal.addEventListener('abort', interrupt);
   try {
-    await Promise.race([before, interrupted]);
+    await Promise.race([awaited, interrupted]);
   } finally {
     signal.removeEventListener('abort', interrupt);
   }

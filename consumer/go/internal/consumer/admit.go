@@ -51,14 +51,14 @@ type AdmitRow struct {
 func admit(ctx context.Context, postgres *pgxpool.Pool, chunks []*Delivery) (Admission, error) {
 	asked := map[contract.Key]bool{}
 	var ids []string
-	var firsts []int32
-	for _, at := range chunks {
-		if key := at.chunk.Key(); !asked[key] {
+	var sequences []int32
+	for _, delivery := range chunks {
+		if key := delivery.chunk.Key(); !asked[key] {
 			asked[key] = true
-			ids, firsts = append(ids, key.CampaignID), append(firsts, key.FirstSequence)
+			ids, sequences = append(ids, key.CampaignID), append(sequences, key.FirstSequence)
 		}
 	}
-	rows, err := postgres.Query(ctx, files.AdmitSQL, ids, firsts)
+	rows, err := postgres.Query(ctx, files.AdmitSQL, ids, sequences)
 	if err != nil {
 		return Admission{}, err
 	}
@@ -80,13 +80,13 @@ func judge(chunks []*Delivery, rows []AdmitRow) Admission {
 	}
 	admission := Admission{verdicts: make(map[*Delivery]Verdict, len(chunks))}
 	inBatch := map[contract.Key]bool{}
-	for _, at := range chunks {
-		key := at.chunk.Key()
-		verdict := verdictOf(at.chunk, ledger[key], inBatch[key])
-		admission.verdicts[at] = verdict
+	for _, delivery := range chunks {
+		key := delivery.chunk.Key()
+		verdict := verdictOf(delivery.chunk, ledger[key], inBatch[key])
+		admission.verdicts[delivery] = verdict
 		if verdict.As == Owed {
 			inBatch[key] = true
-			admission.owed = append(admission.owed, at)
+			admission.owed = append(admission.owed, delivery)
 		}
 	}
 	return admission

@@ -19,7 +19,7 @@ type Consumer struct {
 	report   *Report
 	stop     Stop
 	log      *slog.Logger
-	// busy: something may be at hand that a drain has to finish.
+	// busy: there may be batches that a drain has to finish.
 	busy atomic.Bool
 }
 
@@ -44,15 +44,15 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 	}
 	watch := newStopwatch(batch.since)
 	interrupted := queue.session.interrupted
-	chunks, malformed := decode(batch.deliveries)                                    // 2
-	admission, written, err := c.admitAndStore(interrupted, chunks, batch.at, watch) // 3, 4
+	chunks, malformed := decode(batch.deliveries)                                            // 2
+	admission, written, err := c.admitAndStore(interrupted, chunks, batch.gatheredAt, watch) // 3, 4
 	if err != nil {
 		return false, err
 	}
 	var campaigns []RecordRow
 	err = watch.time(&watch.record, func() (err error) {
 		// An acknowledgement of this batch may be one of all before it.
-		if err := inTurn(interrupted, batch.before); err != nil {
+		if err := batch.turn.wait(interrupted); err != nil {
 			return err
 		}
 		campaigns, err = c.recordAndMark(interrupted, written.accepted(admission.owed)) // 5
@@ -65,34 +65,26 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	report := reportOf(queue, outcomes, written, campaigns, watch)
-	dead, err := settle(queue, outcomes) // 6
+	// Its deliveries are not kept for the report.
+	settled := SettledBatch{queue.name, outcomes, written.stored, written.repeated, campaigns, traceparentsOf(batch.deliveries), watch}
+	dead, err := settle(queue, batch.deliveries, outcomes) // 6
 	if err != nil {
 		return false, err
 	}
-	close(batch.settled)
+	batch.turn.pass()
 	if len(dead) == 0 {
-		c.report.batch(report) // 7
+		c.report.batch(settled) // 7
 		return false, nil
 	}
 	// A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
 	queue.session.hold(func() error {
 		err := watch.time(&watch.settle, func() error { return bury(queue, dead) })
 		if err == nil {
-			c.report.batch(report) // 7
+			c.report.batch(settled) // 7
 		}
 		return err
 	})
 	return false, nil
-}
-
-// reportOf is what is reported of a batch; its deliveries are not kept for it.
-func reportOf(queue *Queue, outcomes []Outcome, written Written, campaigns []RecordRow, watch *Stopwatch) SettledBatch {
-	verdicts := make([]Verdict, len(outcomes))
-	for i, outcome := range outcomes {
-		verdicts[i] = outcome.Verdict
-	}
-	return SettledBatch{queue.name, verdicts, written.stored, written.repeated, campaigns, traceparentsOf(outcomes), watch}
 }
 
 // admitAndStore is steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be

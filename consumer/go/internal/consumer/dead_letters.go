@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -22,16 +23,25 @@ const (
 // question has a byte in it: a broker in an alarm lets the header of a message pass, and stops at its body.
 var question = amqp.Publishing{Body: []byte("?")}
 
+// DeadLetter is a delivery that becomes one, and why.
+type DeadLetter struct {
+	delivery *Delivery
+	reason   DeadReason
+}
+
 // DeadLetters is the way to the dead-letter exchange, on a connection of its own: a broker in an alarm blocks a connection
 // that publishes, and nothing could be acknowledged on it any more.
 //
-// A letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in the
-// socket and not the letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in
+// the socket and not the dead letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
 type DeadLetters struct {
-	channel   *amqp.Channel
-	names     contract.Topology
-	frameSize int
-	log       *slog.Logger
+	channel *amqp.Channel
+	names   contract.Topology
+	// interrupted is done when the session is gone: nothing more is published, as the deliveries come again.
+	interrupted context.Context
+	// frameMax is the size of a frame, at most, as it was agreed with the broker.
+	frameMax int
+	log      *slog.Logger
 
 	mutex    sync.Mutex
 	answer   *Answer
@@ -45,69 +55,49 @@ type Answer struct {
 	err   error
 }
 
-// Turn keeps the letters of a batch in its order: each is sent behind the one before, and none waits for another's confirm.
-type Turn struct {
-	before <-chan struct{}
-	sent   chan struct{}
-	once   sync.Once
-}
-
-// turns are those of a batch, the first of which waits for nobody.
-func turns(count int) []*Turn {
-	before := make(chan struct{})
-	close(before)
-	all := make([]*Turn, count)
-	for i := range all {
-		all[i] = &Turn{before: before, sent: make(chan struct{})}
-		before = all[i].sent
-	}
-	return all
-}
-
-func (t *Turn) pass() { t.once.Do(func() { close(t.sent) }) }
-
-// publish returns when the broker has it, however long that takes. ErrInterrupted when the session is gone before.
-func (d *DeadLetters) publish(interrupted context.Context, letter amqp.Publishing, turn *Turn) error {
+// publish returns when the broker has it, however long that takes. It is sent in its turn, and does not wait for the confirms
+// of those before. ErrInterrupted when the session is gone before.
+func (d *DeadLetters) publish(deadLetter DeadLetter, sourceQueue string, turn *Turn) error {
 	defer turn.pass()
-	slow := time.AfterFunc(slowConfirm, func() { d.sayThatTheyWait(interrupted) })
+	slow := time.AfterFunc(slowConfirm, d.sayTheyWait)
 	defer slow.Stop()
+	publishing := asItCame(deadLetter.delivery.message, deadLetter.reason, sourceQueue, d.frameMax)
 	for failures := 1; ; failures++ {
-		taken, err := d.try(interrupted, letter, turn)
+		taken, err := d.publishOnce(publishing, turn)
 		if err != nil {
 			return err
 		}
 		if taken {
-			d.sayThatTheyAreTaken()
+			d.sayTheyAreTaken()
 			return nil
 		}
-		pause(interrupted, backoff(failures, rand.Float64()))
+		pause(d.interrupted, backoff(failures, rand.Float64()))
 	}
 }
 
-// try answers false when the broker refused it, as a full queue does: it is not there, and is published again.
-func (d *DeadLetters) try(interrupted context.Context, letter amqp.Publishing, turn *Turn) (bool, error) {
-	answer := d.ask(interrupted)
+// publishOnce returns false when the broker refused it, as a full queue does: it is not there, and is published again.
+func (d *DeadLetters) publishOnce(publishing amqp.Publishing, turn *Turn) (taken bool, err error) {
+	answer := d.ask()
 	select {
 	case <-answer.done:
-	case <-interrupted.Done():
+	case <-d.interrupted.Done():
 	}
-	if interrupted.Err() != nil {
+	if d.interrupted.Err() != nil {
 		return false, ErrInterrupted
 	}
 	if answer.err != nil || !answer.taken {
 		return false, answer.err
 	}
-	select {
-	case <-turn.before:
-	case <-interrupted.Done():
-		return false, ErrInterrupted
+	if err := turn.wait(d.interrupted); err != nil {
+		return false, err
 	}
-	confirmation, err := d.channel.PublishWithDeferredConfirm(d.names.DeadLetterExchange(), "", false, false, letter)
+	confirmation, err := d.channel.PublishWithDeferredConfirm(d.names.DeadLetterExchange(), "", false, false, publishing)
 	turn.pass()
-	return confirmed(interrupted, confirmation, err)
+	return d.confirmed(confirmation, err)
 }
 
-func (d *DeadLetters) ask(interrupted context.Context) *Answer {
+// ask returns the answer to the question that is under way, or to a new one.
+func (d *DeadLetters) ask() *Answer {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if d.answer != nil {
@@ -118,7 +108,7 @@ func (d *DeadLetters) ask(interrupted context.Context) *Answer {
 	go func() {
 		defer exitOnPanic()
 		confirmation, err := d.channel.PublishWithDeferredConfirm(d.names.CampaignExchange(), questionKey, false, false, question)
-		answer.taken, answer.err = confirmed(interrupted, confirmation, err)
+		answer.taken, answer.err = d.confirmed(confirmation, err)
 		d.mutex.Lock()
 		d.answer = nil
 		d.mutex.Unlock()
@@ -128,33 +118,67 @@ func (d *DeadLetters) ask(interrupted context.Context) *Answer {
 }
 
 // confirmed waits for what has been published, or was not.
-func confirmed(interrupted context.Context, confirmation *amqp.DeferredConfirmation, err error) (bool, error) {
+func (d *DeadLetters) confirmed(confirmation *amqp.DeferredConfirmation, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	taken, err := confirmation.WaitContext(interrupted)
+	taken, err := confirmation.WaitContext(d.interrupted)
 	if err != nil {
 		return false, ErrInterrupted
 	}
 	return taken, nil
 }
 
-func (d *DeadLetters) sayThatTheyWait(interrupted context.Context) {
+func (d *DeadLetters) sayTheyWait() {
 	defer exitOnPanic()
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if d.saidSlow || interrupted.Err() != nil {
+	if d.saidSlow || d.interrupted.Err() != nil {
 		return
 	}
 	d.saidSlow = true
 	d.log.Warn("RabbitMQ takes no dead letters at present: they wait, and all else goes on")
 }
 
-func (d *DeadLetters) sayThatTheyAreTaken() {
+func (d *DeadLetters) sayTheyAreTaken() {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if d.saidSlow {
 		d.log.Info("RabbitMQ takes dead letters again")
 	}
 	d.saidSlow = false
+}
+
+// asItCame is the message with its properties, persistent. Two are left out, as the broker acts upon them: `expiration`
+// would make the dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
+func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string, frameMax int) amqp.Publishing {
+	headers := amqp.Table{}
+	maps.Copy(headers, message.Headers)
+	publishing := amqp.Publishing{
+		Headers:         headers,
+		ContentType:     message.ContentType,
+		ContentEncoding: message.ContentEncoding,
+		DeliveryMode:    amqp.Persistent,
+		Priority:        message.Priority,
+		CorrelationId:   message.CorrelationId,
+		ReplyTo:         message.ReplyTo,
+		MessageId:       message.MessageId,
+		Timestamp:       message.Timestamp,
+		Type:            message.Type,
+		AppId:           message.AppId,
+		Body:            message.Body,
+	}
+	addReason(headers, dead, sourceQueue)
+	if headers.Validate() != nil || propertiesSize(publishing) > frameMax {
+		// The broker would close the connection for a frame above its limit, and such a message must not come again for ever.
+		publishing.Headers = amqp.Table{"headers_dropped": true}
+		addReason(publishing.Headers, dead, sourceQueue)
+	}
+	return publishing
+}
+
+func addReason(headers amqp.Table, dead DeadReason, sourceQueue string) {
+	headers["reason"] = string(dead.Reason)
+	headers["detail"] = dead.Detail
+	headers["source_queue"] = sourceQueue
 }

@@ -12,23 +12,23 @@ const frameOverhead = 22
 
 // propertiesSize is the size of the frame with the properties of a message, in bytes. It is the one that is never split,
 // and the library sends it whatever the broker's limit is.
-func propertiesSize(letter amqp.Publishing) int {
-	size := frameOverhead + tableSize(letter.Headers)
+func propertiesSize(publishing amqp.Publishing) int {
+	size := frameOverhead + tableSize(publishing.Headers)
 	for _, text := range []string{
-		letter.ContentType, letter.ContentEncoding, letter.CorrelationId, letter.ReplyTo, letter.Expiration,
-		letter.MessageId, letter.Type, letter.UserId, letter.AppId,
+		publishing.ContentType, publishing.ContentEncoding, publishing.CorrelationId, publishing.ReplyTo, publishing.Expiration,
+		publishing.MessageId, publishing.Type, publishing.UserId, publishing.AppId,
 	} {
 		if text != "" {
 			size += 1 + len(text)
 		}
 	}
-	if letter.DeliveryMode > 0 {
+	if publishing.DeliveryMode > 0 {
 		size++
 	}
-	if letter.Priority > 0 {
+	if publishing.Priority > 0 {
 		size++
 	}
-	if !letter.Timestamp.IsZero() {
+	if !publishing.Timestamp.IsZero() {
 		size += 8
 	}
 	return size

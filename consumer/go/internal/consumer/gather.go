@@ -15,27 +15,24 @@ const (
 	linger = 2 * time.Millisecond
 )
 
-// Batch is what was at hand together, in the order of the queue.
+// Batch is what was buffered together, in the order of the queue.
 type Batch struct {
 	deliveries []*Delivery
-	// since is when the first of them was at hand: idle time is no part of a batch.
-	since time.Time
-	// at is when it was gathered.
-	at time.Time
-	// before is closed when the batch before is settled; never, when that one was dropped.
-	before <-chan struct{}
-	// settled is to be closed when this one is settled.
-	settled chan<- struct{}
+	// since is when the first of them was there: idle time is no part of a batch.
+	since      time.Time
+	gatheredAt time.Time
+	// turn is its place among the batches of the queue.
+	turn *Turn
 }
 
-// Waiting is what was fetched and not yet gathered, on one channel. The prefetch bounds it.
-type Waiting struct {
+// Inbox has the deliveries of one queue that were fetched and not gathered yet. The prefetch bounds it.
+type Inbox struct {
 	prefetch int
-	// over is done when no more is to be gathered here.
+	// over is done when no further batch is to be gathered.
 	over context.Context
 	// gathering is held by who gathers: who asks first gets the batch that is first in the queue.
 	gathering sync.Mutex
-	before    chan struct{}
+	turn      *Turn
 
 	mutex      sync.Mutex
 	deliveries []*Delivery
@@ -43,65 +40,69 @@ type Waiting struct {
 	arrived chan struct{}
 }
 
-func newWaiting(over context.Context, prefetch int) *Waiting {
-	before := make(chan struct{})
-	close(before)
-	return &Waiting{prefetch: prefetch, over: over, before: before, arrived: make(chan struct{}, 1)}
+// newInbox is empty. At most prefetch deliveries make a batch.
+func newInbox(prefetch int, over context.Context) *Inbox {
+	return &Inbox{prefetch: prefetch, over: over, turn: firstTurn(), arrived: make(chan struct{}, 1)}
 }
 
 // push never blocks: the library hands over one delivery at a time, and a batch is what has come meanwhile.
-func (w *Waiting) push(message amqp.Delivery) {
-	w.mutex.Lock()
-	w.deliveries = append(w.deliveries, &Delivery{message: message})
-	w.mutex.Unlock()
+func (i *Inbox) push(message amqp.Delivery) {
+	i.mutex.Lock()
+	i.deliveries = append(i.deliveries, &Delivery{message: message})
+	i.mutex.Unlock()
 	select {
-	case w.arrived <- struct{}{}:
+	case i.arrived <- struct{}{}:
 	default:
 	}
 }
 
 // gather is step 1. It waits for at least one delivery. It is over when no further batch is to be gathered; what is fetched
 // then goes back to the queue.
-func (w *Waiting) gather() (batch Batch, over bool) {
-	w.gathering.Lock()
-	defer w.gathering.Unlock()
-	for len(w.atHand()) == 0 {
+func (i *Inbox) gather() (batch Batch, over bool) {
+	i.gathering.Lock()
+	defer i.gathering.Unlock()
+	for len(i.buffered()) == 0 {
 		select {
-		case <-w.over.Done():
+		case <-i.over.Done():
 			return Batch{}, true
-		case <-w.arrived:
+		case <-i.arrived:
 		}
 	}
 	since := time.Now()
-	if atHand := w.atHand(); len(atHand) < w.prefetch && w.fitting(atHand) == len(atHand) {
-		pause(w.over, linger)
+	if !i.isFull() {
+		pause(i.over, linger)
 	}
-	if w.over.Err() != nil {
+	if i.over.Err() != nil {
 		return Batch{}, true
 	}
-	before, settled := w.before, make(chan struct{})
-	w.before = settled
-	return Batch{w.take(w.fitting(w.atHand())), since, time.Now(), before, settled}, false
+	turn := i.turn
+	i.turn = turn.next()
+	return Batch{i.take(i.fitting(i.buffered())), since, time.Now(), turn}, false
 }
 
-func (w *Waiting) atHand() []*Delivery {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	return w.deliveries
+func (i *Inbox) buffered() []*Delivery {
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+	return i.deliveries
 }
 
-func (w *Waiting) take(count int) []*Delivery {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	taken := w.deliveries[:count:count]
-	w.deliveries = append([]*Delivery(nil), w.deliveries[count:]...)
+func (i *Inbox) take(count int) []*Delivery {
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+	taken := i.deliveries[:count:count]
+	i.deliveries = append([]*Delivery(nil), i.deliveries[count:]...)
 	return taken
 }
 
+func (i *Inbox) isFull() bool {
+	deliveries := i.buffered()
+	return len(deliveries) >= i.prefetch || i.fitting(deliveries) < len(deliveries)
+}
+
 // fitting is how many from the front make a batch: one that goes over the numbers waits for the next.
-func (w *Waiting) fitting(deliveries []*Delivery) int {
+func (i *Inbox) fitting(deliveries []*Delivery) int {
 	numbers := 0
-	most := min(len(deliveries), w.prefetch)
+	most := min(len(deliveries), i.prefetch)
 	for count, delivery := range deliveries[:most] {
 		if numbers += delivery.numbers(); numbers > maxBatchNumbers {
 			return max(1, count)

@@ -22,35 +22,35 @@ func bodyOf(campaign string, first, size int) string {
 		campaign, first, numbers)
 }
 
-func waitingWith(prefetch int, sizes ...int) *Waiting {
-	waiting := newWaiting(context.Background(), prefetch)
+func inboxOf(prefetch int, sizes ...int) *Inbox {
+	inbox := newInbox(prefetch, context.Background())
 	for _, size := range sizes {
 		text := "{"
 		if size > 0 {
 			text = bodyOf("c123", 1, size)
 		}
-		waiting.push(amqp.Delivery{Body: []byte(text)})
+		inbox.push(amqp.Delivery{Body: []byte(text)})
 	}
-	return waiting
+	return inbox
 }
 
 func TestABatchIsSettledAfterTheOneBeforeAndNeverWhenThatWasDropped(t *testing.T) {
-	waiting := waitingWith(1, 1, 2)
-	first, _ := waiting.gather()
-	second, _ := waiting.gather()
+	inbox := inboxOf(1, 1, 2)
+	first, _ := inbox.gather()
+	second, _ := inbox.gather()
 	if first.deliveries[0].numbers() != 1 || second.deliveries[0].numbers() != 2 {
 		t.Fatal("not in the order of the queue")
 	}
-	if err := inTurn(context.Background(), first.before); err != nil {
+	if err := first.turn.wait(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	dropped, drop := context.WithCancel(context.Background())
 	drop()
-	if err := inTurn(dropped, second.before); !errors.Is(err, ErrInterrupted) {
+	if err := second.turn.wait(dropped); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}
-	close(first.settled)
-	if err := inTurn(context.Background(), second.before); err != nil {
+	first.turn.pass()
+	if err := second.turn.wait(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -62,33 +62,33 @@ func TestABatchHasAtMostThePrefetchAndTenThousandNumbers(t *testing.T) {
 		sizes    []int
 		batches  []int
 	}{
-		{"all at hand", 10, []int{1, 2, 3}, []int{3}},
+		{"all that is buffered", 10, []int{1, 2, 3}, []int{3}},
 		{"the prefetch", 2, []int{1, 1, 1, 1, 1}, []int{2, 2, 1}},
 		{"exactly 10,000", 10, []int{5_000, 5_000, 1}, []int{2, 1}},
 		{"what goes over waits", 10, []int{4_000, 4_000, 4_000, 4_000}, []int{2, 2}},
 		{"what is malformed brings no number", 10, []int{5_000, 0, 5_000, 0, 1}, []int{4, 1}},
 	} {
-		waiting := waitingWith(c.prefetch, c.sizes...)
+		inbox := inboxOf(c.prefetch, c.sizes...)
 		for _, want := range c.batches {
-			batch, over := waiting.gather()
+			batch, over := inbox.gather()
 			if over || len(batch.deliveries) != want {
 				t.Errorf("%s: %d, wanted %d (over: %v)", c.name, len(batch.deliveries), want, over)
 			}
 		}
-		if left := len(waiting.atHand()); left != 0 {
+		if left := len(inbox.buffered()); left != 0 {
 			t.Errorf("%s: %d left", c.name, left)
 		}
 	}
 }
 
 func TestABatchKeepsTheOrderOfTheQueue(t *testing.T) {
-	waiting := newWaiting(context.Background(), 3)
+	inbox := newInbox(3, context.Background())
 	for tag := range uint64(7) {
-		waiting.push(amqp.Delivery{DeliveryTag: tag})
+		inbox.push(amqp.Delivery{DeliveryTag: tag})
 	}
 	next := uint64(0)
 	for next < 7 {
-		batch, over := waiting.gather()
+		batch, over := inbox.gather()
 		if over {
 			t.Fatal("over")
 		}
@@ -103,7 +103,7 @@ func TestABatchKeepsTheOrderOfTheQueue(t *testing.T) {
 
 func TestAFullBatchDoesNotLinger(t *testing.T) {
 	begin := time.Now()
-	if _, over := waitingWith(2, 0, 0).gather(); over {
+	if _, over := inboxOf(2, 0, 0).gather(); over {
 		t.Fatal("over")
 	}
 	if took := time.Since(begin); took > linger {
@@ -113,18 +113,18 @@ func TestAFullBatchDoesNotLinger(t *testing.T) {
 
 func TestWhatWasFetchedStaysWhenItIsOver(t *testing.T) {
 	over, end := context.WithCancel(context.Background())
-	waiting := newWaiting(over, 5)
+	inbox := newInbox(5, over)
 	result := make(chan bool)
 	go func() {
-		_, over := waiting.gather()
+		_, over := inbox.gather()
 		result <- over
 	}()
 	end()
 	if !<-result {
 		t.Error("gathered nothing, and it is not over")
 	}
-	waiting.push(amqp.Delivery{})
-	if batch, over := waiting.gather(); !over || batch.deliveries != nil {
+	inbox.push(amqp.Delivery{})
+	if batch, over := inbox.gather(); !over || batch.deliveries != nil {
 		t.Error("gathered after the end")
 	}
 }

@@ -29,7 +29,7 @@ type health struct {
 	Rabbitmq string `json:"rabbitmq"`
 }
 
-// serveHealth serves GET /health and GET /metrics. Answers a ConfigurationError when the port cannot be had.
+// serveHealth serves GET /health and GET /metrics. Returns a ConfigurationError when the port cannot be had.
 func serveHealth(port int, stores *Stores, services *Services, report *Report) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
@@ -71,7 +71,7 @@ func answerHealth(response http.ResponseWriter, found health) {
 	_, _ = response.Write(body)
 }
 
-// look answers what the loops see, and a ping of each store: an idle loop does not notice that one went away.
+// look returns what the loops see, and a ping of each store: an idle loop does not notice that one went away.
 func look(ctx context.Context, stores *Stores, services *Services) health {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -79,13 +79,13 @@ func look(ctx context.Context, stores *Stores, services *Services) health {
 	var asking sync.WaitGroup
 	// A store that the loop saw down is down: it tries again by itself, and needs no ping for that.
 	asking.Go(func() {
-		postgres = services.postgres.IsUp() && pingPostgres(ctx, stores) == nil
+		postgres = services.postgres.isUp() && pingPostgres(ctx, stores) == nil
 	})
 	asking.Go(func() {
-		mongodb = services.mongodb.IsUp() && pingMongo(ctx, stores) == nil
+		mongodb = services.mongodb.isUp() && pingMongo(ctx, stores) == nil
 	})
 	asking.Wait()
-	rabbitmq := services.rabbitmq.IsUp()
+	rabbitmq := services.rabbitmq.isUp()
 	word := map[bool]string{true: "up", false: "down"}
 	return health{word[postgres && mongodb && rabbitmq], word[postgres], word[mongodb], word[rabbitmq]}
 }

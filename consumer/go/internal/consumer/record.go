@@ -20,14 +20,14 @@ type RecordRow struct {
 	Deleted bool
 }
 
-// record is step 5. It records chunks as stored. Answers the campaigns that moved; none when a retry finds them recorded.
+// record is step 5. It records chunks as stored. Returns the campaigns that moved; none when a retry finds them recorded.
 func record(ctx context.Context, postgres *pgxpool.Pool, stored []*Delivery) ([]RecordRow, error) {
 	ids := make([]string, len(stored))
-	firsts := make([]int32, len(stored))
-	for i, at := range stored {
-		ids[i], firsts[i] = at.chunk.CampaignID, at.chunk.FirstSequence
+	sequences := make([]int32, len(stored))
+	for i, delivery := range stored {
+		ids[i], sequences[i] = delivery.chunk.CampaignID, delivery.chunk.FirstSequence
 	}
-	rows, err := postgres.Query(ctx, files.RecordStoredSQL, ids, firsts)
+	rows, err := postgres.Query(ctx, files.RecordStoredSQL, ids, sequences)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ var (
 // SettledBatch is a batch that was settled, without its deliveries: it may have waited for long for a dead letter.
 type SettledBatch struct {
 	queue            string
-	verdicts         []Verdict
+	outcomes         []Outcome
 	stored, repeated int
 	campaigns        []RecordRow
 	traceparents     []string
@@ -28,11 +28,11 @@ type SettledBatch struct {
 
 // Report is step 7, and the metrics of the process; the names stand in consumer/README.md.
 type Report struct {
-	log                                            *slog.Logger
-	registry                                       *prometheus.Registry
-	batches, deliveries, stored, repeated, letGone prometheus.Counter
-	dead, retries                                  *prometheus.CounterVec
-	seconds                                        prometheus.Histogram
+	log                                          *slog.Logger
+	registry                                     *prometheus.Registry
+	batches, deliveries, stored, repeated, letGo prometheus.Counter
+	dead, retries                                *prometheus.CounterVec
+	seconds                                      prometheus.Histogram
 }
 
 func newReport(log *slog.Logger) *Report {
@@ -51,7 +51,7 @@ func newReport(log *slog.Logger) *Report {
 	r.deliveries = counter("deliveries_total", "Deliveries settled.")
 	r.stored = counter("messages_stored_total", "Documents written.")
 	r.repeated = counter("repeated_total", "Deliveries or documents found already there.")
-	r.letGone = counter("let_go_total", "Deliveries of paused, cancelled or deleted campaigns.")
+	r.letGo = counter("let_go_total", "Deliveries of paused, cancelled or deleted campaigns.")
 	r.dead = labelled("dead_letters_total", "Dead letters.", "reason")
 	r.retries = labelled("store_retries_total", "Attempts that failed because a store was down.", "store")
 	r.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -71,15 +71,15 @@ func (r *Report) countRetry(store string) func() {
 
 // batch is step 7. One log line and the metrics; a line of its own for each dead letter and each deleted campaign.
 func (r *Report) batch(b SettledBatch) {
-	messages, repeated, letGo, dead := len(b.verdicts), b.repeated, 0, 0
-	for _, verdict := range b.verdicts {
+	messages, repeated, letGo, dead := len(b.outcomes), b.repeated, 0, 0
+	for _, outcome := range b.outcomes {
 		switch {
-		case verdict.isDead():
+		case outcome.isDead():
 			dead++
-			r.deadLetter(b.queue, verdict.Dead)
-		case verdict.As == Repeated:
+			r.deadLetter(b.queue, outcome.Dead)
+		case outcome.As == Repeated:
 			repeated++
-		case verdict.As == LetGo:
+		case outcome.As == LetGo:
 			letGo++
 		}
 	}
@@ -104,7 +104,7 @@ func (r *Report) batch(b SettledBatch) {
 	r.deliveries.Add(float64(messages))
 	r.stored.Add(float64(b.stored))
 	r.repeated.Add(float64(repeated))
-	r.letGone.Add(float64(letGo))
+	r.letGo.Add(float64(letGo))
 	r.seconds.Observe(b.watch.seconds())
 }
 
@@ -133,10 +133,10 @@ func progressOf(campaigns []RecordRow) []progress {
 }
 
 // traceparentsOf has only what has the form of a trace: a header may hold anything, a phone number too.
-func traceparentsOf(outcomes []Outcome) []string {
+func traceparentsOf(deliveries []*Delivery) []string {
 	found := make([]string, 0, maxTraceparents)
-	for _, outcome := range outcomes {
-		value, _ := outcome.delivery.message.Headers["traceparent"].(string)
+	for _, delivery := range deliveries {
+		value, _ := delivery.message.Headers["traceparent"].(string)
 		if traceparentForm.MatchString(value) && !slices.Contains(found, value) {
 			found = append(found, value)
 		}

@@ -9,7 +9,7 @@ import (
 // batchesAtATime of one queue are under way: while one is stored, the next is gathered and admitted, and its storing begins.
 const batchesAtATime = 2
 
-// run consumes until told to stop, session after session. Answers a ConfigurationError at the start only; later only a bug.
+// run consumes until told to stop, session after session. Returns a ConfigurationError at the start only; later only a bug.
 func (c *Consumer) run() error {
 	session, err := c.start()
 	for fruitless := 0; err == nil; session, err = c.openSession() {
@@ -20,7 +20,7 @@ func (c *Consumer) run() error {
 			break
 		}
 		// A broker that takes the connection and refuses the rest of it must not be hammered.
-		if fruitless++; session.settled.Load() > 0 {
+		if fruitless++; session.acknowledgements.Load() > 0 {
 			fruitless = 0
 		}
 		pause(c.stop.Receiving, backoff(fruitless+1, rand.Float64()))
@@ -64,7 +64,7 @@ func (c *Consumer) start() (session *Session, err error) {
 
 func (c *Consumer) openSession() (session *Session, err error) {
 	err = untilUp(c.stop.Receiving, c.services.rabbitmq, func() (err error) {
-		session, err = openSession(c.config, c.stop, c.log, c.services.rabbitmq.lost)
+		session, err = openSession(c.config, c.stop, c.services.rabbitmq, c.log)
 		return err
 	})
 	return session, err
@@ -117,13 +117,13 @@ func (c *Consumer) sayWhoReceives(session *Session, queues []*Queue) {
 			c.log.Info(what, "queues", names, "prefetch_each", c.config.PrefetchEach)
 		}
 	}
-	var receiving, waiting []string
+	var receiving, standingBy []string
 	for _, queue := range queues {
 		if queue.standby.isOver() {
 			receiving = append(receiving, queue.name)
 			continue
 		}
-		waiting = append(waiting, queue.name)
+		standingBy = append(standingBy, queue.name)
 		go func() {
 			defer exitOnPanic()
 			select {
@@ -134,5 +134,5 @@ func (c *Consumer) sayWhoReceives(session *Session, queues []*Queue) {
 		}()
 	}
 	say("receiving", receiving...)
-	say("standing by: another consumer has the queue", waiting...)
+	say("standing by: another consumer has the queue", standingBy...)
 }

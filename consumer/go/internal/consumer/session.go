@@ -18,18 +18,28 @@ type Queue struct {
 	name    string
 	session *Session
 	channel *amqp.Channel
-	waiting *Waiting
+	inbox   *Inbox
+	// standby tells whether another consumer has it.
 	standby *Standby
 	// held is how many deliveries wait, unacknowledged, for their dead letter. The prefetch bounds it.
 	held atomic.Int64
 }
 
 // gather is step 1.
-func (q *Queue) gather() (batch Batch, over bool) { return q.waiting.gather() }
+func (q *Queue) gather() (batch Batch, over bool) { return q.inbox.gather() }
 
-// acknowledge acknowledges a message, or all up to it on the channel.
-func (q *Queue) acknowledge(a Acknowledgement) error {
-	return q.channel.Ack(a.delivery.message.DeliveryTag, a.multiple)
+// acknowledge acknowledges a delivery, or all up to it on the channel. An acknowledgement has no answer: if it is lost, the
+// delivery comes again and step 3 finds it stored. ErrInterrupted when the session is gone.
+func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
+	if q.session.interrupted.Err() != nil {
+		return ErrInterrupted
+	}
+	if err := q.channel.Ack(delivery.message.DeliveryTag, multiple); err != nil {
+		q.session.end(err)
+		return ErrInterrupted
+	}
+	q.session.acknowledgements.Add(1)
+	return nil
 }
 
 // Session is two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead
@@ -44,24 +54,24 @@ type Session struct {
 	deadLetters *DeadLetters
 	// holding is what waits for dead letters.
 	holding sync.WaitGroup
-	log     *slog.Logger
 	stop    Stop
-	onGone  func(error)
-	// interrupted is done when a batch at hand is to be dropped: the session is gone, or working is over.
+	service *Service
+	log     *slog.Logger
+	// interrupted is done when the current batches are to be dropped: the session is gone, or working is over.
 	interrupted context.Context
 	// over is done when no further batch is to be gathered.
 	over    context.Context
 	cancel  func()
 	gone    sync.Once
 	closing atomic.Bool
-	// settled is how many acknowledgements were sent here.
-	settled atomic.Int64
+	// acknowledgements is how many were sent here.
+	acknowledgements atomic.Int64
 }
 
-// openSession connects and declares. Answers what the broker refuses.
-func openSession(config Config, stop Stop, log *slog.Logger, onGone func(error)) (*Session, error) {
+// openSession connects and declares. Returns what the broker refuses.
+func openSession(config Config, stop Stop, service *Service, log *slog.Logger) (*Session, error) {
 	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions}
-	session := &Session{config: config, names: names, stop: stop, log: log, onGone: onGone}
+	session := &Session{config: config, names: names, stop: stop, service: service, log: log}
 	interrupted, cancelInterrupted := context.WithCancel(stop.Working)
 	over, cancelOver := context.WithCancel(stop.Receiving)
 	session.interrupted, session.over = interrupted, over
@@ -83,41 +93,19 @@ func (s *Session) connect() (err error) {
 	if s.publishing, err = connectBroker(s.config.RabbitmqURL); err != nil {
 		return err
 	}
-	letters, err := s.publishing.Channel()
+	confirming, err := s.publishing.Channel()
 	if err != nil {
 		return err
 	}
-	if err := letters.Confirm(false); err != nil {
+	if err := confirming.Confirm(false); err != nil {
 		return err
 	}
-	s.deadLetters = &DeadLetters{channel: letters, names: s.names, frameSize: s.publishing.Config.FrameSize, log: s.log}
+	frameMax := s.publishing.Config.FrameSize
+	s.deadLetters = &DeadLetters{channel: confirming, names: s.names, interrupted: s.interrupted, frameMax: frameMax, log: s.log}
 	go s.watch(s.receiving.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
 	go s.watch(s.publishing.NotifyClose(make(chan *amqp.Error, 1)), "connection closed")
-	go s.watch(letters.NotifyClose(make(chan *amqp.Error, 1)), "channel closed")
+	go s.watch(confirming.NotifyClose(make(chan *amqp.Error, 1)), "channel closed")
 	return nil
-}
-
-// hold does what is not settled yet, and nobody waits for before the end. ErrInterrupted is no failure of it.
-func (s *Session) hold(letters func() error) {
-	s.holding.Go(func() {
-		defer exitOnPanic()
-		if err := letters(); err != nil && !errors.Is(err, ErrInterrupted) {
-			panic(err)
-		}
-	})
-}
-
-// awaitHeld waits until nothing is held any more, or the session is interrupted.
-func (s *Session) awaitHeld() {
-	released := make(chan struct{})
-	go func() {
-		s.holding.Wait()
-		close(released)
-	}()
-	select {
-	case <-released:
-	case <-s.interrupted.Done():
-	}
 }
 
 // subscribe begins to receive from a partition.
@@ -136,7 +124,7 @@ func (s *Session) subscribe(partition int) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	queue := &Queue{name: name, session: s, channel: channel, waiting: newWaiting(s.over, s.config.PrefetchEach), standby: newStandby()}
+	queue := &Queue{name: name, session: s, channel: channel, inbox: newInbox(s.config.PrefetchEach, s.over), standby: newStandby()}
 	go s.receive(deliveries, closed, queue)
 	context.AfterFunc(s.over, func() {
 		if s.interrupted.Err() == nil && !s.closing.Load() {
@@ -154,8 +142,52 @@ func (s *Session) subscribe(partition int) (*Queue, error) {
 	if count == 1 {
 		queue.standby.end()
 	}
-	go queue.standby.watch(s.over, consumers)
+	go queue.standby.watch(consumers, s.over)
 	return queue, nil
+}
+
+// hold does what is not settled yet, and nobody waits for before the end. ErrInterrupted is no failure of it.
+func (s *Session) hold(work func() error) {
+	s.holding.Go(func() {
+		defer exitOnPanic()
+		if err := work(); err != nil && !errors.Is(err, ErrInterrupted) {
+			panic(err)
+		}
+	})
+}
+
+// awaitHeld waits until nothing is held any more, or the session is interrupted.
+func (s *Session) awaitHeld() {
+	released := make(chan struct{})
+	go func() {
+		s.holding.Wait()
+		close(released)
+	}()
+	select {
+	case <-released:
+	case <-s.interrupted.Done():
+	}
+}
+
+// end: the session is over, the current batches are dropped. Only the first reason counts.
+func (s *Session) end(err error) {
+	if s.closing.Load() {
+		return
+	}
+	s.gone.Do(func() {
+		s.service.lost(err)
+		s.cancel()
+	})
+}
+
+// close closes what is left of it; what was fetched and not acknowledged goes back to the queue.
+func (s *Session) close() {
+	s.closing.Store(true)
+	s.cancel()
+	var closing sync.WaitGroup
+	closing.Go(func() { closeBroker(s.receiving, s.channels) })
+	closing.Go(func() { closeBroker(s.publishing, nil) })
+	closing.Wait()
 }
 
 // receive takes what is delivered as fast as it comes.
@@ -163,7 +195,7 @@ func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.E
 	defer exitOnPanic()
 	for message := range deliveries {
 		queue.standby.end()
-		queue.waiting.push(message)
+		queue.inbox.push(message)
 	}
 	select {
 	case err := <-closed:
@@ -186,25 +218,4 @@ func reasonOr(err *amqp.Error, what string) error {
 		return errors.New(what)
 	}
 	return err
-}
-
-// end: the session is over, what is at hand is dropped. Only the first reason counts.
-func (s *Session) end(err error) {
-	if s.closing.Load() {
-		return
-	}
-	s.gone.Do(func() {
-		s.onGone(err)
-		s.cancel()
-	})
-}
-
-// close closes what is left of it; what was fetched and not acknowledged goes back to the queue.
-func (s *Session) close() {
-	s.closing.Store(true)
-	s.cancel()
-	var closing sync.WaitGroup
-	closing.Go(func() { closeBroker(s.receiving, s.channels) })
-	closing.Go(func() { closeBroker(s.publishing, nil) })
-	closing.Wait()
 }

@@ -19,13 +19,13 @@ func TestWhatADeliveryGets(t *testing.T) {
 	for _, c := range []struct {
 		verdict Verdict
 		refused bool
-		want    Verdict
+		want    Outcome
 	}{
-		{Verdict{Dead: reason}, false, Verdict{Dead: reason}},
-		{Verdict{As: LetGo}, false, Verdict{As: LetGo}},
-		{Verdict{As: Repeated}, false, Verdict{As: Repeated}},
-		{Verdict{As: Owed}, true, Verdict{Dead: refused}},
-		{Verdict{As: Owed}, false, Verdict{As: Stored}},
+		{Verdict{Dead: reason}, false, Outcome{Dead: reason}},
+		{Verdict{As: LetGo}, false, Outcome{As: LetGo}},
+		{Verdict{As: Repeated}, false, Outcome{As: Repeated}},
+		{Verdict{As: Owed}, true, Outcome{Dead: refused}},
+		{Verdict{As: Owed}, false, Outcome{As: Stored}},
 	} {
 		if got := outcomeOf(c.verdict, c.refused); got != c.want {
 			t.Errorf("%+v, %v: %+v", c.verdict, c.refused, got)
@@ -47,16 +47,18 @@ func TestADeliveryThatIsHeldIsNeverAcknowledgedWithThoseBehindIt(t *testing.T) {
 		{"bb", false, nil},
 		{"gbg", true, []string{"1", "3"}},
 	} {
+		var deliveries []*Delivery
 		var outcomes []Outcome
 		for i, kind := range c.row {
-			verdict := Verdict{As: Stored}
+			outcome := Outcome{As: Stored}
 			if kind == 'b' {
-				verdict = Verdict{Dead: DeadReason{NotJSON, "/ must be right"}}
+				outcome = Outcome{Dead: DeadReason{NotJSON, "/ must be right"}}
 			}
-			outcomes = append(outcomes, Outcome{&Delivery{message: amqp.Delivery{DeliveryTag: uint64(i + 1)}}, verdict})
+			deliveries = append(deliveries, &Delivery{message: amqp.Delivery{DeliveryTag: uint64(i + 1)}})
+			outcomes = append(outcomes, outcome)
 		}
 		var got []string
-		for _, a := range acknowledgementsOf(outcomes, c.held) {
+		for _, a := range acknowledgementsOf(deliveries, outcomes, c.held) {
 			text := strconv.FormatUint(a.delivery.message.DeliveryTag, 10)
 			if a.multiple {
 				text = "up to " + text

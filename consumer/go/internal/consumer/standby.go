@@ -31,10 +31,10 @@ func (s *Standby) isOver() bool {
 // end: this consumer is the active one; only the first time counts.
 func (s *Standby) end() { s.once.Do(func() { close(s.over) }) }
 
-// watch asks how many consumers the queue has until this is the only one, or the context is done.
-func (s *Standby) watch(ctx context.Context, consumers func() (int, error)) {
+// watch asks how many consumers the queue has until this is the only one, or the session is over.
+func (s *Standby) watch(consumers func() (int, error), session context.Context) {
 	defer exitOnPanic()
-	for !s.isOver() && ctx.Err() == nil {
+	for !s.isOver() && session.Err() == nil {
 		count, err := consumers()
 		// A channel that breaks ends the session, which says so.
 		if err != nil {
@@ -44,6 +44,6 @@ func (s *Standby) watch(ctx context.Context, consumers func() (int, error)) {
 			s.end()
 			return
 		}
-		pause(ctx, askEvery)
+		pause(session, askEvery)
 	}
 }

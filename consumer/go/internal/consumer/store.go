@@ -35,8 +35,8 @@ type Written struct {
 
 // place is one number of a chunk.
 type place struct {
-	at    *Delivery
-	index int
+	delivery *Delivery
+	index    int
 }
 
 // store is step 4. One document a number, in unordered inserts. An error when it is not certain that all survive; no insert
@@ -69,9 +69,9 @@ func store(ctx context.Context, stores *Stores, owed []*Delivery, now time.Time)
 }
 
 func placesOf(owed []*Delivery) (places []place) {
-	for _, at := range owed {
-		for index := range at.chunk.PhoneNumbers {
-			places = append(places, place{at, index})
+	for _, delivery := range owed {
+		for index := range delivery.chunk.PhoneNumbers {
+			places = append(places, place{delivery, index})
 		}
 	}
 	return places
@@ -95,7 +95,7 @@ func insert(ctx context.Context, database *mongo.Database, places []place, now t
 }
 
 // add takes up the errors of an insert: duplicates are stored, and a refusal concerns its chunk alone. Whatever else was
-// wrong is answered, without the text of the server: it may hold a document.
+// wrong is returned, without the text of the server: it may hold a document.
 func (w *Written) add(err error, places []place) error {
 	var failed mongo.WriteException
 	if !errors.As(err, &failed) {
@@ -112,7 +112,7 @@ func (w *Written) add(err error, places []place) error {
 		case duplicateKey:
 			w.repeated++
 		case refusedByValidator:
-			w.refused[places[failure.Index].at] = true
+			w.refused[places[failure.Index].delivery] = true
 		default:
 			return fmt.Errorf("write error %d", failure.Code)
 		}
@@ -123,9 +123,9 @@ func (w *Written) add(err error, places []place) error {
 
 // accepted are those of the chunks that go on to step 5: a chunk of which a document was refused is not recorded.
 func (w Written) accepted(owed []*Delivery) (accepted []*Delivery) {
-	for _, at := range owed {
-		if !w.refused[at] {
-			accepted = append(accepted, at)
+	for _, delivery := range owed {
+		if !w.refused[delivery] {
+			accepted = append(accepted, delivery)
 		}
 	}
 	return accepted
@@ -140,14 +140,14 @@ func inserted(reply bson.Raw) int {
 func encode(places []place, now time.Time) [][]byte {
 	documents := make([][]byte, 0, len(places))
 	for len(places) > 0 {
-		at := places[0].at
+		delivery := places[0].delivery
 		count := 1
-		for count < len(places) && places[count].at == at {
+		for count < len(places) && places[count].delivery == delivery {
 			count++
 		}
-		encoder := newEncoder(at.chunk, now, count)
+		encoder := newEncoder(delivery.chunk, now, count)
 		for _, place := range places[:count] {
-			documents = append(documents, encoder.document(at.chunk.FirstSequence+int32(place.index), at.chunk.PhoneNumbers[place.index]))
+			documents = append(documents, encoder.document(delivery.chunk.FirstSequence+int32(place.index), delivery.chunk.PhoneNumbers[place.index]))
 		}
 		places = places[count:]
 	}

@@ -96,7 +96,7 @@ func reply(n int) bson.Raw {
 	return raw
 }
 
-func TestOnlyDuplicatesAndRefusalsAreGoneOverInAnInsert(t *testing.T) {
+func TestOnlyDuplicatesAndRefusalsAreAcceptedInAnInsert(t *testing.T) {
 	owed := chunksOf(t, bodyOf("c123", 1, 3), bodyOf("c123", 4, 2))
 	failures := func(codes ...int) (failed mongo.WriteErrors) {
 		for index, code := range codes {

@@ -18,7 +18,7 @@ const (
 	longestRetry = 10 * time.Second
 )
 
-// ErrInterrupted says that what is at hand is dropped: working is over, or the channel of the batch is gone.
+// ErrInterrupted says that the current batch is dropped: working is over, or the channel of the batch is gone.
 var ErrInterrupted = errors.New("interrupted")
 
 type state int
@@ -44,8 +44,8 @@ type Service struct {
 	everUp bool
 }
 
-// IsUp tells whether the last attempt succeeded.
-func (s *Service) IsUp() bool {
+// isUp tells whether the last attempt succeeded.
+func (s *Service) isUp() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.state == up
@@ -72,7 +72,7 @@ func (s *Service) lost(err error) {
 	s.log.Info("the connection to " + s.title + " is gone: " + describe(err, s.url))
 }
 
-// failed: an attempt did. Answers what a retry cannot heal: before the first success a refusal.
+// failed: an attempt did. Returns what a retry cannot heal: before the first success a refusal.
 func (s *Service) failed(err error) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -128,16 +128,6 @@ func pause(ctx context.Context, wait time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	}
-}
-
-// inTurn waits for what has to be first. Answers ErrInterrupted when the context is done before.
-func inTurn(ctx context.Context, before <-chan struct{}) error {
-	select {
-	case <-ctx.Done():
-		return ErrInterrupted
-	case <-before:
-		return nil
 	}
 }
 

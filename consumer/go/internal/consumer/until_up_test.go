@@ -69,7 +69,7 @@ func TestEachChangeOfStateIsSaidOnce(t *testing.T) {
 	if got := said(&out); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%q", got)
 	}
-	if retries != 4 || !service.IsUp() {
+	if retries != 4 || !service.isUp() {
 		t.Error(retries)
 	}
 }
