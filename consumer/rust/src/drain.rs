@@ -4,15 +4,15 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long a batch at hand may take after the first signal.
+/// How long the current batches may take after the first signal.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Two signals, fired in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    /// Stop receiving; finish the batch at hand.
+    /// Stop receiving; finish the current batches.
     pub receiving: CancellationToken,
-    /// Interrupt what is at hand: it comes again.
+    /// Drop the current batches: they come again.
     pub working: CancellationToken,
 }
 

@@ -21,7 +21,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins at the first delivery at hand; what has passed until now is the gathering.
+    /// Begins when the first delivery was there; what has passed until now is the gathering.
     pub fn new(since: Instant) -> Self {
         let mut watch = Self { since, ms: [0.0; 5] };
         watch.add(Step::Gather, since);
@@ -41,7 +41,7 @@ impl Stopwatch {
         (self.ms[step as usize] * 10.0).round() / 10.0
     }
 
-    /// Seconds since the first delivery was at hand.
+    /// Seconds since the first delivery was there.
     pub fn seconds(&self) -> f64 {
         self.since.elapsed().as_secs_f64()
     }

@@ -1,12 +1,12 @@
 /** How this process is told to stop: two signals, fired in this order. */
 export interface Stop {
-  /** Stop receiving; finish the batch at hand. */
+  /** Stop receiving; finish the current batches. */
   receiving: AbortSignal;
-  /** Interrupt what is at hand: it comes again. */
+  /** Drop the current batches: they come again. */
   working: AbortSignal;
 }
 
-/** How long a batch at hand may take after the first signal. */
+/** How long the current batches may take after the first signal. */
 const GRACE_MS = 20_000;
 
 /** SIGTERM or SIGINT fires `receiving`; the grace time's end or a second one fires `working`, and then calls `forced`. */

@@ -3,7 +3,7 @@ import type { Collection } from 'mongodb';
 import type { Pool } from 'pg';
 import type { ChunkDelivery } from './decode.js';
 
-/** Step 5. Records chunks as stored. Answers the campaigns that moved; none when a retry finds them recorded. */
+/** Step 5. Records chunks as stored. Returns the campaigns that moved; none when a retry finds them recorded. */
 export async function record(postgres: Pool, stored: readonly ChunkDelivery[]): Promise<RecordRow[]> {
   if (stored.length === 0) return [];
   const { rows } = await postgres.query<RecordRow>(RECORD_STORED_SQL, [

@@ -4,7 +4,7 @@ type Step = 'gather' | 'admit' | 'store' | 'record' | 'settle';
 export class Stopwatch {
   readonly #ms: Record<Step, number> = { gather: 0, admit: 0, store: 0, record: 0, settle: 0 };
 
-  /** Begins at the first delivery at hand, by `performance.now()`; what has passed until now is the gathering. */
+  /** Begins when the first delivery was there, by `performance.now()`; what has passed until now is the gathering. */
   constructor(private readonly since: number) {
     this.#ms.gather = performance.now() - since;
   }
@@ -21,7 +21,7 @@ export class Stopwatch {
     return Object.fromEntries(Object.entries(this.#ms).map(([step, ms]) => [`${step}_ms`, Math.round(ms * 10) / 10]));
   }
 
-  /** Seconds since the first delivery was at hand. */
+  /** Seconds since the first delivery was there. */
   seconds(): number {
     return (performance.now() - this.since) / 1_000;
   }

@@ -39,7 +39,7 @@ type Stores struct {
 	client *mongo.Client
 }
 
-// openStores makes the clients. Answers a ConfigurationError for a URL that its driver cannot read.
+// openStores makes the clients. Returns a ConfigurationError for a URL that its driver cannot read.
 func openStores(config Config) (*Stores, error) {
 	stores := &Stores{mongodbURL: config.MongodbURL}
 	pool, err := openPostgres(config.DatabaseURL)
@@ -57,7 +57,7 @@ func openStores(config Config) (*Stores, error) {
 	return stores, nil
 }
 
-// mongo answers the database of the messages.
+// mongo returns the database of the messages.
 func (s *Stores) mongo() (*mongo.Database, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -157,7 +157,7 @@ func closeBroker(connection *BrokerConnection, channels []*amqp.Channel) {
 	_ = connection.socket.Close()
 }
 
-// brokerURL is the URL as the driver reads it. Answers a ConfigurationError for one that it cannot work with.
+// brokerURL is the URL as the driver reads it. Returns a ConfigurationError for one that it cannot work with.
 func brokerURL(rabbitmqURL string) (string, error) {
 	address := contract.StrictURL(rabbitmqURL)
 	if _, err := contract.ParseURL(rabbitmqURL); err != nil {

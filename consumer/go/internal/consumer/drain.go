@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// grace is how long a batch at hand may take after the first signal.
+// grace is how long the current batches may take after the first signal.
 const grace = 20 * time.Second
 
 // Stop is how this process is told to stop: two contexts, done in this order.
 type Stop struct {
-	// Receiving is done when no more is to be received; the batch at hand is finished.
+	// Receiving is done when no more is to be received; the current batches are finished.
 	Receiving context.Context
-	// Working is done when what is at hand is interrupted: it comes again.
+	// Working is done when the current batches are dropped: they come again.
 	Working context.Context
 }
 

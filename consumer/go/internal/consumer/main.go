@@ -17,7 +17,7 @@ import (
 // storesCloseTimeout: a store that does not answer must not hold up the end.
 const storesCloseTimeout = 3 * time.Second
 
-// Main runs the consumer until it is told to stop, and answers the exit code.
+// Main runs the consumer until it is told to stop, and returns the exit code.
 func Main() int {
 	defer exitOnPanic()
 	err := consumeUntilStopped()
@@ -40,7 +40,7 @@ func consumeUntilStopped() error {
 	}
 	log := newLog(os.Stdout, config.LogLevel)
 	stop := stopOnSignals(func() {
-		log.Warn("forced to stop; what was at hand comes again")
+		log.Warn("forced to stop; what was not finished comes again")
 		os.Exit(contract.ExitForced)
 	})
 	stores, err := openStores(config)

@@ -12,7 +12,7 @@ type Stopwatch struct {
 	gather, admit, store, record, settle time.Duration
 }
 
-// newStopwatch begins at the first delivery at hand; what has passed until now is the gathering.
+// newStopwatch begins when the first delivery was there; what has passed until now is the gathering.
 func newStopwatch(since time.Time) *Stopwatch {
 	return &Stopwatch{since: since, gather: time.Since(since)}
 }
@@ -38,5 +38,5 @@ func (s *Stopwatch) timings() []slog.Attr {
 	}
 }
 
-// seconds since the first delivery was at hand.
+// seconds since the first delivery was there.
 func (s *Stopwatch) seconds() float64 { return time.Since(s.since).Seconds() }
