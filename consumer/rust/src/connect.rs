@@ -54,7 +54,7 @@ pub fn open_stores(config: &Config) -> Result<Stores, ConfigurationError> {
     postgres.application_name(APP_NAME).connect_timeout(CONNECT_TIMEOUT);
     postgres.keepalives(true).keepalives_idle(KEEPALIVE_IDLE);
     let mongo = mongo_url::parse(&config.mongodb_url).ok_or_else(|| unusable("MONGODB_URL"))?;
-    broker_uri(&config.rabbitmq_url).ok_or_else(|| unusable("RABBITMQ_URL"))?;
+    broker_url(&config.rabbitmq_url).ok_or_else(|| unusable("RABBITMQ_URL"))?;
     Ok(Stores {
         postgres: Pool::new(postgres, tls),
         mongo: Mongo { url: mongo.0, database: mongo.1, client: OnceCell::new() },
@@ -128,7 +128,7 @@ pub async fn in_time<T>(answer: impl Future<Output = Result<T, Failure>>) -> Res
 
 /// A connection to the broker. lapin's own recovery stays off.
 pub async fn connect_broker(url: &str) -> Result<Connection, Failure> {
-    let uri = broker_uri(url).ok_or_else(|| Failure::Bug("RABBITMQ_URL cannot be read".to_owned()))?;
+    let uri = broker_url(url).ok_or_else(|| Failure::Bug("RABBITMQ_URL cannot be read".to_owned()))?;
     let properties = ConnectionProperties::default().with_connection_name(APP_NAME.into());
     timeout(BROKER_TIMEOUT, Connection::connect_uri(uri, properties))
         .await
@@ -147,7 +147,7 @@ pub async fn close_broker(connection: &Connection, channels: Vec<Channel>) {
 }
 
 /// A broker's URL as the sibling's driver reads it.
-fn broker_uri(url: &str) -> Option<AMQPUri> {
+fn broker_url(url: &str) -> Option<AMQPUri> {
     let mut uri: AMQPUri = url.parse().ok()?;
     let parts = Url::parse(url).ok()?;
     if uri.vhost.is_empty() {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_brokers_url_has_what_every_language_reads_in_it() {
-        let of = |url| broker_uri(url).expect("a URL");
+        let of = |url| broker_url(url).expect("a URL");
         for (url, vhost) in [("amqp://h", "/"), ("amqp://h/", "/"), ("amqp://h/%2f", "/"), ("amqps://h/v", "v")] {
             assert_eq!(of(url).vhost, vhost, "{url}");
         }

@@ -42,10 +42,13 @@ async function consumeSession(consumer: Consumer, session: Session): Promise<voi
   await session.close();
 }
 
-async function subscribe({ config, services, log }: Consumer, session: Session): Promise<Queue[]> {
+async function subscribe(
+  { config: { partitions, prefetchEach }, services, log }: Consumer,
+  session: Session,
+): Promise<Queue[]> {
   try {
-    const queues = await Promise.all(config.partitions.map((partition) => session.subscribe(partition)));
-    sayWhoReceives(queues, config.prefetchEach, log);
+    const queues = await Promise.all(partitions.map((partition) => session.subscribe(partition, prefetchEach)));
+    sayWhoReceives(queues, prefetchEach, log);
     return queues;
   } catch (error) {
     services.rabbitmq.failed(error);

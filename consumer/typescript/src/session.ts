@@ -72,7 +72,7 @@ export class Session {
     private readonly receiving: ChannelModel,
     private readonly publishing: ChannelModel,
     confirming: ConfirmChannel,
-    private readonly config: Config,
+    config: Config,
     private readonly stop: Stop,
     private readonly service: Service,
     log: Logger,
@@ -106,13 +106,13 @@ export class Session {
   }
 
   /** Begins to receive from a partition. */
-  async subscribe(partition: number): Promise<Queue> {
+  async subscribe(partition: number, prefetch: number): Promise<Queue> {
     const name = this.#names.queue(partition);
     const channel = await this.receiving.createChannel();
     this.#channels.push(channel);
     this.#watch(channel, 'channel closed');
-    await channel.prefetch(this.config.prefetchEach);
-    const inbox = new Inbox(this.config.prefetchEach, this.#over);
+    await channel.prefetch(prefetch);
+    const inbox = new Inbox(prefetch, this.#over);
     const standby = new Standby();
     const { consumerTag } = await channel.consume(name, (message) => {
       // Null: the broker cancelled the consumer, as when somebody deletes the queue.

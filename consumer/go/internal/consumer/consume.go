@@ -23,7 +23,8 @@ type Consumer struct {
 	busy atomic.Bool
 }
 
-// consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never for one bad message.
+// consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never
+// for one bad message.
 func (c *Consumer) consume(queue *Queue) error {
 	for {
 		over, err := c.consumeBatch(queue)

@@ -98,7 +98,7 @@ func (c *Consumer) consumeSession(session *Session) error {
 func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 	var queues []*Queue
 	for _, partition := range c.config.Partitions {
-		queue, err := session.subscribe(partition)
+		queue, err := session.subscribe(partition, c.config.PrefetchEach)
 		if err != nil {
 			bug := c.services.rabbitmq.failed(err)
 			session.end(err)

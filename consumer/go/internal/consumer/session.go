@@ -45,7 +45,6 @@ func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
 // Session is two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead
 // letters. Whatever breaks of it ends the whole of it.
 type Session struct {
-	config     Config
 	names      contract.Topology
 	receiving  *BrokerConnection
 	publishing *BrokerConnection
@@ -71,26 +70,26 @@ type Session struct {
 // openSession connects and declares. Returns what the broker refuses.
 func openSession(config Config, stop Stop, service *Service, log *slog.Logger) (*Session, error) {
 	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions}
-	session := &Session{config: config, names: names, stop: stop, service: service, log: log}
+	session := &Session{names: names, stop: stop, service: service, log: log}
 	interrupted, cancelInterrupted := context.WithCancel(stop.Working)
 	over, cancelOver := context.WithCancel(stop.Receiving)
 	session.interrupted, session.over = interrupted, over
 	session.cancel = func() { cancelInterrupted(); cancelOver() }
-	if err := session.connect(); err != nil {
+	if err := session.connect(config.RabbitmqURL); err != nil {
 		session.close()
 		return nil, err
 	}
 	return session, nil
 }
 
-func (s *Session) connect() (err error) {
-	if s.receiving, err = connectBroker(s.config.RabbitmqURL); err != nil {
+func (s *Session) connect(rabbitmqURL string) (err error) {
+	if s.receiving, err = connectBroker(rabbitmqURL); err != nil {
 		return err
 	}
 	if err := declare(s.receiving.Connection, s.names); err != nil {
 		return err
 	}
-	if s.publishing, err = connectBroker(s.config.RabbitmqURL); err != nil {
+	if s.publishing, err = connectBroker(rabbitmqURL); err != nil {
 		return err
 	}
 	confirming, err := s.publishing.Channel()
@@ -109,7 +108,7 @@ func (s *Session) connect() (err error) {
 }
 
 // subscribe begins to receive from a partition.
-func (s *Session) subscribe(partition int) (*Queue, error) {
+func (s *Session) subscribe(partition, prefetch int) (*Queue, error) {
 	name, tag := s.names.Queue(partition), cuid2.New()
 	channel, err := s.receiving.Channel()
 	if err != nil {
@@ -117,14 +116,14 @@ func (s *Session) subscribe(partition int) (*Queue, error) {
 	}
 	s.channels = append(s.channels, channel)
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
-	if err := channel.Qos(s.config.PrefetchEach, 0, false); err != nil {
+	if err := channel.Qos(prefetch, 0, false); err != nil {
 		return nil, err
 	}
 	deliveries, err := channel.Consume(name, tag, false, false, false, false, nil)
 	if err != nil {
 		return nil, err
 	}
-	queue := &Queue{name: name, session: s, channel: channel, inbox: newInbox(s.config.PrefetchEach, s.over), standby: newStandby()}
+	queue := &Queue{name: name, session: s, channel: channel, inbox: newInbox(prefetch, s.over), standby: newStandby()}
 	go s.receive(deliveries, closed, queue)
 	context.AfterFunc(s.over, func() {
 		if s.interrupted.Err() == nil && !s.closing.Load() {
