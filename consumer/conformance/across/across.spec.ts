@@ -157,13 +157,12 @@ prove('several languages on one queue', [
         ...{ campaigns: [], traceparents: [TRACEPARENT] },
       };
       const enviado = { id: 'CAMPAIGN', status: 'enviado', stored: 5, total: 5 };
-      const detail = expect.stringMatching(/^\/ /);
       const [typescript, ...others] = Object.values(said);
       expect(typescript).toEqual([
         { ...any, msg: 'receiving', queues: [queue], prefetch_each: 250 },
         { ...settled, stored: 5, campaigns: [enviado] },
         { ...settled, repeated: 1 },
-        { ...any, level: 40, msg: 'dead letter', queue, reason: 'not_json', detail },
+        { ...any, level: 40, msg: 'dead letter', queue, reason: 'not_json', detail: 'json' },
         { ...settled, dead: 1, traceparents: [] },
         { ...any, msg: 'drained' },
       ]);

@@ -8,7 +8,8 @@ import { until } from '../../../testing/until.js';
 import { prove } from '../runner/cases.js';
 
 const INVALID = new URL('../../contract/examples/invalid/', import.meta.url);
-const REASONS = JSON.parse(readFileSync(new URL('reasons.json', INVALID), 'utf8')) as Record<string, string>;
+const REASONS = read('reasons.json');
+const DETAILS = read('../details.json');
 
 prove('one bad message stops nothing', [
   {
@@ -34,17 +35,17 @@ prove('one bad message stops nothing', [
       await stage.untilStatus(id, 'enviado');
 
       const dead = await stage.deadLetters(bodies.size);
-      const expected = { ...REASONS, 'too large': 'too_large' };
-      expect(Object.fromEntries(dead.map((message) => [message.properties.messageId, reasonOf(message)]))).toEqual(
-        expected,
-      );
+      const byId = (of: (message: GetMessage) => unknown) =>
+        Object.fromEntries(dead.map((message) => [message.properties.messageId, of(message)]));
+      expect(byId(reasonOf)).toEqual({ ...REASONS, 'too large': 'too_large' });
+      expect(byId(detailOf)).toEqual({ ...DETAILS, 'too large': 'max_bytes' });
       for (const { content, properties } of dead) {
         expect(content.equals(bodies.get(properties.messageId) ?? Buffer.of()), properties.messageId).toBe(true);
         const source_queue = stage.names.queue(0);
         expect(properties).toMatchObject({
           contentType: 'application/json',
           deliveryMode: 2,
-          headers: { traceparent: TRACEPARENT, detail: expect.stringMatching(/^\//), source_queue },
+          headers: { traceparent: TRACEPARENT, source_queue },
         });
       }
       expect(await stage.storedNumbers(id)).toEqual(allNumbers(5 * (bodies.size + 1)));
@@ -89,6 +90,8 @@ prove('one bad message stops nothing', [
       await stage.untilStatus(id, 'enviado');
       const dead = await stage.deadLetters(3);
       expect(dead.map(reasonOf)).toEqual(['unknown_campaign', 'unknown_chunk', 'unknown_chunk']);
+      const fields = ['campaign_id', 'first_sequence', 'phone_numbers'];
+      expect(dead.map(detailOf)).toEqual(fields.map((field) => `ledger /${field}`));
       expect(await stage.storedNumbers(id)).toEqual(allNumbers(10));
     },
   },
@@ -109,7 +112,7 @@ prove('one bad message stops nothing', [
       expect(await stage.ledger(bad.id)).toEqual({ status: 'enfileirado', stored: 0, chunks: 0 });
       await consumer.untilSaid('dead letter');
       expect(consumer.said('dead letter')).toEqual([
-        expect.objectContaining({ level: 50, reason: 'refused_by_store' }),
+        expect.objectContaining({ level: 50, reason: 'refused_by_store', detail: 'mongodb 121' }),
       ]);
     },
   },
@@ -165,6 +168,14 @@ prove('one bad message stops nothing', [
   },
 ]);
 
+function read(name: string): Record<string, string> {
+  return JSON.parse(readFileSync(new URL(name, INVALID), 'utf8'));
+}
+
 function reasonOf(message: GetMessage): unknown {
   return message.properties.headers?.reason;
+}
+
+function detailOf(message: GetMessage): unknown {
+  return message.properties.headers?.detail;
 }

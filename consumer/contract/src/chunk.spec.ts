@@ -2,37 +2,48 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   type Chunk,
+  chunkFault,
   chunkMessage,
   chunkMessageOfLines,
-  chunkProblem,
   MAX_CHUNK_BYTES,
   MAX_CHUNK_NUMBERS,
 } from './chunk.js';
 
 const examples = new URL('../examples/', import.meta.url);
-const reasons: Record<string, string> = JSON.parse(readFileSync(new URL('invalid/reasons.json', examples), 'utf8'));
+const json = (path: string) => JSON.parse(readFileSync(new URL(path, examples), 'utf8'));
+const reasons: Record<string, string> = json('invalid/reasons.json');
+const details: Record<string, string> = json('details.json');
 
 describe('every valid example is a chunk', () => {
   test.each(readdirSync(new URL('valid', examples)))('%s', (name) => {
-    expect(chunkProblem(JSON.parse(readFileSync(new URL(`valid/${name}`, examples), 'utf8')))).toBeUndefined();
+    expect(chunkFault(json(`valid/${name}`))).toBeUndefined();
   });
 });
 
-describe('every example that breaks the schema is refused by it, and the detail shows no value', () => {
+describe('every example that breaks the schema is refused by it, with its code and path', () => {
   // A lone surrogate is a string to JSON Schema; the decoders look for it themselves.
   const broken = Object.keys(reasons).filter(
     (name) => reasons[name] === 'schema_violation' && name !== 'text-with-a-lone-surrogate.json',
   );
   test.each(broken)('%s', (name) => {
-    const problem = chunkProblem(JSON.parse(readFileSync(new URL(`invalid/${name}`, examples), 'utf8')));
-    expect(problem).toMatch(/^\/\S* must /);
-    expect(problem).not.toMatch(/55119|Oferta/);
+    expect(chunkFault(json(`invalid/${name}`))).toBe(details[name]);
   });
 });
 
-test('every invalid example has its reason written down', () => {
+test('every invalid example has its reason and its detail written down', () => {
   const files = readdirSync(new URL('invalid', examples)).filter((name) => name !== 'reasons.json');
   expect(files.sort()).toEqual(Object.keys(reasons).sort());
+  expect(files.sort()).toEqual(Object.keys(details).sort());
+});
+
+test('consumer/README.md lists each reason with its codes', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, table = ''] = /### What `detail` says(.*?)\n### /s.exec(readme) ?? [];
+  const rows = [...table.matchAll(/^\| `(\w+)` \| (.*?) \|/gm)].map(([, reason, codes]) => [
+    reason,
+    [...(codes ?? '').matchAll(/`(\w+)`/g)].map(([, code]) => code),
+  ]);
+  expect(Object.fromEntries(rows)).toEqual(json('../dead-letters.json'));
 });
 
 test('the largest chunk there can be stays under the limit of bytes', () => {

@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type DefinedError } from 'ajv/dist/2020.js';
 import type { Options } from 'amqplib';
 import { contractJson } from './contract-file.js';
 
@@ -25,11 +25,15 @@ const validate = new Ajv2020({ allErrors: false }).compile<Chunk & { version: nu
   contractJson<object>('campaign-chunk.v1.schema.json'),
 );
 
-/** What is wrong with a parsed body: the path and the rule, never a value. Undefined when it is a chunk. */
-export function chunkProblem(body: unknown): string | undefined {
+/**
+ * What is wrong with a parsed body, as the `detail` of a dead letter has it: the rule of the schema that it breaks first, and
+ * the path, never a value. Undefined when it is a chunk.
+ */
+export function chunkFault(body: unknown): string | undefined {
   if (validate(body)) return undefined;
-  const error = validate.errors?.[0];
-  return `${error?.instancePath || '/'} ${error?.message ?? 'is not a chunk'}`;
+  const [error] = validate.errors as [DefinedError];
+  const path = error.keyword === 'required' ? `/${error.params.missingProperty}` : error.instancePath;
+  return `${error.keyword.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} ${path}`.trimEnd();
 }
 
 /** The queue message of a chunk: its bytes and its AMQP properties. `traceparent` as in W3C Trace Context. */

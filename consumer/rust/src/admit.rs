@@ -87,13 +87,11 @@ pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, AdmitRow>) 
 fn verdict_of(chunk: &Chunk, known: Option<&AdmitRow>, in_batch: bool) -> Verdict {
     let dead = |reason, detail: &str| Verdict::Dead(DeadReason::new(reason, detail));
     let Some(known) = known.filter(|known| known.campaign_known) else {
-        return dead(Reason::UnknownCampaign, "/campaign_id must be in the ledger");
+        return dead(Reason::UnknownCampaign, "ledger /campaign_id");
     };
     match known.size.map(usize::try_from) {
-        None => dead(Reason::UnknownChunk, "/first_sequence must be in the ledger"),
-        Some(size) if size != Ok(chunk.phone_numbers.len()) => {
-            dead(Reason::UnknownChunk, "/phone_numbers must have the size that the ledger has")
-        }
+        None => dead(Reason::UnknownChunk, "ledger /first_sequence"),
+        Some(size) if size != Ok(chunk.phone_numbers.len()) => dead(Reason::UnknownChunk, "ledger /phone_numbers"),
         _ if !known.running => Verdict::LetGo,
         _ if known.stored || in_batch => Verdict::Repeated,
         _ => Verdict::Owed,

@@ -15,7 +15,7 @@ const OWED: AdmitRow = AdmitRow { campaign_known: true, size: Some(2), running: 
 #[test]
 fn the_ledger_decides_what_becomes_of_a_chunk() {
     let dead = |reason, detail: &str| Verdict::Dead(DeadReason::new(reason, detail));
-    let of_another_size = dead(Reason::UnknownChunk, "/phone_numbers must have the size that the ledger has");
+    let of_another_size = dead(Reason::UnknownChunk, "ledger /phone_numbers");
     let cases = [
         (OWED, Verdict::Owed),
         (AdmitRow { stored: true, ..OWED }, Verdict::Repeated),
@@ -23,10 +23,10 @@ fn the_ledger_decides_what_becomes_of_a_chunk() {
         // Of two that fit, the upper one of the tables.
         (AdmitRow { running: false, stored: true, ..OWED }, Verdict::LetGo),
         (AdmitRow { size: Some(3), running: false, ..OWED }, of_another_size),
-        (AdmitRow { size: None, ..OWED }, dead(Reason::UnknownChunk, "/first_sequence must be in the ledger")),
+        (AdmitRow { size: None, ..OWED }, dead(Reason::UnknownChunk, "ledger /first_sequence")),
         (
             AdmitRow { campaign_known: false, size: None, running: false, stored: false },
-            dead(Reason::UnknownCampaign, "/campaign_id must be in the ledger"),
+            dead(Reason::UnknownCampaign, "ledger /campaign_id"),
         ),
     ];
     for (known, verdict) in cases {

@@ -4,7 +4,7 @@ use crate::decode::Reason;
 const FRAME_MAX: u32 = 131_072;
 
 fn dead(reason: Reason) -> DeadReason {
-    DeadReason::new(reason, "/ must be right")
+    DeadReason::new(reason, "json")
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn a_dead_letter_is_the_message_as_it_came_but_for_what_the_broker_acts_upon() {
         .with_user_id("somebody".into())
         .with_headers(headers.clone());
     let delivery = Delivery::new(1, came, b"x".to_vec());
-    for (name, value) in [("reason", "not_json"), ("detail", "/ must be right"), ("source_queue", "q")] {
+    for (name, value) in [("reason", "not_json"), ("detail", "json"), ("source_queue", "q")] {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
     }
     let expected = BasicProperties::default()
@@ -43,7 +43,7 @@ fn headers_that_no_frame_can_hold_any_more_are_dropped_whole_and_the_rest_is_kep
     };
     let mut dropped = FieldTable::default();
     dropped.insert("headers_dropped".into(), AMQPValue::Boolean(true));
-    for (name, value) in [("reason", "not_json"), ("detail", "/ must be right"), ("source_queue", "q")] {
+    for (name, value) in [("reason", "not_json"), ("detail", "json"), ("source_queue", "q")] {
         dropped.insert(name.into(), AMQPValue::LongString(value.into()));
     }
     let kept = |length| letter(length).headers().as_ref().is_some_and(|headers| headers.contains_key("big"));

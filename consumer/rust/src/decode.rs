@@ -14,8 +14,6 @@ const MAX_CHUNK_BYTES: usize = 1_048_576;
 const MAX_TEXT: usize = 1_600;
 const MAX_FIRST_SEQUENCE: i32 = 999_995_000;
 
-const ID_FORM: &str = "^[a-z][a-z0-9]{1,31}$";
-const PHONE_NUMBER_FORM: &str = "^\\+[1-9][0-9]{7,14}$";
 const FIELDS: [&str; 6] = ["version", "campaign_id", "company_id", "message", "first_sequence", "phone_numbers"];
 
 /// Consecutive numbers of a campaign: the body of a queue message, version 1 (campaign-chunk.v1.schema.json).
@@ -72,7 +70,7 @@ impl fmt::Display for Reason {
 pub struct DeadReason {
     /// The code.
     pub reason: Reason,
-    /// A path and a rule, never a value.
+    /// A code and a path, as in consumer/contract/dead-letters.json: never a value, nothing of a library's words.
     pub detail: String,
 }
 
@@ -142,100 +140,96 @@ pub fn decode(deliveries: &[Delivery]) -> Decoded<'_> {
 /// The body of a queue message as a chunk, or why it is none.
 pub fn decode_body(content: &[u8]) -> Result<Chunk, DeadReason> {
     if content.len() > MAX_CHUNK_BYTES {
-        return Err(DeadReason::new(Reason::TooLarge, format!("/ must NOT have more than {MAX_CHUNK_BYTES} bytes")));
+        return Err(DeadReason::new(Reason::TooLarge, "max_bytes"));
     }
-    let text = std::str::from_utf8(content).map_err(|_| DeadReason::new(Reason::NotJson, "/ must be UTF-8"))?;
-    let body = Json::parse(text).ok_or_else(|| DeadReason::new(Reason::NotJson, "/ must be one JSON value"))?;
-    let Some(fields) = body.fields(FIELDS) else { return Err(violation("/ must be object")) };
+    let text = std::str::from_utf8(content).map_err(|_| DeadReason::new(Reason::NotJson, "utf8"))?;
+    let body = Json::parse(text).ok_or_else(|| DeadReason::new(Reason::NotJson, "json"))?;
+    let fields = body.fields(FIELDS).ok_or_else(|| DeadReason::new(Reason::SchemaViolation, "type"))?;
     let version = fields[0].and_then(Json::number);
     if version.is_some_and(|version| version.fract() == 0.0 && version != CHUNK_VERSION) {
-        return Err(DeadReason::new(Reason::UnknownVersion, format!("/version must be {CHUNK_VERSION}")));
+        return Err(DeadReason::new(Reason::UnknownVersion, "const /version"));
     }
     chunk_of(fields)
 }
 
-/// Rules and sentences are those of the schema, in the order in which Ajv looks at them.
+/// A rule that a value breaks: a code of consumer/contract/dead-letters.json.
+type Fault = &'static str;
+
+/// First the fields that must be there, then what is in them, each in the order of the schema.
 fn chunk_of(fields: [Option<Json<'_>>; 6]) -> Result<Chunk, DeadReason> {
     let [Some(version), Some(campaign_id), Some(company_id), Some(message), Some(first_sequence), Some(phone_numbers)] =
         fields
     else {
         let missing = fields.iter().position(Option::is_none).unwrap_or_default();
-        return Err(violation(format!("/ must have required property '{}'", FIELDS[missing])));
+        return Err(violation("required", FIELDS[missing]));
     };
+    let at = |path| move |fault| violation(fault, path);
     if version.number() != Some(CHUNK_VERSION) {
-        return Err(violation("/version must be equal to constant"));
+        return Err(violation("const", "version"));
     }
-    let campaign_id = id(campaign_id, "/campaign_id")?;
-    let company_id = id(company_id, "/company_id")?;
-    let message = text(message)?;
-    let first_sequence = sequence(first_sequence)?;
-    let phone_numbers = numbers(phone_numbers)?;
+    let campaign_id = id(campaign_id).map_err(at("campaign_id"))?;
+    let company_id = id(company_id).map_err(at("company_id"))?;
+    let message = text(message).map_err(at("message"))?;
+    let first_sequence = sequence(first_sequence).map_err(at("first_sequence"))?;
+    let numbers = items(phone_numbers).map_err(at("phone_numbers"))?.into_iter().enumerate();
+    let phone_numbers = numbers
+        .map(|(index, item)| phone_number(item).map_err(|fault| violation(fault, &format!("phone_numbers/{index}"))))
+        .collect::<Result<_, _>>()?;
     // The schema cannot say this; BSON would store another text than the one that came.
     if !message.well_formed {
-        return Err(violation("/message must NOT have lone surrogates"));
+        return Err(violation("surrogate", "message"));
     }
     Ok(Chunk { campaign_id, company_id, message: message.text, first_sequence, phone_numbers })
 }
 
-fn id(value: Json<'_>, path: &str) -> Result<String, DeadReason> {
-    let Text { text, .. } = value.text().ok_or_else(|| violation(format!("{path} must be string")))?;
+fn id(value: Json<'_>) -> Result<String, Fault> {
+    let Text { text, .. } = value.text().ok_or("type")?;
     let well_formed = match text.as_bytes() {
         [b'a'..=b'z', rest @ ..] => {
             (1..=31).contains(&rest.len()) && rest.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
         }
         _ => false,
     };
-    if well_formed { Ok(text) } else { Err(violation(format!("{path} must match pattern \"{ID_FORM}\""))) }
+    if well_formed { Ok(text) } else { Err("pattern") }
 }
 
-fn text(value: Json<'_>) -> Result<Text, DeadReason> {
-    let text = value.text().ok_or_else(|| violation("/message must be string"))?;
+fn text(value: Json<'_>) -> Result<Text, Fault> {
+    let text = value.text().ok_or("type")?;
     // A lone surrogate is one code point to JSON Schema, as its stand-in is here.
     match text.text.chars().count() {
-        0 => Err(violation("/message must NOT have fewer than 1 characters")),
-        length if length > MAX_TEXT => {
-            Err(violation(format!("/message must NOT have more than {MAX_TEXT} characters")))
-        }
+        0 => Err("min_length"),
+        length if length > MAX_TEXT => Err("max_length"),
         _ => Ok(text),
     }
 }
 
-fn sequence(value: Json<'_>) -> Result<i32, DeadReason> {
-    let number = value.number().filter(|number| number.is_finite() && number.fract() == 0.0);
-    match number.ok_or_else(|| violation("/first_sequence must be integer"))? {
-        number if number > f64::from(MAX_FIRST_SEQUENCE) => {
-            Err(violation(format!("/first_sequence must be <= {MAX_FIRST_SEQUENCE}")))
-        }
-        number if number < 1.0 => Err(violation("/first_sequence must be >= 1")),
+fn sequence(value: Json<'_>) -> Result<i32, Fault> {
+    match value.number().filter(|number| number.is_finite() && number.fract() == 0.0).ok_or("type")? {
+        number if number < 1.0 => Err("minimum"),
+        number if number > f64::from(MAX_FIRST_SEQUENCE) => Err("maximum"),
         number => Ok(number as i32),
     }
 }
 
-fn numbers(value: Json<'_>) -> Result<Vec<String>, DeadReason> {
-    let items = value.items().ok_or_else(|| violation("/phone_numbers must be array"))?;
-    if items.len() > MAX_CHUNK_NUMBERS {
-        return Err(violation(format!("/phone_numbers must NOT have more than {MAX_CHUNK_NUMBERS} items")));
+fn items(value: Json<'_>) -> Result<Vec<Json<'_>>, Fault> {
+    match value.items().ok_or("type")? {
+        items if items.is_empty() => Err("min_items"),
+        items if items.len() > MAX_CHUNK_NUMBERS => Err("max_items"),
+        items => Ok(items),
     }
-    if items.is_empty() {
-        return Err(violation("/phone_numbers must NOT have fewer than 1 items"));
-    }
-    items.into_iter().enumerate().map(|(index, item)| phone_number(item, index)).collect()
 }
 
-fn phone_number(item: Json<'_>, index: usize) -> Result<String, DeadReason> {
-    let Text { text, .. } = item.text().ok_or_else(|| violation(format!("/phone_numbers/{index} must be string")))?;
+fn phone_number(item: Json<'_>) -> Result<String, Fault> {
+    let Text { text, .. } = item.text().ok_or("type")?;
     let well_formed = match text.as_bytes() {
         [b'+', b'1'..=b'9', rest @ ..] => (7..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    if well_formed {
-        return Ok(text);
-    }
-    Err(violation(format!("/phone_numbers/{index} must match pattern \"{PHONE_NUMBER_FORM}\"")))
+    if well_formed { Ok(text) } else { Err("pattern") }
 }
 
-fn violation(detail: impl Into<String>) -> DeadReason {
-    DeadReason::new(Reason::SchemaViolation, detail)
+fn violation(fault: Fault, path: &str) -> DeadReason {
+    DeadReason::new(Reason::SchemaViolation, format!("{fault} /{path}"))
 }
 
 #[cfg(test)]

@@ -36,10 +36,7 @@ pub fn outcome_of(verdict: Verdict, refused: bool) -> Outcome {
         Verdict::Dead(reason) => Outcome::DeadLetter(reason),
         Verdict::LetGo => Outcome::LetGo,
         Verdict::Repeated => Outcome::Repeated,
-        Verdict::Owed if refused => {
-            let detail = "/ must match the validator of the collection";
-            Outcome::DeadLetter(DeadReason::new(Reason::RefusedByStore, detail))
-        }
+        Verdict::Owed if refused => Outcome::DeadLetter(DeadReason::new(Reason::RefusedByStore, "mongodb 121")),
         Verdict::Owed => Outcome::Stored,
     }
 }

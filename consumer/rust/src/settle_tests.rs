@@ -1,12 +1,12 @@
 use super::*;
 
 fn dead(reason: Reason) -> DeadReason {
-    DeadReason::new(reason, "/ must be right")
+    DeadReason::new(reason, "json")
 }
 
 #[test]
 fn the_truth_table() {
-    let refused = DeadReason::new(Reason::RefusedByStore, "/ must match the validator of the collection");
+    let refused = DeadReason::new(Reason::RefusedByStore, "mongodb 121");
     let cases = [
         (Verdict::Dead(dead(Reason::NotJson)), false, Outcome::DeadLetter(dead(Reason::NotJson))),
         (Verdict::Dead(dead(Reason::UnknownChunk)), false, Outcome::DeadLetter(dead(Reason::UnknownChunk))),

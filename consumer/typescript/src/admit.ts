@@ -40,10 +40,9 @@ export function judge(chunks: readonly ChunkDelivery[], rows: readonly AdmitRow[
 
 /** The order is the one of the tables in consumer/README.md: of two that fit, the upper one. */
 function verdictOf(chunk: Chunk, row: AdmitRow | undefined, inBatch: boolean): Verdict {
-  if (!row?.campaign_known) return { reason: 'unknown_campaign', detail: '/campaign_id must be in the ledger' };
-  if (row.size === null) return { reason: 'unknown_chunk', detail: '/first_sequence must be in the ledger' };
-  if (row.size !== chunk.phone_numbers.length)
-    return { reason: 'unknown_chunk', detail: '/phone_numbers must have the size that the ledger has' };
+  if (!row?.campaign_known) return { reason: 'unknown_campaign', detail: 'ledger /campaign_id' };
+  if (row.size === null) return { reason: 'unknown_chunk', detail: 'ledger /first_sequence' };
+  if (row.size !== chunk.phone_numbers.length) return { reason: 'unknown_chunk', detail: 'ledger /phone_numbers' };
   if (!row.running) return 'let_go';
   return row.stored || inBatch ? 'repeated' : 'owed';
 }

@@ -7,6 +7,7 @@ import { Delivery, decode, decodeBody } from './decode.js';
 const EXAMPLES = new URL('../../contract/examples/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, EXAMPLES));
 const REASONS = JSON.parse(read('invalid/reasons.json').toString()) as Record<string, string>;
+const DETAILS = JSON.parse(read('details.json').toString()) as Record<string, string>;
 const invalid = readdirSync(new URL('invalid/', EXAMPLES)).filter((file) => file !== 'reasons.json');
 const delivery = (content: Buffer) => new Delivery({ content } as ConsumeMessage);
 
@@ -20,20 +21,17 @@ describe('step 2: bytes become a chunk or are malformed', () => {
     expect(invalid.sort()).toEqual(Object.keys(REASONS).sort());
   });
 
-  it.each(invalid)('refuses invalid/%s with its documented reason', (file) => {
-    expect(decodeBody(read(`invalid/${file}`))).toEqual({
-      reason: REASONS[file],
-      // A path and a rule; a phone number or a text would show up as digits or as words of the body.
-      detail: expect.stringMatching(/^\/(?!.*\+?\d{8,} )/),
-    });
+  it.each(invalid)('refuses invalid/%s with its documented reason and detail', (file) => {
+    expect(decodeBody(read(`invalid/${file}`))).toEqual({ reason: REASONS[file], detail: DETAILS[file] });
   });
 
   it('takes a body of exactly the limit, and calls one byte more too large, whatever it holds', () => {
     const body = read('valid/one-number.json');
     const full = Buffer.concat([body, Buffer.alloc(MAX_CHUNK_BYTES - body.length, ' ')]);
     expect(decodeBody(full)).toEqual(JSON.parse(body.toString()));
-    expect(decodeBody(Buffer.concat([full, Buffer.from(' ')]))).toMatchObject({ reason: 'too_large' });
-    expect(decodeBody(Buffer.alloc(MAX_CHUNK_BYTES + 1, 0xff))).toMatchObject({ reason: 'too_large' });
+    const tooLarge = { reason: 'too_large', detail: 'max_bytes' };
+    expect(decodeBody(Buffer.concat([full, Buffer.from(' ')]))).toEqual(tooLarge);
+    expect(decodeBody(Buffer.alloc(MAX_CHUNK_BYTES + 1, 0xff))).toEqual(tooLarge);
   });
 
   it('looks for the version before the rest of the schema', () => {

@@ -1,4 +1,4 @@
-import { CHUNK_VERSION, type Chunk, chunkProblem, MAX_CHUNK_BYTES } from '@disparo/contract';
+import { CHUNK_VERSION, type Chunk, chunkFault, MAX_CHUNK_BYTES } from '@disparo/contract';
 import type { ConsumeMessage } from 'amqplib';
 
 /** Why a message is a dead letter: consumer/README.md, in the order in which they are looked for. */
@@ -11,9 +11,10 @@ export type Reason =
   | 'unknown_chunk'
   | 'refused_by_store';
 
-/** What a dead letter carries in its headers. `detail` is a path and a rule, never a value. */
+/** What a dead letter carries in its headers. */
 export interface DeadReason {
   reason: Reason;
+  /** A code and a path, as in consumer/contract/dead-letters.json: never a value, nothing of a library's words. */
   detail: string;
 }
 
@@ -57,21 +58,19 @@ export function decode(deliveries: readonly Delivery[]): {
 
 /** The body of a queue message as a chunk, or why it is none. */
 export function decodeBody(content: Buffer): Chunk | DeadReason {
-  if (content.length > MAX_CHUNK_BYTES)
-    return { reason: 'too_large', detail: `/ must NOT have more than ${MAX_CHUNK_BYTES} bytes` };
+  if (content.length > MAX_CHUNK_BYTES) return { reason: 'too_large', detail: 'max_bytes' };
   const text = strictText(content);
-  if (text === undefined) return { reason: 'not_json', detail: '/ must be UTF-8' };
+  if (text === undefined) return { reason: 'not_json', detail: 'utf8' };
   const body = parsed(text);
-  if (body === NOT_JSON) return { reason: 'not_json', detail: '/ must be one JSON value' };
+  if (body === NOT_JSON) return { reason: 'not_json', detail: 'json' };
   const version = versionOf(body);
   if (Number.isInteger(version) && version !== CHUNK_VERSION)
-    return { reason: 'unknown_version', detail: `/version must be ${CHUNK_VERSION}` };
-  const problem = chunkProblem(body);
-  if (problem !== undefined) return { reason: 'schema_violation', detail: problem };
+    return { reason: 'unknown_version', detail: 'const /version' };
+  const fault = chunkFault(body);
+  if (fault !== undefined) return { reason: 'schema_violation', detail: fault };
   const chunk = body as Chunk;
   // The schema cannot say this; BSON would store another text than the one that came.
-  if (!chunk.message.isWellFormed())
-    return { reason: 'schema_violation', detail: '/message must NOT have lone surrogates' };
+  if (!chunk.message.isWellFormed()) return { reason: 'schema_violation', detail: 'surrogate /message' };
   return chunk;
 }
 

@@ -4,7 +4,7 @@ import type { Verdict } from './admit.js';
 import { Delivery, type Reason } from './decode.js';
 import { acknowledgementsOf, type Outcome, outcomeOf } from './settle.js';
 
-const dead = (reason: Reason) => ({ reason, detail: '/a path and a rule' });
+const dead = (reason: Reason) => ({ reason, detail: 'a code and a path' });
 
 describe('step 6: what a delivery gets', () => {
   it.each<[string, Verdict, boolean, Outcome]>([
@@ -17,7 +17,7 @@ describe('step 6: what a delivery gets', () => {
       'refused by the validator',
       'owed',
       true,
-      { gets: 'dead letter', reason: 'refused_by_store', detail: '/ must match the validator of the collection' },
+      { gets: 'dead letter', reason: 'refused_by_store', detail: 'mongodb 121' },
     ],
   ])('%s', (_name, verdict, refused, outcome) => {
     expect(outcomeOf(verdict, refused)).toEqual(outcome);

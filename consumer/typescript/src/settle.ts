@@ -25,8 +25,7 @@ export type Outcome =
 export function outcomeOf(verdict: Verdict, refused: boolean): Outcome {
   if (typeof verdict === 'object') return { gets: 'dead letter', ...verdict };
   if (verdict !== 'owed') return { gets: 'acknowledged', as: verdict };
-  if (refused)
-    return { gets: 'dead letter', reason: 'refused_by_store', detail: '/ must match the validator of the collection' };
+  if (refused) return { gets: 'dead letter', reason: 'refused_by_store', detail: 'mongodb 121' };
   return { gets: 'acknowledged', as: 'stored' };
 }
 

@@ -96,11 +96,11 @@ func judge(chunks []*Delivery, rows []AdmitRow) Admission {
 func verdictOf(chunk *contract.Chunk, row *AdmitRow, inBatch bool) Verdict {
 	switch {
 	case row == nil || !row.CampaignKnown:
-		return Verdict{Dead: DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}}
+		return Verdict{Dead: DeadReason{UnknownCampaign, "ledger /campaign_id"}}
 	case row.Size == nil:
-		return Verdict{Dead: DeadReason{UnknownChunk, "/first_sequence must be in the ledger"}}
+		return Verdict{Dead: DeadReason{UnknownChunk, "ledger /first_sequence"}}
 	case int(*row.Size) != len(chunk.PhoneNumbers):
-		return Verdict{Dead: DeadReason{UnknownChunk, "/phone_numbers must have the size that the ledger has"}}
+		return Verdict{Dead: DeadReason{UnknownChunk, "ledger /phone_numbers"}}
 	case !row.Running:
 		return Verdict{As: LetGo}
 	case row.Stored || inBatch:

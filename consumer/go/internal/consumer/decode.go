@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"fmt"
 	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -23,9 +22,10 @@ const (
 	RefusedByStore  Reason = "refused_by_store"
 )
 
-// DeadReason is what a dead letter carries in its headers. Detail is a path and a rule, never a value.
+// DeadReason is what a dead letter carries in its headers.
 type DeadReason struct {
 	Reason Reason
+	// Detail is a code and a path, as in consumer/contract/dead-letters.json: never a value, nothing of a library's words.
 	Detail string
 }
 
@@ -69,21 +69,21 @@ func decode(deliveries []*Delivery) (chunks []*Delivery, malformed map[*Delivery
 // decodeBody reads the body of a queue message as a chunk, or answers why it is none.
 func decodeBody(body []byte) (*contract.Chunk, DeadReason) {
 	if len(body) > contract.MaxChunkBytes {
-		return nil, DeadReason{TooLarge, fmt.Sprintf("/ must NOT have more than %d bytes", contract.MaxChunkBytes)}
+		return nil, DeadReason{TooLarge, "max_bytes"}
 	}
 	if !utf8.Valid(body) {
-		return nil, DeadReason{NotJSON, "/ must be UTF-8"}
+		return nil, DeadReason{NotJSON, "utf8"}
 	}
 	parsed, ok := contract.ParseBody(string(body))
 	if !ok {
-		return nil, DeadReason{NotJSON, "/ must be one JSON value"}
+		return nil, DeadReason{NotJSON, "json"}
 	}
 	if parsed.IsOtherVersion() {
-		return nil, DeadReason{UnknownVersion, fmt.Sprintf("/version must be %d", contract.ChunkVersion)}
+		return nil, DeadReason{UnknownVersion, "const /version"}
 	}
-	chunk, problem := parsed.Chunk()
-	if problem != "" {
-		return nil, DeadReason{SchemaViolation, problem}
+	chunk, fault := parsed.Chunk()
+	if fault != "" {
+		return nil, DeadReason{SchemaViolation, fault}
 	}
 	return chunk, DeadReason{}
 }

@@ -21,7 +21,7 @@ func outcomeOf(verdict Verdict, refused bool) Outcome {
 	case verdict.As != Owed:
 		return Outcome(verdict)
 	case refused:
-		return Outcome{Dead: DeadReason{RefusedByStore, "/ must match the validator of the collection"}}
+		return Outcome{Dead: DeadReason{RefusedByStore, "mongodb 121"}}
 	}
 	return Outcome{As: Stored}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 func TestWhatADeliveryGets(t *testing.T) {
-	reason := DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}
-	refused := DeadReason{RefusedByStore, "/ must match the validator of the collection"}
+	reason := DeadReason{UnknownCampaign, "ledger /campaign_id"}
+	refused := DeadReason{RefusedByStore, "mongodb 121"}
 	for _, c := range []struct {
 		verdict Verdict
 		refused bool
@@ -52,7 +52,7 @@ func TestADeliveryThatIsHeldIsNeverAcknowledgedWithThoseBehindIt(t *testing.T) {
 		for i, kind := range c.row {
 			outcome := Outcome{As: Stored}
 			if kind == 'b' {
-				outcome = Outcome{Dead: DeadReason{NotJSON, "/ must be right"}}
+				outcome = Outcome{Dead: DeadReason{NotJSON, "json"}}
 			}
 			deliveries = append(deliveries, &Delivery{message: amqp.Delivery{DeliveryTag: uint64(i + 1)}})
 			outcomes = append(outcomes, outcome)
@@ -89,13 +89,13 @@ func TestADeadLetterIsTheMessageAsItCame(t *testing.T) {
 	want := amqp.Publishing{
 		Headers: amqp.Table{
 			"traceparent": "t", "nested": amqp.Table{"a": int64(1)},
-			"reason": "not_json", "detail": "/ must be one JSON value", "source_queue": "q",
+			"reason": "not_json", "detail": "json", "source_queue": "q",
 		},
 		ContentType: "application/json", ContentEncoding: "identity", DeliveryMode: amqp.Persistent, Priority: 3,
 		CorrelationId: "c", ReplyTo: "r", MessageId: "m", Timestamp: at, Type: "t", AppId: "a",
 		Body: []byte("{"),
 	}
-	if got := asItCame(message, DeadReason{NotJSON, "/ must be one JSON value"}, "q", frameMax); !reflect.DeepEqual(got, want) {
+	if got := asItCame(message, DeadReason{NotJSON, "json"}, "q", frameMax); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	if len(message.Headers) != 2 {
@@ -108,7 +108,7 @@ const frameMax = 131_072
 func TestHeadersThatNoFrameCanHoldAnyMoreAreDroppedWholeAndTheRestIsKept(t *testing.T) {
 	letter := func(length int) amqp.Publishing {
 		message := amqp.Delivery{MessageId: "m", Headers: amqp.Table{"big": strings.Repeat("x", length)}, Body: []byte("{")}
-		return asItCame(message, DeadReason{NotJSON, "/ must be right"}, "q", frameMax)
+		return asItCame(message, DeadReason{NotJSON, "json"}, "q", frameMax)
 	}
 	if _, kept := letter(120_000).Headers["big"]; !kept {
 		t.Error("dropped what fits")
@@ -118,14 +118,14 @@ func TestHeadersThatNoFrameCanHoldAnyMoreAreDroppedWholeAndTheRestIsKept(t *test
 		t.Error("dropped what fits just so")
 	}
 	want := amqp.Publishing{
-		Headers:      amqp.Table{"headers_dropped": true, "reason": "not_json", "detail": "/ must be right", "source_queue": "q"},
+		Headers:      amqp.Table{"headers_dropped": true, "reason": "not_json", "detail": "json", "source_queue": "q"},
 		DeliveryMode: amqp.Persistent, MessageId: "m", Body: []byte("{"),
 	}
 	if got := letter(longest + 1); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	unwritable := amqp.Delivery{MessageId: "m", Headers: amqp.Table{"big": uint64(1)}, Body: []byte("{")}
-	if got := asItCame(unwritable, DeadReason{NotJSON, "/ must be right"}, "q", frameMax); !reflect.DeepEqual(got, want) {
+	if got := asItCame(unwritable, DeadReason{NotJSON, "json"}, "q", frameMax); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -149,10 +149,10 @@ func TestStep3JudgesByTheUpperRowThatFits(t *testing.T) {
 		{"stored", with(func(r *AdmitRow) { r.Stored = true }), []Verdict{{As: Repeated}, {As: Repeated}}, 0},
 		{"stored and not running", with(func(r *AdmitRow) { r.Stored, r.Running = true, false }), []Verdict{{As: LetGo}, {As: LetGo}}, 0},
 		{"another size and not running", with(func(r *AdmitRow) { *r = AdmitRow{Key: key, CampaignKnown: true, Size: new(int32)} }),
-			twice(DeadReason{UnknownChunk, "/phone_numbers must have the size that the ledger has"}), 0},
-		{"no chunk", with(func(r *AdmitRow) { r.Size = nil }), twice(DeadReason{UnknownChunk, "/first_sequence must be in the ledger"}), 0},
-		{"no campaign", with(func(r *AdmitRow) { *r = AdmitRow{Key: key} }), twice(DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}), 0},
-		{"no row", nil, twice(DeadReason{UnknownCampaign, "/campaign_id must be in the ledger"}), 0},
+			twice(DeadReason{UnknownChunk, "ledger /phone_numbers"}), 0},
+		{"no chunk", with(func(r *AdmitRow) { r.Size = nil }), twice(DeadReason{UnknownChunk, "ledger /first_sequence"}), 0},
+		{"no campaign", with(func(r *AdmitRow) { *r = AdmitRow{Key: key} }), twice(DeadReason{UnknownCampaign, "ledger /campaign_id"}), 0},
+		{"no row", nil, twice(DeadReason{UnknownCampaign, "ledger /campaign_id"}), 0},
 	} {
 		chunks, _ := decode([]*Delivery{deliveryOf(bodyOf("c123", 1, 2)), deliveryOf(bodyOf("c123", 1, 2))})
 		admission := judge(chunks, c.rows)

@@ -2,8 +2,8 @@ package contract
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
+	"strconv"
 	"unicode/utf8"
 
 	files "disparo/contract"
@@ -69,103 +69,100 @@ func (b Body) IsOtherVersion() bool {
 	return ok && isWhole(version) && version != ChunkVersion
 }
 
-// Chunk checks the body against the schema. The problem is a path and a rule, never a value; empty when it is a chunk.
-// The rules are looked at in the order, and named in the words, of the validator that the other consumers use (Ajv).
-func (b Body) Chunk() (chunk *Chunk, problem string) {
+// Chunk checks the body against the schema. The fault is the detail of a dead letter: the rule that is broken first, and the
+// path, never a value; empty when it is a chunk.
+func (b Body) Chunk() (chunk *Chunk, fault string) {
 	if !b.isObject {
-		return nil, "/ must be object"
+		return nil, "type"
 	}
 	for _, name := range schema.Required {
 		if _, found := b.fields[name]; !found {
-			return nil, fmt.Sprintf("/ must have required property '%s'", name)
+			return nil, "required /" + name
 		}
 	}
-	if version, _ := strictjson.Number(b.fields["version"]); version != ChunkVersion {
-		return nil, "/version must be equal to constant"
-	}
-	chunk = &Chunk{}
-	wellFormed := true
-	for _, problem := range []func() string{
-		func() string { return b.id("campaign_id", &chunk.CampaignID) },
-		func() string { return b.id("company_id", &chunk.CompanyID) },
-		func() string { return b.message(&chunk.Message, &wellFormed) },
-		func() string { return b.firstSequence(&chunk.FirstSequence) },
-		func() string { return b.phoneNumbers(&chunk.PhoneNumbers) },
-	} {
-		if text := problem(); text != "" {
-			return nil, text
-		}
-	}
-	if !wellFormed {
-		// The schema cannot say this; BSON would store another text than the one that came.
-		return nil, "/message must NOT have lone surrogates"
+	read := reader{fields: b.fields}
+	version, _ := strictjson.Number(b.fields["version"])
+	read.rule(version == ChunkVersion, "const", "version")
+	chunk = &Chunk{CampaignID: read.id("campaign_id"), CompanyID: read.id("company_id")}
+	message, wellFormed := read.message()
+	chunk.Message, chunk.FirstSequence, chunk.PhoneNumbers = message, read.firstSequence(), read.phoneNumbers()
+	// The schema cannot say this; BSON would store another text than the one that came.
+	read.rule(wellFormed, "surrogate", "message")
+	if read.fault != "" {
+		return nil, read.fault
 	}
 	return chunk, ""
 }
 
-func (b Body) id(name string, into *string) string {
-	value := b.fields[name]
-	if value[0] != '"' {
-		return "/" + name + " must be string"
-	}
-	if *into, _ = strictjson.Unquote(value); !isID(*into) {
-		return fmt.Sprintf(`/%s must match pattern "%s"`, name, schema.Defs.ID.Pattern)
-	}
-	return ""
+// reader reads the fields of a body in the order of the schema, and keeps the first fault.
+type reader struct {
+	fields map[string]string
+	fault  string
 }
 
-func (b Body) message(into *string, wellFormed *bool) string {
-	value, rule := b.fields["message"], schema.Properties["message"]
-	if value[0] != '"' {
-		return "/message must be string"
+// rule notes the fault when the rule does not hold, and answers whether it does.
+func (r *reader) rule(holds bool, code, path string) bool {
+	if !holds && r.fault == "" {
+		r.fault = code + " /" + path
 	}
-	*into, *wellFormed = strictjson.Unquote(value)
-	switch length := utf8.RuneCountInString(*into); {
-	case length > rule.MaxLength:
-		return fmt.Sprintf("/message must NOT have more than %d characters", rule.MaxLength)
-	case length < rule.MinLength:
-		return fmt.Sprintf("/message must NOT have fewer than %d characters", rule.MinLength)
-	}
-	return ""
+	return holds
 }
 
-func (b Body) firstSequence(into *int32) string {
-	number, ok := strictjson.Number(b.fields["first_sequence"])
-	rule := schema.Properties["first_sequence"]
-	switch {
-	case !ok || !isWhole(number):
-		return "/first_sequence must be integer"
-	case number > float64(rule.Maximum):
-		return fmt.Sprintf("/first_sequence must be <= %d", rule.Maximum)
-	case number < float64(rule.Minimum):
-		return fmt.Sprintf("/first_sequence must be >= %d", rule.Minimum)
+func (r *reader) id(name string) string {
+	value := r.fields[name]
+	if !r.rule(value[0] == '"', "type", name) {
+		return ""
 	}
-	*into = int32(number)
-	return ""
+	text, _ := strictjson.Unquote(value)
+	r.rule(isID(text), "pattern", name)
+	return text
 }
 
-func (b Body) phoneNumbers(into *[]string) string {
-	value, rule := b.fields["phone_numbers"], schema.Properties["phone_numbers"]
-	if value[0] != '[' {
-		return "/phone_numbers must be array"
+func (r *reader) message() (text string, wellFormed bool) {
+	const name = "message"
+	value, rule := r.fields[name], schema.Properties[name]
+	if !r.rule(value[0] == '"', "type", name) {
+		return "", false
+	}
+	text, wellFormed = strictjson.Unquote(value)
+	length := utf8.RuneCountInString(text)
+	r.rule(length >= rule.MinLength, "min_length", name)
+	r.rule(length <= rule.MaxLength, "max_length", name)
+	return text, wellFormed
+}
+
+func (r *reader) firstSequence() int32 {
+	const name = "first_sequence"
+	number, ok := strictjson.Number(r.fields[name])
+	rule := schema.Properties[name]
+	r.rule(ok && isWhole(number), "type", name)
+	r.rule(number >= float64(rule.Minimum), "minimum", name)
+	r.rule(number <= float64(rule.Maximum), "maximum", name)
+	return int32(number)
+}
+
+func (r *reader) phoneNumbers() []string {
+	const name = "phone_numbers"
+	value, rule := r.fields[name], schema.Properties[name]
+	if !r.rule(value[0] == '[', "type", name) {
+		return nil
 	}
 	numbers := strictjson.Elements(value)
-	switch {
-	case len(numbers) > rule.MaxItems:
-		return fmt.Sprintf("/phone_numbers must NOT have more than %d items", rule.MaxItems)
-	case len(numbers) < rule.MinItems:
-		return fmt.Sprintf("/phone_numbers must NOT have fewer than %d items", rule.MinItems)
+	if !r.rule(len(numbers) >= rule.MinItems, "min_items", name) || !r.rule(len(numbers) <= rule.MaxItems, "max_items", name) {
+		return nil
 	}
 	for i, number := range numbers {
-		if number[0] != '"' {
-			return fmt.Sprintf("/phone_numbers/%d must be string", i)
+		fault := "type"
+		if number[0] == '"' {
+			fault = "pattern"
+			numbers[i], _ = strictjson.Unquote(number)
 		}
-		if numbers[i], _ = strictjson.Unquote(number); !isPhoneNumber(numbers[i]) {
-			return fmt.Sprintf(`/phone_numbers/%d must match pattern "%s"`, i, rule.Items.Pattern)
+		if !isPhoneNumber(numbers[i]) {
+			r.rule(false, fault, name+"/"+strconv.Itoa(i))
+			return nil
 		}
 	}
-	*into = numbers
-	return ""
+	return numbers
 }
 
 // isID is the schema's pattern of an id without the cost of a regular expression; a test holds the two together.
