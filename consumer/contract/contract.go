@@ -28,6 +28,11 @@ var AdmitSQL string
 //go:embed record-stored.sql
 var RecordStoredSQL string
 
+// RefusalsJSON is refusals.json: what is said of a refusal, by service and code.
+//
+//go:embed refusals.json
+var RefusalsJSON []byte
+
 // URLOptionsJSON is url-options.json: the options that a URL of MongoDB or RabbitMQ may have.
 //
 //go:embed url-options.json

@@ -101,6 +101,7 @@ describe('the zips', () => {
       'campaign-chunk.v1.schema.json',
       'messages.validator.json',
       'record-stored.sql',
+      'refusals.json',
       'url-options.json',
     ];
     const files = (name: FunctionName) => readdirSync(join(folder, name), { recursive: true }).sort();

@@ -1,75 +1,31 @@
-/**
- * What stops a start and what waits: only what cannot heal by itself is a refusal. A closed port, a time-out and an
- * unknown host are none. Walks causes, as drivers wrap what they got.
- * Answers what was refused, in words without a secret; undefined for all that is worth a retry.
- */
-export function refusal(error: unknown): string | undefined {
-  for (const cause of causes(error)) {
-    const known = KNOWN.find(({ codes, pattern }) => codes.includes(codeOf(cause)) || pattern?.test(messageOf(cause)));
-    if (known) return typeof known.says === 'string' ? known.says : known.says(messageOf(cause));
-  }
-  return undefined;
-}
+import { contractJson } from './contract-file.js';
+
+/** What is said of a refusal: by the code of a server, or, under `client`, by what a driver finds itself. */
+const SAYS =
+  contractJson<Record<'postgresql' | 'mongodb' | 'rabbitmq' | 'client', Record<string, string>>>('refusals.json');
 
 /** Of a URL that its driver does not take, and in place of the driver's words, which may quote a part of the password. */
-export const UNUSABLE_URL =
-  'is not usable; check its options and the files they name, and percent-encode special characters';
+export const UNUSABLE_URL = SAYS.client.unusable_url as string;
 
-interface Known {
-  codes: readonly (string | number)[];
-  pattern?: RegExp;
-  says: string | ((message: string) => string);
-}
-
-const KNOWN: readonly Known[] = [
-  // PostgreSQL, appendix A of its manual: invalid_password, invalid_authorization_specification, invalid_catalog_name
-  { codes: ['28P01'], says: 'the user or the password is wrong' },
-  { codes: ['28000'], says: 'the server does not let this user in' },
-  { codes: [], pattern: /client password must be a string/, says: 'the server wants a password, and the URL has none' },
-  { codes: ['3D000'], says: 'the database does not exist' },
-  // insufficient_privilege
-  { codes: ['42501'], says: "the user has no right to the ledger's tables" },
-  { codes: [], pattern: /server does not support SSL/, says: 'the server does not speak TLS, which the URL asks for' },
-  // MongoDB: AuthenticationFailed, and Atlas's own code for it
-  { codes: [18, 8000], says: 'the user or the password is wrong' },
-  { codes: [], pattern: /^(Authentication failed|bad auth)/i, says: 'the user or the password is wrong' },
-  {
-    codes: [],
-    pattern: /requires authentication$/,
-    says: 'the server wants a user and a password, and the URL has none',
-  },
-  // MongoDB again. Of its codes those that stay as they are until somebody changes the URL, the user or the server's data:
-  // MechanismUnavailable, Unauthorized, DatabaseDifferCase
-  { codes: [334], says: 'the server does not take the authMechanism of the URL' },
-  { codes: [13], says: 'the user may not create or write the collection of messages' },
-  { codes: [13297], says: 'a database exists whose name differs in upper and lower case only' },
-  // BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidOptions, InvalidNamespace,
-  // CommandNotSupported, CommandNotSupportedOnView
-  {
-    codes: [2, 9, 14, 20, 59, 72, 73, 115, 166],
-    says: 'the server refuses the collection of messages; check the name of the database and what is in it',
-  },
-  {
-    codes: [],
-    pattern: /load balancing mode/i,
-    says: 'the server is behind no load balancer, which the URL asks for',
-  },
-  // RabbitMQ: 403 while opening is the password; amqplib shows a refused vhost only as an unexpected close
-  { codes: [], pattern: /ACCESS[-_]REFUSED/, says: 'the user or the password is wrong, or has no right to this' },
-  {
-    codes: [],
-    pattern: /Expected ConnectionOpenOk/,
-    says: 'the vhost is missing, not open to this user, or at its limit of connections',
-  },
-  {
-    codes: [406],
-    pattern: /PRECONDITION[-_]FAILED/,
-    says: (message) =>
-      `a queue or exchange exists with other arguments (${/PRECONDITION[-_]FAILED - (.*?)"?$/.exec(message)?.[1] ?? message}); delete it or take another QUEUE_PREFIX`,
-  },
-  // TLS, names as Node gives them
-  {
-    codes: [
+/** What has no code of its own: the words of a driver, or of a server where one code has two meanings. */
+const WORDED: readonly [RegExp, string | undefined][] = [
+  [/client password must be a string/, SAYS.client.no_password],
+  [/server does not support SSL/, SAYS.client.no_tls],
+  [/requires authentication$/, SAYS.client.no_user],
+  [/load balancing mode/i, SAYS.client.no_load_balancer],
+  // While a connection opens, amqplib keeps no code, and shows a refused vhost only as an unexpected close.
+  [/ACCESS[-_]REFUSED/, SAYS.rabbitmq['403']],
+  [/Expected ConnectionOpenOk/, SAYS.rabbitmq['530']],
+  [/PRECONDITION[-_]FAILED/, SAYS.rabbitmq['406']],
+  [/^Unable to parse .* with URL$/, UNUSABLE_URL],
+  [/^(Invalid URL|Invalid scheme|Invalid connection string|.*must (be|contain|not contain) .*host)/, UNUSABLE_URL],
+  // A certificate that the URL names.
+  [/^(ENOENT|EACCES|EISDIR): .*, (open|read)/, UNUSABLE_URL],
+];
+/** The codes that Node and the driver of MongoDB have for what they find themselves. */
+const CLIENT: Record<string, string | undefined> = {
+  ...Object.fromEntries(
+    [
       'SELF_SIGNED_CERT_IN_CHAIN',
       'DEPTH_ZERO_SELF_SIGNED_CERT',
       'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -81,25 +37,35 @@ const KNOWN: readonly Known[] = [
       'CERT_REVOKED',
       'ERR_TLS_CERT_ALTNAME_INVALID',
       'HOSTNAME_MISMATCH',
-    ],
-    says: (message) => `the server's certificate is not trusted (${message})`,
-  },
-  // The drivers' own parsers, whose words may quote the password
-  {
-    codes: ['MongoParseError', 'MongoAPIError'],
-    pattern: /^Unable to parse .* with URL$/,
-    says: UNUSABLE_URL,
-  },
-  // Node's file system, for a certificate that the URL names
-  { codes: [], pattern: /^(ENOENT|EACCES|EISDIR): .*, (open|read)/, says: UNUSABLE_URL },
-  {
-    codes: [],
-    pattern: /^(Invalid URL|Invalid scheme|Invalid connection string|.*must (be|contain|not contain) .*host)/,
-    says: UNUSABLE_URL,
-  },
-];
+    ].map((code) => [code, SAYS.client.untrusted]),
+  ),
+  MongoParseError: UNUSABLE_URL,
+  MongoAPIError: UNUSABLE_URL,
+};
 
-function* causes(error: unknown): Generator<unknown> {
+/**
+ * What stops a start and what waits: only what cannot heal by itself is a refusal. A closed port, a time-out and an
+ * unknown host are none. Walks causes, as drivers wrap what they got.
+ * Returns what was refused, in words without a secret; undefined for all that is worth a retry.
+ */
+export function refusal(error: unknown): string | undefined {
+  for (const cause of causes(error)) {
+    const [code, message] = [codeOf(cause), messageOf(cause)];
+    const says = WORDED.find(([words]) => words.test(message))?.[1] ?? saysOfCode(code);
+    // Of the broker's words the part that names the queue.
+    const why = /PRECONDITION[-_]FAILED - (.*?)"?$/.exec(message)?.[1] ?? message;
+    if (says !== undefined) return says.replace('{why}', () => why);
+  }
+  return undefined;
+}
+
+function saysOfCode(code: string | number): string | undefined {
+  if (typeof code === 'string') return SAYS.postgresql[code] ?? CLIENT[code];
+  return SAYS.mongodb[code] ?? SAYS.rabbitmq[code];
+}
+
+/** An error, and all that it was made of. */
+export function* causes(error: unknown): Generator<unknown> {
   const seen = new Set<unknown>();
   const queue = [error];
   while (queue.length > 0) {

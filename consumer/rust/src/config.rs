@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::log::Level;
 use crate::percent::decoded;
-use crate::refusal::UNUSABLE_URL;
+use crate::refusal::unusable_url;
 use crate::url_options::with_strict_options;
 use std::collections::BTreeSet;
 use url::Url;
@@ -115,7 +115,7 @@ fn url_key(env: &Environment, key: &'static str, schemes: &[&str]) -> Result<Str
     if key == "DATABASE_URL" {
         return Ok(url.clone());
     }
-    with_strict_options(key, url).ok_or_else(|| ConfigurationError::new(key, UNUSABLE_URL))
+    with_strict_options(key, url).ok_or_else(|| ConfigurationError::new(key, unusable_url()))
 }
 
 /// The drivers decode each part, and not all of them refuse a stray percent sign.

@@ -7,7 +7,7 @@ use crate::messages::{MESSAGES, declare_messages};
 use crate::mongo_url;
 use crate::pool::{Parameter, Pool};
 use crate::postgres_url;
-use crate::refusal::UNUSABLE_URL;
+use crate::refusal::unusable_url;
 use crate::tls;
 use futures_util::future::join_all;
 use lapin::uri::AMQPUri;
@@ -49,7 +49,7 @@ pub struct Mongo {
 /// Makes the clients. Fails for a URL that its driver cannot read, without the driver's words: they may quote a part of
 /// the password.
 pub fn open_stores(config: &Config) -> Result<Stores, ConfigurationError> {
-    let unusable = |variable| ConfigurationError::new(variable, UNUSABLE_URL);
+    let unusable = |variable| ConfigurationError::new(variable, unusable_url());
     let (mut postgres, tls) = postgres_url::parse(&config.database_url).ok_or_else(|| unusable("DATABASE_URL"))?;
     postgres.application_name(APP_NAME).connect_timeout(CONNECT_TIMEOUT);
     postgres.keepalives(true).keepalives_idle(KEEPALIVE_IDLE);

@@ -2,98 +2,74 @@
 //! unknown host are none.
 
 use crate::failure::Failure;
-use mongodb::error::{ErrorKind, WriteFailure};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-const WRONG_PASSWORD: &str = "the user or the password is wrong";
+const REFUSALS: &str = include_str!("../../contract/refusals.json");
+/// What is said of a refusal: of a service by the code of its server, of `client` by what a driver finds itself.
+static SAYS: LazyLock<BTreeMap<String, BTreeMap<String, String>>> =
+    LazyLock::new(|| serde_json::from_str(REFUSALS).unwrap_or_default());
+
 /// Said without the words of a driver's parser: they may quote a part of a password.
-pub const UNUSABLE_URL: &str =
-    "is not usable; check its options and the files they name, and percent-encode special characters";
+pub fn unusable_url() -> &'static str {
+    &SAYS["client"]["unusable_url"]
+}
 
 /// What was refused, in words without a secret; None for all that is worth a retry.
 pub fn refusal(failure: &Failure) -> Option<String> {
     let text = failure.text();
-    let known = match failure {
+    let (service, code) = match failure {
         Failure::Postgres(_) => postgres(failure, &text),
         Failure::Mongo(error) => mongo(error, &text),
-        Failure::Broker(_) => return broker(failure, &text).or_else(|| certificate(&text)),
+        Failure::Broker(_) => Some(("rabbitmq", failure.amqp_code().unwrap_or_default().to_string())),
         _ => None,
-    };
-    known.map(str::to_owned).or_else(|| certificate(&text))
+    }
+    .filter(|(service, code)| SAYS[*service].contains_key(code))
+    .or_else(|| certificate(&text).map(|_| ("client", "untrusted".to_owned())))?;
+    // Of a certificate what rustls says, of the broker's words the part that names the queue.
+    let why = certificate(&text).or_else(|| Some(text.split_once(" - ")?.1)).unwrap_or(&text);
+    Some(SAYS[service][&code].replace("{why}", why))
 }
 
-/// PostgreSQL, appendix A of its manual: invalid_password, invalid_authorization_specification, invalid_catalog_name.
-fn postgres(failure: &Failure, text: &str) -> Option<&'static str> {
+type Code = Option<(&'static str, String)>;
+
+fn client(code: &str) -> Code {
+    Some(("client", code.to_owned()))
+}
+
+fn postgres(failure: &Failure, text: &str) -> Code {
     match failure.sql_state() {
-        Some("28P01") => Some(WRONG_PASSWORD),
-        Some("28000") => Some("the server does not let this user in"),
-        Some("3D000") => Some("the database does not exist"),
-        // insufficient_privilege
-        Some("42501") => Some("the user has no right to the ledger's tables"),
-        _ if text.contains("password missing") => Some("the server wants a password, and the URL has none"),
-        _ if text.contains("server does not support TLS") => {
-            Some("the server does not speak TLS, which the URL asks for")
-        }
-        _ => None,
+        Some(state) => Some(("postgresql", state.to_owned())),
+        None if text.contains("password missing") => client("no_password"),
+        None if text.contains("server does not support TLS") => client("no_tls"),
+        None => None,
     }
 }
 
-/// AuthenticationFailed, and Atlas's own code for it; then what the driver cannot work with.
-fn mongo(error: &mongodb::error::Error, text: &str) -> Option<&'static str> {
-    let coded = |kind: &ErrorKind| matches!(kind, ErrorKind::Command(command) if matches!(command.code, 18 | 8000));
+fn mongo(error: &Error, text: &str) -> Code {
+    let coded = |code: i32| Some(("mongodb", code.to_string()));
     match error.kind.as_ref() {
+        // A server has one code for a user without a right and for no user at all.
+        ErrorKind::Command(_) if text.contains("requires authentication") => client("no_user"),
+        ErrorKind::Command(command) => coded(command.code),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => coded(write.code),
+        _ if text.to_lowercase().contains("load balancing mode") => client("no_load_balancer"),
         // A password is wrong only when the server says so: a connection may as well break while it authenticates.
-        ErrorKind::Authentication { .. } if !text.contains("I/O error") => Some(WRONG_PASSWORD),
-        kind if coded(kind) => Some(WRONG_PASSWORD),
-        ErrorKind::Command(_) if text.contains("requires authentication") => {
-            Some("the server wants a user and a password, and the URL has none")
-        }
-        ErrorKind::Command(command) => refused_command(command.code),
-        ErrorKind::Write(WriteFailure::WriteError(write)) => refused_command(write.code),
-        _ if text.to_lowercase().contains("load balancing mode") => {
-            Some("the server is behind no load balancer, which the URL asks for")
-        }
-        ErrorKind::ServerSelection { .. } if text.contains("AuthenticationFailed") => Some(WRONG_PASSWORD),
-        ErrorKind::InvalidArgument { .. } | ErrorKind::InvalidTlsConfig { .. } => Some(UNUSABLE_URL),
+        ErrorKind::Authentication { .. } if !text.contains("I/O error") => coded(AUTHENTICATION_FAILED),
+        ErrorKind::ServerSelection { .. } if text.contains("AuthenticationFailed") => coded(AUTHENTICATION_FAILED),
+        ErrorKind::InvalidArgument { .. } | ErrorKind::InvalidTlsConfig { .. } => client("unusable_url"),
         _ => None,
     }
 }
 
-/// The codes that stay as they are until somebody changes the URL, the user or the server's data.
-fn refused_command(code: i32) -> Option<&'static str> {
-    match code {
-        // MechanismUnavailable, Unauthorized, DatabaseDifferCase
-        334 => Some("the server does not take the authMechanism of the URL"),
-        13 => Some("the user may not create or write the collection of messages"),
-        13_297 => Some("a database exists whose name differs in upper and lower case only"),
-        // BadValue, FailedToParse, TypeMismatch, IllegalOperation, CommandNotFound, InvalidOptions, InvalidNamespace,
-        // CommandNotSupported, CommandNotSupportedOnView
-        2 | 9 | 14 | 20 | 59 | 72 | 73 | 115 | 166 => {
-            Some("the server refuses the collection of messages; check the name of the database and what is in it")
-        }
-        _ => None,
-    }
-}
-
-/// The codes of AMQP 0-9-1: access-refused, not-allowed (the vhost, while opening), precondition-failed.
-fn broker(failure: &Failure, text: &str) -> Option<String> {
-    match failure.amqp_code()? {
-        403 => Some(format!("{WRONG_PASSWORD}, or has no right to this")),
-        530 => Some("the vhost is missing, not open to this user, or at its limit of connections".to_owned()),
-        406 => {
-            let why = text.split_once("PRECONDITION_FAILED - ").map_or(text, |(_, why)| why);
-            Some(format!(
-                "a queue or exchange exists with other arguments ({why}); delete it or take another QUEUE_PREFIX"
-            ))
-        }
-        _ => None,
-    }
-}
+/// The driver keeps no code while it authenticates, nor of a server that it could not select.
+const AUTHENTICATION_FAILED: i32 = 18;
 
 /// rustls names each reason after these words.
-fn certificate(text: &str) -> Option<String> {
-    let at = text.find("invalid peer certificate")?;
-    let why = text[at..].split([',', '}']).next().unwrap_or_default().trim();
-    Some(format!("the server's certificate is not trusted ({why})"))
+fn certificate(text: &str) -> Option<&str> {
+    let why = &text[text.find("invalid peer certificate")?..];
+    why.split([',', '}']).next().map(str::trim)
 }
 
 #[cfg(test)]
@@ -104,11 +80,27 @@ mod tests {
     fn a_certificate_is_refused_whoever_wraps_it() {
         let wrapped =
             "Server selection timeout: { Error: I/O error: invalid peer certificate: UnknownIssuer, labels: {} }";
-        assert_eq!(
-            certificate(wrapped).as_deref(),
-            Some("the server's certificate is not trusted (invalid peer certificate: UnknownIssuer)")
-        );
+        assert_eq!(certificate(wrapped), Some("invalid peer certificate: UnknownIssuer"));
         assert_eq!(certificate("connection refused"), None);
+    }
+
+    #[test]
+    fn every_service_has_its_sentences() {
+        assert_eq!(SAYS.keys().collect::<Vec<_>>(), ["client", "mongodb", "postgresql", "rabbitmq"]);
+        assert!(unusable_url().starts_with("is not usable"));
+    }
+
+    #[test]
+    fn a_code_that_is_not_listed_is_no_refusal() {
+        let broker = |code| {
+            let error = lapin::protocol::AMQPError::from_id(code, "NOT_ALLOWED - no vhost".into()).expect("a code");
+            refusal(&Failure::Broker(lapin::ErrorKind::ProtocolError(error).into()))
+        };
+        assert_eq!(
+            broker(530).as_deref(),
+            Some("the vhost is missing, not open to this user, or at its limit of connections")
+        );
+        assert_eq!(broker(320), None);
     }
 
     #[test]

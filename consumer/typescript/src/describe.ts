@@ -1,13 +1,20 @@
+import { causes, refusal } from '@disparo/contract';
+
 const LONGEST = 300;
 
-/** Why a service cannot be reached, in one line for an operator. The password of the URL never stands in it. */
+/**
+ * Why a service cannot be reached, in one line for an operator: in our words where the code of the error is known, else in
+ * the driver's. The password of the URL never stands in it.
+ */
 export function describe(error: unknown, url: string): string {
-  const text = firstMessage(error).split('\n')[0] ?? '';
-  const refused = /ECONNREFUSED ([^\s,]+)/.exec(text);
-  if (refused) return `connection refused at ${refused[1]}`;
-  const unknown = /(?:ENOTFOUND|EAI_AGAIN) (\S+)/.exec(text);
-  if (unknown) return `unknown host ${unknown[1]}`;
-  if (/ETIMEDOUT|timed out|timeout/i.test(text)) return `timed out (${withoutSecrets(text, url)})`;
+  const refused = refusal(error);
+  if (refused !== undefined) return withoutSecrets(refused, url);
+  for (const cause of causes(error)) {
+    const { code, address, port, hostname } = cause as Record<'code' | 'address' | 'port' | 'hostname', unknown>;
+    if (code === 'ECONNREFUSED') return `connection refused at ${address}:${port}`;
+    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `unknown host ${hostname}`;
+  }
+  const text = firstMessage(error).split('\n')[0];
   return withoutSecrets(text || 'no reason given', url);
 }
 

@@ -32,7 +32,8 @@ describe('untilUp', () => {
 
   it('tries again until it succeeds, and says each change of state once', async () => {
     const { said, store } = service();
-    const answers = [coded('ECONNREFUSED', 'connect ECONNREFUSED ::1:27017'), coded('ECONNRESET'), 'done'];
+    const refused = Object.assign(coded('ECONNREFUSED'), { address: '::1', port: 27_017 });
+    const answers = [refused, coded('ECONNRESET'), 'done'];
     const result = await untilUp(never, store, async () => {
       const answer = answers.shift();
       if (answer instanceof Error) throw answer;
@@ -55,7 +56,7 @@ describe('untilUp', () => {
     await expect(untilUp(never, store, () => Promise.reject(refused))).rejects.toBeInstanceOf(ConfigurationError);
     store.succeeded();
     store.failed(refused);
-    expect(said).toEqual(['waiting for MongoDB: Authentication failed.']);
+    expect(said).toEqual(['waiting for MongoDB: the user or the password is wrong']);
   });
 
   it('throws Interrupted when the signal fires while it waits, and tries nothing after that', async () => {

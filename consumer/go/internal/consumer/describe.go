@@ -1,44 +1,47 @@
 package consumer
 
 import (
-	"context"
 	"errors"
+	"net"
 	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"disparo/consumer/internal/contract"
 )
 
 const longestReason = 300
 
 var (
-	connectionRefused = regexp.MustCompile(`dial tcp (\S+): connect: connection refused`)
-	unknownHost       = regexp.MustCompile(`lookup (\S+?)(?: on \S+)?: (?:no such host|server misbehaving|Temporary failure)`)
-	timedOut          = regexp.MustCompile(`(?i)timed out|timeout|deadline exceeded`)
-	quoted            = regexp.MustCompile(`(?s) (to execute command|dup key:) .*`)
-	phoneNumber       = regexp.MustCompile(`\+\d{8,15}`)
-	passwordInURL     = regexp.MustCompile(`^[^:]+://[^/]*?:([^/]*)@`)
+	quoted        = regexp.MustCompile(`(?s) (to execute command|dup key:) .*`)
+	phoneNumber   = regexp.MustCompile(`\+\d{8,15}`)
+	passwordInURL = regexp.MustCompile(`^[^:]+://[^/]*?:([^/]*)@`)
 )
 
-// describe tells why a service cannot be reached, in one line for an operator. The password of the URL never stands in it.
+// describe tells why a service cannot be reached, in one line for an operator: in our words where the kind of the error is
+// known, else in the driver's. The password of the URL never stands in it.
 func describe(err error, url string) string {
+	if refused := contract.Refusal(err); refused != "" {
+		return withoutSecrets(refused, url)
+	}
+	all := contract.WithServers(err)
+	var dial *net.OpError
+	if errors.Is(all, syscall.ECONNREFUSED) && errors.As(all, &dial) && dial.Addr != nil {
+		return "connection refused at " + dial.Addr.String()
+	}
+	var lookup *net.DNSError
+	if errors.As(all, &lookup) && !lookup.IsTimeout {
+		return "unknown host " + lookup.Name
+	}
 	text := err.Error()
 	var postgres *pgconn.PgError
 	if errors.As(err, &postgres) {
 		text = postgres.Message
 	}
-	if refused := connectionRefused.FindStringSubmatch(text); refused != nil {
-		return "connection refused at " + refused[1]
-	}
-	if unknown := unknownHost.FindStringSubmatch(text); unknown != nil {
-		return "unknown host " + unknown[1]
-	}
-	line := withoutSecrets(strings.Join(strings.Fields(text), " "), url)
-	if timedOut.MatchString(text) || errors.Is(err, context.DeadlineExceeded) {
-		return "timed out (" + line + ")"
-	}
-	return line
+	return withoutSecrets(strings.Join(strings.Fields(text), " "), url)
 }
 
 // withoutSecrets cuts the URL and its password out of a driver's text; and what a store quotes of a document or a command.

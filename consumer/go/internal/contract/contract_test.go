@@ -11,6 +11,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/description"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 )
 
 func TestTheChecksByHandAreThePatternsOfTheSchema(t *testing.T) {
@@ -95,6 +99,9 @@ func TestTheTopologyIsThatOfTheContract(t *testing.T) {
 func TestWhatStopsAStartAndWhatWaits(t *testing.T) {
 	server := func(code int, reason string) error { return &amqp.Error{Code: code, Reason: reason, Server: true} }
 	wrapped := func(err error) error { return fmt.Errorf("failed to connect: %w", err) }
+	selection := func(err error) error {
+		return topology.ServerSelectionError{Desc: description.Topology{Servers: []description.Server{{LastError: wrapped(err)}}}}
+	}
 	for _, c := range []struct {
 		err  error
 		want string
@@ -106,8 +113,12 @@ func TestWhatStopsAStartAndWhatWaits(t *testing.T) {
 		{&pgconn.PgError{Code: "42P01"}, ""},
 		{&pgconn.PgError{Code: "57P03"}, ""},
 		{errors.New("tls error: server refused TLS connection"), "the server does not speak TLS, which the URL asks for"},
-		{errors.New("(AuthenticationFailed) Authentication failed."), "the user or the password is wrong"},
-		{errors.New("(AtlasError) bad auth : authentication failed"), "the user or the password is wrong"},
+		{mongo.CommandError{Code: 18, Wrapped: driver.Error{Code: 18}}, "the user or the password is wrong"},
+		{selection(driver.Error{Code: 18}), "the user or the password is wrong"},
+		{selection(driver.Error{Code: 8000}), "the user or the password is wrong"},
+		{selection(driver.Error{Code: 334}), "the server does not take the authMechanism of the URL"},
+		{mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 13}}}, "the user may not create or write the collection of messages"},
+		{driver.Error{Code: 91}, ""},
 		{errors.New("(Unauthorized) command create requires authentication"), "the server wants a user and a password, and the URL has none"},
 		{amqp.ErrCredentials, "the user or the password is wrong, or has no right to this"},
 		{server(403, "ACCESS_REFUSED - access to queue refused"), "the user or the password is wrong, or has no right to this"},
@@ -117,8 +128,7 @@ func TestWhatStopsAStartAndWhatWaits(t *testing.T) {
 		{server(320, "CONNECTION_FORCED - broker forced connection closure"), ""},
 		{amqp.ErrClosed, ""},
 		{wrapped(x509.UnknownAuthorityError{}), "the server's certificate is not trusted (x509: certificate signed by unknown authority)"},
-		{errors.New("server selection error: { Addr: h, Last error: tls: failed to verify certificate: x509: certificate has expired }"),
-			"the server's certificate is not trusted (x509: certificate has expired)"},
+		{selection(x509.UnknownAuthorityError{}), "the server's certificate is not trusted (x509: certificate signed by unknown authority)"},
 		{wrapped(ErrUnusableURL), "is not usable; check its options and the files they name, and percent-encode special characters"},
 		{errors.New("dial tcp 127.0.0.1:1: connect: connection refused"), ""},
 		{errors.New("lookup nobody: no such host"), ""},

@@ -2,137 +2,115 @@ package contract
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"errors"
-	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	files "disparo/contract"
 )
 
-const (
-	wrongPassword = "the user or the password is wrong"
-	wantsPassword = "the server wants a password, and the URL has none"
-	wantsUser     = "the server wants a user and a password, and the URL has none"
-	noTLS         = "the server does not speak TLS, which the URL asks for"
-	// UnusableURL is said without the words of a driver's parser: they may quote a part of a password.
-	UnusableURL = "is not usable; check its options and the files they name, and percent-encode special characters"
+// says is what refusals.json has of a refusal: by the code of a server, or by what a driver finds itself.
+var says = func() (parsed struct {
+	PostgreSQL map[string]string
+	MongoDB    map[int]string
+	RabbitMQ   map[int]string
+	Client     map[string]string
+}) {
+	if err := json.Unmarshal(files.RefusalsJSON, &parsed); err != nil {
+		panic(err)
+	}
+	return parsed
+}()
 
-	noRightToLedger = "the user has no right to the ledger's tables"
-	noVhost         = "the vhost is missing, not open to this user, or at its limit of connections"
-)
-
-// Refusal tells what stops a start from what waits: only what cannot heal by itself is a refusal. A closed port, a
-// time-out and an unknown host are none. Answers what was refused, in words without a secret; empty for all that is
-// worth a retry.
-func Refusal(err error) string {
-	if errors.Is(err, ErrPasswordMissing) {
-		return wantsPassword
-	}
-	var postgres *pgconn.PgError
-	if errors.As(err, &postgres) {
-		return postgresRefusals[postgres.Code]
-	}
-	var rabbit *amqp.Error
-	if errors.As(err, &rabbit) {
-		return rabbitRefusal(rabbit)
-	}
-	// The driver of MongoDB keeps of a server only the text of its last error.
-	text := err.Error()
-	switch {
-	case refusedTLS.MatchString(text):
-		return noTLS
-	case badAuthentication.MatchString(text):
-		return wrongPassword
-	case wantsAuthentication.MatchString(text):
-		return wantsUser
-	case errors.Is(err, ErrUnusableURL):
-		return UnusableURL
-	case loadBalancing.MatchString(text):
-		return "the server is behind no load balancer, which the URL asks for"
-	case mechanismUnavailable.MatchString(text):
-		return mongoRefusals[334]
-	}
-	var server mongo.ServerError
-	if errors.As(err, &server) {
-		for code, refusal := range mongoRefusals {
-			if server.HasErrorCode(code) {
-				return refusal
-			}
-		}
-	}
-	if why := untrusted(err, text); why != "" {
-		return "the server's certificate is not trusted (" + why + ")"
-	}
-	return ""
-}
+// UnusableURL is said without the words of a driver's parser: they may quote a part of a password.
+var UnusableURL = says.Client["unusable_url"]
 
 // ErrUnusableURL is what a driver's own parser says, when it can be asked no sooner than when it connects.
 var ErrUnusableURL = errors.New(UnusableURL)
 
 // ErrPasswordMissing says that the server refused an empty password, and the URL has none.
-var ErrPasswordMissing = errors.New(wantsPassword)
+var ErrPasswordMissing = errors.New(says.Client["no_password"])
 
-// PostgreSQL, appendix A of its manual.
-var postgresRefusals = map[string]string{
-	"28P01": wrongPassword,                          // invalid_password
-	"28000": "the server does not let this user in", // invalid_authorization_specification
-	"3D000": "the database does not exist",          // invalid_catalog_name
-	"42501": noRightToLedger,                        // insufficient_privilege
-}
-
-const refusesCollection = "the server refuses the collection of messages; check the name of the database and what is in it"
-
-// MongoDB's codes that stay as they are until somebody changes the URL, the user or the server's data.
-var mongoRefusals = map[int]string{
-	334:    "the server does not take the authMechanism of the URL",             // MechanismUnavailable
-	13:     "the user may not create or write the collection of messages",       // Unauthorized
-	13_297: "a database exists whose name differs in upper and lower case only", // DatabaseDifferCase
-	2:      refusesCollection,                                                   // BadValue
-	9:      refusesCollection,                                                   // FailedToParse
-	14:     refusesCollection,                                                   // TypeMismatch
-	20:     refusesCollection,                                                   // IllegalOperation
-	59:     refusesCollection,                                                   // CommandNotFound
-	72:     refusesCollection,                                                   // InvalidOptions
-	73:     refusesCollection,                                                   // InvalidNamespace
-	115:    refusesCollection,                                                   // CommandNotSupported
-	166:    refusesCollection,                                                   // CommandNotSupportedOnView
-}
-
-var (
-	loadBalancing        = regexp.MustCompile(`(?i)load balancing mode`)
-	mechanismUnavailable = regexp.MustCompile(`MechanismUnavailable`)
-	refusedTLS           = regexp.MustCompile(`server refused TLS connection`)
-	badAuthentication    = regexp.MustCompile(`(?i)AuthenticationFailed|Authentication failed|bad auth`)
-	// The end of "command create requires authentication".
-	wantsAuthentication = regexp.MustCompile(`requires authentication$`)
-	certificate         = regexp.MustCompile(`x509: ([^\n,}]*[^\n,} ])`)
-	inequivalent        = regexp.MustCompile(`^PRECONDITION[-_]FAILED - (.*?)"?$`)
-)
-
-// rabbitRefusal knows the codes of AMQP 0-9-1: 403 for a password or a right, 530 for a vhost, 406 for other arguments.
-func rabbitRefusal(err *amqp.Error) string {
+// Refusal tells what stops a start from what waits: only what cannot heal by itself is a refusal. A closed port, a
+// time-out and an unknown host are none. Returns what was refused, in words without a secret; empty for all that is
+// worth a retry.
+func Refusal(err error) string {
+	text := err.Error()
+	err = WithServers(err)
+	var postgres *pgconn.PgError
+	var rabbit *amqp.Error
 	switch {
-	case err == amqp.ErrCredentials || err == amqp.ErrSASL:
-		return wrongPassword + ", or has no right to this"
-	case !err.Server:
-		return ""
-	case err.Code == amqp.AccessRefused:
-		return wrongPassword + ", or has no right to this"
-	case err.Code == amqp.NotAllowed:
-		return noVhost
-	case err.Code == amqp.PreconditionFailed:
-		why := err.Reason
-		if found := inequivalent.FindStringSubmatch(why); found != nil {
-			why = found[1]
-		}
-		return "a queue or exchange exists with other arguments (" + why + "); delete it or take another QUEUE_PREFIX"
+	case errors.Is(err, ErrPasswordMissing):
+		return says.Client["no_password"]
+	case errors.As(err, &postgres):
+		return says.PostgreSQL[postgres.Code]
+	case errors.As(err, &rabbit):
+		return rabbitRefusal(rabbit)
+	case strings.Contains(text, "server refused TLS connection"):
+		return says.Client["no_tls"]
+	case errors.Is(err, ErrUnusableURL):
+		return UnusableURL
+	case strings.Contains(text, "load balancing mode"):
+		return says.Client["no_load_balancer"]
+	// A server has one code for a user without a right and for no user at all.
+	case strings.HasSuffix(text, "requires authentication"):
+		return says.Client["no_user"]
+	}
+	if refused := mongoRefusal(err); refused != "" {
+		return refused
+	}
+	if why := untrusted(err); why != nil {
+		return strings.Replace(says.Client["untrusted"], "{why}", why.Error(), 1)
 	}
 	return ""
 }
 
-// untrusted answers why a certificate is not trusted; empty when that is not the trouble.
-func untrusted(err error, text string) string {
+// WithServers is an error together with what went wrong with each server: the driver of MongoDB keeps that beside it.
+func WithServers(err error) error {
+	var selection topology.ServerSelectionError
+	if !errors.As(err, &selection) {
+		return err
+	}
+	all := []error{err}
+	for _, server := range selection.Desc.Servers {
+		all = append(all, server.LastError)
+	}
+	return errors.Join(all...)
+}
+
+func mongoRefusal(err error) string {
+	var command driver.Error
+	if errors.As(err, &command) {
+		return says.MongoDB[int(command.Code)]
+	}
+	var write mongo.WriteException
+	if errors.As(err, &write) && len(write.WriteErrors) > 0 {
+		return says.MongoDB[write.WriteErrors[0].Code]
+	}
+	return ""
+}
+
+// rabbitRefusal is of an error that the broker sent, or that the library has in the place of one.
+func rabbitRefusal(err *amqp.Error) string {
+	if err == amqp.ErrCredentials || err == amqp.ErrSASL {
+		return says.RabbitMQ[amqp.AccessRefused]
+	}
+	if !err.Server {
+		return ""
+	}
+	// Of the broker's words the part that names the queue.
+	_, why, _ := strings.Cut(err.Reason, " - ")
+	return strings.Replace(says.RabbitMQ[err.Code], "{why}", why, 1)
+}
+
+// untrusted is why a certificate is not trusted; nil when that is not the trouble.
+func untrusted(err error) error {
 	var (
 		authority x509.UnknownAuthorityError
 		invalid   x509.CertificateInvalidError
@@ -140,14 +118,11 @@ func untrusted(err error, text string) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return authority.Error()
+		return authority
 	case errors.As(err, &invalid):
-		return invalid.Error()
+		return invalid
 	case errors.As(err, &host):
-		return host.Error()
+		return host
 	}
-	if found := certificate.FindStringSubmatch(text); found != nil {
-		return "x509: " + found[1]
-	}
-	return ""
+	return nil
 }
