@@ -129,13 +129,8 @@ func TestEveryKeptVerdictIsTheOneOfTheOtherLanguages(t *testing.T) {
 		t.Error(len(kept))
 	}
 	for _, want := range kept {
-		got := verdict{Body: want.Body}
 		chunk, dead := decodeBody(want.bytes())
-		got.Reason, got.Detail = dead.Reason, dead.Detail
-		if chunk != nil {
-			got.Chunk = &keptChunk{chunk.CampaignID, chunk.CompanyID, chunk.Message, chunk.FirstSequence, chunk.PhoneNumbers}
-		}
-		if !reflect.DeepEqual(got, want) {
+		if got := (verdict{want.Body, chunk, dead.Reason, dead.Detail}); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v, wanted %+v", want.Body, got, want)
 		}
 	}
@@ -144,17 +139,9 @@ func TestEveryKeptVerdictIsTheOneOfTheOtherLanguages(t *testing.T) {
 // verdict is a line of verdicts.jsonl: a body, a character a byte, and its chunk or why it is none.
 type verdict struct {
 	Body   string
-	Chunk  *keptChunk
+	Chunk  *contract.Chunk
 	Reason Reason
 	Detail string
-}
-
-type keptChunk struct {
-	CampaignID    string   `json:"campaign_id"`
-	CompanyID     string   `json:"company_id"`
-	Message       string   `json:"message"`
-	FirstSequence int32    `json:"first_sequence"`
-	PhoneNumbers  []string `json:"phone_numbers"`
 }
 
 func (v verdict) bytes() []byte {

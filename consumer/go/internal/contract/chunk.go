@@ -20,14 +20,14 @@ const (
 
 // Chunk holds consecutive numbers of a campaign: the body of a queue message (campaign-chunk.v1.schema.json).
 type Chunk struct {
-	CampaignID string
-	CompanyID  string
+	CampaignID string `json:"campaign_id"`
+	CompanyID  string `json:"company_id"`
 	// Message is the text that every number of the chunk gets.
-	Message string
+	Message string `json:"message"`
 	// FirstSequence is the sequence of the first number, from 1.
-	FirstSequence int32
+	FirstSequence int32 `json:"first_sequence"`
 	// PhoneNumbers are E.164 with the plus sign, in the file's order.
-	PhoneNumbers []string
+	PhoneNumbers []string `json:"phone_numbers"`
 }
 
 // Key tells chunks of the ledger apart.

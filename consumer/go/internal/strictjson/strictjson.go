@@ -3,10 +3,11 @@
 package strictjson
 
 import (
+	"encoding/json"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // Document answers the one value that text holds, without the white space around it; false when it is not JSON.
@@ -60,56 +61,17 @@ func Number(value string) (float64, bool) {
 	return number, true
 }
 
-// Unquote answers the text of a string value. False when it has a lone surrogate, of which each becomes U+FFFD.
-func Unquote(value string) (string, bool) {
+// escape is one of a string: two of them where they are one character.
+var escape = regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..|\\.`)
+
+// Unquote returns the text of a string value. False when it has a lone surrogate, of which each becomes U+FFFD.
+func Unquote(value string) (text string, wellFormed bool) {
 	inner := value[1 : len(value)-1]
-	escape := strings.IndexByte(inner, '\\')
-	if escape < 0 {
+	if strings.IndexByte(inner, '\\') < 0 {
 		return inner, true
 	}
-	var text strings.Builder
-	text.Grow(len(inner))
-	wellFormed := true
-	for ; escape >= 0; escape = strings.IndexByte(inner, '\\') {
-		text.WriteString(inner[:escape])
-		char, length := unescape(inner[escape:])
-		if utf16.IsSurrogate(char) {
-			char, wellFormed = utf8.RuneError, false
-		}
-		text.WriteRune(char)
-		inner = inner[escape+length:]
-	}
-	text.WriteString(inner)
-	return text.String(), wellFormed
-}
-
-// unescape answers the character of the escape that text begins with, and the length of it; a pair is one character.
-func unescape(text string) (rune, int) {
-	switch text[1] {
-	case 'u':
-		first := hex4(text[2:6])
-		if len(text) >= 12 && text[6] == '\\' && text[7] == 'u' {
-			if pair := utf16.DecodeRune(first, hex4(text[8:12])); pair != utf8.RuneError {
-				return pair, 12
-			}
-		}
-		return first, 6
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	default:
-		return rune(text[1]), 2
-	}
-}
-
-func hex4(digits string) rune {
-	number, _ := strconv.ParseUint(digits, 16, 16)
-	return rune(number)
+	// It fails for nothing that Document has accepted.
+	_ = json.Unmarshal([]byte(value), &text)
+	isLone := func(one string) bool { return len(one) == len(`\ud800`) }
+	return text, !slices.ContainsFunc(escape.FindAllString(inner, -1), isLone)
 }
