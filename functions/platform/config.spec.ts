@@ -30,6 +30,7 @@ test('what is not said has a default', () => {
     rabbitmqUrl: SERVICES.RABBITMQ_URL,
     queuePrefix: 'disparo',
     queuePartitions: 1,
+    queueType: undefined,
     logLevel: 'info',
     apiHost: '127.0.0.1',
     apiPort: 3_000,

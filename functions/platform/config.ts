@@ -17,6 +17,7 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly rabbitmqUrl: string;
   abstract readonly queuePrefix: string;
   abstract readonly queuePartitions: number;
+  abstract readonly queueType: SharedConfiguration['queueType'];
   abstract readonly logLevel: SharedConfiguration['logLevel'];
   abstract readonly apiHost: string;
   /** 0: any free port, which the log names. */

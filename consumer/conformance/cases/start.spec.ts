@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { declareTopology } from '@disparo/contract';
 import { expect } from 'vitest';
 import type { Variable } from '../../../services/names.js';
 import { freePort } from '../../../services/ports.js';
@@ -132,6 +133,12 @@ const WRONG_VALUES: { variable: string; value: string; says: RegExp; why: string
     why: 'Read as 1, half of the queues would have no consumer, and their campaigns would never end.',
   },
   {
+    variable: 'QUEUE_TYPE',
+    value: 'Quorum',
+    says: /classic, quorum/,
+    why: 'Read as nothing, the queue would have one copy where its operator counts on three.',
+  },
+  {
     variable: 'CONSUMER_PARTITIONS',
     value: '0,1',
     says: /from 0 to 0/,
@@ -252,6 +259,19 @@ prove('what stops a start', [
       expect(line).toMatch(/^RABBITMQ_URL: .*other arguments.*campaigns\.0.*QUEUE_PREFIX/);
     },
   },
+  ...(['', 'classic', 'quorum'] as const).map(
+    (type): Case => ({
+      name: `a queue of another type than QUEUE_TYPE "${type}"`,
+      why: 'Taken as it is, a queue that its operator believes to be on three nodes would be lost with one.',
+      async run(room) {
+        const stage = await room.stage({ declared: false });
+        const other = type === 'quorum' ? 'classic' : 'quorum';
+        await declareTopology(stage.channel, stage.env.QUEUE_PREFIX, 1, other);
+        const line = await refused(stage, { QUEUE_TYPE: type });
+        expect(line).toMatch(/^RABBITMQ_URL: .*other arguments.*x-queue-type.*\.dead.*delete it.*QUEUE_TYPE$/m);
+      },
+    }),
+  ),
 ]);
 
 prove('what is enough', [

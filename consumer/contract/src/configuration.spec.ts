@@ -14,6 +14,7 @@ test('defaults fill what is unset', () => {
     rabbitmqUrl: SOUND.RABBITMQ_URL,
     queuePrefix: 'disparo',
     queuePartitions: 1,
+    queueType: undefined,
     logLevel: 'info',
   });
 });
@@ -37,6 +38,7 @@ describe('a wrong value is refused by its name and never shown when it may hold 
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '65' }],
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: '1.5' }],
     ['QUEUE_PARTITIONS', { QUEUE_PARTITIONS: 'two' }],
+    ['QUEUE_TYPE', { QUEUE_TYPE: 'stream' }],
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
   ];
   test.each(wrong)('%s in %j', (variable, change) => {

@@ -1,4 +1,5 @@
 import { UNUSABLE_URL } from './refusal.js';
+import { QUEUE_TYPES, type QueueType } from './topology.js';
 import { withStrictOptions } from './url-options.js';
 
 /** How an app of Disparo ends (sysexits.h where it has a name). The same in every language. */
@@ -89,19 +90,22 @@ function isReadable(url: string): boolean {
 }
 
 /** One of a fixed list of words, or the default when unset. Throws ConfigurationError. */
-function wordKey<const T extends string>(env: Environment, key: string, words: readonly T[], fallback: T): T {
-  const value = env[key] ?? fallback;
+function wordKey<const T extends string, D>(env: Environment, key: string, words: readonly T[], unset: D): T | D {
+  const value = env[key];
+  if (value === undefined) return unset;
   const word = words.find((candidate) => candidate === value);
   if (word === undefined) throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${value}"`);
   return word;
 }
 
-/** What the names on the broker are made of. */
+/** What exchanges and queues are declared by. */
 export interface QueueConfiguration {
   /** Names of exchanges and queues start with it. */
   queuePrefix: string;
   /** Queues side by side, numbered from 0. */
   queuePartitions: number;
+  /** Undefined: the vhost's default decides. */
+  queueType: QueueType | undefined;
 }
 
 /** What every app of Disparo is told. */
@@ -132,5 +136,9 @@ export function queueConfiguration(env: Environment): QueueConfiguration {
   const queuePrefix = env.QUEUE_PREFIX ?? 'disparo';
   if (!QUEUE_PREFIX_FORM.test(queuePrefix))
     throw new ConfigurationError('QUEUE_PREFIX', 'must be 1 to 100 letters, digits, dots, dashes or underscores');
-  return { queuePrefix, queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }) };
+  return {
+    queuePrefix,
+    queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }),
+    queueType: wordKey(env, 'QUEUE_TYPE', QUEUE_TYPES, undefined),
+  };
 }

@@ -1,6 +1,9 @@
 import type { Channel } from 'amqplib';
 import { contractJson } from './contract-file.js';
 
+/** How the broker keeps a queue: on one node, or copied to several. */
+export type QueueType = 'classic' | 'quorum';
+
 interface ExchangeTemplate {
   name: string;
   type: string;
@@ -10,12 +13,15 @@ interface QueueTemplate {
   name: string;
   routing_key: string;
   durable: boolean;
-  arguments: Record<string, string | boolean>;
+  arguments: QueueArguments;
 }
+type QueueArguments = Record<string, string | boolean | number>;
 interface TopologyTemplate {
   exchange: ExchangeTemplate;
   queue: QueueTemplate;
   dead_letter: { exchange: ExchangeTemplate; queue: QueueTemplate };
+  /** What every queue has beside its own arguments, by the word in QUEUE_TYPE. */
+  queue_types: Record<QueueType, QueueArguments>;
 }
 
 /**
@@ -26,6 +32,9 @@ interface TopologyTemplate {
 export const QUESTION = { routingKey: 'does-the-broker-take-messages', content: Buffer.from('?') } as const;
 
 const template = contractJson<TopologyTemplate>('topology.json');
+
+/** The words that QUEUE_TYPE may have. */
+export const QUEUE_TYPES = Object.keys(template.queue_types) as QueueType[];
 
 /** The names on the broker for one prefix. */
 export interface Topology {
@@ -52,14 +61,21 @@ export function topology(prefix: string, partitions: number): Topology {
 /**
  * Declares exchanges, queues and bindings, all durable and with identical arguments in every app, so that whoever starts
  * first on an empty broker creates them. Idempotent. The broker refuses with 406 and closes the channel when one exists
- * with other arguments.
+ * with other arguments, a queue of another type among them. Without a type the vhost's default decides.
  */
-export async function declareTopology(channel: Channel, prefix: string, partitions: number): Promise<void> {
-  await declareExchange(channel, template.dead_letter.exchange, prefix);
-  await declareQueue(channel, template.dead_letter.queue, template.dead_letter.exchange, prefix);
-  await declareExchange(channel, template.exchange, prefix);
+export async function declareTopology(
+  channel: Channel,
+  prefix: string,
+  partitions: number,
+  type?: QueueType,
+): Promise<void> {
+  const { exchange, queue, dead_letter: dead } = template;
+  const ofType = type === undefined ? {} : template.queue_types[type];
+  await declareExchange(channel, dead.exchange, prefix);
+  await declareQueue(channel, dead.queue, ofType, dead.exchange, prefix);
+  await declareExchange(channel, exchange, prefix);
   for (let partition = 0; partition < partitions; partition++)
-    await declareQueue(channel, template.queue, template.exchange, prefix, partition);
+    await declareQueue(channel, queue, ofType, exchange, prefix, partition);
 }
 
 async function declareExchange(channel: Channel, exchange: ExchangeTemplate, prefix: string): Promise<void> {
@@ -69,13 +85,14 @@ async function declareExchange(channel: Channel, exchange: ExchangeTemplate, pre
 async function declareQueue(
   channel: Channel,
   queue: QueueTemplate,
+  ofType: QueueArguments,
   exchange: ExchangeTemplate,
   prefix: string,
   partition?: number,
 ): Promise<void> {
   const name = fill(queue.name, prefix, partition);
   const queueArguments = Object.fromEntries(
-    Object.entries(queue.arguments).map(([key, value]) => [
+    Object.entries({ ...queue.arguments, ...ofType }).map(([key, value]) => [
       key,
       typeof value === 'string' ? fill(value, prefix, partition) : value,
     ]),

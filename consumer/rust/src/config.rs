@@ -4,6 +4,7 @@ use crate::environment::Environment;
 use crate::log::Level;
 use crate::percent::decoded;
 use crate::refusal::unusable_url;
+use crate::topology::QUEUE_TYPES;
 use crate::url_options::with_strict_options;
 use std::collections::BTreeSet;
 use url::Url;
@@ -50,6 +51,8 @@ pub struct Config {
     pub queue_prefix: String,
     /// Queues side by side, numbered from 0.
     pub queue_partitions: u16,
+    /// One of `QUEUE_TYPES`; None: the vhost's default decides.
+    pub queue_type: Option<&'static str>,
     /// What is logged.
     pub log_level: Level,
     /// The partitions that this process takes.
@@ -67,6 +70,7 @@ pub fn read_config(env: &Environment) -> Result<Config, ConfigurationError> {
     let mongodb_url = url_key(env, "MONGODB_URL", &["mongodb", "mongodb+srv"])?;
     let rabbitmq_url = url_key(env, "RABBITMQ_URL", &["amqp", "amqps"])?;
     let queue_partitions = integer_key(env, "QUEUE_PARTITIONS", 1, 64)?.unwrap_or(1);
+    let queue_type = queue_type_key(env)?;
     let log_level = level_key(env)?;
     let partitions = partitions_key(env, queue_partitions)?;
     let prefetch = integer_key(env, "PREFETCH", 1, 1_000)?.unwrap_or(250);
@@ -77,6 +81,7 @@ pub fn read_config(env: &Environment) -> Result<Config, ConfigurationError> {
         rabbitmq_url,
         queue_prefix,
         queue_partitions,
+        queue_type,
         log_level,
         partitions,
         prefetch_each: each.max(1),
@@ -137,6 +142,15 @@ fn integer_key(env: &Environment, key: &'static str, min: u16, max: u16) -> Resu
         Ok(value) if digits && (min..=max).contains(&value) => Ok(Some(value)),
         _ => Err(ConfigurationError::new(key, format!("must be a whole number from {min} to {max}, not \"{text}\""))),
     }
+}
+
+fn queue_type_key(env: &Environment) -> Result<Option<&'static str>, ConfigurationError> {
+    let Some(word) = env.get("QUEUE_TYPE") else { return Ok(None) };
+    let found = QUEUE_TYPES.into_iter().find(|each| each == word);
+    found.map(Some).ok_or_else(|| {
+        let words = QUEUE_TYPES.join(", ");
+        ConfigurationError::new("QUEUE_TYPE", format!("must be one of {words}, not \"{word}\""))
+    })
 }
 
 fn level_key(env: &Environment) -> Result<Level, ConfigurationError> {

@@ -44,6 +44,7 @@ fn each_wrong_value_is_refused_with_the_sentence_that_every_language_has() {
         ),
         ("RABBITMQ_URL", "localhost:5672", "must begin with amqp:// or amqps://"),
         ("QUEUE_PARTITIONS", "65", "must be a whole number from 1 to 64, not \"65\""),
+        ("QUEUE_TYPE", "stream", "must be one of classic, quorum, not \"stream\""),
         ("QUEUE_PARTITIONS", "+1", "must be a whole number from 1 to 64, not \"+1\""),
         ("PREFETCH", "0", "must be a whole number from 1 to 1000, not \"0\""),
         ("PREFETCH", "0000000001", "must be a whole number from 1 to 1000, not \"0000000001\""),

@@ -87,7 +87,7 @@ pub struct Session {
 impl Session {
     /// Connects and declares. Fails with what the broker refuses.
     pub async fn open(config: &Config, stop: &Stop, service: &Arc<Service>) -> Result<Arc<Self>, Failure> {
-        let names = Topology::new(&config.queue_prefix, config.queue_partitions)?;
+        let names = Topology::new(&config.queue_prefix, config.queue_partitions, config.queue_type)?;
         let receiving = connect_broker(&config.rabbitmq_url).await?;
         let opened = async {
             declare(&receiving, &names).await?;

@@ -8,6 +8,9 @@ use lapin::{Channel, Connection, ExchangeKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// The words that `QUEUE_TYPE` may have.
+pub const QUEUE_TYPES: [&str; 2] = ["classic", "quorum"];
+
 const TEMPLATE: &str = include_str!("../../contract/topology.json");
 
 #[derive(Debug, Deserialize)]
@@ -15,7 +18,11 @@ struct Template {
     exchange: Exchange,
     queue: Queue,
     dead_letter: DeadLetter,
+    /// What every queue has beside its own arguments, by the word in `QUEUE_TYPE`.
+    queue_types: BTreeMap<String, Arguments>,
 }
+
+type Arguments = BTreeMap<String, Argument>;
 
 #[derive(Debug, Deserialize)]
 struct DeadLetter {
@@ -35,13 +42,14 @@ struct Queue {
     name: String,
     routing_key: String,
     durable: bool,
-    arguments: BTreeMap<String, Argument>,
+    arguments: Arguments,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Argument {
     Flag(bool),
+    Number(i64),
     Text(String),
 }
 
@@ -51,14 +59,17 @@ pub struct Topology {
     template: Template,
     prefix: String,
     partitions: u16,
+    /// What a queue has beside its own arguments, as it is of its type.
+    of_type: Arguments,
 }
 
 impl Topology {
-    /// For a prefix and a number of partitions.
-    pub fn new(prefix: &str, partitions: u16) -> Result<Self, Failure> {
-        let template =
+    /// For a prefix, a number of partitions and one of `QUEUE_TYPES`; without a type the vhost's default decides.
+    pub fn new(prefix: &str, partitions: u16, queue_type: Option<&str>) -> Result<Self, Failure> {
+        let mut template: Template =
             serde_json::from_str(TEMPLATE).map_err(|error| Failure::Bug(format!("topology.json: {error}")))?;
-        Ok(Self { template, prefix: prefix.to_owned(), partitions })
+        let of_type = queue_type.and_then(|word| template.queue_types.remove(word)).unwrap_or_default();
+        Ok(Self { template, prefix: prefix.to_owned(), partitions, of_type })
     }
 
     /// Where chunks are published.
@@ -77,7 +88,7 @@ impl Topology {
     }
 
     /// Declares exchanges, queues and bindings. Idempotent. The broker refuses with 406 and closes the channel when one
-    /// exists with other arguments.
+    /// exists with other arguments, a queue of another type among them.
     pub async fn declare(&self, channel: &Channel) -> Result<(), Failure> {
         let dead = &self.template.dead_letter;
         self.declare_exchange(channel, &dead.exchange).await?;
@@ -110,9 +121,10 @@ impl Topology {
     ) -> Result<(), Failure> {
         let name = self.fill(&queue.name, partition);
         let mut arguments = FieldTable::default();
-        for (key, value) in &queue.arguments {
+        for (key, value) in queue.arguments.iter().chain(&self.of_type) {
             let value = match value {
                 Argument::Flag(flag) => AMQPValue::Boolean(*flag),
+                Argument::Number(number) => AMQPValue::LongLongInt(*number),
                 Argument::Text(text) => AMQPValue::LongString(LongString::from(self.fill(text, partition))),
             };
             arguments.insert(key.as_str().into(), value);
@@ -143,10 +155,19 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_contract() {
-        let topology = Topology::new("a.b", 2).expect("the contract");
+        let topology = Topology::new("a.b", 2, None).expect("the contract");
         assert_eq!(topology.dead_letter_exchange(), "a.b.dead");
         assert_eq!(topology.queue(1), "a.b.campaigns.1");
         assert_eq!(topology.campaign_exchange(), "a.b.campaigns");
         assert!(matches!(topology.template.queue.arguments["x-single-active-consumer"], Argument::Flag(true)));
+        assert!(topology.of_type.is_empty());
+    }
+
+    #[test]
+    fn the_queue_types_are_those_of_the_contract() {
+        let template: Template = serde_json::from_str(TEMPLATE).expect("the contract");
+        assert_eq!(template.queue_types.into_keys().collect::<Vec<_>>(), QUEUE_TYPES);
+        let topology = Topology::new("a", 1, Some("quorum")).expect("the contract");
+        assert!(matches!(topology.of_type["x-delivery-limit"], Argument::Number(1_000_000_000)));
     }
 }

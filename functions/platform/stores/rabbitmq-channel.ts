@@ -53,7 +53,7 @@ async function opened(config: Config, heartbeatS: number): Promise<OpenChannel> 
 async function declared(connection: ChannelModel, config: Config): Promise<ConfirmChannel> {
   const channel = await connection.createConfirmChannel();
   channel.on('error', () => {});
-  await declareTopology(channel, config.queuePrefix, config.queuePartitions);
+  await declareTopology(channel, config.queuePrefix, config.queuePartitions, config.queueType);
   return channel;
 }
 

@@ -36,8 +36,9 @@ afterEach(async () => {
 
 afterAll(() => connection.close());
 
-function brokerAt(rabbitmqUrl = url, kind: Runtime['kind'] = 'server'): Broker {
-  const broker = new Broker({ rabbitmqUrl, queuePrefix: prefix, queuePartitions: 1 } as Config, new Runtime(kind));
+function brokerAt(rabbitmqUrl = url, kind: Runtime['kind'] = 'server', queueType?: Config['queueType']): Broker {
+  const config = { rabbitmqUrl, queuePrefix: prefix, queuePartitions: 1, queueType } as Config;
+  const broker = new Broker(config, new Runtime(kind));
   brokers.push(broker);
   return broker;
 }
@@ -116,6 +117,14 @@ test('a queue that was deleted is declared again after the first return', async 
   expect(await outcomes([broker.publish(KEY, message(1))])).toEqual(['returned']);
   expect(await outcomes([broker.publish(KEY, message(2))])).toEqual(['confirmed']);
   expect(await queued()).toEqual(['2']);
+});
+
+test('queues are of the type that QUEUE_TYPE names, and another is refused', async () => {
+  expect(await outcomes([brokerAt(url, 'server', 'quorum').publish(KEY, message(1))])).toEqual(['confirmed']);
+  await expect(brokerAt().ping()).rejects.toMatchObject({
+    reason: 'refused',
+    text: expect.stringMatching(/x-queue-type.*\.dead.*received none but current is the value 'quorum'/),
+  });
 });
 
 test('a queue that is full says no', async () => {

@@ -69,7 +69,7 @@ type Session struct {
 
 // openSession connects and declares. Returns what the broker refuses.
 func openSession(config Config, stop Stop, service *Service, log *slog.Logger) (*Session, error) {
-	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions}
+	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions, Type: config.QueueType}
 	session := &Session{names: names, stop: stop, service: service, log: log}
 	interrupted, cancelInterrupted := context.WithCancel(stop.Working)
 	over, cancelOver := context.WithCancel(stop.Receiving)

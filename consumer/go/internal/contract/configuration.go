@@ -51,7 +51,7 @@ func (env Environment) Integer(key string, least, most, fallback int) (int, erro
 func (env Environment) Word(key string, words []string, fallback string) (string, error) {
 	value, set := env[key]
 	if !set {
-		value = fallback
+		return fallback, nil
 	}
 	if slices.Contains(words, value) {
 		return value, nil
@@ -96,7 +96,9 @@ type SharedConfiguration struct {
 	QueuePrefix string
 	// QueuePartitions is how many queues stand side by side, numbered from 0.
 	QueuePartitions int
-	LogLevel        string
+	// QueueType is one of QueueTypes; when it is empty the vhost's default decides.
+	QueueType string
+	LogLevel  string
 }
 
 var (
@@ -123,6 +125,9 @@ func (env Environment) Shared() (shared SharedConfiguration, err error) {
 		return shared, err
 	}
 	if shared.QueuePartitions, err = env.Integer("QUEUE_PARTITIONS", 1, 64, 1); err != nil {
+		return shared, err
+	}
+	if shared.QueueType, err = env.Word("QUEUE_TYPE", QueueTypes, ""); err != nil {
 		return shared, err
 	}
 	shared.LogLevel, err = env.Word("LOG_LEVEL", logLevels, "info")

@@ -19,7 +19,7 @@ func sound() Environment {
 func TestDefaultsFillWhatIsUnset(t *testing.T) {
 	env := sound()
 	got, err := env.Shared()
-	want := SharedConfiguration{env["DATABASE_URL"], env["MONGODB_URL"], env["RABBITMQ_URL"], "disparo", 1, "info"}
+	want := SharedConfiguration{env["DATABASE_URL"], env["MONGODB_URL"], env["RABBITMQ_URL"], "disparo", 1, "", "info"}
 	if err != nil || got != want {
 		t.Errorf("%+v %v", got, err)
 	}
@@ -57,6 +57,7 @@ func TestAWrongValueIsRefusedByItsNameAndNeverShownWhenItMayHoldASecret(t *testi
 		{"QUEUE_PARTITIONS", "1.5"},
 		{"QUEUE_PARTITIONS", "+1"},
 		{"QUEUE_PARTITIONS", "two"},
+		{"QUEUE_TYPE", "stream"},
 		{"LOG_LEVEL", "loud"},
 	} {
 		env := sound()

@@ -82,6 +82,16 @@ func TestTheDatabaseOfAURL(t *testing.T) {
 	}
 }
 
+func TestEveryQueueTypeHasItsArguments(t *testing.T) {
+	if !slices.Equal(QueueTypes, []string{"classic", "quorum"}) {
+		t.Error(QueueTypes)
+	}
+	limit := Topology{Type: "quorum"}.argument(template.QueueTypes["quorum"]["x-delivery-limit"], 0)
+	if limit != int64(1_000_000_000) {
+		t.Errorf("%T %v", limit, limit)
+	}
+}
+
 func TestTheTopologyIsThatOfTheContract(t *testing.T) {
 	names := Topology{Prefix: "{partition}x", Partitions: 2}
 	if queue := names.Queue(1); queue != "{partition}x.campaigns.1" {
@@ -124,7 +134,7 @@ func TestWhatStopsAStartAndWhatWaits(t *testing.T) {
 		{server(403, "ACCESS_REFUSED - access to queue refused"), "the user or the password is wrong, or has no right to this"},
 		{server(530, "NOT_ALLOWED - vhost x not found"), "the vhost is missing, not open to this user, or at its limit of connections"},
 		{server(406, "PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q'"),
-			"a queue or exchange exists with other arguments (inequivalent arg 'x' for queue 'q'); delete it or take another QUEUE_PREFIX"},
+			"a queue or exchange exists with other arguments (inequivalent arg 'x' for queue 'q'); delete it, or take another QUEUE_PREFIX or QUEUE_TYPE"},
 		{server(320, "CONNECTION_FORCED - broker forced connection closure"), ""},
 		{amqp.ErrClosed, ""},
 		{wrapped(x509.UnknownAuthorityError{}), "the server's certificate is not trusted (x509: certificate signed by unknown authority)"},

@@ -2,6 +2,8 @@ package contract
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +32,8 @@ var template = func() (parsed struct {
 		Exchange exchangeTemplate
 		Queue    queueTemplate
 	} `json:"dead_letter"`
+	// QueueTypes is what every queue has beside its own arguments, by the word in QUEUE_TYPE.
+	QueueTypes map[string]map[string]any `json:"queue_types"`
 }) {
 	if err := json.Unmarshal(files.TopologyJSON, &parsed); err != nil {
 		panic(err)
@@ -37,11 +41,16 @@ var template = func() (parsed struct {
 	return parsed
 }()
 
+// QueueTypes are the words that QUEUE_TYPE may have.
+var QueueTypes = slices.Sorted(maps.Keys(template.QueueTypes))
+
 // Topology has the names on the broker that topology.json gives for a prefix.
 type Topology struct {
 	Prefix string
 	// Partitions is how many queues there are, numbered from 0.
 	Partitions int
+	// Type is one of QueueTypes; when it is empty the vhost's default decides.
+	Type string
 }
 
 // Queue is the name of a partition's queue.
@@ -55,7 +64,7 @@ func (t Topology) DeadLetterExchange() string { return t.fill(template.DeadLette
 
 // Declare makes exchanges, queues and bindings, all durable and with identical arguments in every app, so that whoever
 // starts first on an empty broker creates them. Idempotent. The broker refuses with 406 and closes the channel when one
-// exists with other arguments.
+// exists with other arguments, a queue of another type among them.
 func (t Topology) Declare(channel *amqp.Channel) error {
 	dead := template.DeadLetter
 	if err := t.declareExchange(channel, dead.Exchange); err != nil {
@@ -81,17 +90,27 @@ func (t Topology) declareExchange(channel *amqp.Channel, exchange exchangeTempla
 
 func (t Topology) declareQueue(channel *amqp.Channel, queue queueTemplate, exchange exchangeTemplate, partition int) error {
 	arguments := amqp.Table{}
-	for key, value := range queue.Arguments {
-		if text, is := value.(string); is {
-			value = t.fill(text, partition)
+	for _, of := range []map[string]any{queue.Arguments, template.QueueTypes[t.Type]} {
+		for key, value := range of {
+			arguments[key] = t.argument(value, partition)
 		}
-		arguments[key] = value
 	}
 	name := t.fill(queue.Name, partition)
 	if _, err := channel.QueueDeclare(name, queue.Durable, false, false, false, arguments); err != nil {
 		return err
 	}
 	return channel.QueueBind(name, t.fill(queue.RoutingKey, partition), t.fill(exchange.Name, partition), false, nil)
+}
+
+// argument is a value of JSON as the broker takes it: where it wants a whole number it refuses a double.
+func (t Topology) argument(value any, partition int) any {
+	switch value := value.(type) {
+	case string:
+		return t.fill(value, partition)
+	case float64:
+		return int64(value)
+	}
+	return value
 }
 
 func (t Topology) fill(text string, partition int) string {

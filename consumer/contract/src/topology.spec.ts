@@ -1,0 +1,29 @@
+import type { Channel } from 'amqplib';
+import { expect, test } from 'vitest';
+import { declareTopology, QUEUE_TYPES, type QueueType } from './topology.js';
+
+const OWN = { 'x-overflow': 'reject-publish' };
+const CAMPAIGN = { ...OWN, 'x-single-active-consumer': true, 'x-dead-letter-exchange': 'p.dead' };
+
+test.each<[QueueType | undefined, object]>([
+  [undefined, {}],
+  ['classic', { 'x-queue-type': 'classic' }],
+  // Never -1: RabbitMQ before 4.0 takes it and drops a message that comes back once.
+  ['quorum', { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 }],
+])('each queue is of the type %s, the one of dead letters too', async (type, ofType) => {
+  const asserted: unknown[] = [];
+  const channel = {
+    assertExchange: async () => {},
+    assertQueue: async (name: string, options: object) => asserted.push([name, options]),
+    bindQueue: async () => {},
+  };
+  await declareTopology(channel as unknown as Channel, 'p', 1, type);
+  expect(asserted).toEqual([
+    ['p.dead', { durable: true, arguments: { ...OWN, ...ofType } }],
+    ['p.campaigns.0', { durable: true, arguments: { ...CAMPAIGN, ...ofType } }],
+  ]);
+});
+
+test('the types are those of the contract', () => {
+  expect(QUEUE_TYPES).toEqual(['classic', 'quorum']);
+});
