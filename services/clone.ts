@@ -37,6 +37,8 @@ export interface State {
   ways: Partial<Record<ServiceName, 'compose' | 'binary'>>;
   /** Asked for by `npm run services`: stays when the commands that use it end. */
   kept: boolean;
+  /** A member of a cluster of several: what its configuration has beside that of a service alone. */
+  member?: { rabbitmq?: string[]; replicaSet?: string };
 }
 
 const STATE_FILE = 'services.json';

@@ -33,9 +33,12 @@ export const mongodb: Service = {
       String(state.ports.mongodb),
     ];
     // No socket under /tmp: it would carry the port's number, whoever listens there.
-    const { exited } = launch(mongod, [...args, '--bind_ip', '127.0.0.1', '--nounixsocket', '--auth'], {});
+    const set = state.member?.replicaSet;
+    // A member of a replica set has no password: it would want a file of keys, and its set before its user.
+    const kind = set ? ['--replSet', set, '--wiredTigerCacheSizeGB', '0.25'] : ['--auth'];
+    const { exited } = launch(mongod, [...args, '--bind_ip', '127.0.0.1', '--nounixsocket', ...kind], {});
     await untilReady(
-      () => ready(state),
+      () => (set ? answersAlone(state) : ready(state)),
       exited,
       START_TIMEOUT_MS,
       () => lastWords(paths.log, 1),
@@ -56,6 +59,13 @@ export const mongodb: Service = {
 function layout(clone: Clone) {
   const home = privateFolder(join(clone.data, 'mongodb'), undefined);
   return { data: privateFolder(join(home, 'data'), undefined), log: join(home, 'server.log'), pid: join(home, 'pid') };
+}
+
+async function answersAlone(state: State): Promise<boolean> {
+  return command(`mongodb://127.0.0.1:${state.ports.mongodb}/admin`, { ping: 1 }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** On an empty database the user is still to be made, which mongod allows from this machine as long as there is none. */

@@ -61,7 +61,8 @@ export async function rabbitmqctl(clone: Clone, state: State, args: string[]): P
   return output;
 }
 
-function nodeName(clone: Clone): string {
+/** The name of a clone's node among others. */
+export function nodeName(clone: Clone): string {
   return `disparo-${clone.id}@localhost`;
 }
 
@@ -84,6 +85,7 @@ function configure(paths: ReturnType<typeof layout>, state: State, user: User | 
     // Taken on the first start of an empty node only.
     `default_user = ${USER}`,
     `default_pass = ${state.password}`,
+    ...(state.member?.rabbitmq ?? []),
   ];
   const files = {
     [paths.configuration]: `${configuration.join('\n')}\n`,

@@ -15,15 +15,20 @@ const silent = () => {};
 export class OwnService {
   private constructor(
     private readonly service: Service,
-    private readonly clone: Clone,
-    private readonly state: State,
+    readonly clone: Clone,
+    readonly state: State,
     /** Calls off what happens when this process ends before `close`. */
     private readonly callOff: () => void,
   ) {}
 
-  static async start(name: ServiceName): Promise<OwnService> {
+  /** `prepare` may still change ports, password and data, as a member of a cluster has them. */
+  static async start(
+    name: ServiceName,
+    prepare?: (clone: Clone, state: State) => void | Promise<void>,
+  ): Promise<OwnService> {
     const service = SERVICES.find((one) => one.name === name) as Service;
     const [clone, state] = [openBeside(ROOT), await newState()];
+    await prepare?.(clone, state);
     const own = new OwnService(service, clone, state, reaper(name, clone, state));
     await own.start();
     return own;
@@ -36,6 +41,10 @@ export class OwnService {
 
   get url(): string {
     return this.service.url(this.state.password, this.state.ports[this.service.name]);
+  }
+
+  get alive(): boolean {
+    return this.service.pid(this.clone) !== undefined;
   }
 
   /** Starts it on the same data and waits until it answers. */

@@ -32,7 +32,12 @@ export function exactly({ numbers: { length } }: Upload): Verdict {
 }
 
 /** What the API, the ledger and the store say of a campaign. */
-export async function verdict(system: System, user: User, id: string, upload: Upload): Promise<Verdict> {
+export async function verdict(
+  system: Pick<System, 'pool' | 'messages'>,
+  user: User,
+  id: string,
+  upload: Upload,
+): Promise<Verdict> {
   const { status, total, published, stored } = await user.campaign(id);
   const { rows } = await system.pool.query<Verdict['chunks']>(
     `SELECT count(*) FILTER (WHERE published_at IS NULL)::int AS unpublished,

@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '../../../../infra/local/services/ports.js';
+
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/** One address for several servers: each connection goes to the next one that takes it, and lives as long as that does. */
+export class Balancer {
+  readonly #open = new Set<Socket>();
+  #next = 0;
+
+  private constructor(
+    readonly port: number,
+    private readonly server: Server,
+    /** Ports on loopback; changed when another server takes over the address. */
+    public targets: number[],
+  ) {}
+
+  static async before(targets: number[]): Promise<Balancer> {
+    const port = await freePort();
+    const server = createServer().listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const balancer = new Balancer(port, server, targets);
+    server.on('connection', (near) => void balancer.#join(near));
+    return balancer;
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  async #join(near: Socket): Promise<void> {
+    this.#keep(near);
+    const turn = this.#next++;
+    for (let tried = 0; tried < this.targets.length && !near.destroyed; tried++) {
+      const far = await reach(this.targets[(turn + tried) % this.targets.length] ?? 0);
+      if (!far) continue;
+      this.#keep(far);
+      near.on('close', () => far.destroy()).pipe(far);
+      far.on('close', () => near.destroy()).pipe(near);
+      if (near.destroyed) far.destroy();
+      return;
+    }
+    near.destroy();
+  }
+
+  #keep(socket: Socket): void {
+    this.#open.add(socket);
+    socket.setNoDelay(true);
+    socket.on('error', () => {}).on('close', () => this.#open.delete(socket));
+  }
+}
+
+/** Undefined where nobody listens, or nobody answers. */
+async function reach(port: number): Promise<Socket | undefined> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) });
+    return socket;
+  } catch {
+    socket.destroy();
+    return undefined;
+  }
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { chownSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Clone, State } from '../../../../infra/local/services/clone.js';
+import { freePort } from '../../../../infra/local/services/ports.js';
+import { nodeName } from '../../../../infra/local/services/rabbitmq.js';
+import { privateFolder, serviceUser } from '../../../../infra/local/services/user.js';
+import { OwnService } from '../../runner/own-service.js';
+import { until } from '../../runner/until.js';
+import { Balancer } from './balancer.js';
+import { Epmd } from './epmd.js';
+
+const NODES = 3;
+
+/** Three RabbitMQ nodes that are one cluster, behind one address; the fewer of them stop when they lose the others. */
+export class BrokerNodes {
+  private constructor(
+    private readonly nodes: OwnService[],
+    private readonly epmd: Epmd,
+    private readonly balancer: Balancer,
+  ) {}
+
+  static async start(): Promise<BrokerNodes> {
+    const epmd = await Epmd.listen(await freePort());
+    const nodes: OwnService[] = [];
+    const [cookie, password] = [randomBytes(12).toString('hex'), randomBytes(12).toString('hex')];
+    const prepare = async (clone: Clone, state: State) => {
+      state.password = password;
+      state.ports.epmd = epmd.port;
+      // The first makes the cluster; each other one looks for it.
+      const names = [...nodes.map((node) => nodeName(node.clone)), nodeName(clone)];
+      state.member = { rabbitmq: ['cluster_partition_handling = pause_minority', ...discovery(names)] };
+      await writeCookie(clone, cookie);
+    };
+    try {
+      nodes.push(await OwnService.start('rabbitmq', prepare));
+      const others = await Promise.allSettled(
+        Array.from({ length: NODES - 1 }, () => OwnService.start('rabbitmq', prepare)),
+      );
+      for (const other of others) if (other.status === 'fulfilled') nodes.push(other.value);
+      for (const other of others) if (other.status === 'rejected') throw other.reason;
+      const ports = nodes.map(({ state }) => state.ports.rabbitmq);
+      const cluster = new BrokerNodes(nodes, epmd, await Balancer.before(ports));
+      await cluster.untilWhole();
+      return cluster;
+    } catch (error) {
+      await Promise.allSettled(nodes.map((node) => node.close()));
+      await epmd.close();
+      throw error;
+    }
+  }
+
+  /** By way of the balancer. */
+  get url(): string {
+    const url = new URL(this.nodes[0]?.services.RABBITMQ_URL ?? '');
+    url.port = String(this.balancer.port);
+    return url.href;
+  }
+
+  /** The node that leads a quorum queue, or has the classic one. */
+  async nodeOf(queue: string): Promise<OwnService> {
+    const living = this.nodes.find((node) => node.alive);
+    const listed = (await living?.control('list_queues', 'name', 'pid', 'leader')) ?? '';
+    const line = listed.split('\n').find((one) => one.split('\t')[0] === queue);
+    const node = this.nodes.find(({ clone }) => line?.includes(clone.id));
+    if (!node) throw new Error(`no node has ${queue}: ${listed}`);
+    return node;
+  }
+
+  /** Nobody reaches the node but its clients, and it reaches nobody. Its connections to the others break at once. */
+  cut(node: OwnService): void {
+    this.epmd.cut(nodeName(node.clone));
+  }
+
+  mend(): void {
+    this.epmd.mend();
+  }
+
+  /** Each node sees each other one. */
+  async untilWhole(): Promise<void> {
+    for (const node of this.nodes)
+      await until(async () => {
+        const running = await node.control('eval', 'length(rabbit_nodes:all_running()).');
+        expect(running.trim()).toBe(String(NODES));
+      });
+  }
+
+  /** Starts what was killed, and waits until the cluster is whole. */
+  async repair(): Promise<void> {
+    this.mend();
+    for (const node of this.nodes) if (!node.alive) await node.start();
+    await this.untilWhole();
+  }
+
+  async close(): Promise<void> {
+    await this.balancer.close();
+    // One after the other: each hands its part over to those that are left.
+    for (const node of this.nodes) await node.close();
+    await this.epmd.close();
+  }
+}
+
+function discovery(names: string[]): string[] {
+  const listed = names.map((name, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${name}`);
+  return ['cluster_formation.peer_discovery_backend = classic_config', ...listed];
+}
+
+/** What Erlang's nodes know each other by. */
+async function writeCookie(clone: Clone, cookie: string): Promise<void> {
+  const user = await serviceUser('rabbitmq');
+  const file = join(privateFolder(join(clone.data, 'rabbitmq'), user), '.erlang.cookie');
+  writeFileSync(file, cookie, { mode: 0o400 });
+  if (user) chownSync(file, user.uid, user.gid);
+}

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MESSAGES, type MessageDocument } from '@disparo/contract';
+import { type Collection, MongoClient } from 'mongodb';
+import pg from 'pg';
+import { expect } from 'vitest';
+import type { Variable } from '../../../../infra/local/services/names.js';
+import { freePort } from '../../../../infra/local/services/ports.js';
+import { ConsumerProcess } from '../../runner/consumer-process.js';
+import type { LanguageName } from '../../runner/languages.js';
+import { PATIENCE_MS } from '../../runner/until.js';
+import { Program } from '../program.js';
+import { type Letter, letter, User } from '../user.js';
+import { exactly, type Verdict, verdict } from '../verdict.js';
+
+const SEED = 1;
+const TOTAL = 20_000;
+/** So small that a drain takes long enough to be hit in its middle. */
+const SLOTS = 1_000;
+const PREFETCH = 2;
+const CONSUMERS = 2;
+const POLL_MS = 50;
+/** Numbers of an upload while something fails. */
+const SMALL = 200;
+/** A drain that has not ended by then is stuck. */
+const PATIENCE_FOR_SENT_MS = 180_000;
+const API = 'dist/functions/server.js';
+
+/** The plain server and two consumers on the services of a case, a campaign of 20,000, and somebody who sends more. */
+export class Trial {
+  readonly #accepted: { id: string; letter: Letter }[] = [];
+
+  private constructor(
+    readonly pool: pg.Pool,
+    private readonly mongo: MongoClient,
+    private readonly api: Program,
+    private readonly consumers: ConsumerProcess[],
+    private readonly user: Promise<User>,
+    readonly folder: string,
+    private readonly over: AbortController,
+  ) {}
+
+  static async open(
+    language: LanguageName,
+    urls: Record<Variable, string>,
+    more: Record<string, string>,
+  ): Promise<Trial> {
+    const port = await freePort();
+    const env = { ...urls, CAMPAIGN_QUEUE_SLOTS: String(SLOTS), PREFETCH: String(PREFETCH), ...more };
+    const folder = mkdtempSync(join(tmpdir(), 'disparo-cluster-'));
+    const secret = { API_PORT: String(port), JWT_SECRET: 'a secret of the trial, which is long enough' };
+    const api = new Program(API, { ...env, ...secret }, join(folder, 'api.log'));
+    const consumers = Array.from({ length: CONSUMERS }, () => new ConsumerProcess(language, env, tmpdir()));
+    const pool = new pg.Pool({ connectionString: urls.DATABASE_URL, max: 2, connectionTimeoutMillis: PATIENCE_MS });
+    pool.on('error', () => {});
+    pool.on('connect', (client) => client.on('error', () => {}));
+    const mongo = new MongoClient(urls.MONGODB_URL, { serverSelectionTimeoutMS: PATIENCE_MS });
+    const over = new AbortController();
+    const user = User.register(`http://127.0.0.1:${port}`, over.signal);
+    // Awaited where it is needed.
+    user.catch(() => {});
+    return new Trial(pool, mongo, api, consumers, user, folder, over);
+  }
+
+  get messages(): Collection<MessageDocument> {
+    return this.mongo.db().collection(MESSAGES);
+  }
+
+  /** Waits until the API answers and somebody is logged in. */
+  async untilReady(): Promise<void> {
+    await this.user;
+  }
+
+  /** Sends a campaign, and waits until a tenth of it is stored. */
+  async untilDraining(): Promise<void> {
+    const { id } = await this.#send(TOTAL);
+    await this.#until(id, ({ stored }) => stored >= TOTAL / 10);
+  }
+
+  /** Sends small campaigns one after the other, until told to stop. */
+  async sendUntil(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) await this.#send(SMALL);
+  }
+
+  /** Waits until every campaign that was accepted is `enviado`. */
+  async untilSent(): Promise<void> {
+    for (const { id } of this.#accepted) await this.#until(id, ({ status }) => status === 'enviado');
+  }
+
+  /** Throws unless each number is one document in its place, the ledger agrees, and nobody has ended. */
+  async judge(): Promise<void> {
+    const user = await this.user;
+    const found: Record<string, Verdict> = {};
+    for (const { id, letter } of this.#accepted) found[letter.name] = await verdict(this, user, id, letter);
+    expect(found).toEqual(Object.fromEntries(this.#accepted.map(({ letter }) => [letter.name, exactly(letter)])));
+    expect((await user.campaignIds()).sort()).toEqual(this.#accepted.map(({ id }) => id).sort());
+    const total = this.#accepted.reduce((sum, { letter }) => sum + letter.numbers.length, 0);
+    expect(await this.messages.countDocuments(), 'documents').toBe(total);
+    expect(await this.#end(), 'processes that nobody had killed').toEqual([
+      'killed by us',
+      'killed by us',
+      'killed by us',
+    ]);
+  }
+
+  /** What the processes said is kept in `folder`, unless all is well. */
+  async close(well: boolean): Promise<void> {
+    this.over.abort();
+    await this.user.catch(() => {});
+    await this.#end();
+    await this.pool.end();
+    await this.mongo.close();
+    for (const [which, consumer] of this.consumers.entries())
+      writeFileSync(join(this.folder, `consumer-${which}.log`), consumer.everything);
+    if (well) rmSync(this.folder, { recursive: true });
+  }
+
+  #end(): Promise<string[]> {
+    return Promise.all([this.api, ...this.consumers].map((one) => one.kill()));
+  }
+
+  async #send(total: number): Promise<{ id: string }> {
+    const sent = letter(SEED, this.#accepted.length, total);
+    const { id } = await (await this.user).send(sent);
+    this.#accepted.push({ id, letter: sent });
+    return { id };
+  }
+
+  async #until(id: string, met: (campaign: { status: string; stored: number }) => boolean): Promise<void> {
+    const user = await this.user;
+    for (const deadline = performance.now() + PATIENCE_FOR_SENT_MS; ; await delay(POLL_MS)) {
+      const campaign = await user.campaign(id);
+      if (met(campaign)) return;
+      if (performance.now() > deadline)
+        throw new Error(`stuck: ${campaign.status}, ${campaign.stored} stored of ${campaign.total}`);
+    }
+  }
+}
