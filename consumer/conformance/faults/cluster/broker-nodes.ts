@@ -68,9 +68,11 @@ export class BrokerNodes {
     return node;
   }
 
-  /** Nobody reaches the node but its clients, and it reaches nobody. Its connections to the others break at once. */
-  cut(node: OwnService): void {
+  /** Nobody reaches the node but its clients, and it reaches nobody. Waits until the others have noticed. */
+  async cut(node: OwnService): Promise<void> {
     this.epmd.cut(nodeName(node.clone));
+    const other = this.nodes.find((one) => one !== node);
+    if (other) await untilRunning(other, NODES - 1);
   }
 
   mend(): void {
@@ -79,11 +81,7 @@ export class BrokerNodes {
 
   /** Each node sees each other one. */
   async untilWhole(): Promise<void> {
-    for (const node of this.nodes)
-      await until(async () => {
-        const running = await node.control('eval', 'length(rabbit_nodes:all_running()).');
-        expect(running.trim()).toBe(String(NODES));
-      });
+    for (const node of this.nodes) await untilRunning(node, NODES);
   }
 
   /** Starts what was killed, and waits until the cluster is whole. */
@@ -99,6 +97,14 @@ export class BrokerNodes {
     for (const node of this.nodes) await node.close();
     await this.epmd.close();
   }
+}
+
+/** Waits until a node sees that many of them run, itself among them. */
+function untilRunning(node: OwnService, count: number): Promise<void> {
+  return until(async () => {
+    const running = await node.control('eval', 'length(rabbit_nodes:all_running()).');
+    expect(running.trim()).toBe(String(count));
+  });
 }
 
 function discovery(names: string[]): string[] {

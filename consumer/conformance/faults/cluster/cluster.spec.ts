@@ -45,7 +45,7 @@ const SETS: Record<ClusterCase, (room: Room) => Promise<Set>> = {
     }),
   partition: (room) =>
     onNodes(room, 'quorum', async (cluster, leader) => {
-      cluster.cut(leader);
+      await cluster.cut(leader);
       await delay(CUT_OFF_MS);
       cluster.mend();
     }),
