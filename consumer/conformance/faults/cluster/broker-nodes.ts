@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clone, State } from '../../../../infra/local/services/clone.js';
 import { freePort } from '../../../../infra/local/services/ports.js';
 import { nodeName } from '../../../../infra/local/services/rabbitmq.js';
 import { privateFolder, serviceUser } from '../../../../infra/local/services/user.js';
 import { OwnService } from '../../runner/own-service.js';
-import { until } from '../../runner/until.js';
 import { Balancer } from './balancer.js';
 import { Epmd } from './epmd.js';
 
 const NODES = 3;
+const WHOLE_MS = 120_000;
+const POLL_MS = 250;
 
 /** Three RabbitMQ nodes that are one cluster, behind one address; the fewer of them stop when they lose the others. */
 export class BrokerNodes {
@@ -99,12 +100,14 @@ export class BrokerNodes {
   }
 }
 
-/** Waits until a node sees that many of them run, itself among them. */
-function untilRunning(node: OwnService, count: number): Promise<void> {
-  return until(async () => {
-    const running = await node.control('eval', 'length(rabbit_nodes:all_running()).');
-    expect(running.trim()).toBe(String(count));
-  });
+/** Waits until a node sees that many of them run, itself among them. To ask takes seconds: it is a program of its own. */
+async function untilRunning(node: OwnService, count: number): Promise<void> {
+  let seen = '';
+  for (const deadline = performance.now() + WHOLE_MS; performance.now() < deadline; await delay(POLL_MS)) {
+    seen = await node.control('eval', 'length(rabbit_nodes:all_running()).').catch(String);
+    if (seen.trim() === String(count)) return;
+  }
+  throw new Error(`not ${count} nodes: ${seen}`);
 }
 
 function discovery(names: string[]): string[] {
