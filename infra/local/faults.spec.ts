@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CommandError } from './command-error.js';
+import { CommandError } from '../../services/command-error.js';
 import faults from './faults.js';
 
 test.each([

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '../../../../infra/local/services/ports.js';
+import { freePort } from '../../../../services/ports.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clone, State } from '../../../../infra/local/services/clone.js';
-import { freePort } from '../../../../infra/local/services/ports.js';
-import { nodeName } from '../../../../infra/local/services/rabbitmq.js';
-import { privateFolder, serviceUser } from '../../../../infra/local/services/user.js';
-import { OwnService } from '../../runner/own-service.js';
+import type { Clone, State } from '../../../../services/clone.js';
+import { freePort } from '../../../../services/ports.js';
+import { nodeName } from '../../../../services/rabbitmq.js';
+import { privateFolder, serviceUser } from '../../../../services/user.js';
+import { OwnService } from '../../../../testing/own-service.js';
 import { Balancer } from './balancer.js';
 import { Epmd } from './epmd.js';
 

@@ -2,10 +2,10 @@ import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { topology } from '@disparo/contract';
 import { afterAll, describe, it } from 'vitest';
-import type { Variable } from '../../../../infra/local/services/names.js';
-import { Room } from '../../runner/cases.js';
-import { languageUnderTest } from '../../runner/languages.js';
-import type { OwnService } from '../../runner/own-service.js';
+import type { Variable } from '../../../../services/names.js';
+import type { OwnService } from '../../../../testing/own-service.js';
+import { languageUnderTest } from '../../../../testing/process.js';
+import { Scope } from '../../runner/cases.js';
 import { BrokerNodes } from './broker-nodes.js';
 import { CLUSTER_CASES, type ClusterCase, type ClusterResult } from './names.js';
 import { PostgresPair } from './postgres-pair.js';
@@ -36,34 +36,34 @@ let nodes: Promise<BrokerNodes> | undefined;
 // Where they did not start there is nothing to close.
 afterAll(async () => (await nodes?.catch(() => undefined))?.close(), TIMEOUT_MS);
 
-const SETS: Record<ClusterCase, (room: Room) => Promise<Set>> = {
-  'quorum-leader': (room) => onNodes(room, 'quorum', (_, leader) => leader.kill()),
-  'classic-node': (room) =>
-    onNodes(room, 'classic', async (_, node) => {
+const SETS: Record<ClusterCase, (scope: Scope) => Promise<Set>> = {
+  'quorum-leader': (scope) => onNodes(scope, 'quorum', (_, leader) => leader.kill()),
+  'classic-node': (scope) =>
+    onNodes(scope, 'classic', async (_, node) => {
       await node.kill();
       await delay(NODE_BACK_MS);
       await node.start();
     }),
-  partition: (room) =>
-    onNodes(room, 'quorum', async (cluster, leader) => {
+  partition: (scope) =>
+    onNodes(scope, 'quorum', async (cluster, leader) => {
       await cluster.cut(leader);
       await delay(CUT_OFF_MS);
       cluster.mend();
     }),
-  'mongodb-primary': async (room) => {
-    const set = room.cleaned(await ReplicaSet.start());
+  'mongodb-primary': async (scope) => {
+    const set = scope.cleaned(await ReplicaSet.start());
     return {
-      urls: { ...(await alone(room, 'postgres', 'rabbitmq')), MONGODB_URL: set.url },
+      urls: { ...(await alone(scope, 'postgres', 'rabbitmq')), MONGODB_URL: set.url },
       async aim() {
         const primary = await set.primary();
         return () => primary.kill();
       },
     };
   },
-  'postgres-standby': async (room) => {
-    const pair = room.cleaned(await PostgresPair.start());
+  'postgres-standby': async (scope) => {
+    const pair = scope.cleaned(await PostgresPair.start());
     return {
-      urls: { ...(await alone(room, 'mongodb', 'rabbitmq')), DATABASE_URL: pair.url },
+      urls: { ...(await alone(scope, 'mongodb', 'rabbitmq')), DATABASE_URL: pair.url },
       aim: async () => () => pair.failOver(),
       sendingMs: SENDING_MS,
     };
@@ -73,25 +73,25 @@ const SETS: Record<ClusterCase, (room: Room) => Promise<Set>> = {
 describe.skipIf(CLUSTER_RESULTS === undefined)('a cluster that loses a part', { timeout: TIMEOUT_MS }, () => {
   const names = (Object.keys(CLUSTER_CASES) as ClusterCase[]).filter((name) => (CLUSTER_CASE ?? name) === name);
   it.for(names)(`loses no number and doubles none: %s, ${language}`, async (name, { skip, onTestFinished }) => {
-    const room = new Room(skip);
-    onTestFinished(() => room.close().catch(() => {}));
-    await tried(name, await SETS[name](room));
-    await room.close();
+    const scope = new Scope(skip);
+    onTestFinished(() => scope.close().catch(() => {}));
+    await tried(name, await SETS[name](scope));
+    await scope.close();
   });
 });
 
 /** On three brokers and one of each store. `hit` has the node that leads the queue, or has it alone. */
 async function onNodes(
-  room: Room,
+  scope: Scope,
   type: 'quorum' | 'classic',
   hit: (cluster: BrokerNodes, node: OwnService) => Promise<void>,
 ): Promise<Set> {
   nodes ??= BrokerNodes.start();
   const cluster = await nodes;
-  room.cleaned({ close: () => cluster.repair() });
+  scope.cleaned({ close: () => cluster.repair() });
   const prefix = `${type}_${Date.now()}`;
   return {
-    urls: { ...(await alone(room, 'postgres', 'mongodb')), RABBITMQ_URL: cluster.url },
+    urls: { ...(await alone(scope, 'postgres', 'mongodb')), RABBITMQ_URL: cluster.url },
     env: { QUEUE_TYPE: type, QUEUE_PREFIX: prefix },
     async aim() {
       const node = await cluster.nodeOf(topology(prefix, 1).queue(0));
@@ -100,8 +100,8 @@ async function onNodes(
   };
 }
 
-async function alone(room: Room, ...names: Parameters<Room['own']>[0][]): Promise<Set['urls']> {
-  const started = await Promise.all(names.map((name) => room.own(name)));
+async function alone(scope: Scope, ...names: Parameters<Scope['own']>[0][]): Promise<Set['urls']> {
+  const started = await Promise.all(names.map((name) => scope.own(name)));
   return Object.assign({}, ...started.map(({ services }) => services));
 }
 

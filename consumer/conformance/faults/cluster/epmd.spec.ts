@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../../../../infra/local/services/ports.js';
-import { until } from '../../runner/until.js';
+import { freePort } from '../../../../services/ports.js';
+import { until } from '../../../../testing/until.js';
 import { Epmd } from './epmd.js';
 
 const IS_AT = 119;

@@ -2,10 +2,10 @@ import { chownSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect } from 'vitest';
-import { serviceUser } from '../../../../infra/local/services/user.js';
-import { onServer } from '../../runner/connections.js';
-import { OwnService } from '../../runner/own-service.js';
-import { until } from '../../runner/until.js';
+import { serviceUser } from '../../../../services/user.js';
+import { onServer } from '../../../../testing/databases.js';
+import { OwnService } from '../../../../testing/own-service.js';
+import { until } from '../../../../testing/until.js';
 import { Balancer } from './balancer.js';
 
 const STANDBY = 'standby';

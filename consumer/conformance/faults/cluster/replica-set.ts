@@ -1,7 +1,7 @@
 import { MongoClient } from 'mongodb';
 import { expect } from 'vitest';
-import { OwnService } from '../../runner/own-service.js';
-import { until } from '../../runner/until.js';
+import { OwnService } from '../../../../testing/own-service.js';
+import { until } from '../../../../testing/until.js';
 
 const MEMBERS = 3;
 const NAME = 'disparo';

@@ -1,18 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MESSAGES, type MessageDocument } from '@disparo/contract';
+import type { LanguageName } from '@disparo/contract/languages';
 import { type Collection, MongoClient } from 'mongodb';
-import pg from 'pg';
+import type pg from 'pg';
 import { expect } from 'vitest';
-import type { Variable } from '../../../../infra/local/services/names.js';
-import { freePort } from '../../../../infra/local/services/ports.js';
-import { ConsumerProcess } from '../../runner/consumer-process.js';
-import type { LanguageName } from '../../runner/languages.js';
-import { PATIENCE_MS } from '../../runner/until.js';
-import { Program } from '../program.js';
-import { type Letter, letter, User } from '../user.js';
+import type { Variable } from '../../../../services/names.js';
+import { freePort } from '../../../../services/ports.js';
+import { quietPool } from '../../../../testing/databases.js';
+import { Process } from '../../../../testing/process.js';
+import { PATIENCE_MS } from '../../../../testing/until.js';
+import { type Upload, User, uploadOf } from '../user.js';
 import { exactly, type Verdict, verdict } from '../verdict.js';
 
 const SEED = 1;
@@ -26,17 +26,17 @@ const POLL_MS = 50;
 const SMALL = 200;
 /** A drain that has not ended by then is stuck. */
 const PATIENCE_FOR_SENT_MS = 180_000;
-const API = 'dist/functions/server.js';
+const API = 'functions/server.js';
 
 /** The plain server and two consumers on the services of a case, a campaign of 20,000, and somebody who sends more. */
 export class Trial {
-  readonly #accepted: { id: string; letter: Letter }[] = [];
+  readonly #accepted: { id: string; upload: Upload }[] = [];
 
   private constructor(
     readonly pool: pg.Pool,
     private readonly mongo: MongoClient,
-    private readonly api: Program,
-    private readonly consumers: ConsumerProcess[],
+    private readonly api: Process,
+    private readonly consumers: Process[],
     private readonly user: Promise<User>,
     readonly folder: string,
     private readonly over: AbortController,
@@ -51,11 +51,11 @@ export class Trial {
     const env = { ...urls, CAMPAIGN_QUEUE_SLOTS: String(SLOTS), PREFETCH: String(PREFETCH), ...more };
     const folder = mkdtempSync(join(tmpdir(), 'disparo-cluster-'));
     const secret = { API_PORT: String(port), JWT_SECRET: 'a secret of the trial, which is long enough' };
-    const api = new Program(API, { ...env, ...secret }, join(folder, 'api.log'));
-    const consumers = Array.from({ length: CONSUMERS }, () => new ConsumerProcess(language, env, tmpdir()));
-    const pool = new pg.Pool({ connectionString: urls.DATABASE_URL, max: 2, connectionTimeoutMillis: PATIENCE_MS });
-    pool.on('error', () => {});
-    pool.on('connect', (client) => client.on('error', () => {}));
+    const api = Process.script(API, { env: { ...env, ...secret }, log: join(folder, 'api.log') });
+    const consumers = Array.from({ length: CONSUMERS }, (_, which) =>
+      Process.consumer(language, { env, log: join(folder, `consumer-${which}.log`) }),
+    );
+    const pool = quietPool({ connectionString: urls.DATABASE_URL, max: 2, connectionTimeoutMillis: PATIENCE_MS });
     const mongo = new MongoClient(urls.MONGODB_URL, { serverSelectionTimeoutMS: PATIENCE_MS });
     const over = new AbortController();
     const user = User.register(`http://127.0.0.1:${port}`, over.signal);
@@ -93,10 +93,10 @@ export class Trial {
   async judge(): Promise<void> {
     const user = await this.user;
     const found: Record<string, Verdict> = {};
-    for (const { id, letter } of this.#accepted) found[letter.name] = await verdict(this, user, id, letter);
-    expect(found).toEqual(Object.fromEntries(this.#accepted.map(({ letter }) => [letter.name, exactly(letter)])));
+    for (const { id, upload } of this.#accepted) found[upload.name] = await verdict(this, user, id, upload);
+    expect(found).toEqual(Object.fromEntries(this.#accepted.map(({ upload }) => [upload.name, exactly(upload)])));
     expect((await user.campaignIds()).sort()).toEqual(this.#accepted.map(({ id }) => id).sort());
-    const total = this.#accepted.reduce((sum, { letter }) => sum + letter.numbers.length, 0);
+    const total = this.#accepted.reduce((sum, { upload }) => sum + upload.numbers.length, 0);
     expect(await this.messages.countDocuments(), 'documents').toBe(total);
     expect(await this.#end(), 'processes that nobody had killed').toEqual([
       'killed by us',
@@ -112,8 +112,6 @@ export class Trial {
     await this.#end();
     await this.pool.end();
     await this.mongo.close();
-    for (const [which, consumer] of this.consumers.entries())
-      writeFileSync(join(this.folder, `consumer-${which}.log`), consumer.everything);
     if (well) rmSync(this.folder, { recursive: true });
   }
 
@@ -122,9 +120,9 @@ export class Trial {
   }
 
   async #send(total: number): Promise<{ id: string }> {
-    const sent = letter(SEED, this.#accepted.length, total);
-    const { id } = await (await this.user).send(sent);
-    this.#accepted.push({ id, letter: sent });
+    const upload = uploadOf(SEED, this.#accepted.length, total);
+    const { id } = await (await this.user).send(upload);
+    this.#accepted.push({ id, upload });
     return { id };
   }
 
