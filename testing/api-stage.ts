@@ -57,7 +57,13 @@ export class ApiStage {
     const stores = await Stage.open({ migrated: false, declared: false, partitions });
     const told = { ...stores.env, ...OWN, JWT_SECRET: randomBytes(32).toString('hex'), ...env };
     const stage = new ApiStage(stores, told, () => stores.close());
-    if (start) await stage.start();
+    if (!start) return stage;
+    try {
+      await stage.start();
+    } catch (error) {
+      await stage.close();
+      throw error;
+    }
     return stage;
   }
 

@@ -255,7 +255,8 @@ describe('held between the campaign and its commit', () => {
     const event = eventOf(id, await put200(url));
     const code = `import(${JSON.stringify(new URL('ingest.js', DIST).href)}).then(({ handler }) =>
       handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 900000 }))`;
-    const reader = new Process('a reader', [process.execPath, '-e', code], { env: process.env, cwd: ROOT });
+    const command = [process.execPath, '-e', code] as const;
+    const reader = stage.stores.with(new Process('a reader', command, { env: process.env, cwd: ROOT }));
     await untilWaiting(1);
     await reader.kill();
     await letGo();
