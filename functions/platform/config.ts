@@ -8,6 +8,8 @@ import {
   readEnvironment,
   type SharedConfiguration,
   sharedConfiguration,
+  textKey,
+  urlKey,
 } from '@disparo/contract';
 
 /** What the API is told, read once a process. Injected by this class. */
@@ -50,33 +52,30 @@ const MIN_SECRET_BYTES = 32;
 export function loadConfig(env: Record<string, string> = readEnvironment(), root = findRoot()): Config {
   return {
     ...sharedConfiguration(env),
-    apiHost: env.API_HOST ?? '127.0.0.1',
-    apiPort: integerKey(env, 'API_PORT', { min: 0, max: 65_535, default: 3_000 }),
+    apiHost: textKey(env, 'API_HOST'),
+    apiPort: integerKey(env, 'API_PORT'),
     jwtSecret: jwtSecret(env, root),
-    campaignQueueSlots: integerKey(env, 'CAMPAIGN_QUEUE_SLOTS', { min: 1, max: 100_000, default: 500 }),
-    healAfterS: integerKey(env, 'HEAL_AFTER_S', { min: 1, max: 86_400, default: 60 }),
-    uploadLimitMib: integerKey(env, 'UPLOAD_LIMIT_MIB', { min: 1, max: 16_384, default: 1_024 }),
+    campaignQueueSlots: integerKey(env, 'CAMPAIGN_QUEUE_SLOTS'),
+    healAfterS: integerKey(env, 'HEAL_AFTER_S'),
+    uploadLimitMib: integerKey(env, 'UPLOAD_LIMIT_MIB'),
     objectStore: objectStore(env),
   };
 }
 
-const BUCKET_FORM = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-
 function objectStore(env: Record<string, string>): ObjectStoreConfig | undefined {
-  const { UPLOAD_BUCKET: bucket, S3_ENDPOINT: endpoint, AWS_SESSION_TOKEN: sessionToken } = env;
-  if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)))
-    throw new ConfigurationError('S3_ENDPOINT', 'must be a URL that begins with http:// or https://');
-  if (bucket === undefined) return undefined;
-  if (!BUCKET_FORM.test(bucket))
-    throw new ConfigurationError('UPLOAD_BUCKET', 'must be 3 to 63 lower-case letters, digits, dots and dashes');
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
-  const given = accessKeyId !== undefined && secretAccessKey !== undefined;
+  const endpoint = env.S3_ENDPOINT === undefined ? undefined : urlKey(env, 'S3_ENDPOINT');
+  if (env.UPLOAD_BUCKET === undefined) return undefined;
   return {
-    bucket,
+    bucket: textKey(env, 'UPLOAD_BUCKET'),
     endpoint,
-    region: env.AWS_REGION ?? 'sa-east-1',
-    credentials: given ? { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } : undefined,
+    region: textKey(env, 'AWS_REGION'),
+    credentials: credentials(env.AWS_ACCESS_KEY_ID, env.AWS_SECRET_ACCESS_KEY, env.AWS_SESSION_TOKEN),
   };
+}
+
+function credentials(accessKeyId?: string, secretAccessKey?: string, sessionToken?: string) {
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
 }
 
 function jwtSecret(env: Record<string, string>, root: string | undefined): Uint8Array {

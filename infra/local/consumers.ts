@@ -87,7 +87,7 @@ export async function metricsPorts(
   environment = readEnvironment(),
 ): Promise<number[]> {
   if (environment.METRICS_PORT === undefined) return [];
-  const first = integerKey(environment, 'METRICS_PORT', { min: 1, max: LAST_PORT, default: 0 });
+  const first = integerKey(environment, 'METRICS_PORT');
   const ports = [first];
   for (let port = first + 1; ports.length < consumers; port++) {
     if (port > LAST_PORT) throw new CommandError(`METRICS_PORT: no port after ${first} is free for a further consumer`);

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXIT, readEnvironment } from '@disparo/contract';
+import { EXIT, readEnvironment, textKey } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
 import type { Services } from '../../services/bring-up.js';
 import { CommandError } from '../../services/command-error.js';
@@ -146,7 +146,7 @@ type Urls = Services['urls'] & { QUEUE_PREFIX: string };
 async function ownRoom({ urls, own }: Services): Promise<Urls> {
   const inOwn = (variable: keyof Services['urls']) =>
     own.has(variable) ? inDatabase(urls[variable], 'disparo_demo') : urls[variable];
-  const prefix = readEnvironment().QUEUE_PREFIX ?? 'disparo';
+  const prefix = textKey(readEnvironment(), 'QUEUE_PREFIX');
   const DATABASE_URL = inOwn('DATABASE_URL');
   if (own.has('DATABASE_URL')) await createDatabase(DATABASE_URL);
   return {

@@ -99,6 +99,7 @@ describe('the zips', () => {
     const contract = [
       'admit.sql',
       'campaign-chunk.v1.schema.json',
+      'keys.json',
       'messages.validator.json',
       'record-stored.sql',
       'refusals.json',

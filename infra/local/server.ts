@@ -1,4 +1,4 @@
-import { integerKey, readEnvironment } from '@disparo/contract';
+import { integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { CommandError } from '../../services/command-error.js';
 import { baseUrl } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
@@ -8,8 +8,8 @@ import { runAlone } from './supervise/session.js';
 export default async function server(args: string[]): Promise<number> {
   if (args.length > 0) throw new CommandError('usage: npm run server');
   const environment = readEnvironment();
-  const port = integerKey(environment, 'API_PORT', { min: 0, max: 65_535, default: 3_000 });
+  const port = integerKey(environment, 'API_PORT');
   // Any free port is one that only the server itself knows.
-  if (port !== 0) announceApi(baseUrl(environment.API_HOST ?? '127.0.0.1', port));
+  if (port !== 0) announceApi(baseUrl(textKey(environment, 'API_HOST'), port));
   return runAlone({ name: 'server', args: ['dist/functions/server.js'] });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError, sharedConfiguration } from './configuration.js';
+import { ConfigurationError, integerKey, sharedConfiguration, textKey } from './configuration.js';
 
 const SOUND = {
   DATABASE_URL: 'postgresql://u:secret@h/d',
@@ -17,6 +17,14 @@ test('defaults fill what is unset', () => {
     queueType: undefined,
     logLevel: 'info',
   });
+});
+
+test('a key without a row, or without a default where it is unset, is a bug', () => {
+  expect(caught(() => integerKey({}, 'NO_SUCH_KEY')).message).toBe('keys.json has no integer NO_SUCH_KEY');
+  expect(caught(() => textKey({}, 'PREFETCH')).message).toBe('keys.json has no text PREFETCH');
+  const unset = caught(() => integerKey({}, 'METRICS_PORT'));
+  expect(unset.message).toBe('METRICS_PORT is not set, and keys.json has no default for it');
+  expect(unset).not.toBeInstanceOf(ConfigurationError);
 });
 
 describe('a wrong value is refused by its name and never shown when it may hold a secret', () => {

@@ -1,5 +1,6 @@
+import { rowOf } from './keys.js';
 import { UNUSABLE_URL } from './refusal.js';
-import { QUEUE_TYPES, type QueueType } from './topology.js';
+import type { QueueType } from './topology.js';
 import { withStrictOptions } from './url-options.js';
 
 /** How an app of Disparo ends (sysexits.h where it has a name). The same in every language. */
@@ -27,25 +28,62 @@ export class ConfigurationError extends Error {
 
 type Environment = Record<string, string>;
 
-/** A whole number between `min` and `max`, or the default when unset. Throws ConfigurationError. */
-export function integerKey(
-  env: Environment,
-  key: string,
-  range: { min: number; max: number; default: number },
-): number {
+/** What is asked for without being set must have a default: a key without one is asked for where it is set. */
+function given<T>(value: T | undefined, key: string): T {
+  if (value === undefined) throw new Error(`${key} is not set, and keys.json has no default for it`);
+  return value;
+}
+
+/** A whole number of its range, or the default when unset. Throws ConfigurationError. */
+export function integerKey(env: Environment, key: string): number {
+  const { min, max, default: fallback } = rowOf(key, 'integer');
   const text = env[key];
-  if (text === undefined) return range.default;
+  if (text === undefined) return given(fallback, key);
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= range.min && value <= range.max) return value;
-  throw new ConfigurationError(key, `must be a whole number from ${range.min} to ${range.max}, not "${text}"`);
+  if (value >= min && value <= max) return value;
+  throw new ConfigurationError(key, `must be a whole number from ${min} to ${max}, not "${text}"`);
+}
+
+/** One of its words, or the default when unset. Throws ConfigurationError. */
+export function wordKey<T extends string = string>(env: Environment, key: string): T {
+  const { words, default: fallback } = rowOf(key, 'word');
+  const word = given(env[key] ?? fallback, key);
+  const isWord = (text: string): text is T => words.includes(text);
+  if (isWord(word)) return word;
+  throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${word}"`);
+}
+
+/** A text of its form, or the default when unset. Throws ConfigurationError. */
+export function textKey(env: Environment, key: string): string {
+  const { form = '', wrong = '', default: fallback } = rowOf(key, 'text');
+  const text = given(env[key] ?? fallback, key);
+  if (new RegExp(form).test(text)) return text;
+  throw new ConfigurationError(key, wrong);
+}
+
+/** A URL of one of its schemes. Throws ConfigurationError. */
+export function urlKey(env: Environment, key: string): string {
+  const { schemes } = rowOf(key, 'url');
+  const url = given(env[key], key);
+  if (URL.canParse(url) && schemes.includes(new URL(url).protocol.slice(0, -1))) return url;
+  throw new ConfigurationError(key, `must be a URL that begins with ${beginnings(schemes)}`);
+}
+
+function beginnings(schemes: readonly string[]): string {
+  return schemes.map((scheme) => `${scheme}://`).join(' or ');
 }
 
 /** A blank that is no part of a URL comes with a copy or a file, and drivers take it for a part of the last name. */
 const holdsBlank = (url: string): boolean => [...url].some((character) => character <= ' ');
 
-function urlKey(env: Environment, key: string, schemes: readonly string[]): string {
+/**
+ * The URL of one of the three services, with the options alone that the drivers of all languages take in the same way.
+ * Throws ConfigurationError without showing it.
+ */
+export function serviceUrl(env: Environment, key: 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL'): string {
+  const { schemes } = rowOf(key, 'url');
+  const wanted = beginnings(schemes);
   const url = env[key];
-  const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ');
   if (url === undefined)
     throw new ConfigurationError(key, `is not set; give a URL that begins with ${wanted}, or run "npm run services"`);
   if (!schemes.some((scheme) => url.startsWith(`${scheme}://`)))
@@ -53,21 +91,6 @@ function urlKey(env: Environment, key: string, schemes: readonly string[]): stri
   // MongoDB's lists of hosts are no WHATWG URL; its driver parses those.
   if (holdsBlank(url) || (!schemes.includes('mongodb') && !isReadable(url)))
     throw new ConfigurationError(key, 'is not a URL; a password with special characters must be percent-encoded');
-  return url;
-}
-
-const SERVICE_SCHEMES = {
-  DATABASE_URL: ['postgresql', 'postgres'],
-  MONGODB_URL: ['mongodb', 'mongodb+srv'],
-  RABBITMQ_URL: ['amqp', 'amqps'],
-} as const;
-
-/**
- * The URL of one of the three services, with the options alone that the drivers of all languages take in the same way.
- * Throws ConfigurationError without showing it.
- */
-export function serviceUrl(env: Environment, key: keyof typeof SERVICE_SCHEMES): string {
-  const url = urlKey(env, key, SERVICE_SCHEMES[key]);
   // PostgreSQL's options are the server's own: it judges them.
   const strict = key === 'DATABASE_URL' ? url : withStrictOptions(key, url);
   if (strict === undefined) throw new ConfigurationError(key, UNUSABLE_URL);
@@ -89,15 +112,6 @@ function isReadable(url: string): boolean {
   }
 }
 
-/** One of a fixed list of words, or the default when unset. Throws ConfigurationError. */
-function wordKey<const T extends string, D>(env: Environment, key: string, words: readonly T[], unset: D): T | D {
-  const value = env[key];
-  if (value === undefined) return unset;
-  const word = words.find((candidate) => candidate === value);
-  if (word === undefined) throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${value}"`);
-  return word;
-}
-
 /** What exchanges and queues are declared by. */
 export interface QueueConfiguration {
   /** Names of exchanges and queues start with it. */
@@ -113,11 +127,8 @@ export interface SharedConfiguration extends QueueConfiguration {
   databaseUrl: string;
   mongodbUrl: string;
   rabbitmqUrl: string;
-  logLevel: (typeof LOG_LEVELS)[number];
+  logLevel: string;
 }
-
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-const QUEUE_PREFIX_FORM = /^[A-Za-z0-9_.-]{1,100}$/;
 
 /** Reads the keys that all apps share. Throws ConfigurationError at the first that is wrong or missing. */
 export function sharedConfiguration(env: Environment): SharedConfiguration {
@@ -127,18 +138,15 @@ export function sharedConfiguration(env: Environment): SharedConfiguration {
     mongodbUrl: serviceUrl(env, 'MONGODB_URL'),
     rabbitmqUrl: serviceUrl(env, 'RABBITMQ_URL'),
     ...queues,
-    logLevel: wordKey(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
+    logLevel: wordKey(env, 'LOG_LEVEL'),
   };
 }
 
 /** Reads the keys of the queues alone. Throws ConfigurationError at the first that is wrong. */
 export function queueConfiguration(env: Environment): QueueConfiguration {
-  const queuePrefix = env.QUEUE_PREFIX ?? 'disparo';
-  if (!QUEUE_PREFIX_FORM.test(queuePrefix))
-    throw new ConfigurationError('QUEUE_PREFIX', 'must be 1 to 100 letters, digits, dots, dashes or underscores');
   return {
-    queuePrefix,
-    queuePartitions: integerKey(env, 'QUEUE_PARTITIONS', { min: 1, max: 64, default: 1 }),
-    queueType: wordKey(env, 'QUEUE_TYPE', QUEUE_TYPES, undefined),
+    queuePrefix: textKey(env, 'QUEUE_PREFIX'),
+    queuePartitions: integerKey(env, 'QUEUE_PARTITIONS'),
+    queueType: env.QUEUE_TYPE === undefined ? undefined : wordKey<QueueType>(env, 'QUEUE_TYPE'),
   };
 }

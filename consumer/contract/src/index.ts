@@ -1,6 +1,7 @@
 export * from './chunk.js';
 export * from './configuration.js';
 export * from './environment.js';
+export * from './keys.js';
 export * from './messages.js';
 export * from './refusal.js';
 export * from './statements.js';

@@ -1,5 +1,6 @@
 import type { Channel } from 'amqplib';
 import { expect, test } from 'vitest';
+import { rowOf } from './keys.js';
 import { declareTopology, QUEUE_TYPES, type QueueType } from './topology.js';
 
 const OWN = { 'x-overflow': 'reject-publish' };
@@ -24,6 +25,6 @@ test.each<[QueueType | undefined, object]>([
   ]);
 });
 
-test('the types are those of the contract', () => {
-  expect(QUEUE_TYPES).toEqual(['classic', 'quorum']);
+test('the types are the words that QUEUE_TYPE takes', () => {
+  expect(QUEUE_TYPES).toEqual(rowOf('QUEUE_TYPE', 'word').words);
 });

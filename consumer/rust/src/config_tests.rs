@@ -1,4 +1,45 @@
 use super::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Rows by name, by heading.
+type Groups = BTreeMap<String, BTreeMap<String, Key>>;
+
+/// What a row of keys.json says of a value.
+#[derive(serde::Deserialize)]
+struct Key {
+    readers: Vec<String>,
+    kind: String,
+    min: Option<i64>,
+    max: Option<i64>,
+    #[serde(default)]
+    words: Vec<String>,
+    #[serde(default)]
+    schemes: Vec<String>,
+    wrong: Option<String>,
+    default: Option<Value>,
+}
+
+impl Key {
+    /// What is refused, and what is said then.
+    fn wrong_values(&self) -> Vec<(String, String)> {
+        match self.kind.as_str() {
+            "integer" => {
+                let (min, max) = (self.min.expect("min"), self.max.expect("max"));
+                let problem = |value: i64| format!("must be a whole number from {min} to {max}, not \"{value}\"");
+                [min - 1, max + 1].into_iter().map(|value| (value.to_string(), problem(value))).collect()
+            }
+            "word" => vec![("loud".into(), format!("must be one of {}, not \"loud\"", self.words.join(", ")))],
+            "url" => vec![("x://h".into(), format!("must begin with {}://", self.schemes.join(":// or ")))],
+            _ => self.wrong.iter().map(|problem| ("a b".into(), problem.clone())).collect(),
+        }
+    }
+
+    fn right_values(&self) -> Vec<String> {
+        let bounds = [self.min, self.max].into_iter().flatten().map(|bound| bound.to_string());
+        bounds.chain(self.words.clone()).collect()
+    }
+}
 
 fn given(changes: &[(&str, &str)]) -> Environment {
     let urls = [
@@ -19,6 +60,28 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(config.queue_prefix, "disparo");
     assert_eq!((config.queue_partitions, config.partitions.as_slice()), (1, &[0][..]));
     assert_eq!((config.prefetch_each, config.metrics_port, config.log_level), (250, None, Level::Info));
+}
+
+#[test]
+fn ranges_words_and_defaults_are_those_of_the_table() {
+    let groups: Groups = serde_json::from_str(include_str!("../../contract/keys.json")).expect("the table of keys");
+    let read = |name: &str, value: &str| read_config(&given(&[(name, value)]));
+    let unset = format!("{:?}", read_config(&given(&[])));
+    for (name, key) in groups.values().flatten() {
+        if !key.readers.iter().any(|reader| reader == "consumers") {
+            continue;
+        }
+        for (value, problem) in key.wrong_values() {
+            assert_eq!(read(name, &value).expect_err(name).to_string(), format!("{name}: {problem}"));
+        }
+        for value in key.right_values() {
+            assert!(read(name, &value).is_ok(), "{name}={value}");
+        }
+        if let Some(default) = &key.default {
+            let value = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+            assert_eq!(format!("{:?}", read(name, &value)), unset, "{name}={value}");
+        }
+    }
 }
 
 #[test]

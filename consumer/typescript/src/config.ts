@@ -20,13 +20,12 @@ export interface Config extends SharedConfiguration {
 export function readConfig(env = readEnvironment(process.env)): Config {
   const shared = sharedConfiguration(env);
   const partitions = partitionsKey(env.CONSUMER_PARTITIONS, shared.queuePartitions);
-  const prefetch = integerKey(env, 'PREFETCH', { min: 1, max: 1_000, default: 250 });
-  const port = env.METRICS_PORT;
+  const prefetch = integerKey(env, 'PREFETCH');
   return {
     ...shared,
     partitions,
     prefetchEach: Math.max(1, Math.floor(prefetch / partitions.length)),
-    metricsPort: port === undefined ? undefined : integerKey(env, 'METRICS_PORT', { min: 1, max: 65_535, default: 0 }),
+    metricsPort: env.METRICS_PORT === undefined ? undefined : integerKey(env, 'METRICS_PORT'),
   };
 }
 

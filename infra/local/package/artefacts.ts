@@ -21,7 +21,7 @@ export interface Artefact {
 /** tsc's output, and not its input: esbuild drops the metadata of decorators, without which Nest boots an app of nothing. */
 const COMPILED = 'dist/functions';
 const CONTRACT = 'consumer/contract';
-const CONTRACT_FILES = /\.(sql|schema\.json|validator\.json)$|^(topology|url-options|refusals)\.json$/;
+const CONTRACT_FILES = /^(?!package\.|tsconfig\.).*\.(sql|json)$/;
 /** Nest loads them where an app uses them. This one does not: they are not installed. */
 const NOT_INSTALLED = [
   '@fastify/view',

@@ -1,4 +1,4 @@
-import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { EXIT, integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { CommandError } from '../../../services/command-error.js';
 import { baseUrl } from '../supervise/offline.js';
 import { runningApis } from '../supervise/running-api.js';
@@ -35,8 +35,8 @@ export async function healthyApi(given: string | undefined, running = runningApi
 
 function candidates(running: string[]): string[] {
   const environment = readEnvironment();
-  const port = integerKey(environment, 'API_PORT', { min: 0, max: 65_535, default: 3_000 });
-  const configured = baseUrl(environment.API_HOST ?? '127.0.0.1', port || 3_000);
+  const port = integerKey(environment, 'API_PORT');
+  const configured = baseUrl(textKey(environment, 'API_HOST'), port || integerKey({}, 'API_PORT'));
   // Said for this very call. What stands in .env may be overruled for the command that runs the API.
   if (process.env.API_PORT && port !== 0) return [configured];
   return running.length > 0 ? running : [configured];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { EXIT, integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { CommandError } from '../../../services/command-error.js';
 import { freePort, isFree } from '../../../services/ports.js';
 import type { Program } from './supervisor.js';
@@ -42,8 +42,8 @@ export function offlineProgram(ports: { host: string; api: number; lambda: numbe
 /** Where the API is told to listen, which must be free; 0 is any free port. Throws ConfigurationError and CommandError. */
 export async function apiAddress(): Promise<{ host: string; port: number }> {
   const environment = readEnvironment();
-  const host = environment.API_HOST ?? '127.0.0.1';
-  const port = integerKey(environment, 'API_PORT', { min: 0, max: 65_535, default: 3_000 });
+  const host = textKey(environment, 'API_HOST');
+  const port = integerKey(environment, 'API_PORT');
   if (port === 0) return { host, port: await freePort() };
   if (await isFree(port, host)) return { host, port };
   throw new CommandError(

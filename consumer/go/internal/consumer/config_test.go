@@ -1,8 +1,12 @@
 package consumer
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +50,88 @@ func TestAWrongKeyIsNamed(t *testing.T) {
 	} {
 		if _, err := read(contract.Environment{c[0]: c[1]}); err == nil || !strings.Contains(err.Error(), c[2]) {
 			t.Errorf("%s=%s: %v", c[0], c[1], err)
+		}
+	}
+}
+
+// key is what a row of keys.json says of a value.
+type key struct {
+	Readers  []string
+	Kind     string
+	Min, Max int
+	Words    []string
+	Schemes  []string
+	Form     string
+	Wrong    string
+	Default  any
+}
+
+// ownKeys is every row that is told to consumers.
+func ownKeys(t *testing.T) map[string]key {
+	text, err := os.ReadFile("../../../contract/keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups map[string]map[string]key
+	if err := json.Unmarshal(text, &groups); err != nil {
+		t.Fatal(err)
+	}
+	own := map[string]key{}
+	for _, keys := range groups {
+		maps.Copy(own, keys)
+	}
+	maps.DeleteFunc(own, func(_ string, row key) bool { return !slices.Contains(row.Readers, "consumers") })
+	return own
+}
+
+// wrongValues is what a key refuses, and what it says then.
+func wrongValues(row key) map[string]string {
+	switch row.Kind {
+	case "integer":
+		wrong := map[string]string{}
+		for _, value := range []int{row.Min - 1, row.Max + 1} {
+			text := fmt.Sprint(value)
+			wrong[text] = fmt.Sprintf(`must be a whole number from %d to %d, not "%s"`, row.Min, row.Max, text)
+		}
+		return wrong
+	case "word":
+		return map[string]string{"loud": fmt.Sprintf(`must be one of %s, not "loud"`, strings.Join(row.Words, ", "))}
+	case "url":
+		return map[string]string{"x://h": "must begin with " + strings.Join(row.Schemes, ":// or ") + "://"}
+	}
+	if row.Form == "" {
+		return nil
+	}
+	return map[string]string{"a b": row.Wrong}
+}
+
+func rightValues(row key) []string {
+	switch row.Kind {
+	case "integer":
+		return []string{fmt.Sprint(row.Min), fmt.Sprint(row.Max)}
+	case "word":
+		return row.Words
+	}
+	return nil
+}
+
+func TestRangesWordsAndDefaultsAreThoseOfTheTable(t *testing.T) {
+	unset, _ := read(contract.Environment{})
+	for name, row := range ownKeys(t) {
+		for value, problem := range wrongValues(row) {
+			if _, err := read(contract.Environment{name: value}); err == nil || err.Error() != name+": "+problem {
+				t.Errorf("%s=%s: %v, not %s", name, value, err, problem)
+			}
+		}
+		for _, value := range rightValues(row) {
+			if _, err := read(contract.Environment{name: value}); err != nil {
+				t.Error(err)
+			}
+		}
+		if row.Default != nil {
+			if got, err := read(contract.Environment{name: fmt.Sprint(row.Default)}); err != nil || !reflect.DeepEqual(got, unset) {
+				t.Errorf("%s=%v is not the default: %+v %v", name, row.Default, got, err)
+			}
 		}
 	}
 }
