@@ -8,7 +8,7 @@ import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrate } from '../../functions/platform/stores/migrate.js';
 import { ApiStage } from '../../testing/api-stage.js';
-import { type Artefact, FUNCTIONS, type FunctionName, makeArtefacts } from './package/artefacts.js';
+import { type Artefact, functionNames, makeArtefacts } from './package/artefacts.js';
 
 /** What a call came to: what the handler answered, or the error that Lambda would report; and its log. */
 interface Outcome {
@@ -57,7 +57,7 @@ function unpack(zip: string, into: string): void {
 }
 
 /** Calls a function in a process of its own, with this environment and no other. */
-async function invoke(name: FunctionName, event: unknown, env: Record<string, string>): Promise<Outcome> {
+async function invoke(name: string, event: unknown, env: Record<string, string>): Promise<Outcome> {
   const cwd = join(folder, name);
   const bundle = join(cwd, 'dist', 'functions', `${name}.mjs`);
   const outcomeFile = join(folder, 'outcome.json');
@@ -105,8 +105,8 @@ describe('the zips', () => {
       'refusals.json',
       'url-options.json',
     ];
-    const files = (name: FunctionName) => readdirSync(join(folder, name), { recursive: true }).sort();
-    for (const name of FUNCTIONS)
+    const files = (name: string) => readdirSync(join(folder, name), { recursive: true }).sort();
+    for (const name of functionNames())
       expect(files(name)).toEqual(
         [...contract, 'topology.json', 'functions', `functions/${name}.mjs`]
           .map((file) => join('dist', file))
@@ -120,23 +120,37 @@ describe('the zips', () => {
     const bytes = (all: Artefact[]) => all.map(({ name, file }) => [name, readFileSync(file).toString('base64')]);
     expect(bytes(again)).toEqual(bytes(artefacts));
   });
+});
 
-  test('are those that serverless.yml deploys, and have its handlers', () => {
-    const { functions } = load(readFileSync('serverless.yml', 'utf8')) as {
-      functions: Record<string, { handler: string; package: { artifact: string } }>;
-    };
-    const deployed = Object.entries(functions).map(
-      ([
-        name,
-        {
-          handler,
-          package: { artifact },
-        },
-      ]) => [name, handler, artifact],
+describe('the functions', () => {
+  const { functions, resources } = load(readFileSync('serverless.yml', 'utf8')) as {
+    functions: Record<string, object>;
+    resources: { Resources: Record<string, object> };
+  };
+
+  test('are the files of functions/ that have a handler', () => {
+    const files = readdirSync('functions').filter((file) => file.endsWith('.ts'));
+    const entries = files.filter((file) =>
+      /^export .*\bhandler\b/m.test(readFileSync(join('functions', file), 'utf8')),
     );
-    expect(deployed).toEqual(
-      FUNCTIONS.map((name) => [name, `dist/functions/${name}.handler`, `dist/package/${name}.zip`]),
+    expect(entries).toEqual(
+      functionNames()
+        .map((name) => `${name}.ts`)
+        .sort(),
     );
+  });
+
+  test.each(functionNames())('%s: has handler, zip, role, log and a limit of connections', (name) => {
+    const logical = `${name[0]?.toUpperCase()}${name.slice(1)}`;
+    expect(functions[name]).toMatchObject({
+      handler: `dist/functions/${name}.handler`,
+      package: { artifact: `dist/package/${name}.zip` },
+      role: `${logical}Role`,
+      reservedConcurrency: expect.any(Number),
+      events: expect.any(Array),
+    });
+    expect(JSON.stringify(resources.Resources[`${logical}Role`])).toContain(`"${logical}LogGroup"`);
+    expect(readFileSync('functions/README.md', 'utf8')).toContain(`\`${name}.ts\``);
   });
 });
 
@@ -188,8 +202,8 @@ describe('without a .env', () => {
 
   test('the others fail with the line that names the variable', async () => {
     const error = { name: 'ConfigurationError', message: `DATABASE_URL: ${unset}` };
-    expect((await invoke('dispatch', {}, bare)).error).toEqual(error);
-    expect((await invoke('ingest', {}, bare)).error).toEqual(error);
+    for (const name of functionNames().filter((each) => each !== 'api'))
+      expect([name, (await invoke(name, {}, bare)).error]).toEqual([name, error]);
   });
 
   test('there is no secret but the one that is given', async () => {

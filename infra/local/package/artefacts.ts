@@ -2,15 +2,17 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
+import { load } from 'js-yaml';
 
-/** The functions of serverless.yml, by the file that has their handler. */
-export const FUNCTIONS = ['api', 'dispatch', 'ingest'] as const;
-/** One of them. */
-export type FunctionName = (typeof FUNCTIONS)[number];
+/** The names of the functions, by the files that have their handlers: serverless.yml is the list of them. */
+export function functionNames(): string[] {
+  const { functions } = load(readFileSync('serverless.yml', 'utf8')) as { functions: object };
+  return Object.keys(functions);
+}
 
 /** What is deployed of one function. */
 export interface Artefact {
-  name: FunctionName;
+  name: string;
   /** The zip. */
   file: string;
   bytes: number;
@@ -45,10 +47,10 @@ const READABLE = 0o100644 * 0x1_0000;
  * that it reads. The same source and packages make the same bytes.
  */
 export async function makeArtefacts(folder: string): Promise<Artefact[]> {
-  const bundles = await bundle();
+  const bundles = await Promise.all(functionNames().map(async (name) => [name, await bundle(name)] as const));
   mkdirSync(folder, { recursive: true });
-  return FUNCTIONS.map((name) => {
-    const files: Zippable = { ...contractFiles(), [`${COMPILED}/${name}.mjs`]: bundles[name] };
+  return bundles.map(([name, bundled]) => {
+    const files: Zippable = { ...contractFiles(), [`${COMPILED}/${name}.mjs`]: bundled };
     const zip = zipSync(files, { level: 9, mtime: MODIFIED, os: UNIX, attrs: READABLE });
     const file = join(folder, `${name}.zip`);
     writeFileSync(file, zip);
@@ -57,25 +59,21 @@ export async function makeArtefacts(folder: string): Promise<Artefact[]> {
   });
 }
 
-async function bundle(): Promise<Record<FunctionName, Uint8Array>> {
-  const bundled = FUNCTIONS.map(async (name) => {
-    const { outputFiles } = await build({
-      entryPoints: [`${COMPILED}/${name}.js`],
-      bundle: true,
-      write: false,
-      platform: 'node',
-      format: 'esm',
-      target: 'node24',
-      // Names stay, for stack traces and for what goes by the name of a class.
-      minifySyntax: true,
-      minifyWhitespace: true,
-      external: NOT_INSTALLED.flatMap((name) => [name, `${name}/*`]),
-      banner: { js: REQUIRE },
-    });
-    const [{ contents } = { contents: new Uint8Array() }] = outputFiles;
-    return [name, contents] as const;
+async function bundle(name: string): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    entryPoints: [`${COMPILED}/${name}.js`],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    // Names stay, for stack traces and for what goes by the name of a class.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    external: NOT_INSTALLED.flatMap((each) => [each, `${each}/*`]),
+    banner: { js: REQUIRE },
   });
-  return Object.fromEntries(await Promise.all(bundled)) as Record<FunctionName, Uint8Array>;
+  return outputFiles[0]?.contents ?? new Uint8Array();
 }
 
 /** contract-file.ts looks one folder up from where its code stands, which is the bundle's folder here. */
