@@ -1,23 +1,18 @@
-import type { LanguageName } from '@disparo/contract/languages';
 import { CommandError } from '../../services/command-error.js';
 import { place } from '../../services/place.js';
 import { freePort } from '../../services/ports.js';
-import { buildConsumers, CONSUMER_USAGE, consumerProgram, metricsPorts, parseConsumers } from './consumers.js';
+import { buildConsumers, CONSUMER_USAGE, parseConsumers } from './consumers.js';
 import { migrated } from './migrations.js';
+import { processesOf, withMetricsPorts } from './start/processes.js';
 import { Screen } from './start/screen.js';
 import { standings } from './start/standings.js';
 import { requireBuildTools } from './suites.js';
-import { apiAddress, baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
+import { apiAddress, baseUrl } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
 import { type Session, withServices } from './supervise/session.js';
 import { colour, say } from './supervise/terminal.js';
 
 const USAGE = `npm start [-- ${CONSUMER_USAGE}]`;
-const API_COLOUR = 'cyan';
-const COLOURS = { typescript: 'magenta', rust: 'yellow', go: 'blueBright' } as const satisfies Record<
-  LanguageName,
-  string
->;
 
 /**
  * `npm start [-- --consumer=rust,go]`: services, migrations, the functions under serverless offline and a consumer of each
@@ -34,20 +29,18 @@ export default async function start(args: string[]): Promise<number> {
     await buildConsumers(session, languages);
     for (const name of await migrated(session, services.urls.DATABASE_URL)) say(`Migration: ${name}`);
     const lambda = await freePort();
-    const consumers = await consumerPrograms(languages, env, [port, lambda]);
-    const width = Math.max(...consumers.map(({ program }) => program.name.length));
+    const listed = processesOf(languages, { host, api: port, lambda }, env);
+    const { processes, told } = await withMetricsPorts(listed, [port, lambda]);
+    if (told) say(told);
     const ledger = standings(services.urls.DATABASE_URL);
-    const screen = new Screen(ledger.ask, width);
+    const screen = new Screen(ledger.ask, Math.max(...processes.map(({ program }) => program.name.length)));
     try {
-      const api = offlineProgram({ host, api: port, lambda }, env);
-      supervisor.start({ ...api, line: screen.printer(api.name, API_COLOUR) });
-      for (const { language, program } of consumers)
-        supervisor.start({ ...program, line: screen.printer(program.name, COLOURS[language]) });
+      for (const { program, colour } of processes)
+        supervisor.start({ ...program, line: screen.printer(program.name, colour) });
+      for (const { ready } of processes) if (ready) await supervisor.during(ready());
       const base = baseUrl(host, port);
-      await supervisor.during(untilHealthy(base));
-      await supervisor.during(invokeDispatch(lambda));
       announceApi(base);
-      screen.board.line(ready(base, services.urls));
+      screen.board.line(welcome(base, services.urls));
       return await supervisor.during(new Promise<never>(() => {}));
     } finally {
       screen.close();
@@ -56,19 +49,7 @@ export default async function start(args: string[]): Promise<number> {
   });
 }
 
-/** Says which METRICS_PORT each consumer has, where several cannot all have the one that is set. */
-async function consumerPrograms(languages: readonly LanguageName[], env: NodeJS.ProcessEnv, taken: readonly number[]) {
-  const ports = await metricsPorts(languages.length, taken);
-  const consumers = languages.map((language, at) => {
-    const metrics = ports[at] === undefined ? {} : { METRICS_PORT: String(ports[at]) };
-    return { language, program: { ...consumerProgram(language), env: { ...env, ...metrics } } };
-  });
-  if (ports.length > 1)
-    say(`METRICS_PORT: ${consumers.map(({ program: { name, env } }) => `${env.METRICS_PORT} for ${name}`).join(', ')}`);
-  return consumers;
-}
-
-function ready(base: string, urls: Record<string, string>): string {
+function welcome(base: string, urls: Record<string, string>): string {
   const addresses = Object.entries({
     API: `${base}/api`,
     Documentation: `${base}/api/docs`,

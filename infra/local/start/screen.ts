@@ -1,11 +1,9 @@
 import { readEnvironment } from '@disparo/contract';
 import { prettyLine } from '../supervise/log-line.js';
-import { colour } from '../supervise/terminal.js';
+import { type Colour, colour } from '../supervise/terminal.js';
 import { Board } from './board.js';
 import { CampaignProgress, type Standing } from './progress.js';
 import { campaignsIn, isRoutine } from './routine.js';
-
-type Colour = Parameters<typeof colour>[0];
 
 /** With these LOG_LEVELs the lines of the children come as they are. */
 const VERBOSE = new Set(['debug', 'trace']);

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { processesOf, withMetricsPorts } from './processes.js';
+
+const PORTS = { host: '127.0.0.1', api: 1, lambda: 2 };
+
+test('the API comes first, then a consumer of each language', () => {
+  const processes = processesOf(['go', 'typescript'], PORTS, { A: 'b' });
+  expect(processes.map(({ program, colour }) => [program.name, colour, program.env.A])).toEqual([
+    ['api', 'cyan', 'b'],
+    ['consumer-go', 'blueBright', 'b'],
+    ['consumer-typescript', 'magenta', 'b'],
+  ]);
+});
+
+test('what listens on METRICS_PORT has a port of its own, and is told', async () => {
+  const given = processesOf(['go', 'typescript'], PORTS, { METRICS_PORT: '65000' });
+  const { processes, told } = await withMetricsPorts(given, [65_001], { METRICS_PORT: '65000' });
+  expect(processes.map(({ program }) => program.env.METRICS_PORT)).toEqual(['65000', '65000', expect.any(String)]);
+  expect(told).toMatch(/^METRICS_PORT: 65000 for consumer-go, 650\d\d for consumer-typescript$/);
+  expect(processes[2]?.program.env.METRICS_PORT).not.toBe('65001');
+});
+
+test('one that listens alone has the port that is set, without a word', async () => {
+  const { processes, told } = await withMetricsPorts(processesOf(['rust'], PORTS, {}), [], { METRICS_PORT: '65000' });
+  expect([processes.map(({ program }) => program.env.METRICS_PORT), told]).toEqual([[undefined, '65000'], undefined]);
+});
