@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
-import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrate } from '../../functions/platform/stores/migrate.js';
 import { ApiStage } from '../../testing/api-stage.js';
@@ -119,38 +118,6 @@ describe('the zips', () => {
     const again = await makeArtefacts(join(folder, 'again'));
     const bytes = (all: Artefact[]) => all.map(({ name, file }) => [name, readFileSync(file).toString('base64')]);
     expect(bytes(again)).toEqual(bytes(artefacts));
-  });
-});
-
-describe('the functions', () => {
-  const { functions, resources } = load(readFileSync('serverless.yml', 'utf8')) as {
-    functions: Record<string, object>;
-    resources: { Resources: Record<string, object> };
-  };
-
-  test('are the files of functions/ that have a handler', () => {
-    const files = readdirSync('functions').filter((file) => file.endsWith('.ts'));
-    const entries = files.filter((file) =>
-      /^export .*\bhandler\b/m.test(readFileSync(join('functions', file), 'utf8')),
-    );
-    expect(entries).toEqual(
-      functionNames()
-        .map((name) => `${name}.ts`)
-        .sort(),
-    );
-  });
-
-  test.each(functionNames())('%s: has handler, zip, role, log and a limit of connections', (name) => {
-    const logical = `${name[0]?.toUpperCase()}${name.slice(1)}`;
-    expect(functions[name]).toMatchObject({
-      handler: `dist/functions/${name}.handler`,
-      package: { artifact: `dist/package/${name}.zip` },
-      role: `${logical}Role`,
-      reservedConcurrency: expect.any(Number),
-      events: expect.any(Array),
-    });
-    expect(JSON.stringify(resources.Resources[`${logical}Role`])).toContain(`"${logical}LogGroup"`);
-    expect(readFileSync('functions/README.md', 'utf8')).toContain(`\`${name}.ts\``);
   });
 });
 
