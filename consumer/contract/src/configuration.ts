@@ -44,7 +44,7 @@ export function integerKey(env: Environment, key: string): number {
   throw new ConfigurationError(key, `must be a whole number from ${min} to ${max}, not "${text}"`);
 }
 
-/** One of its words, or the default when unset. Throws ConfigurationError. */
+/** One of its words, of which the caller names the type, or the default when unset. Throws ConfigurationError. */
 export function wordKey<T extends string = string>(env: Environment, key: string): T {
   const { words, default: fallback } = rowOf(key, 'word');
   const word = given(env[key] ?? fallback, key);
