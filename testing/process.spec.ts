@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Process } from './process.js';
+import { untilTrue } from './until.js';
 
 function running(script: string): Process {
   return new Process('a script', [process.execPath, '-e', script], { env: {} });
@@ -21,6 +22,17 @@ describe('a process', () => {
     const dying = running(script);
     await dying.exited;
     expect(await dying.kill()).toBe(ending);
+  });
+
+  it.runIf(process.platform === 'linux')('has handled a signal when it is said to have taken it', async () => {
+    const busy = running(
+      `process.on('SIGTERM', () => { for (const end = Date.now() + 300; Date.now() < end;); console.log('handled'); });
+       setInterval(() => {}, 1000); console.log('up');`,
+    );
+    await untilTrue(() => busy.output.includes('up'), 'it is up');
+    await busy.signalAndTaken('SIGTERM');
+    await busy.kill();
+    expect(busy.output).toEqual(['up', 'handled']);
   });
 
   it('that ends is waited for no longer, with its last words', async () => {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { findRoot } from '@disparo/contract';
 import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
-import { PATIENCE_MS } from './until.js';
+import { PATIENCE_MS, untilTrue } from './until.js';
 
 /** The root of the clone. */
 export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';
@@ -122,6 +122,19 @@ export class Process {
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /**
+   * The same, and waits until its handler has run: the kernel has no signal left for it, and it sleeps again. Returns at once
+   * where the system does not tell (no /proc).
+   */
+  async signalAndTaken(name: NodeJS.Signals): Promise<void> {
+    this.signal(name);
+    const status = `/proc/${this.pid}/status`;
+    const isTaken = (text: string) =>
+      /^ShdPnd:\t0+$/m.test(text) && /^SigPnd:\t0+$/m.test(text) && /^State:\tS/m.test(text);
+    if (existsSync(status))
+      await untilTrue(() => !existsSync(status) || isTaken(readFileSync(status, 'utf8')), `${name} is taken`);
   }
 
   /** SIGTERM, and SIGKILL when it does not end in time. Returns its exit code. */

@@ -181,7 +181,7 @@ describe('npm run retention -- --older-than', () => {
     const [code, output] = await whileLocked(lock, async (keeper) => {
       const { process, ended } = started(stage, 'retention', ['--older-than', '30']);
       await untilItWaits();
-      process.signal('SIGTERM');
+      await process.signalAndTaken('SIGTERM');
       await keeper.query('ROLLBACK');
       return ended;
     });

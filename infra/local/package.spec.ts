@@ -98,6 +98,7 @@ describe('the zips', () => {
     const contract = [
       'admit.sql',
       'campaign-chunk.v1.schema.json',
+      'dead-letters.json',
       'keys.json',
       'messages.validator.json',
       'record-stored.sql',
