@@ -8,9 +8,9 @@ import type { Log } from './platform/telemetry/log.js';
 import { RetentionModule } from './retention/retention.module.js';
 import { UploadsModule } from './uploads/uploads.module.js';
 
-/** The modules of the house; a new one is one more line here. */
+/** The modules of the app; a new one is one more line here. */
 @Module({})
-// biome-ignore lint/complexity/noStaticOnlyClass: Nest's own form of a module that is told something
+// biome-ignore lint/complexity/noStaticOnlyClass: Nest's own form of a module with parameters
 export class AppModule {
   static for(config: Config, runtime: Runtime, log: Log): DynamicModule {
     return {

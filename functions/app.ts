@@ -17,7 +17,7 @@ import { createLog, logRequests, NestLog } from './platform/telemetry/log.js';
 import { Metrics } from './platform/telemetry/metrics.js';
 import { traceRequests } from './platform/telemetry/trace.js';
 
-/** An id that is too long is just not found, so no path that HTTP takes is refused for its length. */
+/** As long as any path that Node takes: an id that is too long is a 404, and never refused for its length. */
 const MAX_PARAM_LENGTH = 16_384;
 
 /** The app, ready to listen or to be called by a handler. Connects to nothing by itself. */

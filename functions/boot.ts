@@ -5,7 +5,7 @@ import { createApp } from './app.js';
 import { loadConfig } from './platform/config.js';
 import { Runtime } from './platform/runtime.js';
 
-/** Makes something with the first call and keeps it for the next ones; what failed is made again by the next call. */
+/** The first call runs `make`, and later calls get the same result. After a failure the next call runs it again. */
 export function kept<T>(make: () => Promise<T>): () => Promise<T> {
   let making: Promise<T> | undefined;
   return () => {
@@ -17,11 +17,11 @@ export function kept<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** The app of this process, whichever of its functions is called. */
+/** The one app of this process, whichever handler is called. */
 export const booted = kept(async () => createApp(loadConfig(), new Runtime('function')));
 
 /**
- * A Lambda handler of events: `work` is told to stop when `leaveMs` are left of the function's time. Two parameters only:
+ * A Lambda handler for events. `work` is told to stop when `leaveMs` of the function's time are left. Two parameters only:
  * nodejs24.x refuses a third.
  */
 export function onEvent<Event, Result>(

@@ -5,7 +5,7 @@ import type { Command } from './platform/command.js';
 import { loadConfig } from './platform/config.js';
 import { runOnce } from './platform/once.js';
 
-/** `node dist/functions/command.js <name> [arguments]`: what `npm run <name>` runs, on services that are there. */
+/** `node dist/functions/command.js <name> [arguments]`: what `npm run <name>` runs. It starts no service itself. */
 const [name = '', ...args] = process.argv.slice(2);
 const names = readdirSync(new URL('commands/', import.meta.url))
   .filter((file) => file.endsWith('.js'))

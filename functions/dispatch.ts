@@ -1,7 +1,7 @@
 import { onEvent } from './boot.js';
 import { DISPATCH, Duties } from './platform/duties.js';
 
-/** For the window that is being published, its confirms and its stamp. */
+/** Enough to finish the window that is being published, with its confirms and its stamp. */
 const TIME_TO_STOP_MS = 5_000;
 
 /** Lambda handler, every minute (serverless.yml). */

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const FOLDER = dirname(fileURLToPath(import.meta.url));
-/** What each module may import beside itself. What stands in no folder here is an entry: it may import all. */
+/** What each module may import as well as itself. A file in none of these folders is an entry and may import everything. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   platform: [],
   recipients: ['platform'],

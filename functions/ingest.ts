@@ -3,12 +3,12 @@ import { onEvent } from './boot.js';
 import { type Counts, Duties } from './platform/duties.js';
 import { type Ingestion, IngestUpload } from './uploads/ingest-upload.js';
 
-/** Reading stops and gives its upload back when so little is left of the function's time. */
+/** When only this much of the function's time is left, reading stops and gives its upload back. */
 const TIME_TO_STOP_MS = 15_000;
 
 /**
- * Lambda handler (serverless.yml): of each object that the bucket tells of, and every minute, without Records, of those
- * that it did not. Throws when a store is away, so that the event comes again.
+ * Lambda handler (serverless.yml). An event of the bucket names objects. An event without Records comes every minute, for
+ * the objects of which no event came. Throws when a store is away, so that the event comes again.
  */
 export const handler = onEvent<Partial<S3Event>, Ingestion[] | Counts>(TIME_TO_STOP_MS, async (app, stop, event) => {
   if (!event.Records) return app.get(Duties).pass('ingest', stop);
@@ -18,7 +18,10 @@ export const handler = onEvent<Partial<S3Event>, Ingestion[] | Counts>(TIME_TO_S
   return results;
 });
 
-/** Events write a key as a form does: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html */
+/**
+ * Events encode a key as a form does:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+ */
 function keyOf(written: string): string {
   return decodeURIComponent(written.replaceAll('+', ' '));
 }

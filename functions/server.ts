@@ -30,7 +30,7 @@ async function serve(): Promise<void> {
     duties = app.get(Duties).repeat(stopping);
     return duties;
   });
-  // What still waits for a store when the signal comes ends with the process.
+  // Work that still waits for a store when the signal comes ends with the process.
   await Promise.race([working, once(stopping, 'abort')]);
   app.get(Log).info({ signal: stopping.reason.message }, 'stopping');
   await duties;
@@ -72,7 +72,7 @@ async function storesReady(app: NestFastifyApplication, config: Config, stop: Ab
 
 /** Requests in flight are finished, then the stores close. */
 async function close(app: NestFastifyApplication): Promise<void> {
-  // Node closes the idle connections once, at close(): those that become idle later would hold it for their keep-alive.
+  // Node closes idle connections once, at close(). Those that become idle later would delay it by their keep-alive.
   setInterval(() => app.getHttpServer().closeIdleConnections(), CLOSE_IDLE_MS).unref();
   await app.close();
 }

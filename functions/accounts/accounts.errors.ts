@@ -21,7 +21,7 @@ export class NotYourself extends Problem {
   }
 }
 
-/** A change of e-mail or password came without the password of now: a token alone, which may be stolen, is not enough. */
+/** A change of e-mail or password came without the current password: a token alone, which may be stolen, is not enough. */
 export class WrongPassword extends Problem {
   constructor() {
     super(403, 'USER.WRONG_PASSWORD', 'the current password is wrong');
@@ -49,7 +49,7 @@ export class NotOwner extends Problem {
   }
 }
 
-/** There is no open invitation of the caller to such a company: none, answered, taken back or expired. */
+/** The caller has no open invitation to this company: there was none, or it was answered, taken back or has expired. */
 export class InvitationNotFound extends Problem {
   constructor() {
     super(404, 'INVITATION.NOT_FOUND', 'there is no such invitation, or it has expired');
@@ -97,7 +97,7 @@ export class TokenMissing extends Problem {
   }
 }
 
-/** The token is not ours, or its user is deleted or has another password since. */
+/** The token is not ours, or its user is deleted or has changed the password since. */
 export class TokenInvalid extends Problem {
   constructor() {
     super(401, 'AUTH.TOKEN_INVALID', 'the access token is not valid; log in again', undefined, {
@@ -106,7 +106,7 @@ export class TokenInvalid extends Problem {
   }
 }
 
-/** The token was valid once. */
+/** The token was valid and has expired. */
 export class TokenExpired extends Problem {
   constructor() {
     super(401, 'AUTH.TOKEN_EXPIRED', 'the access token has expired; log in again', undefined, {
@@ -115,5 +115,5 @@ export class TokenExpired extends Problem {
   }
 }
 
-/** What every route behind the login refuses. */
+/** The problems of every route that needs a login. */
 export const TOKEN_ERRORS: readonly ProblemClass[] = [TokenMissing, TokenInvalid, TokenExpired];

@@ -5,7 +5,7 @@ import { idOf, lifeFields, timeOf } from '../platform/http/validation.js';
 
 const EMAIL_LIMIT = 254;
 
-/** The length first: what looks for the form of an address is no match for one of megabytes. */
+/** The length is checked first: the check of the form of an address is too slow for megabytes. */
 const email = z
   .string()
   .max(EMAIL_LIMIT, { abort: true })
@@ -37,7 +37,7 @@ function notEmpty(change: object): boolean {
 export const registration = z.strictObject({ email, password }).meta({ description: 'A new user.' });
 export type Registration = z.output<typeof registration>;
 
-/** A password as it is asked for: any that was ever taken. */
+/** A password that is compared with the stored one: any that was ever accepted. */
 const knownPassword = z.string().min(1).max(200);
 
 export const credentials = z

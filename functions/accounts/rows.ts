@@ -1,7 +1,7 @@
 import type { Page, PageQuery } from '../platform/http/slices.js';
 import type { Sql } from '../platform/stores/postgres.js';
 
-/** One page of `from` and its total, of the same moment. `order` ends in something unique. */
+/** One page of the rows of `from`, and their total at the same moment. `order` must end in something unique. */
 export async function pageOfRows<T extends object>(
   sql: Sql,
   from: string,
@@ -23,7 +23,7 @@ export async function pageOfRows<T extends object>(
   return { data, page, page_size, total: rows[0]?.total ?? 0 };
 }
 
-/** The row of a statement that always answers one. */
+/** The row of a statement that always returns one. */
 export function certain<T>(row: T | undefined): T {
   if (row === undefined) throw new Error('a statement that always answers a row did not');
   return row;

@@ -2,7 +2,7 @@ import { EXIT } from '@disparo/contract';
 import type { DeadLetter, DeadLetters } from '../ledger/inspect/dead-letters.js';
 import type { Command } from '../platform/command.js';
 
-/** `place`: of one dead letter, from 1; without it all of them. */
+/** `place`: the number of one dead letter, from 1; undefined: all of them. */
 type DeadLettersTask =
   | { command: 'list' }
   | { command: 'show'; place: number }
@@ -11,7 +11,7 @@ type DeadLettersTask =
 const PLACE = /^[1-9]\d{0,5}$/;
 const ALL = '--all';
 const BODY_SHOWN = 2_000;
-/** What a dead letter may hold is somebody else's: no control character of it reaches the terminal. */
+/** A dead letter may hold anything: of its control characters only newlines reach the terminal. */
 const CONTROL = /[^\P{Cc}\n]/gu;
 
 /** The dead-letter queue: look, send again, drop. */
@@ -35,8 +35,8 @@ const deadLetters: Command<DeadLettersTask> = {
 export default deadLetters;
 
 /**
- * What is dropped is gone, so all of them go only where all are asked for; replaying once too often does no harm, and without
- * N is to replay all.
+ * A dropped message is gone, so `drop` takes all of them only with `--all`. To replay once too often is harmless, so
+ * `replay` without N replays all of them.
  */
 function deadLettersTask([command, which, ...more]: readonly string[]): DeadLettersTask | undefined {
   if (more.length > 0) return undefined;
@@ -107,7 +107,7 @@ async function drop(
   return left === 0 ? EXIT.drained : EXIT.forced;
 }
 
-/** In the largest unit that fits. */
+/** The time since then, in the largest unit that fits. */
 function age(since: Date | undefined): string {
   if (!since) return '-';
   const seconds = Math.max(0, Math.round((Date.now() - since.getTime()) / 1_000));

@@ -2,8 +2,8 @@ import { EXIT } from '@disparo/contract';
 import type { Command } from '../platform/command.js';
 
 /**
- * One pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe, or when a stopped one
- * could not be swept.
+ * Runs one pass, for a machine without a scheduler. Ends with EXIT.forced while running campaigns still owe messages, or
+ * when a stopped campaign could not be swept.
  */
 const dispatch: Command<'pass'> = {
   usage: 'npm run dispatch',
@@ -19,7 +19,7 @@ const dispatch: Command<'pass'> = {
     const owing = await app.get(DispatchCampaigns).owing();
     const words = [
       `${published} campaigns published, ${owing.running} still owed`,
-      // Ours are given back by now.
+      // Our own leases are given back by now.
       owing.leased > 0 ? `${owing.leased} of them with another publisher` : '',
       owing.paused > 0 ? `${owing.paused} paused before all was published` : '',
       healed > 0 ? `${healed} numbers were late and went back to the outbox` : '',

@@ -4,7 +4,7 @@ import type { Command } from '../platform/command.js';
 
 const DIFFERENT = 1;
 
-/** What ledger and store do not agree on. Ends with 1 when there is something. */
+/** Prints where ledger and message store differ. Ends with 1 when they do. */
 const ledger: Command<{ campaignId: string | undefined }> = {
   usage: 'npm run ledger -- check [campaign]',
   task: ([command, campaignId, ...more]) => (command === 'check' && more.length === 0 ? { campaignId } : undefined),

@@ -4,7 +4,7 @@ import type { Command } from '../platform/command.js';
 type RetentionTask = { dryRun: boolean } & ({ olderThanDays: number } | { phoneNumber: string });
 
 const DAYS = /^[1-9]\d{0,4}$/;
-/** A Brazilian number has ten or eleven digits behind +55: one that was cut would be a part of many. */
+/** A Brazilian number has ten or eleven digits after +55: one that was cut short would be a part of many. */
 const PHONE_NUMBER = /^\+(?:55\d{10,11}|(?!55)[1-9]\d{7,14})$/;
 
 /**
@@ -30,7 +30,7 @@ const retention: Command<RetentionTask> = {
 };
 export default retention;
 
-/** Less than a day is never taken: the answer to an Idempotency-Key lives so long. */
+/** Less than a day is never taken, since the answer to an Idempotency-Key lives that long. */
 function retentionTask(args: readonly string[]): RetentionTask | undefined {
   const [option, value = '', ...more] = args.filter((arg) => arg !== '--dry-run');
   const dryRun = args.includes('--dry-run');

@@ -12,7 +12,7 @@ import {
   urlKey,
 } from '@disparo/contract';
 
-/** What the API is told, read once a process. Injected by this class. */
+/** The configuration of the API, read once a process. Injected by this class. */
 export abstract class Config implements SharedConfiguration {
   abstract readonly databaseUrl: string;
   abstract readonly mongodbUrl: string;
@@ -26,17 +26,17 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly apiPort: number;
   /** Signs access tokens: 32 bytes or more. */
   abstract readonly jwtSecret: Uint8Array;
-  /** Queue messages a campaign takes at most, unless one would hold over MAX_CHUNK_NUMBERS. */
+  /** The most queue messages of a campaign. It takes more only where one would hold more than MAX_CHUNK_NUMBERS. */
   abstract readonly campaignQueueSlots: number;
   /** Seconds until a chunk that is published and not stored counts as late (R7); doubled with each attempt. */
   abstract readonly healAfterS: number;
-  /** The largest file the plain server takes, and an upload by URL wherever it is asked for, in MiB. */
+  /** In MiB: the largest file that the plain server takes, and the largest upload by URL anywhere. */
   abstract readonly uploadLimitMib: number;
-  /** Where uploads by URL go; undefined: there are none here. */
+  /** Where uploads by URL go; undefined: this API takes none. */
   abstract readonly objectStore: ObjectStoreConfig | undefined;
 }
 
-/** A bucket of S3, or of something that speaks like it. */
+/** A bucket of S3, or of another store with the same protocol. */
 export interface ObjectStoreConfig {
   bucket: string;
   /** Undefined: AWS. Clients send their files here too. */
@@ -95,7 +95,7 @@ function longEnough(secret: Buffer, problem: string): Uint8Array {
   return new Uint8Array(secret);
 }
 
-/** The secret in a file, made there if it is missing. Whole or absent at any moment: link() fails where one exists. */
+/** The secret in a file, made if it is missing. The file is whole or absent at any moment: link() fails where one exists. */
 function localSecret(file: string): string {
   const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {

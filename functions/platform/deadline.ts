@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ServiceUnavailable } from './problem.js';
 
-/** 503: the request was not done in time, and nothing of it is or will be. */
+/** 503: the request was not done in time. Nothing of it was done, and nothing of it will be. */
 export class DeadlinePassed extends ServiceUnavailable {
   constructor() {
     super('the request took too long, and nothing of it was done');
@@ -10,21 +10,22 @@ export class DeadlinePassed extends ServiceUnavailable {
 
 /** When a request is given up, in milliseconds from now. */
 export interface Limits {
-  /** A request that has not stored anything by now stores nothing any more. */
+  /** A request that has stored nothing by then may store nothing any more. */
   refuseMs: number;
-  /** Nor does any other: what it has stored is answered as it is. */
+  /** From then on no request may store anything more. One that has stored something is answered with that. */
   endMs: number;
 }
 
 /**
- * By when a request must have been answered. Whoever commits asks it, and so does whoever answers: either it is stored first
- * and the answer says so, or the answer says that it is not and no COMMIT is sent after it. Known to all that a request calls.
+ * The time by which a request must be answered. Code that commits asks it, and so does code that answers. So either the
+ * COMMIT is sent first and the answer says so, or the answer says that nothing was stored and no COMMIT is sent after it.
+ * All code that a request calls finds it by `current`.
  */
 export class Deadline {
   static readonly #running = new AsyncLocalStorage<Deadline>();
   readonly #controller = new AbortController();
   readonly #timers: NodeJS.Timeout[];
-  /** By `performance.now()`. */
+  /** A time of `performance.now()`. */
   readonly #refuseAt: number;
   #stored = false;
 
@@ -38,45 +39,45 @@ export class Deadline {
     ];
   }
 
-  /** Of the request that calls; undefined where nobody waits for so short a time, as on the plain server. */
+  /** The deadline of the calling request; undefined where requests have none, as on the plain server. */
   static current(): Deadline | undefined {
     return Deadline.#running.getStore();
   }
 
-  /** Does `work`, and all that it calls, under this deadline. */
+  /** Runs `work`, and all that it calls, under this deadline. */
   run<T>(work: () => T): T {
     return Deadline.#running.run(this, work);
   }
 
-  /** Aborted, with a DeadlinePassed, once nothing may be committed any more. */
+  /** Aborts, with a DeadlinePassed, when nothing may be committed any more. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Whether a COMMIT was sent: it may be stored, whatever else went wrong. */
+  /** Whether a COMMIT was sent. Then something may be stored, whatever went wrong after it. */
   get stored(): boolean {
     return this.#stored;
   }
 
-  /** A COMMIT is about to be sent. Throws where it is too late, also by the clock: a timer may be late itself. */
+  /** Called just before a COMMIT is sent. Throws when it is too late, also by the clock: a timer may be late itself. */
   storing(): void {
     if (!this.#stored && performance.now() >= this.#refuseAt) this.pass();
     this.signal.throwIfAborted();
     this.#stored = true;
   }
 
-  /** From here on nothing is committed. */
+  /** The deadline passes now: from here on nothing is committed. */
   pass(): void {
     this.#controller.abort(new DeadlinePassed());
   }
 
-  /** The request is answered: what goes on behind it has time. */
+  /** Called when the request is answered: no timer ends the work that goes on after the answer. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
   }
 }
 
-/** What `work` comes to, or what `late` returns or throws when that takes longer than `ms`. The work itself goes on. */
+/** Settles as `work` does; when that takes longer than `ms`, as `late` returns or throws. The work itself goes on. */
 export async function withDeadline<T>(ms: number, work: Promise<T>, late: () => T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => {

@@ -30,7 +30,7 @@ function add(name: string, work: Counts | Error | Promise<Counts> = {}, { alone 
   });
 }
 
-/** Work that is under way until it is told how it ended. */
+/** Work that is under way until `end` is called with its counts. */
 function pending(): [work: Promise<Counts>, end: (counts: Counts) => void] {
   let end: (counts: Counts) => void = () => {};
   const work = new Promise<Counts>((resolve) => {

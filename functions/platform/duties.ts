@@ -2,30 +2,30 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Log } from './telemetry/log.js';
 
-/** What a duty did, by the names that its line in the log has: `{ healed: 0, published: 3 }`. */
+/** What a duty did, by the names of the fields in its log line: `{ healed: 0, published: 3 }`. */
 export type Counts = Record<string, number>;
 
 /** What a module has to do again and again. */
 export interface Duty {
-  /** Of the pass that does it where it is `alone`; for the log. */
+  /** Names the duty in the log, and the pass that runs it where it is `alone`. */
   name: string;
-  /** From the end of one run to the start of the next, on the plain server. A pass runs it whenever it is called. */
+  /** From the end of one run to the start of the next, on the plain server. Every call of a pass runs the duty. */
   everyMs: number;
-  /** It needs more time than a minute, or other rights: a function or a command of its own does it, and dispatch does not. */
+  /** The duty needs more than a minute, or other rights: a function or a command of its own runs it, dispatch does not. */
   alone?: boolean;
   /**
-   * Ends soon after `stop` aborts. May be under way in several processes at once, and is run again after a failure: its
-   * statements are safe to repeat.
+   * Must end soon after `stop` aborts. May run in several processes at once, and runs again after a failure: its statements
+   * must be safe to repeat.
    */
   run(stop: AbortSignal): Promise<Counts>;
 }
 
-/** The pass of all duties that are not alone, and the duty in it whose failure is the pass's. */
+/** The name of the pass of all duties that are not `alone`, and of the one duty in it whose failure fails the pass. */
 export const DISPATCH = 'dispatch';
 
 /**
- * The clock of the house: modules add their duties when they are built. The plain server repeats each, a function or a
- * command runs some of them once. One that fails, or that waits for a store, does not stop the others.
+ * Runs the duties of all modules, which add them when they are built. The plain server repeats each; a function or a command
+ * runs some of them once. A duty that fails, or that waits for a store, does not stop the others.
  */
 @Injectable()
 export class Duties {
@@ -39,8 +39,8 @@ export class Duties {
   }
 
   /**
-   * Runs the duty `name` once, and with `DISPATCH` beside it all that are not alone. Returns all counts when none runs any
-   * more. Rejects with what `name` failed of; what another failed of is logged.
+   * Runs the duty `name` once, and for `DISPATCH` also all others that are not `alone`. Returns all counts when none of them
+   * runs any more. Rejects with the error of the duty `name`; an error of another duty is logged.
    */
   async pass(name: string, stop: AbortSignal): Promise<Counts> {
     const own = this.#duties.find((duty) => duty.name === name);

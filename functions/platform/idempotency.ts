@@ -6,47 +6,47 @@ import { Postgres, type Sql, type Transaction } from './stores/postgres.js';
 
 /** How long a key is kept. */
 const KEY_LIFE = '24 hours';
-/** A request answers two seconds after its commit at the latest. */
+/** A request answers within two seconds of its commit. One without an answer after this time has died. */
 const ANSWER_OVERDUE = '5 seconds';
 const POLL_MS = 50;
 const DROP_EVERY_MS = 60_000;
 
-/** A request that may come again. */
+/** A request that its caller may send again. */
 export interface Repeatable {
-  /** The company: its keys are nobody else's. */
+  /** The company. Each company has its own keys. */
   scope: string;
-  /** Undefined: this request may not, and each one counts. */
+  /** Undefined: the request has no key, and each one counts as new. */
   key: string | undefined;
-  /** SHA-256 over all that it says: what the key stands for. */
+  /** SHA-256 over all that the request says. A key stands for one content. */
   content: Buffer;
 }
 
-/** What a caller says where there is no answer: the key stands for other content; the first answer went meanwhile. */
+/** The problems where no answer can be repeated: the key stands for other content; the first answer was deleted since. */
 export interface Refusals {
   reused(): Problem;
   gone(): Problem;
 }
 
-/** What a request made, and its answer if nothing else comes: the body, as it was at the commit. */
+/** What a request made. `answer` is the body as it was at the commit, and the final answer if no other one follows. */
 export interface Made {
-  /** Of the row that it made, if its answer is to be forgotten with it. The table's column takes campaigns only. */
+  /** The row that it made, if its answer is to be deleted with that row. The table's column takes campaigns only. */
   rowId?: string;
   answer: string;
 }
 
-/** This request made something, or one before it with the same key and content has, and this was its answer. */
+/** Either this request made something, or an earlier one with the same key and content did, and `answer` is its answer. */
 export type Once<T> = { isFirst: true; made: T } | { isFirst: false; answer: string };
 
 interface KeptAnswer {
   content: Buffer;
   answer: string;
-  /** It is the last word: the same bytes for whoever comes later. */
+  /** It will not change any more: every later request gets the same bytes. */
   final: boolean;
   /** Its request has had more than its time since the commit, so it died before it answered. */
   overdue: boolean;
 }
 
-/** Makes a request that comes again safe: what it makes is made once, and whoever repeats it gets the first answer. */
+/** Makes a request safe to repeat: what it makes is made once, and each repetition gets the first answer. */
 @Injectable()
 export class Idempotency {
   constructor(
@@ -61,8 +61,8 @@ export class Idempotency {
   }
 
   /**
-   * Does `make` in a transaction that keeps its answer, or returns the first one. A concurrent request with the same key is
-   * waited for, without holding a connection.
+   * Runs `make` in a transaction that also keeps its answer, or returns the first answer. Waits for a concurrent request
+   * with the same key, without holding a connection.
    */
   async once<T extends Made>(
     request: Repeatable,
@@ -85,17 +85,17 @@ export class Idempotency {
     }
   }
 
-  /** The answer of the first request is this one, once: the one that is kept where another was quicker. */
+  /** Makes `answer` the final answer of the first request, once. Returns the final one: another may have been quicker. */
   async lastWord({ scope, key }: Repeatable, answer: string): Promise<string> {
     return key === undefined ? answer : ((await this.settle(scope, key, answer)) ?? answer);
   }
 
-  /** What a row's request was answered goes with the row's personal data. */
+  /** Deletes the answer to the request that made a row: it goes with the row's personal data. */
   async forget(rowId: string): Promise<void> {
     await this.postgres.query('DELETE FROM idempotency_keys WHERE campaign_id = $1', [rowId]);
   }
 
-  /** The first request may still be at work, or may have died after its commit: then the answer of the commit stands. */
+  /** Waits while the first request is still at work. If that died after its commit, the answer of the commit is final. */
   private async firstAnswer(scope: string, key: string, refusals: Refusals): Promise<string> {
     for (;;) {
       const kept = await this.kept(this.postgres, scope, key);
@@ -106,7 +106,7 @@ export class Idempotency {
     }
   }
 
-  /** Until the transaction ends, nobody else decides about this key. False while another request does. */
+  /** Until the transaction ends, no other request decides about this key. False: another one is doing so. */
   private async tryLock(sql: Transaction, scope: string, key: string): Promise<boolean> {
     const row = await sql.one<{ locked: boolean }>(
       "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS locked",
@@ -115,7 +115,7 @@ export class Idempotency {
     return row?.locked ?? false;
   }
 
-  /** The first answer to a key, unless it is older than its life. */
+  /** The first answer to a key, unless the key's life is over. */
   private kept(sql: Sql, scope: string, key: string): Promise<KeptAnswer | undefined> {
     return sql.one<KeptAnswer>(
       `SELECT content, answer, answered_at IS NOT NULL AS final, created_at < clock_timestamp() - $4::interval AS overdue
@@ -142,7 +142,7 @@ export class Idempotency {
     return made;
   }
 
-  /** Makes an answer final, once: whoever comes later gets the one that is kept. Undefined `answer`: the one of the commit. */
+  /** Makes an answer final, once, and returns the one that is kept. Undefined `answer`: the one of the commit. */
   private async settle(scope: string, key: string, answer?: string): Promise<string | undefined> {
     await this.postgres.query(
       `UPDATE idempotency_keys SET answer = coalesce($3, answer), answered_at = clock_timestamp()
@@ -152,7 +152,7 @@ export class Idempotency {
     return (await this.kept(this.postgres, scope, key))?.answer;
   }
 
-  /** Forgets the keys whose life is over. Returns how many. */
+  /** Deletes the keys whose life is over. Returns how many. */
   private async dropOldKeys(): Promise<number> {
     const row = await this.postgres.one<{ dropped: number }>(
       `WITH old AS (DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - $1::interval RETURNING 1)

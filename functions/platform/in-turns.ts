@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Bytes between two turns of the event loop: some 2,000 of the shortest lines, which are milliseconds of work. */
+/** Bytes between two turns of the event loop: about 2,000 of the shortest lines, which are milliseconds of work. */
 const PIECE_BYTES = 4_096;
 
 /**
- * Small pieces, with a turn of the event loop after each. A function has its request whole, and a socket that has much to read
- * is read up to 32 times before anything else gets its turn: https://github.com/libuv/libuv/blob/v1.x/src/unix/stream.c
+ * Yields small pieces, with a turn of the event loop after each. Without that nothing else gets a turn for long: a function
+ * has its whole request at once, and libuv reads a socket with much to read up to 32 times in a row:
+ * https://github.com/libuv/libuv/blob/v1.x/src/unix/stream.c
  */
 export async function* inTurns<T extends Uint8Array>(bytes: AsyncIterable<T>): AsyncGenerator<Uint8Array> {
   for await (const piece of bytes)

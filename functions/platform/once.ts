@@ -6,8 +6,8 @@ import { isMongoAway } from './stores/mongo.js';
 import { NotPublished } from './stores/rabbitmq-channel.js';
 
 /**
- * Does one thing with the app and ends the process with its exit code; a failure is one line on standard error. The first
- * signal aborts `stop`, the second one ends it at once.
+ * Runs `work` with the app and ends the process with the exit code that it returns. A failure is one line on standard error.
+ * The first signal aborts `stop`, the second one ends the process at once.
  */
 export async function runOnce(
   create: (runtime: Runtime) => Promise<INestApplicationContext>,
@@ -15,7 +15,7 @@ export async function runOnce(
 ): Promise<never> {
   const runtime = new Runtime('server');
   runtime.stopOnSignals();
-  // As in `... | head`: whoever reads no more does not stop the work, and is no failure of it.
+  // As in `... | head`: a reader that stops reading does not stop the work, and is not a failure.
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
@@ -34,7 +34,7 @@ export async function runOnce(
   process.exit(code);
 }
 
-/** One line that says why, and the exit code. */
+/** Writes one line that says why. Returns the exit code. */
 function failure(error: unknown): number {
   const variable = variableOf(error);
   const refused = refusal(error);

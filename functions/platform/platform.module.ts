@@ -18,7 +18,7 @@ const STORES = [Postgres, Mongo, Broker, ObjectStore, Metrics];
 /** What every module stands on. Its stores close after HTTP and after the modules. */
 @Global()
 @Module({})
-// biome-ignore lint/complexity/noStaticOnlyClass: Nest's own form of a module that is told something
+// biome-ignore lint/complexity/noStaticOnlyClass: Nest's own form of a module with parameters
 export class PlatformModule {
   static for(config: Config, runtime: Runtime, log: Log): DynamicModule {
     const given = [

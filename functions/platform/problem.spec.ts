@@ -3,7 +3,7 @@ import { NotUtf8, ValidationProblem } from './problem.js';
 
 const SHORT = 4_096;
 
-/** A problem of so many errors at one path. */
+/** A problem with `count` errors at one path. */
 function problem(path: string, count: number): ValidationProblem {
   return new ValidationProblem(Array.from({ length: count }, () => ({ path, message: 'is not known here' })));
 }

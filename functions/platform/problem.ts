@@ -30,27 +30,27 @@ export class Problem extends Error {
   }
 }
 
-/** What OpenAPI shows of a class of problems: one of them, made without arguments, or by the class itself. */
+/** A class of problems of which OpenAPI shows an example, made without arguments or by the class's own `sample`. */
 export type ProblemClass = (new () => Problem) | { sample(): Problem };
 
-/** One problem of a class. */
+/** An example of a class of problems. */
 export function sampleOf(problem: ProblemClass): Problem {
   return 'sample' in problem ? problem.sample() : new problem();
 }
 
-/** Where in the request something is wrong. `path` is dotted, empty for the whole. */
+/** Where in the request something is wrong. `path` is dotted; empty for the whole request. */
 export interface FieldError {
   path: string;
   message: string;
 }
 
-/** Errors that an answer tells of: it is not to be larger than what it answers. */
+/** The most errors in an answer, which must not become larger than its request. */
 const MAX_ERRORS = 10;
 const MAX_IN_DETAIL = 3;
 /** UTF-16 units of a path, each of which may be six bytes of JSON: ten errors stay under 4 KiB. */
 const MAX_PATH = 40;
 
-/** 400: the request does not have the shape that the route takes. Tells of the first ten errors, and how many there are. */
+/** 400: the request does not have the shape that the route takes. Lists the first ten errors, and counts those beyond. */
 export class ValidationProblem extends Problem {
   static readonly sample = (): Problem => new ValidationProblem([{ path: 'colour', message: 'is not known here' }]);
 
@@ -69,7 +69,7 @@ function cut(path: string): string {
   return `${path.slice(0, MAX_PATH).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
-/** 400: bytes that are no UTF-8, or a text with U+FFFD, which is what such bytes become on the way here. */
+/** 400: bytes that are not UTF-8; or a text with U+FFFD, which a decoder on the way here puts in their place. */
 export class NotUtf8 extends Problem {
   static readonly sample = (): Problem => new NotUtf8('name');
 
@@ -79,7 +79,7 @@ export class NotUtf8 extends Problem {
   }
 }
 
-/** 404 for what is no route. */
+/** 404: the address is no route. */
 export class NotFound extends Problem {
   constructor() {
     super(404, 'NOT_FOUND', 'there is nothing at this address');
@@ -97,7 +97,7 @@ export class BodyTooLarge extends Problem {
   }
 }
 
-/** 413: an export that a function cannot answer whole. */
+/** 413: an export that is too large for the answer of a function. */
 export class ExportTooLarge extends Problem {
   constructor() {
     super(
@@ -119,7 +119,7 @@ export class MediaTypeRefused extends Problem {
   }
 }
 
-/** 500: a bug. Its id is in the log, and its words are not in the answer. */
+/** 500: a bug. The answer has only an id, by which the log has the error. */
 export class InternalProblem extends Problem {
   static readonly sample = (): Problem => new InternalProblem('0b8f5a52-7d0f-4f0c-9f0e-2f6f1f0a7c11');
 
@@ -128,7 +128,7 @@ export class InternalProblem extends Problem {
   }
 }
 
-/** 503: a store that the request needs is away; the same request may come again. */
+/** 503: a store that the request needs is away; the same request may be sent again. */
 export class ServiceUnavailable extends Problem {
   static readonly sample = (): Problem => new ServiceUnavailable('the database is away');
 

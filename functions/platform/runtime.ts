@@ -2,18 +2,18 @@ import { setMaxListeners } from 'node:events';
 import { EXIT } from '@disparo/contract';
 
 /**
- * Where the app runs: a function is frozen between requests, a server is not; and the one way in which a process is told to
- * stop. Injected by this class.
+ * Where the app runs, since a function is frozen between requests and a server is not; and the one way in which a process is
+ * told to stop. Injected by this class.
  */
 export class Runtime {
   readonly #stop = new AbortController();
 
   constructor(readonly kind: 'function' | 'server') {
-    // Each request that waits listens.
+    // Each waiting request adds a listener.
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** Aborts when this process is told to stop: what waits ends at once, what is under way is finished. Never in a function. */
+  /** Aborts when this process is told to stop: waiting ends at once, work under way is finished. Never in a function. */
   get stopping(): AbortSignal {
     return this.#stop.signal;
   }

@@ -1,6 +1,6 @@
 const PUNCTUATION = /[./\-\s]/g;
 const WRITTEN = /^[0-9A-Za-z./\-\s]{14,32}$/;
-/** Twelve digits or letters, two check digits: IN RFB 2.229/2024, numbers with letters are given out since July 2026. */
+/** Twelve digits or letters, two check digits: IN RFB 2.229/2024. Since July 2026 numbers with letters are given out. */
 const FORM = /^[0-9A-Z]{12}[0-9]{2}$/;
 const ONE_DIGIT_ONLY = /^(\d)\1{13}$/;
 const MAX_WEIGHT = 9;
@@ -13,7 +13,7 @@ export type Cnpj = string & { readonly cnpj: unique symbol };
 export function parseCnpj(text: string): Cnpj | undefined {
   if (!WRITTEN.test(text)) return undefined;
   const bare = text.replace(PUNCTUATION, '').toUpperCase();
-  // 00.000.000/0000-00 and its like have right check digits, and belong to nobody.
+  // 00.000.000/0000-00 and the like have right check digits, and belong to nobody.
   if (!FORM.test(bare) || ONE_DIGIT_ONLY.test(bare)) return undefined;
   const first = checkDigit(bare.slice(0, 12));
   const second = checkDigit(bare.slice(0, 12) + first);

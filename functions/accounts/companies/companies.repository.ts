@@ -30,20 +30,20 @@ const COMPANY = 'c.id, c.name, c.document, c.created_at, c.updated_at, c.deleted
 const MEMBER = 'm.company_id, m.user_id, u.email, m.role, m.accepted_at, m.created_at, m.updated_at, m.deleted';
 
 /**
- * All SQL of companies and their members. The tenant, or who asks, comes first. Deleted rows do not exist here. Memberships
- * are of those who have accepted: who is invited stands in another table.
+ * All SQL of companies and their members. The tenant, or the user who asks, is the first parameter. Deleted rows are not
+ * found. Only users who have accepted are in memberships: those who are invited are in another table.
  */
 @Injectable()
 export class CompaniesRepository {
   /**
-   * Until the transaction ends, nobody else takes or frees this CNPJ. Before each statement that sets one: a unique index that
+   * Until the transaction ends, nobody else takes this CNPJ. Called before each statement that sets one: a unique index that
    * refuses a row writes its value into PostgreSQL's log, so it must have nothing to refuse.
    */
   async lockDocument(sql: Transaction, document: Cnpj): Promise<void> {
     await sql.query("SELECT pg_advisory_xact_lock(hashtextextended('document ' || $1, 0))", [document]);
   }
 
-  /** Under lockDocument. Whether a living company other than `companyId` has it. */
+  /** Called under lockDocument. Whether a living company other than `companyId` has this CNPJ. */
   async isDocumentTaken(sql: Transaction, companyId: string, document: Cnpj): Promise<boolean> {
     const found = await sql.query('SELECT FROM companies WHERE document = $2 AND id <> $1 AND NOT deleted', [
       companyId,
@@ -76,7 +76,7 @@ export class CompaniesRepository {
     return pageOfRows(sql, from, 'created_at, id', [userId], page);
   }
 
-  /** What a living user is in a living company; undefined: nothing. */
+  /** The role of a living user in a living company; undefined: no member. */
   async roleIn(sql: Sql, userId: string, companyId: string): Promise<Role | undefined> {
     const row = await sql.one<{ role: Role }>(
       `SELECT m.role FROM memberships m JOIN companies c ON c.id = m.company_id
@@ -86,7 +86,7 @@ export class CompaniesRepository {
     return row?.role;
   }
 
-  /** Who holds this lock is the only one to change the company or its members. */
+  /** Until the transaction ends, nobody else changes the company or its members. */
   async lockCompany(sql: Sql, companyId: string): Promise<void> {
     await sql.query('SELECT FROM companies WHERE id = $1 FOR UPDATE', [companyId]);
   }
@@ -110,7 +110,7 @@ export class CompaniesRepository {
     await sql.query('UPDATE companies SET deleted = true, updated_at = clock_timestamp() WHERE id = $1', [companyId]);
   }
 
-  /** The members, and those whose invitation is open. */
+  /** The members, and the users with an open invitation. */
   async members(sql: Sql, companyId: string, page: PageQuery): Promise<Page<MemberRow>> {
     const from = `SELECT ${MEMBER} FROM memberships m JOIN users u ON u.id = m.user_id
                    WHERE m.company_id = $1 AND NOT m.deleted AND NOT u.deleted
@@ -130,7 +130,7 @@ export class CompaniesRepository {
     );
   }
 
-  /** Makes a user who is none a member, again if need be, who was invited at `since`. Who founds a company is invited by none. */
+  /** Makes a user a member who is none now, or not any more. `since`: when invited; undefined for a founder. */
   async addMember(sql: Sql, companyId: string, userId: string, role: Role, since?: Date): Promise<MemberRow> {
     return certain(
       await sql.one(
@@ -147,7 +147,7 @@ export class CompaniesRepository {
     );
   }
 
-  /** Of a user who is a member. */
+  /** The user must be a member. */
   async setRole(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
     return certain(
       await sql.one(

@@ -9,7 +9,7 @@ import { type Cnpj, parseCnpj } from './cnpj.js';
 import { CompaniesRepository, type CompanyRow } from './companies.repository.js';
 import { Memberships } from './memberships.js';
 
-/** Companies: found, see, change. Deleting is CompanyDeletion's. */
+/** Companies: found, see, change. CompanyDeletion deletes them. */
 @Injectable()
 export class Companies {
   constructor(

@@ -6,15 +6,15 @@ import { CompaniesRepository } from './companies.repository.js';
 import { Memberships } from './memberships.js';
 
 /**
- * What a room does when a company goes, in the transaction that deletes it. What it returns runs after the commit; its
- * failure is logged and changes nothing.
+ * What a module does when a company is deleted, in the same transaction. The function that it may return runs after the
+ * commit; a failure of that one is logged and changes nothing.
  */
 export type CompanyDeletionHook = (
   sql: Transaction,
   companyId: string,
 ) => Promise<(() => Promise<void>) | undefined | void>;
 
-/** Deletes a company and what other rooms hold of it, all or nothing. */
+/** Deletes a company and what other modules hold of it, all or nothing. */
 @Injectable()
 export class CompanyDeletion {
   readonly #hooks: CompanyDeletionHook[] = [];
@@ -27,7 +27,7 @@ export class CompanyDeletion {
     private readonly log: Log,
   ) {}
 
-  /** Rooms register when they are built. */
+  /** Modules register when they are built. */
   onDelete(hook: CompanyDeletionHook): void {
     this.#hooks.push(hook);
   }

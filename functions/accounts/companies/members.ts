@@ -8,7 +8,7 @@ import { UsersRepository } from '../users/users.repository.js';
 import { CompaniesRepository, type MemberRow } from './companies.repository.js';
 import { Memberships } from './memberships.js';
 
-/** Who is in a company: see, invite or give another role, let go. Who is invited answers by Invitations. */
+/** The members of a company: see, invite, give another role, remove. Invited users accept or decline by Invitations. */
 @Injectable()
 export class Members {
   constructor(
@@ -40,7 +40,7 @@ export class Members {
     });
   }
 
-  /** Lets a member go, or takes an open invitation back. Throws CompanyNotFound, NotOwner, UserNotFound, LastOwner. */
+  /** Removes a member, or takes an open invitation back. Throws CompanyNotFound, NotOwner, UserNotFound, LastOwner. */
   async remove(userId: string, companyId: string, memberId: string): Promise<void> {
     await this.#asOwner(userId, companyId, async (sql) => {
       if (await this.invitations.take(sql, memberId, companyId)) return;
@@ -50,7 +50,7 @@ export class Members {
     });
   }
 
-  /** Runs `work` while nobody else changes the company, for who is its owner then. */
+  /** Runs `work` while nobody else changes the company, and only if the user is its owner then. */
   async #asOwner<T>(userId: string, companyId: string, work: (sql: Transaction) => Promise<T>): Promise<T> {
     await this.memberships.requireOwner(userId, companyId);
     return this.postgres.transaction(async (sql) => {

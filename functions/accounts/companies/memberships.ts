@@ -5,7 +5,7 @@ import { CompanyNotFound, NotOwner } from '../accounts.errors.js';
 import type { Role } from '../accounts.schemas.js';
 import { CompaniesRepository } from './companies.repository.js';
 
-/** Who may do what in a company: what every room asks before it touches the company's data. */
+/** Who may do what in a company: every module asks this before it touches the company's data. */
 @Injectable()
 export class Memberships {
   constructor(
@@ -13,7 +13,7 @@ export class Memberships {
     private readonly postgres: Postgres,
   ) {}
 
-  /** The user's role. Throws CompanyNotFound for a company that is deleted, foreign or no id at all. */
+  /** The user's role. Throws CompanyNotFound where the user is no member, the company is deleted, or the text is no id. */
   async requireMember(userId: string, companyId: string, sql: Sql = this.postgres): Promise<Role> {
     const role = isId(companyId) ? await this.companies.roleIn(sql, userId, companyId) : undefined;
     if (role === undefined) throw new CompanyNotFound();

@@ -5,7 +5,7 @@ import type { Role } from '../accounts.schemas.js';
 import type { MemberRow } from '../companies/companies.repository.js';
 import { certain, pageOfRows } from '../rows.js';
 
-/** An invitation as who is invited sees it. */
+/** An invitation as the invited user sees it. */
 export interface InvitationRow {
   company_id: string;
   company_name: string;
@@ -18,13 +18,13 @@ export interface InvitationRow {
 
 /** How long an invitation may be answered. */
 const LIFE = '7 days';
-/** Erased by one statement at most; the next pass takes the rest. */
+/** One statement erases no more than this; the next pass takes the rest. */
 const ERASED_AT_ONCE = 10_000;
 
-/** All SQL of invitations, but the list of members, which shows the open ones too. Who asks comes first. */
+/** All SQL of invitations, but for the list of members, which shows the open ones too. Who asks is the first parameter. */
 @Injectable()
 export class InvitationsRepository {
-  /** Invites a user who is no member, as what, from now on for its whole life. Once more: renews it, and sets the role. */
+  /** Invites a user who is no member, for the whole LIFE from now on. Once more: renews the invitation and sets the role. */
   async put(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
     return certain(
       await sql.one(
@@ -59,7 +59,7 @@ export class InvitationsRepository {
     return found.length > 0;
   }
 
-  /** Ends an open invitation to a living company: of several who do so at once, one gets it. */
+  /** Deletes an open invitation to a living company and returns it. Of several calls at once, one gets it. */
   async take(sql: Sql, userId: string, companyId: string): Promise<{ role: Role; created_at: Date } | undefined> {
     return sql.one(
       `DELETE FROM invitations i USING companies c
@@ -78,7 +78,7 @@ export class InvitationsRepository {
     await sql.query('DELETE FROM invitations WHERE company_id = $1', [companyId]);
   }
 
-  /** Erases those that have expired. One that is just being renewed is left alone. Returns how many. */
+  /** Erases those that have expired, and skips one that is just being renewed. Returns how many. */
   async eraseExpired(sql: Sql): Promise<number> {
     const erased = await sql.query(
       `DELETE FROM invitations WHERE ctid = ANY (ARRAY(

@@ -6,7 +6,7 @@ import { CompaniesRepository, type MemberRow } from '../companies/companies.repo
 import { UsersRepository } from '../users/users.repository.js';
 import { type InvitationRow, InvitationsRepository } from './invitations.repository.js';
 
-/** What a user does with invitations: see, accept, decline. Owners invite by Members. */
+/** What an invited user does: see, accept, decline. Owners invite by Members. */
 @Injectable()
 export class Invitations {
   constructor(
@@ -20,16 +20,16 @@ export class Invitations {
     return this.invitations.openOf(this.postgres, userId, page);
   }
 
-  /** Makes the user a member. Of one who is a member already nothing changes. Throws InvitationNotFound. */
+  /** Makes the user a member. For one who is a member already nothing changes. Throws InvitationNotFound. */
   async accept(userId: string, companyId: string): Promise<MemberRow> {
-    // Nobody but who is invited takes the company's lock.
+    // Only an invited user takes the company's lock.
     if (!(await this.invitations.isOpen(this.postgres, userId, companyId))) return this.#member(userId, companyId);
     return this.postgres.transaction(async (sql) => {
-      // Before the user, as everywhere. Meanwhile nobody invites, removes, or deletes the company.
+      // The company is locked before the user, as everywhere. Until the end nobody invites, removes, or deletes the company.
       await this.companies.lockCompany(sql, companyId);
       if (!(await this.users.holdUser(sql, userId))) throw new TokenInvalid();
       const invitation = await this.invitations.take(sql, userId, companyId);
-      // Accepted by another request a moment ago, or let in by a process of the version before.
+      // Accepted by another request a moment ago, or made a member by a process of the version before.
       const member = await this.companies.memberOf(sql, userId, companyId);
       if (member) return member;
       if (!invitation) throw new InvitationNotFound();

@@ -30,7 +30,7 @@ export class AccessTokens {
       .sign(this.config.jwtSecret);
   }
 
-  /** Throws TokenExpired or TokenInvalid. Says nothing of whether the user still lives. */
+  /** Throws TokenExpired or TokenInvalid. Does not check whether the user still exists. */
   async read(token: string): Promise<Claims> {
     try {
       const { payload } = await jwtVerify(token, this.config.jwtSecret, {

@@ -8,14 +8,14 @@ import { AccessTokens } from './access-token.js';
 import { fingerprint } from './password.js';
 import { UsersRepository } from './users.repository.js';
 
-/** Who asks. */
+/** The user who sent the request. */
 export interface SignedInUser {
   id: string;
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
 
-/** Lets in who shows a token of a living user whose password has not changed since; asks PostgreSQL each time. */
+/** Requires the token of a living user whose password has not changed since; asks PostgreSQL each time. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(

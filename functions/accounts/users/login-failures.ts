@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Sql } from '../../platform/stores/postgres.js';
 
-/** The SQL of failed logins, which live for as long as they count. */
+/** All SQL of failed logins. They are kept for as long as they count. */
 @Injectable()
 export class LoginFailures {
   /** Logins of one e-mail take turns from here to the end of the transaction. */
@@ -21,7 +21,7 @@ export class LoginFailures {
     return { count: row?.count ?? 0, oldestLeavesS: row?.oldest_leaves_s ?? 0 };
   }
 
-  /** Adds a failed login and removes those that are out of the window, of whatever e-mail. */
+  /** Adds a failed login, and removes older ones of any e-mail that are out of the window. */
   async insert(sql: Sql, email: string, windowS: number): Promise<void> {
     await sql.query(
       `DELETE FROM login_failures WHERE ctid = ANY (ARRAY(

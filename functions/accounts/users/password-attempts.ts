@@ -7,7 +7,7 @@ import { verifyPassword } from './password.js';
 const MAX_FAILURES = 10;
 const WINDOW_S = 60;
 
-/** Every guess at a password, by whatever route: ten wrong ones a minute for an e-mail are answered. */
+/** Checks every guess at a password, on any route: ten wrong ones a minute for an e-mail, then all are refused. */
 @Injectable()
 export class PasswordAttempts {
   constructor(
@@ -25,7 +25,7 @@ export class PasswordAttempts {
     return right;
   }
 
-  /** One at a time for an e-mail, after the hash: however many guesses run side by side, ten are answered. */
+  /** One at a time for an e-mail, after the hash: however many guesses run at once, ten are answered. */
   async #count(email: string, right: boolean): Promise<void> {
     const found = await this.postgres.transaction(async (sql) => {
       await this.failures.lock(sql, email);

@@ -9,8 +9,8 @@ const MAX_MEMORY_BYTES = 64 * 1024 * 1024;
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 /**
- * Hashes side by side. libuv has four threads, and a new connection to PostgreSQL needs one for SCRAM: a flood of logins
- * that takes all four makes the database look away to every other request.
+ * Hashes at the same time. libuv has four threads, and a new connection to PostgreSQL needs one for SCRAM. If logins took
+ * all four, the database would seem to be away for every other request.
  */
 const MAX_AT_ONCE = 2;
 
@@ -21,7 +21,7 @@ export async function hashPassword(password: string): Promise<string> {
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), hash.toString('base64url')].join('$');
 }
 
-/** Whether a password is the stored one. Without a stored one it takes as long, and says no. */
+/** Whether a password is the stored one. Without a stored one it takes as long, and returns false. */
 export async function verifyPassword(password: string, stored: string | undefined): Promise<boolean> {
   const [, N, r, p, salt, hash] = (stored ?? NOBODYS).split('$');
   const expected = Buffer.from(hash ?? '', 'base64url');
@@ -34,7 +34,7 @@ export async function verifyPassword(password: string, stored: string | undefine
   return expected.length === actual.length && timingSafeEqual(expected, actual) && stored !== undefined;
 }
 
-/** What a token carries of the stored password: it changes with it, and tells nothing of it. */
+/** What a token carries of the stored password: it changes with the password, and tells nothing of it. */
 export function fingerprint(stored: string): string {
   return createHash('sha256').update(stored).digest('base64url').slice(0, 22);
 }
@@ -42,21 +42,21 @@ export function fingerprint(stored: string): string {
 const waiting: (() => void)[] = [];
 let running = 0;
 
-/** scrypt, in turn. */
+/** scrypt, MAX_AT_ONCE at a time, in the order of the calls. */
 async function derive(password: string, salt: Buffer, length: number, options: ScryptOptions): Promise<Buffer> {
   if (running === MAX_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
   else running++;
   try {
     return await scryptAsync(normal(password), salt, length, options);
   } finally {
-    // Whoever waits takes the place over, so that nobody who comes later slips in between.
+    // The first that waits takes the place over, so that no later call gets in between.
     const next = waiting.shift();
     if (next) next();
     else running--;
   }
 }
 
-/** Of the same cost as every other, for e-mails that nobody has. */
+/** A stored password of the same cost as every other, for e-mails that nobody has. */
 const NOBODYS = [
   'scrypt',
   COST.N,

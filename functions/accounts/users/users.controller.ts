@@ -20,7 +20,7 @@ import { Users } from './users.js';
 import { USER_ROUTES } from './users.openapi.js';
 import type { UserRow } from './users.repository.js';
 
-/** The user id in a path. What cannot be one is just not found, and never reaches SQL, which refuses NUL. */
+/** The user id in a path. A text that cannot be one is just not found, and never reaches SQL, which refuses NUL. */
 export const UserId = (name: string): ParameterDecorator =>
   Param(name, {
     transform: (id: string) => {

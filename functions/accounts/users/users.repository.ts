@@ -25,20 +25,20 @@ const VISIBLE_TO = `
    WHERE mine.user_id = $1 AND NOT mine.deleted`;
 
 /**
- * All SQL of users, and of the companies and memberships that go with one who is deleted. Who asks comes first. Deleted rows do
- * not exist here.
+ * All SQL of users, and of the companies and memberships that deleting a user touches. The user who asks is the first
+ * parameter. Deleted rows are not found.
  */
 @Injectable()
 export class UsersRepository {
   /**
-   * Until the transaction ends, nobody else takes this e-mail. Before each statement that sets one: a unique index that refuses
-   * a row writes its value into PostgreSQL's log, so it must have nothing to refuse.
+   * Until the transaction ends, nobody else takes this e-mail. Called before each statement that sets one: a unique index
+   * that refuses a row writes its value into PostgreSQL's log, so it must have nothing to refuse.
    */
   async lockEmail(sql: Transaction, email: string): Promise<void> {
     await sql.query("SELECT pg_advisory_xact_lock(hashtextextended('email ' || lower($1), 0))", [email]);
   }
 
-  /** Under lockEmail. Whether a living user other than `userId` has it. */
+  /** Called under lockEmail. Whether a living user other than `userId` has this e-mail. */
   async isEmailTaken(sql: Transaction, userId: string, email: string): Promise<boolean> {
     const found = await sql.query('SELECT FROM users WHERE lower(email) = lower($2) AND id <> $1 AND NOT deleted', [
       userId,
@@ -57,7 +57,7 @@ export class UsersRepository {
     );
   }
 
-  /** The stored password too, which stays inside this room. */
+  /** With the stored password, which stays inside this module. */
   async credentialsByEmail(sql: Sql, email: string): Promise<{ id: string; password: string } | undefined> {
     return sql.one('SELECT id, password FROM users WHERE lower(email) = lower($1) AND NOT deleted', [email]);
   }
@@ -104,7 +104,7 @@ export class UsersRepository {
     return (await sql.query('SELECT FROM users WHERE id = $1 AND NOT deleted FOR SHARE', [userId])).length > 0;
   }
 
-  /** The same by e-mail, which stays the user's too. Answers the id. */
+  /** The same by e-mail, which the user keeps for as long too. Returns the id. */
   async holdUserByEmail(sql: Sql, email: string): Promise<string | undefined> {
     const row = await sql.one<{ id: string }>(
       'SELECT id FROM users WHERE lower(email) = lower($1) AND NOT deleted FOR SHARE',
@@ -113,12 +113,12 @@ export class UsersRepository {
     return row?.id;
   }
 
-  /** Keeps all others from the user until the transaction ends. Answers e-mail and stored password; undefined: no such user. */
+  /** Locks the user until the transaction ends. Returns e-mail and stored password; undefined: there is no such user. */
   async lockUser(sql: Sql, userId: string): Promise<{ email: string; password: string } | undefined> {
     return sql.one('SELECT email, password FROM users WHERE id = $1 AND NOT deleted FOR UPDATE', [userId]);
   }
 
-  /** Locks the living companies that a user owns, in the order of their id; answers their ids. */
+  /** Locks the living companies that a user owns, in the order of their ids; returns these. */
   async lockOwnedCompanies(sql: Sql, userId: string): Promise<string[]> {
     const rows = await sql.query<{ id: string }>(
       `SELECT c.id FROM companies c

@@ -41,8 +41,8 @@ export class Users {
   }
 
   /**
-   * Throws UserNotFound, NotYourself, WrongPassword, TooManyAttempts, EmailTaken, and TokenInvalid when the password was changed
-   * meanwhile. A new password ends all tokens; a new e-mail the open invitations, which were for the one before.
+   * Throws UserNotFound, NotYourself, WrongPassword, TooManyAttempts, EmailTaken, and TokenInvalid when the password was
+   * changed meanwhile. A new password ends all tokens; a new e-mail ends the open invitations, which were for the old one.
    */
   async change(viewerId: string, userId: string, { current_password, ...change }: UserChange): Promise<UserRow> {
     await this.#requireYourself(viewerId, userId);
@@ -53,7 +53,7 @@ export class Users {
     return this.postgres.transaction(async (sql) => {
       const now = await this.users.lockUser(sql, userId);
       if (!now) throw new UserNotFound();
-      // What was asked for was the password of before: a change that came in between has ended this token.
+      // The caller gave the password of before: a change in between has ended this token.
       if (now.password !== before.password) throw new TokenInvalid();
       if (change.email !== undefined) await this.#moveTo(sql, userId, change.email, now.email);
       return certain(await this.users.updateUser(sql, userId, { email: change.email, password }));

@@ -6,12 +6,12 @@ import { cleanText, REPLACEMENT } from './text.js';
 
 const KIB = 1_024;
 /**
- * Bytes of a JSON body where its route says nothing else: the longest texts of an account, with each character escaped, are
- * 5 KiB. All of it is read before a login is asked for.
+ * Bytes of a JSON body, unless its route says otherwise. The longest texts of an account, with each character escaped, are
+ * 5 KiB. The whole body is read before a login is asked for.
  */
 export const BODY_LIMIT = 8 * KIB;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
-/** What cleanText would change or refuse, as it stands in JSON. Most bodies have none, and are not walked through. */
+/** Matches what cleanText would change or refuse, as JSON writes it. Most bodies have none and are not walked through. */
 const TO_BE_CLEANED = /\ufeff|\\(?:r|u(?:000d|feff|fffd|d[89a-f]))/i;
 const HAS_NO_BODY = new Set(['GET', 'HEAD']);
 
@@ -22,12 +22,12 @@ declare module 'fastify' {
   }
 }
 
-/** Lets the JSON body of a route be larger, or smaller; `tooLarge` is what it says then, where not BodyTooLarge. */
+/** Gives a route its own limit for JSON bodies. `tooLarge` makes the problem of a longer one, in place of BodyTooLarge. */
 export function BodyLimit(bytes: number, tooLarge?: () => Problem): MethodDecorator {
   return RouteConfig({ bodyLimit: bytes, ...(tooLarge && { tooLarge }) }) as MethodDecorator;
 }
 
-/** JSON and, by its own plugin, multipart: everything else is 415. A client that says JSON and sends nothing sends nothing. */
+/** Takes JSON and, by its own plugin, multipart; everything else is 415. An empty JSON body counts as no body. */
 export function takeOnlyJson(adapter: FastifyAdapter): void {
   const fastify: FastifyInstance = adapter.getInstance();
   const parse = fastify.getDefaultJsonParser('error', 'error');
@@ -43,7 +43,7 @@ export function takeOnlyJson(adapter: FastifyAdapter): void {
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
     const isMarked = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
     const text = bytes.toString('utf8', isMarked ? BYTE_ORDER_MARK.length : 0);
-    // What bytes become that are no UTF-8, here or in a gateway before: kept, it would pass for the text of somebody else.
+    // Bytes that are not UTF-8 become U+FFFD, here or in a gateway before. Kept, they could pass for somebody else's text.
     if (text.includes(REPLACEMENT)) return done(new NotUtf8(''));
     if (text === '') return done(null, undefined);
     const clean = TO_BE_CLEANED.test(text) ? cleanBody : <T>(body: T): T => body;
@@ -58,14 +58,14 @@ export function takeOnlyJson(adapter: FastifyAdapter): void {
   });
 }
 
-/** Serverless offline has decoded the query before: what was no UTF-8 has become U+FFFD there. */
+/** Serverless offline has decoded the query before: bytes that were not UTF-8 are U+FFFD by now. */
 function requireReadableQuery(url: string): void {
   const begin = url.indexOf('?');
   if (begin < 0 || !url.includes('%', begin)) return;
   try {
     if (!decodeURIComponent(url.slice(begin + 1)).includes(REPLACEMENT)) return;
   } catch {
-    // Told of below.
+    // Thrown below.
   }
   throw new ValidationProblem([{ path: '', message: 'the query must be percent-encoded UTF-8' }]);
 }
@@ -75,7 +75,7 @@ function requireReadableBody({ headers }: FastifyRequest): void {
   if (encoding.toLowerCase() !== 'identity' || !isOfUtf8(headers['content-type'] ?? '')) throw new MediaTypeRefused();
 }
 
-/** Every text and key of a body, cleaned in place. A loop and no recursion: a body may be nested as deeply as it is long. */
+/** Cleans every text of a body in place, and checks its keys. A loop, not a recursion: a body may be nested very deeply. */
 function cleanBody(body: unknown): unknown {
   const whole: Record<string, unknown> = { '': body };
   const waiting: { holder: Record<string, unknown>; field: string }[] = [{ holder: whole, field: '' }];

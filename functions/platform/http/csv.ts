@@ -6,15 +6,15 @@ import { Runtime } from '../runtime.js';
 
 /** A function's answer is held whole and must stay under 6 MB on AWS. */
 const FUNCTION_EXPORT_BYTES = 5_000_000;
-/** Rows are joined up to about this size, so that a large export is no write a row. */
+/** Rows are joined up to about this size, so that a large export does not cost a write a row. */
 const PIECE_CHARACTERS = 65_536;
 
-/** Answers rows as RFC 4180 with a header line. */
+/** Answers with rows as CSV, RFC 4180, with a header line. */
 @Injectable()
 export class CsvReply {
   constructor(private readonly runtime: Runtime) {}
 
-  /** Streams on a plain server, flat in memory however many rows; whole in a function. Throws ExportTooLarge there. */
+  /** A plain server streams, flat in memory for any number of rows. A function sends all at once, or throws ExportTooLarge. */
   async send(reply: FastifyReply, header: readonly string[], rows: AsyncIterable<unknown[]>): Promise<FastifyReply> {
     const body =
       this.runtime.kind === 'function'

@@ -19,32 +19,32 @@ export interface AnswerDocs {
   description: string;
   schema?: z.ZodType;
   text?: { type: string; example: string };
-  /** By name, what each is for. */
+  /** By name: what each header is for. */
   headers?: Record<string, string>;
 }
 
-/** What OpenAPI says of a route. */
+/** What OpenAPI says about a route. */
 export interface RouteDocs {
-  /** `operationId`, which generated clients name their function by. */
+  /** `operationId`, after which generated clients name their function. */
   id: string;
   summary: string;
   description: string;
   /** By status. */
   answers: Record<number, AnswerDocs>;
-  /** Whose id each parameter of the path is. */
+  /** By parameter of the path: what it is the id of, for example `company`. */
   ids?: Record<string, string>;
-  /** What it refuses; what every route refuses is added. */
+  /** The problems that it answers with; those of every route are added. */
   errors?: readonly ProblemClass[];
-  /** Where no parameter's schema says it: a route that reads its request by itself. */
+  /** For a route that reads its request itself, so that no parameter's schema describes the body. */
   requestBody?: ApiOperationOptions['requestBody'];
 }
 
-/** What a route with a body refuses on top of the rest. */
+/** The problems that every route with a body has as well. */
 export const BODY_ERRORS: readonly ProblemClass[] = [NotUtf8, BodyTooLarge, MediaTypeRefused];
 const STRING = { type: 'string' } as const;
 const EVERY_ROUTE: readonly ProblemClass[] = [ValidationProblem, InternalProblem, ServiceUnavailable];
 
-/** A link of the page to one of its operations, in Markdown: the page labels them by method and path. */
+/** A link to an operation within the page, in Markdown. The page labels its operations by method and path. */
 export function linkTo(tag: string, operationId: string): string {
   return `[\`${operationId}\`](#/${tag}/${operationId})`;
 }

@@ -10,7 +10,7 @@ const MIB = 1_048_576;
 /** More than any form has, so that a surplus field is named and not cut off. */
 const FIELD_PARTS = 16;
 const FIELD_BYTES = 65_536;
-/** Of Content-Transfer-Encoding: what leaves the bytes as they are. The form's parser undoes none of the others. */
+/** Values of Content-Transfer-Encoding that leave the bytes as they are. The form's parser decodes none of the others. */
 const PLAIN = new Set(['7bit', '8bit', 'binary']);
 
 /** The one file that a form has, and what is done with it. */
@@ -19,26 +19,27 @@ export interface FileOfForm {
   name: string;
   limitMib: number;
   /**
-   * The file begins, behind these fields; returns what takes its pieces, which are used again. It is read to its end even when it
-   * is refused, so that the answer finds a client that has finished sending: what is wrong with the bytes is kept, not thrown.
+   * Called when the file begins, with the fields before it. Returns the function that takes its pieces and keeps none of
+   * them: their memory is used again. The file is read to its end even when it is refused, so that the client has finished
+   * sending when the answer comes. So what is wrong with the bytes is kept, not thrown.
    */
   begin(fields: ReadonlyMap<string, string>): (piece: Uint8Array) => Promise<void> | void;
-  /** What is thrown where the form says at once that it is far over the limit. */
+  /** The problem where Content-Length already says that the form is far over the limit. */
   tooLarge(): Problem;
-  /** What is thrown where its part is a plain field. */
+  /** The problem where its part is a plain field. */
   notAFile(): Problem;
 }
 
-/** A form that is read whole. Fields are to be judged first, then the file. */
+/** A form that was read to its end. The caller judges the fields first, then the file. */
 export interface Form {
   fields: Record<string, string>;
-  /** Undefined: there was none. */
+  /** Undefined: the form had no file. */
   file: { sha256: Buffer; isTooLarge: boolean } | undefined;
 }
 
 /**
- * Reads multipart as a stream, parts in any order: fields, which are texts and stand once, and one file. Throws
- * ValidationProblem for a broken form and a surplus file, MediaTypeRefused, NotUtf8, and what `file` says.
+ * Reads multipart as a stream, with its parts in any order: fields, each a text that is given once, and one file. Throws
+ * ValidationProblem for a broken form and a surplus file, MediaTypeRefused, NotUtf8, and the problems of `file`.
  */
 export async function readForm(request: FastifyRequest, file: FileOfForm): Promise<Form> {
   const { name, limitMib } = file;
@@ -47,7 +48,7 @@ export async function readForm(request: FastifyRequest, file: FileOfForm): Promi
   // A form that says it is far too large is refused before it is read.
   if (Number(request.headers['content-length'] ?? 0) > (limitMib + 1) * MIB) throw file.tooLarge();
   const options = {
-    // The plugin's types know it for one file only; it holds here too, and a file over the limit is still read to its end.
+    // The plugin's types have it for a single file only, but it works here too: a file over the limit is read to its end.
     throwFileSizeLimit: false,
     limits: { fileSize: limitMib * MIB, files: 2, fields: FIELD_PARTS, fieldSize: FIELD_BYTES },
   };
@@ -64,7 +65,7 @@ export async function readForm(request: FastifyRequest, file: FileOfForm): Promi
   return { fields: Object.fromEntries(fields), file: read };
 }
 
-/** The parts of a form. What its parser cannot read is the caller's mistake and no bug: ValidationProblem. */
+/** The parts of a form. What its parser cannot read is the caller's mistake, not a bug: ValidationProblem. */
 async function* parts(request: FastifyRequest, options: object): AsyncGenerator<Multipart> {
   const headers = PartHeaders.of(request.raw);
   try {

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 
 /**
- * What every answer tells a browser and whatever stands between: keep no copy, as it may hold phone numbers or a token; it is
- * what its Content-Type says and no page; and it tells no other site where it was found. TLS, and so HSTS, is the business of
- * what stands in front.
+ * What every answer tells a browser and every proxy on the way. Keep no copy: it may hold phone numbers or a token. It is
+ * what its Content-Type says, and never a page. Tell no other site where it was found. TLS, and so HSTS, is the task of what
+ * stands in front of the API.
  */
 export const ANSWER_HEADERS = {
   'cache-control': 'no-store',
@@ -13,7 +13,7 @@ export const ANSWER_HEADERS = {
 } as const;
 
 const PAGE = /^\/api\/docs(?:[/?]|$)/;
-/** The page of the API runs the scripts of this server and asks this server; Swagger UI sets styles in its elements. */
+/** The page of the API runs scripts of this server and calls this server. Swagger UI sets styles in its elements. */
 const PAGE_HEADERS = {
   ...ANSWER_HEADERS,
   'content-security-policy':
@@ -21,7 +21,7 @@ const PAGE_HEADERS = {
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 } as const;
 
-/** Sets them before anything else can answer. */
+/** Sets these headers before anything else can answer. */
 export function sendHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers(PAGE.test(request.url) ? PAGE_HEADERS : ANSWER_HEADERS);

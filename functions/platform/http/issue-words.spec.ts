@@ -6,7 +6,7 @@ import { newUpload } from '../../uploads/uploads.schemas.js';
 import { PageQuery, sliceQuery } from './slices.js';
 import { parseWith } from './validation.js';
 
-/** What a caller reads of a value that a schema refuses. */
+/** What a caller reads when a schema refuses a value. */
 function words(schema: z.ZodType, value: unknown): string {
   try {
     parseWith(schema, value);

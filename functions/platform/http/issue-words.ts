@@ -14,8 +14,8 @@ const TYPES: Record<string, string> = {
 const FORMATS: Record<string, string> = { email: 'must be an e-mail address' };
 
 /**
- * What callers read of a field that does not fit its schema, in one style for all schemas that say nothing of their own. The
- * library's words change with its versions, and speak of NaN to whoever wrote `page=x`.
+ * What callers read about a field that does not fit its schema, in one style for all schemas without words of their own. The
+ * library's words change with its versions, and would tell a caller who wrote `page=x` about NaN.
  */
 export function wordsOf(issue: Issue): string {
   switch (issue.code) {

@@ -4,13 +4,13 @@ import { z } from 'zod';
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 export type Schema = Exclude<Schemas[string], { $ref: string }>;
 
-/** A zod schema as OpenAPI 3.0 has it; those in it that have an id are components. */
+/** A zod schema as OpenAPI 3.0 writes it. Schemas within it that have an id are components. */
 export interface ConvertedSchema {
   schema: Schema;
   components: Schemas;
 }
 
-/** What a caller sends is an input, what the API answers an output. */
+/** Converts a schema. `io`: what a caller sends is an input, what the API answers is an output. */
 export function jsonSchemaOf(zod: z.ZodType, io: 'input' | 'output'): ConvertedSchema {
   const options = { target: 'openapi-3.0', io, override: tidy } as const;
   const written = JSON.stringify(z.toJSONSchema(zod, options)).replaceAll('"#/definitions/', '"#/components/schemas/');
@@ -18,7 +18,7 @@ export function jsonSchemaOf(zod: z.ZodType, io: 'input' | 'output'): ConvertedS
   return { schema, components: definitions };
 }
 
-/** What says nothing to a reader: the bounds of whole numbers in JSON, and the patterns that a format is checked with. */
+/** Removes what tells a reader nothing: the bounds of whole numbers in JSON, and the pattern that checks a format. */
 function tidy({ jsonSchema }: { jsonSchema: { [key: string]: unknown } }): void {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;

@@ -7,28 +7,29 @@ import { PROBLEM_JSON, type Problem, ServiceUnavailable } from '../problem.js';
 import { createLog } from '../telemetry/log.js';
 import { ANSWER_HEADERS } from './headers.js';
 
-/** What a function hands to API Gateway. */
+/** What a function returns to API Gateway. */
 export type Answer = APIGatewayProxyStructuredResultV2;
 type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer>;
 
 /**
- * What is left of the function's time when a request is given up, step by step, so that its caller gets a problem and not the
- * gateway's words. Of a time that is shorter than usual the steps take a share.
+ * How much of the function's time is left at each step of giving up a request. The steps make sure that its caller gets a
+ * problem and not the gateway's words. Where the time is shorter than usual, each step is a share of it.
  *
- * | left   |                                                                                                            |
- * |--------|------------------------------------------------------------------------------------------------------------|
- * | 4 s    | What is not stored yet is refused with 503 and stays so. What is stored may publish for two seconds and read. |
+ * | left   |                                                                                                             |
+ * |--------|-------------------------------------------------------------------------------------------------------------|
+ * | 4 s    | A request that stored nothing is refused with 503 and stores nothing later.                                 |
+ * |        | One that did store something may publish for two seconds, and read.                                         |
  * | 1.5 s  | Every statement ends. What is stored is answered as it was stored.                                          |
- * | 0.5 s  | Whatever still runs is answered for here. Nothing is committed after it.                                    |
+ * | 0.5 s  | A request that still runs is answered here. Nothing is committed after that.                                |
  */
 const LEFT = {
   refuse: { ms: 4_000, share: 1 / 2 },
   end: { ms: 1_500, share: 1 / 4 },
   answer: { ms: 500, share: 1 / 8 },
 } as const;
-/** Only where a COMMIT was sent, or what follows one had no end. */
+/** Only where a COMMIT was sent, and it or what follows it did not end in time. */
 const MAYBE_DONE = 'the request took too long; it may have been done, so look before you repeat it';
-/** What is text. All else goes through API Gateway as base64, or it is corrupted. */
+/** Types that are text. All others must go through API Gateway as base64, or they are corrupted. */
 const TEXT = /^(text\/|application\/([\w.-]+\+)?(json|javascript|xml|yaml)\b)/i;
 
 /** The app as a function's handler. */
@@ -42,8 +43,8 @@ export async function lambdaServer(app: NestFastifyApplication): Promise<Serve> 
 }
 
 /**
- * The answer, or a problem where it fails, or at the last moment one in its place, which says whether anything may be stored.
- * Never rejects.
+ * Returns the answer; a problem where that fails; or, at the last moment, a problem that says whether anything may be
+ * stored. Never rejects.
  */
 export async function answerInTime(leftMs: number, answer: () => Promise<Answer>): Promise<Answer> {
   const until = ({ ms, share }: { ms: number; share: number }) => leftMs - Math.min(ms, leftMs * share);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-// Loaded before SwaggerModule asks for it: it registers the page's files whenever that import is done, and Fastify takes
-// no plugin once it is ready.
+// Loaded here, before SwaggerModule imports it: SwaggerModule registers the page's files when its own import is done, and
+// Fastify takes no plugin once it is ready.
 import '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
@@ -12,16 +12,16 @@ import { problemView } from './problem.schemas.js';
 
 const PAGE = 'api/docs';
 const DOCUMENT = 'api/openapi.json';
-/** Where somebody begins who knows the host only. */
+/** Where somebody begins who knows only the host. */
 const ENTRANCES = ['/', '/api', '/api/'];
 
-/** What the document says of the whole. */
+/** What the document says about the API as a whole. */
 export interface ApiDocs {
   title: string;
   description: string;
-  /** By name, in the order in which one tries them. */
+  /** In the order in which a reader tries them. */
   tags: [name: string, description: string][];
-  /** Of the token that a login gives. */
+  /** Describes the token that a login gives. */
   token: string;
 }
 
@@ -58,8 +58,8 @@ export function openApiDocument(app: NestFastifyApplication, api: ApiDocs): Open
 }
 
 /**
- * /api/openapi.json, and its page at /api/docs where the files of that page can be had: not in a bundle. Whoever opens the
- * host in a browser is led there.
+ * Serves /api/openapi.json, and its page at /api/docs where the files of the page are installed: not in a bundle. A browser
+ * that opens the host is sent there.
  */
 export function serveOpenApi(app: NestFastifyApplication, api: ApiDocs): void {
   const ui = hasPage();
@@ -73,7 +73,7 @@ export function serveOpenApi(app: NestFastifyApplication, api: ApiDocs): void {
     raw: ['json'],
     jsonDocumentUrl: DOCUMENT,
     customSiteTitle: api.title,
-    // No badge, which asks a server on the internet. An operation is shown with its name, and can be linked to by it.
+    // No badge: it would ask a server on the internet. An operation is shown with its name, and can be linked to by it.
     swaggerOptions: { validatorUrl: null, displayOperationId: true, deepLinking: true },
   });
 }

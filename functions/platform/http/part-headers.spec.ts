@@ -11,7 +11,7 @@ function form(...parts: string[]): Buffer {
   return Buffer.from(`${parts.map((part) => `--a b\r\n${part}\r\n`).join('')}--a b--\r\n`, 'latin1');
 }
 
-/** What is wrong with a form that comes in pieces of so many bytes. */
+/** What is wrong with a form that comes in pieces of `size` bytes. */
 function problemOf(bytes: Buffer, size: number, type = TYPE): unknown {
   const headers = new PartHeaders(type);
   for (let at = 0; at < bytes.length; at += size) headers.write(bytes.subarray(at, at + size));

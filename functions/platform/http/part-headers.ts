@@ -6,7 +6,7 @@ import { isOfUtf8 } from './charset.js';
 /** Bytes of the headers of a part, at most. */
 const HEADER_LIMIT = 8_192;
 const BOUNDARY = /;\s*boundary\s*=\s*(?:"([^"]+)"|([^;\s]+))/i;
-/** Behind a delimiter: it is the last one. */
+/** After a delimiter: it was the last one. */
 const LAST = Buffer.from('--');
 const END_OF_HEADERS = '\r\n\r\n';
 const FOLD = /\r\n[ \t]+/g;
@@ -15,15 +15,15 @@ const FILE_NAME = /^content-disposition\s*:.*;\s*filename\*?\s*=/im;
 const CONTENT_TYPE = /^content-type\s*:(.*)$/gim;
 
 /**
- * Reads the headers of a form's parts as they pass. The form's parser decodes them, and a field by the charset that they name,
- * and says nothing where that is no text, so what it hands on may be another text than was meant.
+ * Reads the headers of a form's parts as they pass. The form's parser decodes them, and decodes a field by the charset that
+ * they name. It says nothing where the result is no text, so what it passes on may be another text than was meant.
  */
 export class PartHeaders {
   readonly #delimiter: Buffer | undefined;
-  /** What was read and not judged: as from a form that begins with its first delimiter. */
+  /** What was read and not judged yet. Begins with a newline, as the first delimiter of a form may have none before it. */
   #held: Buffer = Buffer.from('\r\n');
   #isInHeaders = false;
-  /** The last delimiter has come. What follows is no part of the form, and may be as long as it likes. */
+  /** The last delimiter has come. What follows is no part of the form, and may be of any length. */
   #isOver = false;
   #problem: Problem | undefined;
 
@@ -34,7 +34,7 @@ export class PartHeaders {
     if (boundary !== undefined) this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
   }
 
-  /** Listens from now on; to be called before the form's parser is, in the same turn. */
+  /** Listens from now on. To be called before the form's parser, in the same turn. */
   static of(request: IncomingMessage): PartHeaders {
     const headers = new PartHeaders(request.headers['content-type'] ?? '');
     request.on('data', (bytes: Buffer) => headers.write(bytes));
@@ -56,7 +56,7 @@ export class PartHeaders {
   #skipContent(delimiter: Buffer): boolean {
     const at = this.#held.indexOf(delimiter);
     this.#isInHeaders = at >= 0;
-    // The beginning of a delimiter may be the end of what has come.
+    // What has come may end with the beginning of a delimiter.
     const rest = at >= 0 ? at + delimiter.length : Math.max(0, this.#held.length - delimiter.length + 1);
     this.#held = this.#held.subarray(rest);
     return this.#isInHeaders;
@@ -70,7 +70,7 @@ export class PartHeaders {
       this.#problem = new ValidationProblem([{ path: '', message: 'the headers of a part are too long' }]);
     if (end < 0 || this.#problem) return false;
     this.#problem = problemOf(this.#held.subarray(0, end));
-    // The newline before the next delimiter may be the end of these headers.
+    // The newline that ends these headers may be the one before the next delimiter.
     this.#held = this.#held.subarray(end + 2);
     this.#isInHeaders = false;
     return this.#problem === undefined;
@@ -80,7 +80,7 @@ export class PartHeaders {
 function problemOf(bytes: Buffer): Problem | undefined {
   if (!isUtf8(bytes)) return new NotUtf8('');
   const headers = bytes.toString().replace(FOLD, ' ');
-  // Of a file its numbers are taken, which are the same in every charset that it may have.
+  // Only numbers are taken from a file, and they are the same in every charset that it may have.
   if (FILE_NAME.test(headers.replace(QUOTED, '""'))) return undefined;
   const foreign = [...headers.matchAll(CONTENT_TYPE)].some(([, type = '']) => !isOfUtf8(type));
   return foreign ? new MediaTypeRefused() : undefined;

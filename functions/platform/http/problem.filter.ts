@@ -17,7 +17,7 @@ import { Log, routeOf } from '../telemetry/log.js';
 import { traceIdOf } from '../telemetry/trace.js';
 import { ANSWER_HEADERS } from './headers.js';
 
-/** What Fastify and its plugins refuse by themselves, by the stable codes of the HTTP contract. */
+/** What Fastify and its plugins refuse themselves, with the stable codes of the HTTP contract. */
 const FRAMEWORK: Record<string, [status: number, code: string, detail: string] | (new () => Problem)> = {
   FST_ERR_CTP_INVALID_JSON_BODY: [400, 'VALIDATION', 'the body is not JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'VALIDATION', 'the body is not as long as Content-Length says'],
@@ -31,9 +31,9 @@ const FRAMEWORK: Record<string, [status: number, code: string, detail: string] |
   FST_ERR_MAX_PARAM_LENGTH: [414, 'VALIDATION', 'a part of the path is too long'],
 };
 const TOO_LARGE = 'FST_ERR_CTP_BODY_TOO_LARGE';
-/** How long a refused body may go on coming. */
+/** How long the rest of a refused body may go on coming. */
 const READ_REST_MS = 30_000;
-/** How long a client that is refused its headers may go on sending. */
+/** How long a client whose headers were refused may go on sending. */
 const READ_HEADERS_MS = 5_000;
 /** The one boundary where an error becomes an answer: every error, from every layer, as RFC 9457, and logged once. */
 @Catch()
@@ -45,7 +45,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
 
-  /** Also what Fastify calls for a path that no router can read. */
+  /** Fastify calls this too, for a path that its router cannot read. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const problem = this.#problem(error, request);
     if (reply.raw.headersSent) {
@@ -54,17 +54,17 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const send = (): void => {
-      // Fastify closes the connection behind a body it refused, and a client that still sends would see that and no answer.
+      // Fastify closes the connection after a body it refused. A client that still sends would see that and no answer.
       void reply
         .removeHeader('connection')
         .status(problem.status)
-        // Here too: what Fastify refuses before it has a route has met no hook.
+        // Set here too: no hook has run for what Fastify refuses before it has a route.
         .headers({ ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON })
         .send(JSON.stringify(problem.body()));
     };
     const { raw } = request;
     const isRead = raw.readableEnded || raw.destroyed;
-    // The answer ends a connection that is not kept, whatever still comes by it: so there it waits until nothing does.
+    // The answer ends a connection that is not kept alive, even if the client still sends. So there it waits for the rest.
     if (isRead || isKept(raw)) send();
     if (!isRead) readRest(raw, isKept(raw) ? () => {} : send);
   }
@@ -87,7 +87,7 @@ function isKept({ headers, httpVersion }: IncomingMessage): boolean {
   return httpVersion === '1.0' ? said.includes('keep-alive') : !said.includes('close');
 }
 
-/** Reads on and forgets, so that a client that sends its whole body before it reads gets to the answer. */
+/** Reads the rest of a body and drops it, so that a client that sends its whole body before it reads gets to the answer. */
 function readRest(body: IncomingMessage, then: () => void): void {
   const tooLong = setTimeout(() => {
     then();
@@ -126,7 +126,7 @@ function toProblem(error: unknown): Problem | undefined {
   return new Problem(status, status === 413 ? 'BODY.TOO_LARGE' : 'VALIDATION', detail);
 }
 
-/** Answers bytes that are no HTTP at all, which no request object exists for. */
+/** Answers bytes that are not HTTP at all: there is no request object for them. */
 export function answerNoHttp(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -144,7 +144,7 @@ export function answerNoHttp(error: NodeJS.ErrnoException, socket: Socket): void
     ...ANSWER_HEADERS,
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  // What still comes is read and forgotten: a socket that closes on unread bytes takes the answer back from its reader.
+  // What still comes is read and dropped: a socket that closes with unread bytes is reset, and its client loses the answer.
   socket.removeAllListeners('data').resume();
   setTimeout(() => socket.destroy(), READ_HEADERS_MS).unref();
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);

@@ -74,7 +74,7 @@ export interface SliceOf<T> {
   next: number | null;
 }
 
-/** What `limit + 1` rows were asked for: one more than a slice has, to know whether there is a next. */
+/** The slice of `found`, for which `limit + 1` rows were asked: the extra row tells whether there is a next slice. */
 export function sliceOf<T>(found: T[], limit: number, placeOf: (row: T) => number): SliceOf<T> {
   const data = found.slice(0, limit);
   const last = data.at(-1);

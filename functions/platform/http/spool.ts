@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Bytes put aside on this machine's disk, to be read again. The file has no name from the beginning on, so it is gone with the
- * process that wrote it, however that ends.
+ * Bytes put aside on this machine's disk, to be read again. The file loses its name as soon as it is open, so it is gone
+ * with the process that wrote it, however that ends.
  */
 export class Spool {
   #file: FileHandle | undefined;
 
-  /** Adds a piece behind the others. */
+  /** Appends a piece. */
   async add(piece: Uint8Array): Promise<void> {
     this.#file ??= await nameless();
     await this.#file.appendFile(piece);

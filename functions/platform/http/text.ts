@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { NotUtf8, ValidationProblem } from '../problem.js';
 
-/** What a decoder puts where bytes were no text. Who reads it back cannot tell what was meant. */
+/** What a decoder puts in place of bytes that are no text. A reader cannot tell what was meant. */
 export const REPLACEMENT = '\ufffd';
 const BYTE_ORDER_MARKS = /^\ufeff+/;
-/** Blanks, control and format characters, and what fonts draw as nothing: U+2800 is braille without a dot. */
+/** Any but blanks, control and format characters, and what fonts draw as nothing: U+2800 is braille without a dot. */
 const VISIBLE = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/u;
 const CONTROL = /\p{Cc}/u;
 const CONTROL_BUT_TAB_AND_NEWLINE = /[^\P{Cc}\t\n]/u;
@@ -15,7 +15,7 @@ const UNITS = 2;
 
 /**
  * A text as a caller gave it, without byte order marks before it and with LF in place of CRLF, in JSON as in a form. Throws
- * NotUtf8 and ValidationProblem: what was spoilt on its way here must not be kept, and two spoilt passwords are one.
+ * NotUtf8 and ValidationProblem: what was spoilt on its way here must not be kept, as two spoilt passwords may be the same.
  */
 export function cleanText(text: string, path: string): string {
   if (text.includes(REPLACEMENT)) throw new NotUtf8(path);
@@ -28,7 +28,7 @@ export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
-/** Whether a text has so many Unicode code points at most: carriers and people count those, and not UTF-16 units. */
+/** Whether a text has at most `limit` Unicode code points: carriers and people count those, and not UTF-16 units. */
 export function hasAtMost(text: string, limit: number): boolean {
   if (text.length > limit * UNITS) return false;
   let count = 0;
@@ -36,7 +36,7 @@ export function hasAtMost(text: string, limit: number): boolean {
   return count <= limit;
 }
 
-/** The schema of a text that is shown to people. Its length comes first, since all else costs by the length. */
+/** The schema of a text that is shown to people. Its length is checked first, since the cost of the rest grows with it. */
 export function textOf(limit: number, { lines }: { lines: boolean }) {
   const control = lines ? CONTROL_BUT_TAB_AND_NEWLINE : CONTROL;
   return z

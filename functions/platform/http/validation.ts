@@ -16,7 +16,7 @@ type Issue = Parameters<
 
 const ID_FORM = /^[a-z][0-9a-z]{1,31}$/;
 
-/** Whether a text can be an id at all. What cannot is just not found, and never reaches SQL, which refuses NUL. */
+/** Whether a text can be an id at all. One that cannot is just not found, and never reaches SQL, which refuses NUL. */
 export function isId(text: string): boolean {
   return ID_FORM.test(text);
 }
@@ -33,21 +33,21 @@ export function timeOf(what: string) {
     .meta({ description: `${what}, in UTC with milliseconds.`, example: '2026-11-24T12:00:00.000Z' });
 }
 
-/** What every row tells of its life. Spread into the object of an answer. */
+/** When a row was made and changed, and whether it is deleted. Spread into the object of an answer. */
 export const lifeFields = {
   created_at: timeOf('When it was made'),
   updated_at: timeOf('When it last changed'),
   deleted: z.boolean().meta({ description: 'Always `false`: what is deleted is not found.', example: false }),
 };
 
-/** Parses what a parameter's `schema` option describes; ValidationProblem otherwise. Objects are to be strict ones. */
+/** Parses what a parameter's `schema` option describes, or throws ValidationProblem. Object schemas must be strict. */
 export function validationPipe(): StandardSchemaValidationPipe {
   return new StandardSchemaValidationPipe({
     exceptionFactory: (issues) => new ValidationProblem(issues.flatMap(fieldErrors)),
   });
 }
 
-/** Parses what no parameter's `schema` option reaches, such as the fields of a form. Throws ValidationProblem. */
+/** Parses what no parameter's `schema` option reaches, for example the fields of a form. Throws ValidationProblem. */
 export function parseWith<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -5,8 +5,9 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const ANSWER_TIMEOUT_MS = 1_000;
 
 /**
- * Until the function that it returns is called: says what a process of PostgreSQL waits for, by a connection of its own,
- * when that lasts for seconds, and again when it changes. `pid` is undefined while a pooler has given us no process yet.
+ * Watches, by a connection of its own, what a process of PostgreSQL waits for. Says it when that lasts for seconds, and
+ * again when it changes. Ends when the function that it returns is called. `pid` is undefined while a pooler has given us
+ * no process yet.
  */
 export function sayBlockers(
   databaseUrl: string,
@@ -27,7 +28,7 @@ export function sayBlockers(
   };
 }
 
-/** Whom the process waits for, in words; empty: for nobody, it works. */
+/** What the process waits for, in words; empty: for nothing, it works. */
 async function blockers(databaseUrl: string, pid: number | undefined): Promise<string> {
   if (pid === undefined) return 'for a free connection to PostgreSQL';
   const client = new pg.Client({
@@ -38,7 +39,7 @@ async function blockers(databaseUrl: string, pid: number | undefined): Promise<s
   client.on('error', () => {});
   try {
     await client.connect();
-    // What others do is hidden from a user without the right to see it, but for their pid and name.
+    // A user without the right to see what others do gets their pid and names, and no state.
     const { rows } = await client.query<{ blocker: string }>(
       `SELECT concat_ws(', ', 'process ' || pid, 'user ' || usename, nullif(application_name, ''), state) AS blocker
          FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1)) ORDER BY pid`,

@@ -7,18 +7,18 @@ import { from as copyFrom } from 'pg-copy-streams';
 /** Rows of a COPY, or parts of rows, in its text or CSV form. */
 export type CopyRows = AsyncIterable<Buffer | string> | Iterable<Buffer | string>;
 
-/** Bytes that go out together, about; a millisecond or two of work. */
+/** About how many bytes go out together: a millisecond or two of work. */
 const BLOCK_BYTES = 64 * 1024;
-/** The most bytes of UTF-8 that a UTF-16 unit comes to. */
+/** The most bytes that a UTF-16 unit takes in UTF-8. */
 const BYTES_A_UNIT = 3;
 
 /**
- * Sends rows into a COPY, a block at a time, and lets the event loop turn after each. A server that takes every row at once
- * would otherwise keep it from turning until the last. One block exists at a time, however many rows there are.
+ * Sends rows into a COPY, a block at a time, and lets the event loop turn after each. Otherwise a server that takes every
+ * row at once would keep it from turning until the last row. One block exists at a time, however many rows there are.
  */
 export async function copyRows(client: pg.PoolClient, statement: string, rows: CopyRows): Promise<void> {
   const copy = client.query(copyFrom(statement));
-  // PostgreSQL's own refusal, or the connection's end. It leaves writes without an answer, so nobody waits for them alone.
+  // PostgreSQL's own refusal, or the end of the connection. After it no write calls back, so each wait races with this.
   const refused = new Promise<never>((_, reject) => copy.on('error', reject));
   refused.catch(() => {});
   const block = new Block();
@@ -28,7 +28,8 @@ export async function copyRows(client: pg.PoolClient, statement: string, rows: C
       await nextTurn();
     }
   } catch (error) {
-    // The rows broke off: COPY fails, and the connection is of use again once PostgreSQL has said so. After a refusal it has.
+    // The rows broke off: COPY fails, and the connection can be used again once PostgreSQL has said so. After a refusal
+    // it has said so already.
     copy.destroy(error as Error);
     await refused.catch(() => {});
     throw error;
@@ -38,7 +39,10 @@ export async function copyRows(client: pg.PoolClient, statement: string, rows: C
   await Promise.race([finished, refused]);
 }
 
-/** Fills the block again and again; yields how many bytes are in it. Not `for await` over what is there at once: it costs a turn a row. */
+/**
+ * Fills the block again and again; yields how many bytes are in it. Rows that are there already are not read by `for await`,
+ * which costs a turn a row.
+ */
 async function* filled(block: Block, rows: CopyRows): AsyncGenerator<number> {
   if (Symbol.asyncIterator in rows) {
     for await (const row of rows) if (block.add(row)) yield block.take();
@@ -49,7 +53,7 @@ async function* filled(block: Block, rows: CopyRows): AsyncGenerator<number> {
   if (rest > 0) yield rest;
 }
 
-/** Until the socket has let go of the bytes, which are written over next: what it has not sent it does not copy. */
+/** Resolves when the socket no longer needs the bytes, which are overwritten next: it makes no copy of what it still has. */
 async function written(copy: Writable, client: pg.PoolClient, bytes: Buffer): Promise<void> {
   const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
   await taken(copy, bytes);
@@ -60,7 +64,7 @@ function taken(stream: Writable, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())));
 }
 
-/** Rows put together in memory that is used again: what only passes by outside the heap is collected late. */
+/** Collects rows in memory that is used again. New buffers would pile up: what is outside the heap is collected late. */
 class Block {
   bytes = Buffer.allocUnsafeSlow(2 * BLOCK_BYTES);
   #size = 0;
@@ -73,7 +77,7 @@ class Block {
     return this.#size >= BLOCK_BYTES;
   }
 
-  /** How many bytes there are; the next row begins anew. */
+  /** Returns how many bytes there are, and starts again from zero. */
   take(): number {
     const size = this.#size;
     this.#size = 0;

@@ -2,11 +2,11 @@ import { connect } from 'node:net';
 import type pg from 'pg';
 import { ServiceUnavailable } from '../problem.js';
 
-/** Of a CancelRequest: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+/** Length and code of a CancelRequest: https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const CANCEL_BYTES = 16;
 const CANCEL_CODE = 80_877_102;
 
-/** What pg keeps of a connection, and does not declare. */
+/** What pg keeps of a connection, and does not declare in its types. */
 interface Backend {
   host: string;
   port: number;
@@ -15,13 +15,13 @@ interface Backend {
 }
 
 /**
- * Ends the work on a connection when a signal aborts. Whoever commits calls `pass` first: after it the work is not ended any
- * more, and before it no COMMIT has been sent.
+ * Ends the work on a connection when a signal aborts. Code that commits calls `pass` first. Before `pass` no COMMIT has been
+ * sent; after it the work is not ended any more.
  */
 export class CutOff {
-  /** Rejects when the signal aborts before `pass`. The connection is of no use then: a cancel may still be on its way to it. */
+  /** Rejects when the signal aborts before `pass`. The connection is of no use then: a cancel may be on its way to it. */
   readonly late: Promise<never>;
-  /** Whether it has. */
+  /** Whether `late` has rejected. */
   happened = false;
   #listening: (() => void) | undefined;
 
@@ -37,23 +37,23 @@ export class CutOff {
       };
       signal?.addEventListener('abort', this.#listening, { once: true });
     });
-    // Who has passed waits for it no more.
+    // Without a handler a rejection would end the process.
     this.late.catch(() => {});
   }
 
-  /** Throws when it is too late; otherwise the work goes on to its end. What is sent in the same turn is sent in time. */
+  /** Throws when it is too late. After it the work goes on to its end: a COMMIT that is sent in the same turn is in time. */
   pass(): void {
     throwIfAborted(this.signal);
     this.end();
   }
 
-  /** The connection is given back. */
+  /** Called when the connection is given back: the signal ends nothing any more. */
   end(): void {
     if (this.#listening) this.signal?.removeEventListener('abort', this.#listening);
   }
 }
 
-/** Throws what a signal was aborted with. */
+/** Throws ServiceUnavailable if the signal has aborted: its reason, where that is one. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw reasonOf(signal);
 }
@@ -62,7 +62,7 @@ function reasonOf(signal: AbortSignal | undefined): Error {
   return signal?.reason instanceof ServiceUnavailable ? signal.reason : new ServiceUnavailable('told to stop');
 }
 
-/** Asks PostgreSQL to stop what the connection runs, so that its locks go. Best effort: nothing is committed either way. */
+/** Asks PostgreSQL to stop what the connection runs, which frees its locks. Best effort: nothing is committed either way. */
 function cancel({ host, port, processID, secretKey }: Backend): void {
   if (typeof processID !== 'number' || typeof secretKey !== 'number') return;
   const request = Buffer.alloc(CANCEL_BYTES);

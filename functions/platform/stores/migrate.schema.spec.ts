@@ -16,14 +16,14 @@ afterAll(async () => {
   await onServer(adminUrl, ...roles.map((name) => `DROP ROLE ${name}`));
 });
 
-/** A new database, by the URL of its owner, who may do everything. */
+/** Makes a database. Returns the URL of its owner, who may do everything. */
 async function database(): Promise<string> {
   const made = await ownDatabase();
   databases.push(made);
   return made.url;
 }
 
-/** The URL of a new user, who may do what everybody may. */
+/** Makes a user with the rights that everybody has. Returns its name and URL. */
 async function userOf(databaseUrl: string): Promise<{ user: string; url: string }> {
   const user = ownName();
   await onServer(adminUrl, `CREATE ROLE ${user} LOGIN PASSWORD 'secret'`);
@@ -38,7 +38,7 @@ function withPath(databaseUrl: string, path: string): string {
   return `${databaseUrl}?options=${encodeURIComponent(`-c search_path=${path}`)}`;
 }
 
-/** Schema by schema, how many tables and views of ours stand there, that of the migrations included. */
+/** How many tables and views each schema has, the table of the migrations included. */
 async function tables(databaseUrl: string): Promise<Record<string, number>> {
   const rows = await onServer<{ schema: string; count: number }>(
     databaseUrl,

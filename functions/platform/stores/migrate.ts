@@ -21,7 +21,7 @@ interface Home {
   hasTable: boolean;
 }
 
-/** A migration that PostgreSQL does not take: a mistake in it, or in what it found. One line, which names it. */
+/** A migration that PostgreSQL refuses, for a mistake in it or in what it found. The message is one line that names it. */
 export class MigrationFailed extends Error {
   readonly exitCode = EXIT.bug;
 
@@ -43,7 +43,7 @@ export async function migrate(
   say: (line: string) => void = () => {},
 ): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  // A server that goes between two statements would end the process.
+  // Without a listener, a server that goes away between two statements would end the process.
   client.on('error', () => {});
   let pid: number | undefined;
   let stopSaying = (): void => {};
@@ -83,7 +83,7 @@ async function findHome(client: pg.Client): Promise<Home> {
   return { schema, ...home };
 }
 
-/** Whether there is nothing to run. Without a lock and without more than SELECT: the user may be one that never migrates. */
+/** Whether there is nothing to run. Takes no lock and needs no right but SELECT: the user may be one that never migrates. */
 async function isDone(client: pg.Client, home: Home, files: MigrationFiles, direction: Direction): Promise<boolean> {
   if (!home.hasTable) return direction === 'down';
   if (direction === 'down') return false;
@@ -98,8 +98,8 @@ async function isDone(client: pg.Client, home: Home, files: MigrationFiles, dire
 }
 
 /**
- * All of it or nothing, under a lock that ends with the transaction: behind a transaction pooler a lock of the session would
- * stay on a connection that somebody else is given. No migration may need to run outside of a transaction.
+ * Runs all or nothing, under a lock that ends with the transaction. Behind a transaction pooler a lock of the session would
+ * stay on a connection that is given to somebody else. No migration may need to run outside of a transaction.
  */
 async function inOneTransaction(
   client: pg.Client,
@@ -110,7 +110,7 @@ async function inOneTransaction(
 ): Promise<string[]> {
   let running = '';
   try {
-    // What the one before us has committed is to be seen, whatever the user's own default is.
+    // We must see what the process before us has committed, whatever the user's default isolation level is.
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     runsAs((await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid);
     await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('disparo migrations ' || $1, 0))`, [home.schema]);
@@ -119,7 +119,7 @@ async function inOneTransaction(
     const ran = await run(client, home, files, direction, (name) => {
       running = name;
     });
-    // The runner ends the transaction if it has run something: this is then a second one, which does nothing.
+    // The runner ends the transaction if it has run something. Then this COMMIT does nothing.
     await client.query('COMMIT');
     return ran;
   } catch (error) {
@@ -128,7 +128,7 @@ async function inOneTransaction(
   }
 }
 
-/** As the runner would make it, but where the tables are. */
+/** Makes the table of the migrations as the runner would, but in the schema of our tables. */
 async function ensureTable(client: pg.Client, { schema, user }: Home): Promise<void> {
   const { rows } = await client.query<{ schema: string; name: string; writable: boolean }>(
     `SELECT n.nspname AS schema, c.relname AS name, has_table_privilege(c.oid, 'INSERT') AS writable
@@ -170,7 +170,7 @@ async function run(
     checkOrder: true,
     logger: {
       debug: silent,
-      // The only place where the runner tells which one it is at.
+      // The runner names the current migration nowhere else.
       info: (line: string) => begins(/^### MIGRATION (\S+)/.exec(line)?.[1] ?? ''),
       warn: silent,
       error: silent,
@@ -181,7 +181,7 @@ async function run(
 
 function silent(): void {}
 
-/** The tables may be another user's, who has migrated: this one must be allowed to work with them. */
+/** Another user may have migrated and own the tables: this user must have the rights to work with them. */
 async function checkRights(client: pg.Client, { schema, user }: Home, { relations }: MigrationFiles): Promise<void> {
   const { rows } = await client.query<{ name: string; missing: boolean }>(
     `SELECT r.name, c.oid IS NULL AS missing

@@ -6,7 +6,7 @@ import { ConfigurationError, findRoot } from '@disparo/contract';
 /** The migrations as they stand in the clone or the image. */
 export interface MigrationFiles {
   folder: string;
-  /** In their order. */
+  /** In the order in which they run. */
   names: string[];
   /** The tables and views that they make. */
   relations: string[];
@@ -15,7 +15,7 @@ export interface MigrationFiles {
 const DOWN = /^-- Down Migration/m;
 const MADE = /^CREATE (?:TABLE|VIEW) (\w+)/gm;
 
-/** Reads them. Throws ConfigurationError outside of a clone. */
+/** Reads the migrations. Throws ConfigurationError outside of a clone. */
 export function migrationFiles(): MigrationFiles {
   const root = findRoot(dirname(fileURLToPath(import.meta.url))) ?? findRoot();
   if (!root)

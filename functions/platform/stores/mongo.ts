@@ -14,12 +14,12 @@ import { Config } from '../config.js';
 const SELECTION_TIMEOUT_MS = 5_000;
 const AWAY = [MongoNetworkError, MongoNotConnectedError, MongoServerSelectionError, MongoTopologyClosedError];
 
-/** Whether MongoDB, and not the statement, is what failed: worth the same call again. */
+/** Whether MongoDB failed, and not the statement: then the same call may be tried again. */
 export function isMongoAway(error: unknown): boolean {
   return AWAY.some((kind) => error instanceof kind);
 }
 
-/** The messages in MongoDB. Connects with the first use. */
+/** The messages in MongoDB. Connects at the first use. */
 @Injectable()
 export class Mongo implements OnApplicationShutdown {
   #client: MongoClient | undefined;

@@ -4,7 +4,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
 
-/** An object as it is now: whoever writes to its key again makes another one. */
+/** An object as it is now. Another write to its key makes another object. */
 export interface StoredObject {
   /** Bytes. */
   size: number;
@@ -12,25 +12,25 @@ export interface StoredObject {
   lastModified: Date;
 }
 
-/** An object with its bytes. Whoever has it closes it, read or not. */
+/** An object with its bytes. The caller must close it, read or not. */
 export interface OpenObject extends StoredObject {
   bytes: AsyncIterable<Uint8Array>;
   close(): void;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Between two pieces of an object, and until an answer begins. */
+/** The longest wait between two pieces of an object, and until an answer begins. */
 const SILENCE_MS = 30_000;
 const ABSENT = new Set(['NotFound', 'NoSuchKey']);
 
-/** Loaded with the first use: it is large, and most requests never need it. */
+/** Loads the SDK at the first use: it is large, and most requests never need it. */
 async function sdk() {
-  // It warns of Node 20 on standard error, at the first client. What we need of it works there: package.json's engines.
+  // At its first client the SDK warns on standard error about Node 20, which our `engines` allow. What we need works there.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   return import('@aws-sdk/client-s3');
 }
 
-/** The bucket of uploads. ServiceUnavailable when it cannot be had. Connects with the first use. */
+/** The bucket of uploads. Throws ServiceUnavailable when it cannot be used. Connects at the first use. */
 @Injectable()
 export class ObjectStore implements OnApplicationShutdown {
   #client: S3Client | undefined;
@@ -42,8 +42,8 @@ export class ObjectStore implements OnApplicationShutdown {
   }
 
   /**
-   * A URL that takes an object of exactly `size` bytes: Content-Length is signed, so the store refuses another. No
-   * Content-Type is: a client that is told a URL and nothing else could not know which to send.
+   * A URL that takes an object of exactly `size` bytes: Content-Length is signed, so the store refuses another size.
+   * Content-Type is not signed: a client that gets only a URL would not know which one to send.
    */
   async presignPut(key: string, size: number, lifeS: number): Promise<{ url: string; expiresAt: Date }> {
     const [{ PutObjectCommand }, { getSignedUrl }] = await Promise.all([
@@ -67,7 +67,7 @@ export class ObjectStore implements OnApplicationShutdown {
     return this.#unlessAbsent(async () => storedObject(await (await this.#s3()).send(command)));
   }
 
-  /** One object from its first byte to its last, whatever is written to its key meanwhile. */
+  /** One object from its first byte to its last, even if its key is written again meanwhile. Undefined: there is none. */
   async open(key: string): Promise<OpenObject | undefined> {
     const { GetObjectCommand } = await sdk();
     const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key });
@@ -121,7 +121,7 @@ export class ObjectStore implements OnApplicationShutdown {
   }
 }
 
-/** Whatever the store says but "there is none": wrong keys and a missing bucket heal too, once somebody has seen the log. */
+/** For any error but "there is none": wrong keys and a missing bucket are mended too, once somebody has seen the log. */
 function away(error: unknown): ServiceUnavailable {
   return new ServiceUnavailable('the object store cannot be reached, or does not let us in', error);
 }
@@ -135,7 +135,7 @@ function storedObject(answer: {
   return { size, etag, lastModified };
 }
 
-/** A connection that breaks off is no end of the object: what is not read to the last byte is not read. */
+/** The bytes of an object. A connection that breaks off is not its end: throws unless the last byte was read. */
 async function* whole(body: Readable, size: number): AsyncGenerator<Uint8Array> {
   let read = 0;
   try {

@@ -7,7 +7,7 @@ function said(message: string, code: string): unknown {
   return Object.assign(new pg.DatabaseError(message, message.length, 'error'), { code });
 }
 
-// What pgbouncer 1.18 says, word for word; later ones have better codes and the same words.
+// What pgbouncer 1.18 says, word for word; later versions have better codes and the same words.
 test.each([
   ['password authentication failed', '08P01', 'the user or the password is wrong'],
   ['no such database: app', '08P01', 'the database does not exist'],

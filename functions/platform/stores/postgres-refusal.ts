@@ -2,7 +2,7 @@ import { ConfigurationError, refusal } from '@disparo/contract';
 import pg from 'pg';
 import { isAway } from './postgres.js';
 
-/** What a pooler says before it lets anybody in: all under the one code that is also for a lost connection. */
+/** What a pooler says when it refuses a connection: all under one code, which a lost connection has too. */
 const POOLER: readonly [RegExp, string][] = [
   [
     /unsupported startup parameter.*: options/,
@@ -15,8 +15,9 @@ const POOLER: readonly [RegExp, string][] = [
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
- * What a failed connection to PostgreSQL means: a ConfigurationError where the server itself refuses it by an error that no
- * waiting heals, such as a parameter in `options` that it does not know. All else, and what refusal() knows, passes untouched.
+ * What a failed connection to PostgreSQL means. A ConfigurationError where the server itself refuses it with an error that
+ * waiting does not heal, for example an unknown parameter in `options`. Any other error, and one that refusal() knows, is
+ * returned unchanged.
  */
 export function cannotConnect(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;

@@ -126,7 +126,7 @@ test('a transaction that is told to stop before its COMMIT leaves nothing, and i
   }, stop.signal);
   await expect(failing).rejects.toThrow(ServiceUnavailable);
   await vi.waitUntil(async () => {
-    // Asked from another database, as the question itself has the word.
+    // Asked from another database, since this query contains the word itself.
     const rows = await onServer(
       readEnvironment().DATABASE_URL ?? '',
       `SELECT FROM pg_stat_activity WHERE datname = '${database.name}' AND state <> 'idle' AND query LIKE '%pg_sleep%'`,

@@ -14,7 +14,7 @@ export interface Sql {
   one<T>(text: string, values?: unknown[]): Promise<T | undefined>;
 }
 
-/** Statements that hold all together or not at all. */
+/** Statements that are committed all together or not at all. */
 export interface Transaction extends Sql {
   /** Sends rows, in the statement's form, into `COPY ... FROM STDIN`; the event loop turns meanwhile. */
   copyFrom(copyStatement: string, rows: CopyRows): Promise<void>;
@@ -27,10 +27,13 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY = '25006';
 /** Classes of SQLSTATE that say the server is going, coming or full: connection_exception, insufficient_resources, operator_intervention. */
 const AWAY = /^(08|53|57P)/;
-/** What only reads may end with its request; what changes something is held to the request's answer. */
+/** A statement that only reads may end with its request. One that changes something must agree with the request's answer. */
 const READS = /^\s*SELECT\b/i;
 
-/** The pool of connections to PostgreSQL. ServiceUnavailable when it is away; errors of SQL pass untouched. */
+/**
+ * The pool of connections to PostgreSQL. Throws ServiceUnavailable when it is away, not migrated, read-only, or refuses our
+ * user a right. Other errors of SQL pass unchanged.
+ */
 @Injectable()
 export class Postgres implements Sql, OnApplicationShutdown {
   readonly #pool: pg.Pool;
@@ -48,7 +51,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
     this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
-  /** Under a deadline a statement that changes something is a transaction: a COMMIT can be held back, a statement cannot. */
+  /** Under a deadline a statement that changes something runs in a transaction: only a COMMIT can be held back. */
   async query<T>(text: string, values: unknown[] = []): Promise<T[]> {
     const signal = Deadline.current()?.signal;
     if (signal && !READS.test(text)) return this.transaction((sql) => sql.query<T>(text, values));
@@ -60,8 +63,8 @@ export class Postgres implements Sql, OnApplicationShutdown {
   }
 
   /**
-   * Commits what `work` did, or nothing of it: nothing too when `stop` aborts before the COMMIT is sent, which without one is
-   * when the request's deadline passes. After that nobody answers that it failed, as nobody can know.
+   * Commits all that `work` did, or nothing. Commits nothing when `stop` aborts before the COMMIT is sent; without `stop`
+   * the request's deadline is the signal. After that an abort changes nothing: nobody could know whether it was committed.
    */
   async transaction<T>(work: (sql: Transaction) => Promise<T>, stop?: AbortSignal): Promise<T> {
     const deadline = Deadline.current();
@@ -72,7 +75,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
         deadline?.storing();
         cutOff.pass();
         const { command } = await client.query('COMMIT');
-        // COMMIT of a failed transaction is no error to PostgreSQL, it just does the opposite.
+        // The COMMIT of a failed transaction is no error to PostgreSQL: it just rolls back.
         if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back');
         return result;
       } catch (error) {
@@ -108,7 +111,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
     const cutOff = new CutOff(client, stop);
     let broken = false;
     try {
-      // It may have aborted while a connection was waited for.
+      // `stop` may have aborted while we waited for a connection.
       throwIfAborted(stop);
       return await Promise.race([work(client, cutOff), cutOff.late]);
     } catch (error) {
@@ -128,7 +131,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
   }
 }
 
-/** Whether PostgreSQL, and not the statement, is what failed: worth the same call again. */
+/** Whether PostgreSQL failed, and not the statement: then the same call may be tried again. */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof pg.DatabaseError) return AWAY.test(error.code ?? '');

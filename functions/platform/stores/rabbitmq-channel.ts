@@ -5,9 +5,9 @@ import type { Config } from '../config.js';
 import { withDeadline } from '../deadline.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Opening is connecting and declaring: a broker that answers the first and not the second is as good as none. */
+/** For declaring, once it is connected: a broker that takes a connection and then stays silent is as good as none. */
 const OPEN_TIMEOUT_MS = 10_000;
-/** The broker confirms or answers within that, or counts as gone. */
+/** The broker confirms or answers within this time, or counts as gone. */
 export const ANSWER_TIMEOUT_MS = 10_000;
 
 /** A connection and its confirm channel, on which the topology is declared. */
@@ -16,7 +16,7 @@ export interface OpenChannel {
   channel: ConfirmChannel;
 }
 
-/** The broker does not have the message in a queue, or did not say so in time: it is still owed. */
+/** The broker did not put the message into a queue, or did not say so in time: the message is still owed. */
 export class NotPublished extends Error {
   constructor(
     /** `refused`: waiting does not heal it, `text` says what was refused. */
@@ -29,7 +29,7 @@ export class NotPublished extends Error {
   }
 }
 
-/** A connection and a channel; 0 seconds are no heartbeat. Rejects with NotPublished. */
+/** Opens a connection and a channel. `heartbeatS` 0: no heartbeat. Rejects with NotPublished. */
 export async function openChannel(config: Config, heartbeatS: number): Promise<OpenChannel> {
   return opened(config, heartbeatS).catch((error: unknown) => {
     throw notPublished(error);
@@ -70,25 +70,25 @@ async function closeInOrder({ connection, channel }: OpenChannel): Promise<void>
 
 /** Ends a connection in order, or its socket when the broker does not answer. */
 export async function closeConnection(connection: ChannelModel): Promise<void> {
-  // A connection that dies while it is closing answers nothing more, and says so by this event only.
+  // A connection that dies while it closes never settles close(): only this event tells.
   const gone = new Promise<void>((resolve) => connection.once('close', () => resolve()));
   const closed = Promise.race([gone, connection.close()]);
   await within(CONNECT_TIMEOUT_MS, closed).catch(() => destroy(connection));
 }
 
-/** Ends the socket without asking the broker, which may be the one that does not answer. */
+/** Ends the socket without asking the broker, which may not answer. */
 export function destroy(connection: ChannelModel): void {
   (connection.connection as unknown as { stream?: Socket }).stream?.destroy();
 }
 
-/** What the broker answers to one question. Rejects with NotPublished, also when it stays silent. */
+/** The broker's answer to one question. Rejects with NotPublished, also when the broker stays silent. */
 export async function answered<T>(question: Promise<T>): Promise<T> {
   return within(ANSWER_TIMEOUT_MS, question).catch((error: unknown) => {
     throw notPublished(error);
   });
 }
 
-/** What went wrong with the broker, as the reason why nothing was published. */
+/** An error of the broker as a NotPublished, which says why nothing was published. */
 export function notPublished(error: unknown): NotPublished {
   const refused = refusal(error);
   if (refused) return new NotPublished('refused', refused, error);

@@ -12,20 +12,20 @@ import {
   openChannel,
 } from './rabbitmq-channel.js';
 
-/** A message that goes out: `messageId` names it in a return. */
+/** An outgoing message. Its `messageId` identifies it when the broker returns it. */
 export interface OutgoingMessage {
   content: Buffer;
   properties: Options.Publish;
 }
 
-/** What waits on the broker. */
+/** What waits in the queues of the broker. */
 export interface Queues {
-  /** By their number. */
+  /** Indexed by the number of the partition. */
   partitions: { queue: string; ready: number; consumers: number }[];
   deadLetters: { queue: string; ready: number };
 }
 
-/** A link to the broker. `forget` is called once, when it is not to be used again. Rejects with NotPublished. */
+/** Opens a link to the broker. It calls `forget` when it must not be used again. Rejects with NotPublished. */
 export async function openLink(config: Config, heartbeatS: number, forget: () => void): Promise<Link> {
   const { connection, channel } = await openChannel(config, heartbeatS);
   return new Link(connection, channel, forget);
@@ -43,7 +43,7 @@ export class Link {
   constructor(
     private readonly connection: ChannelModel,
     private readonly channel: ConfirmChannel,
-    /** Called once, when the link is not to be used again. */
+    /** Called when the link must not be used again, perhaps more than once. */
     private readonly forget: () => void,
   ) {
     const lost = (error?: Error): void =>
@@ -56,7 +56,7 @@ export class Link {
     });
   }
 
-  /** Zero while something is in flight. */
+  /** Milliseconds since the last use; zero while something is in flight. */
   idleMs(): number {
     return this.#inFlight.size > 0 ? 0 : Date.now() - this.#usedAt;
   }
@@ -103,7 +103,7 @@ export class Link {
       const { queue: dead, ready } = await counts(deadLetterQueue);
       return { partitions: await Promise.all(names.map(counts)), deadLetters: { queue: dead, ready } };
     } finally {
-      // Closed already where a queue is missing, and with its connection.
+      // The channel is closed already where a queue is missing or the connection is lost.
       await answered(channel.close()).catch(() => {});
     }
   }

@@ -62,7 +62,7 @@ async function queued(): Promise<string[]> {
   }
 }
 
-/** A way to the broker that can be cut, or stay silent while it looks alive. */
+/** A proxy in front of the broker that can be cut, or stay silent while it looks alive. */
 async function proxy(): Promise<{ url: string; cut(): void; silence(): void; connections(): number; close(): void }> {
   const to = new URL(url);
   const pairs: [Socket, Socket][] = [];

@@ -8,10 +8,10 @@ import { type Link, type OutgoingMessage, openLink, type Queues } from './rabbit
 
 /** A frozen function cannot answer heartbeats; its broker would close the connection at each thaw. */
 const HEARTBEAT_S = { function: 0, server: 30 } as const;
-/** After that long a function was likely frozen, and what is between it and the broker has forgotten the connection. */
+/** A function that was idle for this long was probably frozen, and the network to the broker has dropped the connection. */
 const FUNCTION_IDLE_MS = 60_000;
 
-/** RabbitMQ: one connection and one confirm channel a process, opened with the first use and again after each loss. */
+/** RabbitMQ: one connection and one confirm channel a process, opened at the first use and again after each loss. */
 @Injectable()
 export class Broker implements OnApplicationShutdown {
   readonly #topology: Topology;
@@ -39,15 +39,15 @@ export class Broker implements OnApplicationShutdown {
     return link.ready(this.#topology.queue(partition));
   }
 
-  /** What waits, queue by queue. Rejects with NotPublished, and for a queue that is not there. */
+  /** What waits, queue by queue. Rejects with NotPublished, also for a queue that is not there. */
   async queues(): Promise<Queues> {
     const link = await this.#open();
     return link.queues(this.#topology);
   }
 
   /**
-   * A connection of its own for `work`, closed after it, whatever came of it: what is not acknowledged then goes back to its
-   * place in the queue. Rejects with NotPublished when it cannot be opened.
+   * Runs `work` on a connection of its own, which is closed after it, even when it fails. What is not acknowledged then goes
+   * back to its place in the queue. Rejects with NotPublished when the connection cannot be opened.
    */
   async apart<T>(work: (channel: ConfirmChannel, names: Topology) => Promise<T>): Promise<T> {
     const open = await openChannel(this.config, HEARTBEAT_S.server);

@@ -8,17 +8,18 @@ import { isAway } from './postgres.js';
 /** Between two tries of a service that is not reachable yet. */
 const RETRY_MS = 1_000;
 
-/** A service that a start waits for, and what has to work with it. */
+/** A service that the start waits for. */
 export interface Awaited {
-  /** Of its URL. */
+  /** The one that has its URL. */
   variable: string;
   service: string;
+  /** The service is ready when this succeeds. */
   work(): Promise<unknown>;
 }
 
 /**
- * Tries until it works, or until told to stop. What can heal by waiting is logged once when it is found and once when it is
- * over; what cannot is thrown: ConfigurationError, MigrationFailed, or an error of SQL.
+ * Tries until `work` succeeds, or until told to stop. A failure that waiting can heal is logged once when it begins, and its
+ * end is logged too. Any other failure is thrown: ConfigurationError, MigrationFailed, or an error of SQL.
  */
 export async function untilReady({ variable, service, work }: Awaited, log: Log, stop: AbortSignal): Promise<void> {
   for (let waiting = false; !stop.aborted; waiting = true) {
@@ -38,7 +39,7 @@ export async function untilReady({ variable, service, work }: Awaited, log: Log,
   }
 }
 
-/** In a few words: the drivers' own errors carry whole descriptions of their topology. */
+/** The error in a few words: those of the drivers carry whole descriptions of their topology. */
 function why(error: unknown): string {
   const { message, code } = error as { message?: string; code?: string };
   return message || code || String(error);

@@ -12,7 +12,7 @@ export abstract class Log {
   abstract error(fields: object, sentence: string): void;
 }
 
-/** Drivers hang rows and documents on their errors: only what names the failure is kept. */
+/** Drivers attach rows and documents to their errors: only what names the failure is kept. */
 function bareError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack } = error;
@@ -26,7 +26,7 @@ export function createLog(level: Config['logLevel']): Log {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks, once the token is verified. */
+    /** The user who sent the request, once the token is verified. */
     userId?: string;
     /** The tenant, once it is known. */
     companyId?: string;
@@ -57,7 +57,7 @@ export function logRequests(fastify: FastifyInstance, log: Log): void {
   });
 }
 
-/** Nest's own lines, in ours: what it says of routes and modules is of interest to nobody but a debugger. */
+/** Nest's own log lines, in our format. What it says about routes and modules is at level debug. */
 export class NestLog implements LoggerService {
   constructor(private readonly inner: Log) {}
 

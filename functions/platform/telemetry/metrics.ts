@@ -7,7 +7,7 @@ import type { Question } from './question.js';
 /** Values of a gauge, by the one label that it has. */
 export type Values = Record<string, number>;
 
-/** The metrics of this process, named in docs/operating.md. Other rooms register theirs on `registry`. */
+/** The metrics of this process, named in docs/operating.md. Other modules register theirs on `registry`. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -34,8 +34,8 @@ export class Metrics {
   }
 
   /**
-   * A gauge that is asked for when somebody scrapes. Without an answer in time it has no value, and the scrape goes on: a
-   * number of yesterday would be a lie.
+   * A gauge whose values each scrape asks for. Without an answer in time it has no value, and the scrape goes on: an old
+   * number would be a lie.
    */
   asked<T>(
     gauge: { name: string; help: string; label: string },

@@ -1,8 +1,8 @@
 import { withDeadline } from '../deadline.js';
 
 /**
- * Something that is asked of a service when somebody scrapes: within a deadline, and once at a time, so that a service
- * that does not answer is not asked again, on one more connection, by each scrape.
+ * Something that a scrape asks of a service, within a deadline and once at a time. So a service that does not answer is not
+ * asked again, on one more connection, by each scrape.
  */
 export class Question<T> {
   #underWay: Promise<T | undefined> | undefined;
@@ -12,7 +12,7 @@ export class Question<T> {
     private readonly deadlineMs: number,
   ) {}
 
-  /** Undefined when the service fails or is late. Whoever asks while it is under way gets the same answer. */
+  /** Undefined when the service fails or is late. All who ask while it is under way get the same answer. */
   async answer(): Promise<T | undefined> {
     this.#underWay ??= this.ask()
       .catch(() => undefined)

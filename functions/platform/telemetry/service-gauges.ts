@@ -22,7 +22,7 @@ export class ServiceGauges {
     const queues = new Question(() => rabbitmq.queues(), SCRAPE_DEADLINE_MS);
     metrics.asked(
       { name: 'disparo_up', help: '1 when the service answers the API within two seconds, else 0.', label: 'service' },
-      // Longer than its questions, so that one that is late is a 0 and no silence.
+      // Longer than the pings, so that a late ping is a 0 and does not leave the gauge without values.
       new Question(up, 2 * SCRAPE_DEADLINE_MS),
       (answer) => answer,
     );

@@ -1,6 +1,6 @@
 -- Up Migration
--- Every publisher gives its lease with its stamps since 0003. And an answer to an Idempotency-Key may be of something else than
--- a campaign.
+-- Since 0003 every publisher passes its lease holder with its stamps, so the function without a holder goes. And an answer
+-- to an Idempotency-Key may be of something other than a campaign.
 
 DROP FUNCTION stamp_published(text, int, int[], interval);
 ALTER TABLE idempotency_keys ALTER COLUMN campaign_id DROP NOT NULL;
