@@ -12,7 +12,7 @@ import { Broker } from './platform/stores/rabbitmq.js';
 import { type Awaited, untilReady } from './platform/stores/until-ready.js';
 import { Log } from './platform/telemetry/log.js';
 
-/** How long requests in flight may take to finish after SIGTERM. */
+/** How long requests in flight may take to finish after a signal. */
 const GRACE_MS = 25_000;
 const CLOSE_IDLE_MS = 100;
 const STDERR = 2;

@@ -42,7 +42,7 @@ export interface ObjectStoreConfig {
   /** Undefined: AWS. Clients send their files here too. */
   endpoint: string | undefined;
   region: string;
-  /** Undefined: what the SDK finds by itself, such as the role of a function. */
+  /** Undefined: what the SDK finds by itself, for example the role of a function. */
   credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined;
 }
 

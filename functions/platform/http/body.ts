@@ -65,7 +65,7 @@ function requireReadableQuery(url: string): void {
   try {
     if (!decodeURIComponent(url.slice(begin + 1)).includes(REPLACEMENT)) return;
   } catch {
-    // Thrown below.
+    // Refused below.
   }
   throw new ValidationProblem([{ path: '', message: 'the query must be percent-encoded UTF-8' }]);
 }

@@ -14,7 +14,7 @@ const PIECE_CHARACTERS = 65_536;
 export class CsvReply {
   constructor(private readonly runtime: Runtime) {}
 
-  /** A plain server streams, flat in memory for any number of rows. A function sends all at once, or throws ExportTooLarge. */
+  /** A plain server streams, flat in memory for any number of rows. A function sends the whole, or throws ExportTooLarge. */
   async send(reply: FastifyReply, header: readonly string[], rows: AsyncIterable<unknown[]>): Promise<FastifyReply> {
     const body =
       this.runtime.kind === 'function'

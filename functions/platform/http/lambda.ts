@@ -15,12 +15,12 @@ type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer
  * How much of the function's time is left at each step of giving up a request. The steps make sure that its caller gets a
  * problem and not the gateway's words. Where the time is shorter than usual, each step is a share of it.
  *
- * | left   |                                                                                                             |
- * |--------|-------------------------------------------------------------------------------------------------------------|
- * | 4 s    | A request that stored nothing is refused with 503 and stores nothing later.                                 |
- * |        | One that did store something may publish for two seconds, and read.                                         |
- * | 1.5 s  | Every statement ends. What is stored is answered as it was stored.                                          |
- * | 0.5 s  | A request that still runs is answered here. Nothing is committed after that.                                |
+ * | left   |                                                                             |
+ * |--------|-----------------------------------------------------------------------------|
+ * | 4 s    | A request that stored nothing is refused with 503 and stores nothing later. |
+ * |        | One that did store something may publish for two seconds, and read.         |
+ * | 1.5 s  | Every statement ends. What is stored is answered as it was stored.          |
+ * | 0.5 s  | A request that still runs is answered here. Nothing is committed after it.  |
  */
 const LEFT = {
   refuse: { ms: 4_000, share: 1 / 2 },

@@ -34,7 +34,7 @@ export class MigrationFailed extends Error {
 
 /**
  * Brings the tables to their newest version, or one version down; returns the names of what ran. Processes that start
- * together wait for each other, and `say` is told when that takes seconds. Throws ConfigurationError for what the user of
+ * together wait for each other, and `say` is called when that takes seconds. Throws ConfigurationError for what the user of
  * DATABASE_URL lacks, MigrationFailed, and what a connection throws.
  */
 export async function migrate(
@@ -143,7 +143,7 @@ async function ensureTable(client: pg.Client, { schema, user }: Home): Promise<v
   await client.query(
     `CREATE TABLE ${TABLE} (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL)`,
   );
-  // Versions before this one kept it in public wherever the tables were.
+  // Older versions kept it in public, wherever the other tables were.
   const keptInPublic = find(schema, 'campaign_chunks') && find('public', TABLE) && !find('public', 'campaign_chunks');
   if (keptInPublic)
     await client.query(

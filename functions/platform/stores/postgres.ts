@@ -25,7 +25,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY = '25006';
-/** Classes of SQLSTATE that say the server is going, coming or full: connection_exception, insufficient_resources, operator_intervention. */
+/**
+ * Classes of SQLSTATE that say that the server is stopping, starting or full: connection_exception, insufficient_resources,
+ * operator_intervention.
+ */
 const AWAY = /^(08|53|57P)/;
 /** A statement that only reads may end with its request. One that changes something must agree with the request's answer. */
 const READS = /^\s*SELECT\b/i;

@@ -31,7 +31,7 @@ export async function untilReady({ variable, service, work }: Awaited, log: Log,
       const refused = refusal(error);
       if (refused) throw new ConfigurationError(variable, refused);
       if (error instanceof ConfigurationError || error instanceof MigrationFailed) throw error;
-      // A statement that fails is a migration with a mistake, which no waiting heals.
+      // A statement that fails is a migration with a mistake, which waiting does not heal.
       if (error instanceof pg.DatabaseError && !isAway(error)) throw error;
       if (!waiting) log.warn({ service, why: why(error) }, 'the service is not reachable; trying again until it is');
       await pause(RETRY_MS, undefined, { signal: stop }).catch(() => undefined);
