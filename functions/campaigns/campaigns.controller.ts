@@ -20,7 +20,7 @@ import { RenameCampaign } from './rename-campaign.js';
 import { SteerCampaign } from './steer-campaign.js';
 
 const MIB = 1_048_576;
-/** Of a body that has its numbers in a list. A form has the limit of its file. */
+/** For a JSON body, which has its numbers in a list. A form has the limit of its file. */
 const LIST_LIMIT_MIB = 10;
 const MESSAGE_COLUMNS = ['sequence', 'phone_number', 'identifier', 'message', 'created_at'];
 const REJECT_COLUMNS = ['line', 'value', 'reason'];
@@ -33,7 +33,7 @@ const IDEMPOTENCY_KEY = {
   example: 'black-friday-2026',
 } as const;
 
-/** The id in the path. What cannot be one is just not found, and never reaches SQL, which refuses NUL. */
+/** The id in the path. A text that cannot be an id is answered as not found. It never reaches SQL, which refuses NUL. */
 const CampaignId = () =>
   Param('id', {
     transform: (id: string) => {

@@ -35,7 +35,7 @@ const NO_NUMBER: FileSummary = {
   rejects: [{ line: 3, value: '123', reason: 'wrong_length' }],
 };
 
-/** A file without one acceptable number. Carries the counts. */
+/** A file without any acceptable number. Carries the counts. */
 export class FileEmpty extends Problem {
   static readonly sample = (): Problem => new FileEmpty(NO_NUMBER);
 
@@ -50,12 +50,12 @@ export class FileEmpty extends Problem {
   }
 }
 
-/** Throws FileEmpty for a file without one acceptable number. Nothing is kept of a file that becomes no campaign. */
+/** Throws FileEmpty for a file without any acceptable number. It becomes no campaign, so no rejects are kept. */
 export function requireNumbers(recipients: Recipients): void {
   if (recipients.counts.accepted === 0) throw new FileEmpty({ ...recipients.summary(), rejects_kept: 0 });
 }
 
-/** A file over the limit, which it names. */
+/** A file over the limit. The detail names the limit. */
 export class FileTooLarge extends Problem {
   static readonly sample = (): Problem => new FileTooLarge(9);
 

@@ -9,7 +9,7 @@ import { ReadMessages } from './read/read-messages.js';
 import { RenameCampaign } from './rename-campaign.js';
 import { SteerCampaign } from './steer-campaign.js';
 
-/** Campaigns as their users have them: create, steer, read. What they are made of stands in the ledger. */
+/** Campaigns as users see them: create, read, rename, steer, delete. Their tables and documents belong to the ledger. */
 @Module({
   imports: [AccountsModule, LedgerModule],
   controllers: [CampaignsController],

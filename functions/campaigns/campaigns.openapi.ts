@@ -22,7 +22,7 @@ import {
   rejectSlice,
 } from './campaigns.schemas.js';
 
-/** On an export of rejects that are not all kept: how many more there were. */
+/** Header of a rejects export: how many rejects were counted and not kept. Absent where all are kept. */
 export const NOT_KEPT_HEADER = 'Disparo-Rejects-Not-Kept';
 const LOCATION = { Location: 'The path of the campaign.' };
 const ONE = [...TOKEN_ERRORS, CampaignNotFound];

@@ -6,7 +6,7 @@ import { idOf, lifeFields, timeOf } from '../platform/http/validation.js';
 import { REJECT_REASONS } from '../recipients/number/phone-number.js';
 
 const MESSAGE_LIMIT = 1_600;
-/** Entries of a list that are named when they are no texts; there may be millions. */
+/** How many entries that are not texts an error names; there may be millions. */
 const MAX_WRONG_ENTRIES = 10;
 
 const name = nameOf('Black Friday');
@@ -37,14 +37,14 @@ const columnName = z
   .trim()
   .min(1, 'must not be blank')
   .max(COLUMN_NAME_LIMIT, `must have at most ${COLUMN_NAME_LIMIT} characters`);
-/** The field of a form. It has texts only, so digits are a number there. */
+/** The field of a form. A form has only texts, so digits stand for the number of a column. */
 export const phoneColumn = columnName
   .refine((text) => !/^0+$/.test(text), 'must be a name, or a number from 1')
   .transform((text) => (/^[0-9]{1,5}$/.test(text) ? Number(text) : text));
 const columnError = `must be the name of a column, or its number from 1 to ${COLUMN_LIMIT}`;
 const jsonColumn = z.union([columnNumber, phoneColumn], { error: columnError });
 
-/** The fields of the multipart form beside its file. */
+/** The fields of the multipart form, without its file. */
 export const campaignForm = z
   .strictObject({
     name,
@@ -105,7 +105,7 @@ export const filePart = {
     'UTF-8 text, one number a line; of a CSV the column whose header says telephone, or the first where there is no header.',
 };
 
-/** All that may change after acceptance. */
+/** The only field that may change after acceptance. */
 export const campaignChange = z.strictObject({ name }).meta({ description: 'The new name.' });
 
 const status = z.enum(CAMPAIGN_STATUSES).meta({
@@ -226,7 +226,7 @@ export const rejectSlice = z
   })
   .meta({ id: 'RejectSlice', description: 'A part of the lines that are no number.' });
 
-/** The checked fields of a form, or of a JSON body, but for what the two write differently. */
+/** The checked fields that a form and a JSON body have in common. */
 export type CampaignFields = Pick<z.output<typeof campaignForm>, 'name' | 'message' | 'company_id' | 'phone_column'>;
 export type CampaignQuery = z.output<typeof campaignQuery>;
 export type CampaignChange = z.output<typeof campaignChange>;

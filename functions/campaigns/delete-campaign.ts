@@ -7,8 +7,8 @@ import { Log } from '../platform/telemetry/log.js';
 import { CampaignNotFound } from './campaigns.errors.js';
 
 /**
- * Deletes campaigns and marks their documents. A consumer that is just writing marks its own (step 5 of the loop). What is
- * not marked then, as MongoDB is down or a consumer dies, dispatch marks (R10).
+ * Deletes campaigns and marks their documents. A consumer that is writing at that moment marks its own documents (step 5 of
+ * the loop). If MongoDB is down or a consumer dies, some documents stay unmarked: dispatch marks them later (R10).
  */
 @Injectable()
 export class DeleteCampaign {
@@ -39,7 +39,7 @@ export class DeleteCampaign {
           { campaign_id: id, err: error },
           'could not mark the documents of a deleted campaign; dispatch will',
         );
-        // The others would wait for it one after the other.
+        // The other campaigns would wait for MongoDB too, one after another.
         if (isMongoAway(error)) return;
       }
     }

@@ -5,7 +5,10 @@ import { LedgerReader } from '../ledger/read/ledger-reader.js';
 import { Steering } from '../ledger/steer/steering.js';
 import { CampaignNotFound, InvalidTransition } from './campaigns.errors.js';
 
-/** Pause, resume and cancel: one guarded update each, and the answer is read after it (R9). The same call again is fine. */
+/**
+ * Pause, resume and cancel: one guarded change each. The campaign is read after it, for the answer (R9). A repeated call is
+ * fine.
+ */
 @Injectable()
 export class SteerCampaign {
   constructor(
@@ -14,13 +17,16 @@ export class SteerCampaign {
     private readonly publishing: PublishCampaign,
   ) {}
 
-  /** Throws CampaignNotFound, InvalidTransition. What was paused too late is all sent, and says so. */
+  /**
+   * Throws CampaignNotFound, InvalidTransition. If the last numbers are stored just after the pause, the status is
+   * `enviado`.
+   */
   async pause(userId: string, id: string): Promise<CampaignView> {
     const changed = await this.steering.pause(userId, id);
     return this.after(userId, id, 'pause', (row) => changed || (row.paused && !row.cancelled));
   }
 
-  /** Everything unstored goes out again; the consumers let go what is there already. Throws as pause does. */
+  /** Everything unstored goes out again; consumers let go what is stored already. Throws as pause does. */
   async resume(userId: string, id: string): Promise<CampaignView> {
     if (await this.steering.resume(userId, id)) {
       await this.publishing.brieflyIfOwed(id);

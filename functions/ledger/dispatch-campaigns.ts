@@ -4,19 +4,19 @@ import { HealChunks } from './heal/heal-chunks.js';
 import { OutboxRepository, type Owing } from './publish/outbox.repository.js';
 import { PublishCampaign } from './publish/publish-campaign.js';
 
-/** What one pass came to. */
+/** The result of one pass. */
 export type Pass = {
-  /** Campaigns of which nothing is owed any more. */
+  /** Campaigns that owe nothing any more. */
   published: number;
-  /** Campaigns that it took on and that still owe. */
+  /** Campaigns that were claimed and still owe. */
   failed: number;
   /** Numbers that were late and went back to the outbox. */
   healed: number;
 };
 
 /**
- * The dispatcher: gives back what was lost, then publishes what is owed. Several at once do no harm: lease, SKIP LOCKED,
- * statements that are safe to repeat.
+ * The dispatcher: puts lost numbers back into the outbox, then publishes what is owed. Several may run at once, thanks to
+ * the lease, SKIP LOCKED and statements that are safe to repeat.
  */
 @Injectable()
 export class DispatchCampaigns {
@@ -27,7 +27,7 @@ export class DispatchCampaigns {
     private readonly log: Log,
   ) {}
 
-  /** Over all campaigns that owe, oldest first, each tried once. Throws when PostgreSQL cannot be reached. */
+  /** Publishes all campaigns that owe, oldest first, each tried once. Throws when PostgreSQL cannot be reached. */
   async pass(stop: AbortSignal): Promise<Pass> {
     const pass: Pass = { published: 0, failed: 0, healed: await this.heal() };
     const tried: string[] = [];
@@ -46,7 +46,7 @@ export class DispatchCampaigns {
     return this.outbox.owing();
   }
 
-  /** What is lost waits for a later pass when it cannot be found now: the outbox does not wait for it. */
+  /** A healing that fails does not stop the publishing: the next pass heals again. Returns the numbers given back. */
   private async heal(): Promise<number> {
     return this.healing.heal().catch((error: unknown) => {
       this.log.error({ err: error }, 'healing broke off; the next pass goes on');

@@ -37,8 +37,8 @@ const ASKED = [
 ];
 
 /**
- * The ledger of campaigns, with every statement on its tables and documents, and the way from it to the queue: accept, publish,
- * steer, heal, sweep, erase, check. It answers no route.
+ * The ledger of campaigns, with every statement on its tables and documents, and the way from it to the queue: accept,
+ * publish, steer, heal, sweep, erase, check. It has no HTTP routes.
  */
 @Module({
   imports: [RetentionModule],

@@ -17,18 +17,20 @@ export type MessageView = Omit<MessageDocument, '_id'>;
 /** What a document says of its number. */
 export type StoredMessage = Pick<MessageDocument, 'sequence' | 'phone_number' | 'deleted'>;
 
-/** A document, and whose it is. */
+/** The `_id` of a document, and its campaign. */
 export type Place = Pick<MessageDocument, '_id' | 'campaign_id'>;
 
-/** Sequences whose documents go at a time: about a tenth of a second of MongoDB's work. */
+/** Sequences whose documents are deleted at a time: about a tenth of a second of MongoDB's work. */
 const SEQUENCES_A_PAGE = 10_000;
 
-/** Every question that is asked of the documents, but for those of the consumers. A campaign is a range of `_id`. */
+/** Every query on the message documents, except those of the consumers. A campaign is a range of `_id`. */
 @Injectable()
 export class MessageStore {
   constructor(private readonly mongo: Mongo) {}
 
-  /** The messages of a campaign that are not marked, by sequence. A cursor: nothing is read before it is asked. */
+  /**
+   * The messages of a campaign that are not marked as deleted, by sequence. A cursor: nothing is read until it is iterated.
+   */
   async messagesOf(campaignId: string, { after, limit }: Slice) {
     const messages = await this.mongo.messages();
     return messages
@@ -44,8 +46,9 @@ export class MessageStore {
   }
 
   /**
-   * Which of these chunks, in order, are there with every document, so that they survive the death of a server: their first
-   * sequences. One question where nothing or all of it is there, as is usual; else it asks for the halves.
+   * Returns the first sequences of those chunks, given in order, whose documents are all there. It counts with read concern
+   * majority, so these survive the death of a server. Usually all or none are there, and one count is enough; else it counts
+   * each half.
    */
   async wholeOf(campaignId: string, chunks: ChunkPlace[]): Promise<number[]> {
     const count = await this.countOf(campaignId, chunks);
@@ -56,7 +59,7 @@ export class MessageStore {
     return [...(await this.wholeOf(campaignId, halves[0])), ...(await this.wholeOf(campaignId, halves[1]))];
   }
 
-  /** By their sequence, those after one and up to another, marked or not. */
+  /** Documents after one sequence and up to another, by sequence, marked as deleted or not. */
   async between(campaignId: string, after: number, upTo?: number): Promise<Map<number, StoredMessage>> {
     const messages = await this.mongo.messages();
     const { $gt, $lt } = messageRange(campaignId, after);
@@ -68,7 +71,10 @@ export class MessageStore {
     return new Map(found.map((message) => [message.sequence, message]));
   }
 
-  /** Campaigns that have documents and are not known, with how many. From one to the next by `_id`. */
+  /**
+   * Campaigns that have documents and are not known, with their number of documents. Steps from one campaign to the next by
+   * `_id`.
+   */
   async *strangers(isKnown: (campaignId: string) => Promise<boolean>): AsyncGenerator<[id: string, count: number]> {
     const messages = await this.mongo.messages();
     for (let after = ''; ; ) {
@@ -96,8 +102,9 @@ export class MessageStore {
   }
 
   /**
-   * Every document that holds a number. Reads the whole collection, half a second for each million documents that are in memory:
-   * it has no index but `_id`, since a second one halves the speed of storing, every day, for a question of a few times a year.
+   * Every document that holds a number. Reads the whole collection: half a second for each million documents in memory.
+   * There is no index but `_id`: a second one would halve the speed of storing, every day, for a query that runs a few times
+   * a year.
    */
   async with(phoneNumber: string): Promise<AsyncIterable<Place>> {
     const messages = await this.mongo.messages();
@@ -105,8 +112,8 @@ export class MessageStore {
   }
 
   /**
-   * Deletes all documents of a campaign, some at a time: the collection's validator takes none without a number. Returns how
-   * many; fewer than there are once told to stop.
+   * Deletes all documents of a campaign, a page at a time. They cannot lose only their number: the collection's validator
+   * refuses a document without one. Returns how many were deleted: fewer than there are once told to stop.
    */
   async delete(campaignId: string, total: number, stop: AbortSignal): Promise<number> {
     let deleted = 0;
@@ -114,7 +121,7 @@ export class MessageStore {
       const { $gt } = messageRange(campaignId, after);
       deleted += await this.deleteAll({ _id: { $gt, $lte: messageId(campaignId, after + SEQUENCES_A_PAGE) } });
     }
-    // Those behind the last sequence, which nobody should have written.
+    // Any documents after the last sequence, which nobody should have written.
     return stop.aborted ? deleted : deleted + (await this.deleteAll({ _id: messageRange(campaignId) }));
   }
 
@@ -123,7 +130,7 @@ export class MessageStore {
     return this.deleteAll({ _id: { $in: ids }, phone_number: phoneNumber });
   }
 
-  /** Counted in the index of `_id` alone. */
+  /** Counts with the index of `_id` alone. */
   private async countOf(campaignId: string, chunks: ChunkPlace[]): Promise<number> {
     const messages = await this.mongo.messages();
     const ranges = chunks.map(({ first_sequence, size }) => ({

@@ -10,13 +10,13 @@ export interface Run {
 export interface Found {
   /** What is gone, or would go. */
   gone: string[];
-  /** What else is to be known; behind what is gone of all modules. */
+  /** What else the operator must know; it comes after the `gone` of all modules. */
   remarks?: string[];
   /** Something of it has to wait, and is not done by this run. */
   waits?: boolean;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Outcome {
   line: string;
   /** It went to its end, and nothing has to wait. */
@@ -26,20 +26,21 @@ export interface Outcome {
 type Hook<T> = (what: T, run: Run) => Promise<Found>;
 
 /**
- * Personal data goes when it is old, or when its person asks: modules that keep some say how it goes from them. Each of these
- * is safe to repeat, as a run that was killed is run again. Throws what they throw; what had gone until then is gone.
+ * Deletes personal data that is old, or that its person asks to be forgotten. Modules that keep some register how to delete
+ * it. Each hook is safe to repeat, as a run that was killed is run again. Throws what the hooks throw; what was deleted
+ * until then stays deleted.
  */
 @Injectable()
 export class Retention {
   readonly #erasing: Hook<number>[] = [];
   readonly #forgetting: Hook<string>[] = [];
 
-  /** Modules register when they are built: how what is older than so many days goes. */
+  /** Modules register when they are built: how to delete what is older than a number of days. */
   onErase(hook: Hook<number>): void {
     this.#erasing.push(hook);
   }
 
-  /** Modules register when they are built: how one phone number, in E.164, goes. */
+  /** Modules register when they are built: how to delete one phone number, in E.164. */
   onForget(hook: Hook<string>): void {
     this.#forgetting.push(hook);
   }
@@ -63,7 +64,7 @@ async function outcome<T>(hooks: Hook<T>[], what: T, run: Run): Promise<Outcome>
   return { line, complete: whole && !found.some((each) => each.waits) };
 }
 
-/** A number as the line has it. */
+/** A number as the operator's line shows it, with thousands separators. */
 export function count(of: number): string {
   return of.toLocaleString('en');
 }

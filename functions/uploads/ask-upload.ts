@@ -10,10 +10,10 @@ import { UploadNotFound, UploadsNotConfigured } from './uploads.errors.js';
 import { type UploadRow, UploadsRepository } from './uploads.repository.js';
 import type { NewUpload } from './uploads.schemas.js';
 
-/** Whoever begins to send within it may finish. */
+/** A PUT that begins within it may finish. */
 const URL_LIFE_S = 3_600;
 const MIB = 1_048_576;
-/** Objects of uploads begin with it: what the ingest function's event and the bucket's lifecycle rule go by. */
+/** Keys of uploads begin with it; the ingest function's event and the bucket's lifecycle rule go by it. */
 const KEY_PREFIX = 'uploads/';
 const NO_LINES = {
   lines: 0,

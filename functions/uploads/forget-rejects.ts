@@ -8,7 +8,10 @@ const WITHOUT_REJECTS = `file = CASE WHEN file ? 'rejects' THEN jsonb_set(file, 
   refusal = CASE WHEN refusal #> '{file,rejects}' IS NOT NULL THEN jsonb_set(refusal, '{file,rejects}', '[]') ELSE refusal END`;
 const REJECTS_SHOWN = `coalesce(file -> 'rejects', '[]') || coalesce(refusal #> '{file,rejects}', '[]')`;
 
-/** The first rejects of a file, which its upload shows, go with those of its campaign; of a file that became none, by age. */
+/**
+ * Deletes the first rejects of a file, which its upload shows: with those of its campaign; by age, where it became no
+ * campaign.
+ */
 @Injectable()
 export class ForgetRejects {
   constructor(
@@ -34,7 +37,7 @@ export class ForgetRejects {
     );
   }
 
-  /** Returns of how many uploads. */
+  /** Returns how many uploads lost their rejects. */
   private async dropRefused(days: number): Promise<number> {
     const changed = await this.postgres.query(
       `UPDATE uploads SET ${WITHOUT_REJECTS}

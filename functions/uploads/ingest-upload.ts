@@ -14,19 +14,20 @@ import { SizeMismatch, UploadUnreadable, UploadUsedTwice } from './uploads.error
 import { type Reader, UploadsRepository } from './uploads.repository.js';
 
 /**
- * What became of one call. `absent`: no object, still waited for. `passed`: another reads it, or it is decided, or no
- * upload of ours.
+ * The result of one call. `absent`: the object is not there yet. `passed`: another process reads it, or it is decided, or it
+ * is no upload of ours.
  */
 export type Ingestion = 'accepted' | 'refused' | 'absent' | 'passed';
 
 const MIB = 1_048_576;
 const RENEW_EVERY_MS = 15_000;
-/** So many readers may vanish or fail in the middle of a file; the next one refuses it. */
+/** This many readers may vanish or fail in the middle of a file; the next one refuses it. */
 const ATTEMPTS = 5;
 
 /**
  * Reads an uploaded file and accepts it as a campaign, or refuses it. Safe to call at any time, any number of times, by
- * several at once: one reads, by a lease, and the upload's row decides, in the transaction that inserts the campaign.
+ * several at once: a lease lets one of them read, and the upload's row decides, in the transaction that inserts the
+ * campaign.
  */
 @Injectable()
 export class IngestUpload {
@@ -42,7 +43,7 @@ export class IngestUpload {
 
   /**
    * `etag`: of the object that an event tells of. Throws when a store is away, or when told to stop: then nothing is done,
-   * and whoever calls next begins anew.
+   * and the next call begins anew.
    */
   async ingest(objectKey: string, stop: AbortSignal, etag?: string): Promise<Ingestion> {
     const reader = await this.uploads.claim(objectKey);
@@ -52,7 +53,7 @@ export class IngestUpload {
       if (reader.attempts > ATTEMPTS) return await this.refuse(reader, new UploadUnreadable(ATTEMPTS));
       return await this.open(reader, stop);
     } catch (error) {
-      // What cannot be given back is free when its lease is over.
+      // A lease that cannot be given back ends by itself.
       const counts = !(error instanceof ServiceUnavailable);
       await this.uploads.release(reader, { counts }).catch(() => undefined);
       throw error;
@@ -124,8 +125,8 @@ export class IngestUpload {
   }
 
   /**
-   * What is at the key of a decided upload is not wanted: the file itself, when removing it failed; or another one, which
-   * the accepted upload then tells of. An event may be late and tell of an object that is gone.
+   * Removes the object of a decided upload. It is the file itself, when removing it failed; or another file, which an
+   * accepted upload then reports. An event may be late and tell of an object that is gone.
    */
   private async clearAway(objectKey: string, etag?: string): Promise<'passed'> {
     const decided = await this.uploads.decided(objectKey);
@@ -147,7 +148,7 @@ export class IngestUpload {
     });
   }
 
-  /** Best effort: it is looked for again, and the bucket forgets what is old. */
+  /** Best effort: a later look tries again, and the bucket deletes what is old. */
   private async remove(objectKey: string): Promise<void> {
     await this.store.remove(objectKey).catch((error: unknown) => {
       this.log.warn({ object_key: objectKey, err: error }, 'could not remove an object that is read');

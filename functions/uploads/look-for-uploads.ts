@@ -11,8 +11,8 @@ export type Look = { accepted: number; refused: number };
 const AT_A_TIME = 100;
 
 /**
- * Asks the store for files that nobody has told of: where there are no events, where one was lost, where its function died;
- * and refuses what never came. One file is read at a time. Several that look do no harm.
+ * Asks the store for files that no event has told of: there are no events, one was lost, or its function died. Refuses an
+ * upload whose file never came. Reads one file at a time. Several processes may look at once.
  */
 @Injectable()
 export class LookForUploads {
@@ -23,7 +23,10 @@ export class LookForUploads {
     private readonly log: Log,
   ) {}
 
-  /** Once over all that is due. What fails for one upload is logged and comes again. Throws when PostgreSQL is away. */
+  /**
+   * Looks once at all uploads that are due. An error with one upload is logged, and that upload comes again. Throws when
+   * PostgreSQL is away.
+   */
   async pass(stop: AbortSignal): Promise<Look> {
     const look: Look = { accepted: 0, refused: 0 };
     if (!this.store.isConfigured) return look;

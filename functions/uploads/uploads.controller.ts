@@ -14,7 +14,7 @@ import { type NewUpload, newUpload } from './uploads.schemas.js';
 /** The longest text of a campaign is 19 KiB where each character is escaped. */
 const BODY_LIMIT_BYTES = 32_768;
 
-/** The id in the path. What cannot be one is just not found. */
+/** The id in the path. A text that cannot be an id is answered as not found. */
 const UploadId = () =>
   Param('id', {
     transform: (id: string) => {

@@ -27,7 +27,7 @@ export class SizeMismatch extends Problem {
   }
 }
 
-/** The URL is over and no file has come by it. */
+/** The URL has expired and no file has come by it. */
 export class UploadExpired extends Problem {
   constructor() {
     super(410, 'UPLOAD.EXPIRED', 'no file came before the URL expired; ask for a new one');
@@ -45,7 +45,7 @@ export class UploadUsedTwice extends Problem {
   }
 }
 
-/** Every process that read the file was gone before its end. */
+/** No process could read the file to its end. */
 export class UploadUnreadable extends Problem {
   static readonly sample = (): Problem => new UploadUnreadable(5);
 

@@ -10,7 +10,7 @@ import { LookForUploads } from './look-for-uploads.js';
 import { UploadsController } from './uploads.controller.js';
 import { UploadsRepository } from './uploads.repository.js';
 
-/** No event tells the plain server of a file in the object store. */
+/** The plain server looks by itself: no event tells it of a file in the object store. */
 const LOOK_EVERY_MS = 2_000;
 
 /** Files that are too large for a request: they go to the object store by a signed URL and become campaigns there. */
@@ -22,7 +22,7 @@ const LOOK_EVERY_MS = 2_000;
 })
 export class UploadsModule {
   constructor(duties: Duties, looking: LookForUploads) {
-    // Alone: the function that reads files may ask the store, and has the time for a large one.
+    // Alone: the function that reads files has the right to ask the store, and the time for a large file.
     duties.add({ name: 'ingest', alone: true, everyMs: LOOK_EVERY_MS, run: (stop) => looking.pass(stop) });
   }
 }

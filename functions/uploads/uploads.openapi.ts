@@ -13,7 +13,7 @@ import {
 } from './uploads.errors.js';
 import { createdUploadView, uploadView } from './uploads.schemas.js';
 
-/** What an upload tells of itself in `problem`. */
+/** The errors that an upload may show in `problem`. */
 const TOLD = [
   FileEmpty,
   FileIsNotText,

@@ -6,7 +6,7 @@ import { Postgres, type Transaction } from '../platform/stores/postgres.js';
 import type { FileSummary } from '../recipients/recipients.js';
 import type { UploadStatus } from './uploads.schemas.js';
 
-/** An upload at the moment somebody asks for its URL. */
+/** An upload when its URL is asked for. */
 export interface UploadRequest {
   id: string;
   companyId: string;
@@ -48,7 +48,7 @@ export interface Reader {
   attempts: number;
 }
 
-/** An upload that is decided: whatever its URL brings now is not taken. */
+/** An upload that is decided: a file that its URL brings now is not taken. */
 export interface Decided {
   id: string;
   /** Of the accepted file; null where none was. */
@@ -60,19 +60,19 @@ export interface Decided {
 export interface Sought {
   id: string;
   object_key: string;
-  /** Neither accepted nor refused, and of a company that lives. */
+  /** Neither accepted nor refused, nor deleted with its company. */
   open: boolean;
   /** The object was there before. */
   received: boolean;
-  /** Its URL is over for so long that no PUT can be under way. */
+  /** Its URL expired so long ago that no PUT can be under way. */
   over: boolean;
 }
 
 /** How long a reader may be silent before another one begins anew. */
 const LEASE = '60 seconds';
 /**
- * How long after one look at the store the next one comes: a quarter of the upload's age, with a shortest time, and a
- * longest one while its file is waited for.
+ * The next look at the store comes after a quarter of the upload's age: at least SHORTEST_LOOK, and at most LONGEST_LOOK
+ * while its file is waited for.
  */
 const SHORTEST_LOOK = '2 seconds';
 const LONGEST_LOOK = '60 seconds';
@@ -81,12 +81,14 @@ const LATE_PUT = '1 hour';
 
 const OPEN = 'NOT deleted AND campaign_id IS NULL AND refusal IS NULL';
 
-/** Uploads. What users see begins with the tenant; what the store tells goes by the object's key. */
+/** The SQL of uploads. Statements for users begin with the tenant; those about the store go by the object's key. */
 @Injectable()
 export class UploadsRepository {
   constructor(private readonly postgres: Postgres) {}
 
-  /** Guard: the user is a member, and the company lives until the commit. Returns whether there is an upload now. */
+  /**
+   * Guard: the user is a member, and the company is not deleted until the commit. Returns whether the upload was inserted.
+   */
   async insert(upload: UploadRequest): Promise<boolean> {
     const { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt } = upload;
     const phoneColumn = upload.phoneColumn === undefined ? null : JSON.stringify(upload.phoneColumn);
@@ -118,8 +120,8 @@ export class UploadsRepository {
   }
 
   /**
-   * Guard: open, no live lease. Undefined: another reads, it is decided, or there is no such upload. Waits for nobody: a
-   * reader that is committing holds the row.
+   * Guard: open, no live lease. Undefined: another reads, it is decided, or there is no such upload. Does not wait for a row
+   * lock, which a committing reader holds.
    */
   claim(objectKey: string): Promise<Reader | undefined> {
     return this.postgres.one<Reader>(
@@ -134,7 +136,7 @@ export class UploadsRepository {
     );
   }
 
-  /** Keeps a lease that is still the holder's. A row that is locked needs none. */
+  /** Renews the lease of a holder that still has it. A row that is locked needs no renewal. */
   async renew({ id, lease_holder }: Reader): Promise<void> {
     await this.postgres.query(
       `UPDATE uploads SET lease_until = clock_timestamp() + $3::interval
@@ -211,8 +213,8 @@ export class UploadsRepository {
   }
 
   /**
-   * Uploads that it is time to ask the store about, the longest due first, each for one asker. A decided one comes too, as
-   * its URL may be used again; for the last time when that is over.
+   * Uploads that are due for a look at the store, the longest due first, each for one caller. A decided upload comes too, as
+   * its URL may be used again; for the last time when that URL is over.
    */
   due(limit: number): Promise<Sought[]> {
     return this.postgres.query<Sought>(

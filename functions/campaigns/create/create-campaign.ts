@@ -43,13 +43,14 @@ export class CreateCampaign {
     private readonly log: Log,
   ) {
     this.#limitMib = runtime.kind === 'function' ? FUNCTION_UPLOAD_MIB : config.uploadLimitMib;
-    // The first rejects of its file stand in the answer.
+    // The stored answer holds the first rejects of the campaign's file.
     erasing.onErase((campaignId) => idempotency.forget(campaignId));
   }
 
   /**
-   * Throws what readRequest throws, CompanyNotFound, FileEmpty, IdempotencyKeyReused; then nothing is stored. Once it is stored
-   * the campaign is accepted, whatever happens to the broker.
+   * Throws what readRequest throws, CompanyNotFound, FileEmpty, IdempotencyKeyReused, and CampaignNotFound where the
+   * campaign of the key is gone; then nothing is stored. Once it is stored, the campaign is accepted, whatever happens to
+   * the broker.
    */
   async create(userId: string, request: FastifyRequest): Promise<Creation> {
     const { campaign, key, content } = await readRequest(userId, request, this.#limitMib);
@@ -67,7 +68,10 @@ export class CreateCampaign {
     return { ...accepted, rowId: campaign.id, answer: answerOf(accepted.row, campaign) };
   }
 
-  /** As the campaign stands now, or as it was at its commit: it is accepted, and whoever hears otherwise sends it again. */
+  /**
+   * The campaign as it is now; if it cannot be read, as it was at its commit. It is accepted, and a caller that is told
+   * otherwise would send it again.
+   */
   private async answerNow(campaign: NewCampaign, made: Accepted & Made, repeatable: Repeatable): Promise<string> {
     const { id, userId } = campaign;
     try {

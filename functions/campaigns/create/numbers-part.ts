@@ -5,17 +5,17 @@ import type { Recipients } from '../../recipients/recipients.js';
 import { type PhoneColumn, type ReadOptions, RecipientsFile } from '../../recipients/recipients-file.js';
 
 /**
- * The file of a form, read while it comes. Which of its columns has the numbers may be said behind it: then a file of several
+ * The file of a form, read while it arrives. The field that names its column may come after the file. Then a file of several
  * columns is read again, from this machine's disk.
  */
 export class NumbersPart {
   readonly #spool = new Spool();
   #column: PhoneColumn | undefined;
   #file: RecipientsFile | undefined;
-  /** With the text, as it was read: with another column it may have none. */
+  /** What is wrong with the file as it was read. With another column it may be fine. */
   #problem: unknown;
 
-  /** `column`: of the field `phone_column`, if it came before the file. */
+  /** `column`: the field `phone_column`, if it came before the file. */
   begin(column: PhoneColumn | undefined): (piece: Uint8Array) => Promise<void> | void {
     const file = new RecipientsFile(column);
     this.#column = column;
@@ -26,7 +26,7 @@ export class NumbersPart {
     };
   }
 
-  /** What the file came to. Throws FileIsNotText, PhoneColumnUnknown. */
+  /** The numbers and rejects of the file. Throws FileIsNotText, PhoneColumnUnknown. */
   async recipients(options: ReadOptions): Promise<Recipients> {
     const file = this.#file ?? new RecipientsFile(options.column);
     if (options.column !== this.#column) {
@@ -51,7 +51,10 @@ export class NumbersPart {
   }
 }
 
-/** The numbers of a file that comes as a stream of bytes. Throws FileIsNotText, at once: the rest is not read. */
+/**
+ * The numbers of a file that arrives as a stream of bytes. Throws FileIsNotText and PhoneColumnUnknown at once, without
+ * reading the rest.
+ */
 export async function readNumbers(bytes: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Recipients> {
   const file = new RecipientsFile(options.column);
   for await (const piece of inTurns(bytes)) file.write(piece);

@@ -6,7 +6,7 @@ import { type Slice, type SliceOf, sliceOf } from '../../platform/http/slices.js
 import type { Reject } from '../../recipients/reject-list.js';
 import { CampaignNotFound } from '../campaigns.errors.js';
 
-/** Some rejects. `not_kept`: so many more lines were counted, and are in no list. */
+/** A slice of rejects. `not_kept`: how many more lines were counted only, and are in no slice. */
 export interface RejectSlice extends SliceOf<Reject> {
   not_kept: number;
 }
@@ -17,14 +17,17 @@ export interface RejectExport {
   notKept: number;
 }
 
-/** The `reason` of the row that stands at the end of an export where not all rejects were kept. */
+/** The `reason` of the last row of an export where not all rejects were kept. */
 const NOT_KEPT = 'not_kept';
-/** Rows that an export reads at a time. MongoDB would send 16 MB of documents, and the heap would hold them several times. */
+/**
+ * Rows that an export reads at a time. MongoDB would send 16 MB of documents at once, and the heap would hold them several
+ * times.
+ */
 const ROWS_AT_A_TIME = 1_000;
 
 /**
- * Reads a campaign's messages and rejects. All throw CampaignNotFound. From the moment its
- * erasure begins a campaign has none of either.
+ * Reads a campaign's messages and rejects. All throw CampaignNotFound. From the moment its erasure begins, a campaign shows
+ * neither.
  */
 @Injectable()
 export class ReadMessages {
@@ -62,7 +65,7 @@ export class ReadMessages {
     return erased ? { rows: nothing(), notKept: 0 } : { rows: this.rejectRows(id, slice, notKept), notKept };
   }
 
-  /** The last row, where it is reached, says how many more there were: a spreadsheet shows no header of HTTP. */
+  /** The last row, if the slice reaches it, says how many more there were: a spreadsheet does not show an HTTP header. */
   private async *rejectRows(id: string, slice: Slice, notKept: number): AsyncGenerator<unknown[]> {
     let { after, limit: left } = slice;
     while (left > 0) {

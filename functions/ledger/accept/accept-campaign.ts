@@ -11,14 +11,14 @@ import { AcceptRepository, type NewCampaign } from './accept.repository.js';
 
 export type { NewCampaign } from './accept.repository.js';
 
-/** An accepted campaign, which its publisher holds. */
+/** An accepted campaign, already leased to its publisher. */
 export interface Accepted {
   claim: Claim;
   /** As it was at the commit. */
   row: CampaignRow;
 }
 
-/** Accepts a campaign in the transaction of whoever has read its file: opens its ledger. */
+/** Accepts a campaign in the caller's transaction: opens its ledger. */
 @Injectable()
 export class AcceptCampaign {
   constructor(
@@ -27,7 +27,10 @@ export class AcceptCampaign {
     private readonly reader: LedgerReader,
   ) {}
 
-  /** The campaign, its chunks and its rejects. Frees the numbers: whoever publishes holds none. Throws CompanyNotFound. */
+  /**
+   * Inserts the campaign, its chunks and its rejects. Frees the numbers: a publisher reads them from the ledger. Throws
+   * CompanyNotFound.
+   */
   async accept(sql: Transaction, campaign: NewCampaign): Promise<Accepted> {
     const { id, userId, recipients } = campaign;
     const { accepted, invalid } = recipients.counts;
@@ -43,7 +46,9 @@ export class AcceptCampaign {
   }
 }
 
-/** Numbers in one queue message: a campaign takes at most `slots` of them, unless one would hold over 5,000 numbers. */
+/**
+ * Numbers in one queue message. A campaign takes at most `slots` messages, unless one would then hold over 5,000 numbers.
+ */
 function chunkSize(total: number, slots: number): number {
   return Math.min(Math.max(Math.ceil(total / slots), 1), MAX_CHUNK_NUMBERS);
 }

@@ -6,7 +6,7 @@ import type { RecipientChunk, Recipients } from '../../recipients/recipients.js'
 import type { Reject } from '../../recipients/reject-list.js';
 import { type Claim, LEASE } from '../publish/outbox.repository.js';
 
-/** A campaign from its request to its commit: fields that are checked, and the numbers of a file that has some. */
+/** A campaign between its request and its commit: its fields are checked, and its file has at least one number. */
 export interface NewCampaign {
   id: string;
   userId: string;
@@ -21,8 +21,8 @@ export interface NewCampaign {
 @Injectable()
 export class AcceptRepository {
   /**
-   * Guard: the company lives, and is kept from being deleted until the commit. Its publisher holds the lease at once.
-   * Returns its claim; undefined when the company is gone.
+   * Guard: the company is not deleted, and cannot be until the commit. The campaign is leased to its publisher at once.
+   * Returns the claim; undefined when the company is gone.
    */
   insertCampaign(sql: Transaction, campaign: NewCampaign, partition: number): Promise<Claim | undefined> {
     const { id, name, message, companyId, userId, recipients, traceparent } = campaign;
@@ -40,7 +40,7 @@ export class AcceptRepository {
     );
   }
 
-  /** By COPY, one row a chunk; a few chunks' numbers exist as bytes at a time. */
+  /** By COPY, one row a chunk. Only a few chunks' numbers exist as bytes at a time. */
   async insertChunks(sql: Transaction, campaignId: string, chunks: Iterable<RecipientChunk>): Promise<void> {
     await sql.copyFrom(
       'COPY campaign_chunks (campaign_id, first_sequence, size, phone_numbers) FROM STDIN (FORMAT csv)',
@@ -56,7 +56,7 @@ export class AcceptRepository {
   }
 }
 
-/** Rows of COPY's CSV, in whose quotes the newlines of a chunk stand as they are. Nothing here has a quote in it. */
+/** Rows of COPY's CSV. The numbers of a chunk are quoted, so their newlines stay as they are. No value contains a quote. */
 function* chunkRows(campaignId: string, chunks: Iterable<RecipientChunk>): Generator<Buffer | string> {
   for (const { firstSequence, size, phoneNumbers } of chunks) {
     yield `${campaignId},${firstSequence},${size},"`;

@@ -4,25 +4,25 @@ import { count, type Found, Retention, type Run } from '../../retention/retentio
 import { MessageStore } from '../message-store.js';
 import { EraseRepository } from './erase.repository.js';
 
-/** What one run erased, or would. */
+/** What one run erased, or would erase. */
 interface Erasure {
   campaigns: number;
   /** Numbers in the ledger. */
   numbers: number;
   rejects: number;
   documents: number;
-  /** Documents of campaigns that were erased before: a consumer that had stood still for days has written them since. */
+  /** Documents of campaigns that were erased before: a consumer that was frozen for days has written them since. */
   returned: number;
-  /** Old enough, cancelled, and still swept by dispatch. */
+  /** Campaigns that are old enough and cancelled, and that dispatch still sweeps. */
   waiting: number;
 }
 
 /**
  * Erases the phone numbers of finished campaigns that nobody has changed for some days. Their counters and their text stay:
- * what was sent, when and to how many is the company's to show; to whom is not needed for it.
+ * the company may have to show what was sent, when and to how many. It does not need to show to whom.
  *
- * A campaign is marked first, so that nobody reads half of it; then its documents go, then the ledger's numbers, its rejects,
- * and at last it is marked as erased. Whatever stops a run, the next one goes on where the mark is not the last.
+ * A campaign is first marked as being erased, so that nobody reads half of it. Then its documents go, then the ledger's
+ * numbers, then its rejects. At last it is marked as erased. If a run stops before that last mark, the next run goes on.
  */
 @Injectable()
 export class EraseCampaigns {
@@ -37,12 +37,15 @@ export class EraseCampaigns {
     retention.onErase((days, run) => this.erase(days, run));
   }
 
-  /** Modules that keep a copy of a campaign's rejects register when they are built: it goes before the last mark is set. */
+  /**
+   * Modules that keep a copy of a campaign's rejects register when they are built. The hook deletes the copy, before the
+   * last mark is set.
+   */
   onErase(hook: (campaignId: string) => Promise<void>): void {
     this.#hooks.push(hook);
   }
 
-  /** Throws when a store is away; what it had erased until then is erased. */
+  /** Throws when a store is away; what was erased until then stays erased. */
   private async erase(days: number, { dryRun, stop }: Run): Promise<Found> {
     const erasure = await (dryRun ? this.countDue(days, stop) : this.eraseDue(days, stop));
     const { campaigns, numbers, rejects, documents, returned, waiting } = erasure;
@@ -113,7 +116,7 @@ function nothing(): Erasure {
   return { campaigns: 0, numbers: 0, rejects: 0, documents: 0, returned: 0, waiting: 0 };
 }
 
-/** One id after the other, from pages that each begin behind the last id of the one before. */
+/** Yields the ids one by one. Each page begins after the last id of the page before. */
 async function* pages(page: (after: string) => Promise<string[]>): AsyncGenerator<string> {
   for (let ids = await page(''); ids.length > 0; ids = await page(ids.at(-1) ?? '')) yield* ids;
 }

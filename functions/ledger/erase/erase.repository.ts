@@ -3,10 +3,10 @@ import { leaseIsFree } from '../../platform/lease.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { digitsOf } from '../../retention/as-written.js';
 
-/** What stands in the ledger in place of a number that was forgotten alone. No consumer takes it for a number. */
+/** Stands in the ledger in place of one number that was forgotten. No consumer takes it for a number. */
 export const FORGOTTEN = '-';
 
-/** What is left in the ledger of campaigns that are to be erased. */
+/** What the ledger still holds of a campaign that is to be erased. */
 export interface LeftOf {
   numbers: number;
   rejects: number;
@@ -17,22 +17,22 @@ export interface FoundChunk {
   campaign_id: string;
   first_sequence: number;
   phone_numbers: string;
-  /** Of its campaign: it can never be published again, and its documents are counted. */
+  /** Its campaign is finished: it can never be published again, and its documents are counted. */
   finished: boolean;
 }
 
-/** Each transaction takes so many at most. A chunk is up to 85 KB of numbers. */
+/** A transaction takes at most this many. A chunk is up to 85 KB of numbers. */
 const CHUNKS_A_PAGE = 50;
 const REJECTS_A_PAGE = 10_000;
 const CAMPAIGNS_A_PAGE = 500;
 const MATCHES_A_PAGE = 100;
 
 /**
- * None of these is ever taken back, so nobody publishes what is finished. A cancelled campaign is finished only when dispatch
- * has swept it for the last time (R10): until then its documents are what `stored` is counted by.
+ * None of these states is ever undone, so nobody publishes a finished campaign. A cancelled campaign is finished only when
+ * dispatch has swept it for the last time (R10): until then `stored` is counted from its documents.
  */
 const FINISHED = '(c.deleted OR c.stored = c.total OR (c.cancelled_at IS NOT NULL AND c.sweep_at IS NULL))';
-/** $1: days. What was begun is finished whatever its age. */
+/** $1: days. An erasure that has begun is due at any age. */
 const DUE = `c.erased_at IS NULL AND (c.erasing_at IS NOT NULL
   OR (${FINISHED} AND c.updated_at < clock_timestamp() - make_interval(days => $1)
       AND ${leaseIsFree('c.')}))`;
@@ -41,22 +41,22 @@ const NUMBERS = `(SELECT count(*) FROM unnest(string_to_array(k.phone_numbers, E
 /** Whether one of a chunk's lines is the number. */
 const holds = (number: string): string =>
   `strpos(E'\\n' || k.phone_numbers || E'\\n', E'\\n' || ${number} || E'\\n') > 0`;
-/** The SQL of erasing. What it changes of a campaign or its chunks, it changes under the lock of the campaign (R2), a page at a time. */
+/** The SQL of erasing. It changes a campaign and its chunks under the lock of the campaign (R2), a page at a time. */
 @Injectable()
 export class EraseRepository {
   constructor(private readonly postgres: Postgres) {}
 
-  /** Campaigns that are due, by id, those after one. */
+  /** A page of the campaigns that are due, by id, after one id. */
   due(days: number, after: string): Promise<string[]> {
     return this.ids(`${DUE} AND c.id > $2`, [days, after]);
   }
 
-  /** Campaigns that are erased to the end, by id, those after one. */
+  /** A page of the campaigns that are wholly erased, by id, after one id. */
   erased(after: string): Promise<string[]> {
     return this.ids('c.erased_at IS NOT NULL AND c.id > $1', [after]);
   }
 
-  /** Cancelled campaigns that are old enough, and that dispatch is not done with (R10). */
+  /** How many cancelled campaigns are old enough, but still swept by dispatch (R10). */
   async waiting(days: number): Promise<number> {
     const row = await this.postgres.one<{ count: number }>(
       `SELECT count(*)::int AS count FROM campaigns c
@@ -67,7 +67,7 @@ export class EraseRepository {
     return row?.count ?? 0;
   }
 
-  /** What the ledger has of a campaign. */
+  /** What the ledger still holds of a campaign. */
   async left(id: string): Promise<LeftOf> {
     const row = await this.postgres.one<LeftOf>(
       `SELECT (SELECT coalesce(sum(${NUMBERS}), 0)::int FROM campaign_chunks k
@@ -78,7 +78,10 @@ export class EraseRepository {
     return row ?? { numbers: 0, rejects: 0 };
   }
 
-  /** Guard: still due. From the commit on nobody reads the campaign's numbers. Returns its total; undefined: leave it alone. */
+  /**
+   * Guard: still due. From the commit on nobody reads the campaign's numbers. Returns its total; undefined when it is not
+   * due.
+   */
   begin(id: string, days: number): Promise<number | undefined> {
     return this.locked(id, async (sql) => {
       const row = await sql.one<{ total: number }>(
@@ -90,7 +93,7 @@ export class EraseRepository {
     });
   }
 
-  /** Guard: begun. Empties some chunks. Returns the numbers that went, and undefined when there are none left. */
+  /** Guard: begun. Empties some chunks. Returns how many numbers went; undefined when no chunk is left to empty. */
   emptyChunks(id: string): Promise<number | undefined> {
     return this.locked(id, async (sql) => {
       const emptied = await sql.query<{ numbers: number }>(
@@ -107,7 +110,7 @@ export class EraseRepository {
     });
   }
 
-  /** Drops some rejects. Returns how many; 0: none are left. Beside another run, the lock makes that true. */
+  /** Drops some rejects. Returns how many; 0 when none are left. The lock makes this true even while another run works. */
   async dropRejects(id: string): Promise<number> {
     const dropped = await this.locked(id, (sql) =>
       sql.query(
@@ -119,7 +122,7 @@ export class EraseRepository {
     return dropped.length;
   }
 
-  /** Guard: begun, and nothing is left. Returns whether this was what ended it. */
+  /** Guard: begun, and nothing is left. Returns whether this call ended the erasure. */
   async finish(id: string): Promise<boolean> {
     const ended = await this.locked(id, (sql) =>
       sql.query(
@@ -134,7 +137,7 @@ export class EraseRepository {
     return ended.length > 0;
   }
 
-  /** Chunks that hold a number, after one. Reads the whole ledger: a number has no index there either. */
+  /** A page of the chunks that hold a number, after one chunk. Reads the whole ledger: it has no index on numbers either. */
   chunksWith(phoneNumber: string, after?: FoundChunk): Promise<FoundChunk[]> {
     return this.postgres.query<FoundChunk>(
       `SELECT k.campaign_id, k.first_sequence, k.phone_numbers, ${FINISHED} AS finished
@@ -164,8 +167,8 @@ export class EraseRepository {
   }
 
   /**
-   * Which of these campaigns may lose documents: finished, or unknown to the ledger. One whose ledger holds the number that is
-   * being forgotten has finished behind the look that was taken there.
+   * Which of these campaigns may lose documents: those that are finished, or unknown to the ledger. `forgetting`: a campaign
+   * whose ledger still holds that number may not; it has finished since its chunks were read.
    */
   async mayLose(ids: string[], forgetting?: string): Promise<Set<string>> {
     const running = await this.postgres.query<{ id: string }>(
@@ -178,7 +181,7 @@ export class EraseRepository {
     return new Set(ids.filter((id) => !kept.has(id)));
   }
 
-  /** Rejects whose digits fit a pattern, in whatever notation they were written. Returns how many there are, or were. */
+  /** Counts the rejects whose digits match a pattern, in any notation; with `drop`, deletes them. */
   async rejectsLike(pattern: string, { drop }: { drop: boolean }): Promise<number> {
     const where = `${digitsOf('value')} ~ $1`;
     const rows = drop
@@ -195,7 +198,7 @@ export class EraseRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** R2: the campaign's row first; `work` looks in statements of its own, with a fresh snapshot. */
+  /** R2: locks the campaign's row first. `work` then runs statements of its own, with a fresh snapshot. */
   private locked<T>(id: string, work: (sql: Transaction) => Promise<T>): Promise<T> {
     return this.postgres.transaction(async (sql) => {
       await sql.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [id]);

@@ -5,7 +5,7 @@ import { count, type Found, Retention, type Run } from '../../retention/retentio
 import { MessageStore } from '../message-store.js';
 import { EraseRepository, type FoundChunk } from './erase.repository.js';
 
-/** Where a number was found, and is gone from unless the run is dry. */
+/** Where a number was found. It is removed there, unless the run is dry. */
 interface Forgetting {
   /** Finished campaigns whose ledger held it. */
   campaigns: number;
@@ -13,15 +13,15 @@ interface Forgetting {
   numbers: number;
   rejects: number;
   documents: number;
-  /** Campaigns that hold it and are not finished: nothing of them changed. */
+  /** Campaigns that hold it and are not finished: nothing in them was changed. */
   waiting: number;
 }
 
 const DOCUMENTS_AT_A_TIME = 500;
 
 /**
- * Forgets one number in every finished campaign: the ledger's line becomes FORGOTTEN, so that the lines behind it keep their
- * place, and the document goes. The ledger tells where most documents are; the rest is found by reading all of them.
+ * Forgets one number in every finished campaign. The ledger's line becomes FORGOTTEN, so that the lines after it keep their
+ * place, and the document is deleted. The ledger tells where most documents are; a scan of all documents finds the rest.
  */
 @Injectable()
 export class ForgetNumber {
@@ -33,7 +33,7 @@ export class ForgetNumber {
     retention.onForget((phoneNumber, run) => this.forget(phoneNumber, run));
   }
 
-  /** Safe to repeat, and to be stopped: documents go before the line that tells of them. */
+  /** Safe to repeat and to stop: a document goes before the ledger's line that tells of it. */
   private async forget(phoneNumber: string, run: Run): Promise<Found> {
     const { campaigns, numbers, rejects, documents, waiting } = await this.everywhere(phoneNumber, run);
     return {
@@ -79,7 +79,7 @@ export class ForgetNumber {
     found.numbers += await this.repository.forget(phoneNumber, chunk);
   }
 
-  /** Documents that the ledger did not tell of; where nothing was dropped, all of them. */
+  /** Documents that the ledger did not tell of; in a dry run, which drops nothing, all documents. */
   private async elsewhere(
     phoneNumber: string,
     found: Forgetting,

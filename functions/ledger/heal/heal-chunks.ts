@@ -7,8 +7,8 @@ import { Metrics } from '../../platform/telemetry/metrics.js';
 import { HealingRepository } from './healing.repository.js';
 
 /**
- * R7: gives back to the outbox what reached the queue and is not stored long after: purged, dropped by a policy, or lost with
- * a broker. What was not lost after all goes out twice, and its second copy is let go.
+ * R7: puts chunks back into the outbox that reached the queue and are still not stored long after: purged, dropped by a
+ * policy, or lost with a broker. A chunk that was not lost after all goes out twice, and its second copy is let go.
  */
 @Injectable()
 export class HealChunks {
@@ -28,7 +28,7 @@ export class HealChunks {
     });
   }
 
-  /** Looks at every partition once. Answers the numbers given back. Throws when a store or the broker is away. */
+  /** Looks at every partition once. Returns how many numbers were given back. Throws when a store or the broker is away. */
   async heal(): Promise<number> {
     const { healAfterS, queuePartitions } = this.config;
     let numbers = 0;

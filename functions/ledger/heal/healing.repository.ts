@@ -15,15 +15,15 @@ export interface StoppedCampaign {
   sweep_at: string;
 }
 
-/** How long a stopped campaign is swept again and again. */
+/** For how long after its stop a campaign is swept again and again. */
 const SWEEP_LIFE = '7 days';
-/** Of seconds. The grace time of a chunk doubles with each attempt and ends here. */
+/** In seconds. The grace time of a chunk doubles with each attempt, up to this. */
 const LONGEST_GRACE_S = 86_400;
 /** 2^20 s is longer than LONGEST_GRACE_S, whatever the grace time. */
 const LAST_DOUBLING = 20;
 
 const RUNS = 'NOT c.deleted AND c.paused_at IS NULL AND c.cancelled_at IS NULL AND c.stored < c.total';
-/** $1: the grace time in seconds. The first condition is the index's; the second one is never wider. */
+/** $1: the grace time in seconds. The first condition is for the index; the second one is never wider. */
 const IS_LATE = `k.stored_at IS NULL AND k.published_at < clock_timestamp() - $1::float8 * interval '1 second'
   AND k.published_at < clock_timestamp()
     - least($1::float8 * 2 ^ least(k.attempts, ${LAST_DOUBLING}), greatest($1::float8, ${LONGEST_GRACE_S})) * interval '1 second'`;
@@ -33,7 +33,7 @@ const IS_LATE = `k.stored_at IS NULL AND k.published_at < clock_timestamp() - $1
 export class HealingRepository {
   constructor(private readonly postgres: Postgres) {}
 
-  /** Partitions on which running campaigns have chunks that are late. No lock, no promise. */
+  /** Partitions on which running campaigns have late chunks. Takes no lock, so it may be outdated at once. */
   async latePartitions(graceS: number): Promise<number[]> {
     const rows = await this.postgres.query<{ partition: number }>(
       `SELECT DISTINCT c.partition FROM campaigns c JOIN campaign_chunks k ON k.campaign_id = c.id
@@ -44,8 +44,8 @@ export class HealingRepository {
   }
 
   /**
-   * R7: late chunks go back to the outbox where nothing was ready on the partition, or one published later on it is stored.
-   * `queueEmpty` was asked BEFORE this is called. Answers the numbers given back.
+   * R7: late chunks go back to the outbox if nothing was ready on the partition, or if a chunk published later on it is
+   * stored. The caller asks for `queueEmpty` BEFORE this call. Returns how many numbers were given back.
    */
   heal(partition: number, graceS: number, queueEmpty: boolean): Promise<number> {
     return this.postgres.transaction(async (sql) => {
@@ -76,7 +76,7 @@ export class HealingRepository {
     });
   }
 
-  /** Stopped campaigns whose time has come, the one that has waited longest first. */
+  /** Stopped campaigns that are due for a sweep, the longest due first. */
   toSweep(limit: number): Promise<StoppedCampaign[]> {
     return this.postgres.query(
       `SELECT id, deleted, sweep_at::text FROM campaigns WHERE sweep_at <= clock_timestamp() ORDER BY sweep_at LIMIT $1`,
@@ -84,7 +84,7 @@ export class HealingRepository {
     );
   }
 
-  /** Chunks that the ledger does not have as stored, in order. */
+  /** Chunks that are not recorded as stored, in order. */
   unstored(campaignId: string): Promise<ChunkPlace[]> {
     return this.postgres.query(
       `SELECT first_sequence, size FROM campaign_chunks
@@ -99,8 +99,8 @@ export class HealingRepository {
   }
 
   /**
-   * It was swept: the next time is after as long again as it has been stopped, until that is SWEEP_LIFE. Guard: it was
-   * not stopped anew meanwhile.
+   * Notes that a campaign was swept. The next sweep comes after as long again as the campaign has been stopped, and at least
+   * 30 seconds; after SWEEP_LIFE there is none. Guard: it was not stopped anew meanwhile.
    */
   async swept({ id, sweep_at }: StoppedCampaign): Promise<void> {
     await this.postgres.query(

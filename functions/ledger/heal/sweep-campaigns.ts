@@ -7,10 +7,10 @@ import { HealingRepository, type StoppedCampaign } from './healing.repository.js
 
 /** Campaigns of one pass; the others wait for the next. */
 const CAMPAIGNS_A_PASS = 200;
-/** Counted in MongoDB at a time: at most 100,000 entries of its index. */
+/** Chunks counted in MongoDB at a time: at most 500,000 entries of its index. */
 const CHUNKS_A_PAGE = 100;
 
-/** What one pass over stopped campaigns came to. */
+/** The result of one pass over stopped campaigns. */
 export type Sweep = {
   /** Stopped campaigns that were swept. */
   swept: number;
@@ -30,7 +30,7 @@ export class SweepCampaigns {
     private readonly log: Log,
   ) {}
 
-  /** One that fails does not stop the others. Throws when PostgreSQL cannot be asked which there are. */
+  /** One that fails does not stop the others, unless a store is away. Throws when PostgreSQL cannot list them. */
   async sweep(stop: AbortSignal): Promise<Sweep> {
     const sweep: Sweep = { swept: 0, not_swept: 0 };
     for (const campaign of await this.healing.toSweep(CAMPAIGNS_A_PASS)) {
@@ -44,7 +44,7 @@ export class SweepCampaigns {
       } catch (error) {
         sweep.not_swept++;
         this.log.error({ campaign_id: campaign.id, err: error }, 'a stopped campaign could not be swept');
-        // The others would only wait for the same store, and the dispatcher for them.
+        // The others would only wait for the same store, and the dispatcher would wait for them.
         if (isMongoAway(error) || error instanceof ServiceUnavailable) break;
       }
     }
@@ -57,13 +57,16 @@ export class SweepCampaigns {
     if (marked > 0) this.log.info({ campaign_id: campaignId, marked }, 'marked the documents of a deleted campaign');
   }
 
-  /** A chunk counts when all of it is there: a part of one was written by a consumer that died, and stays uncounted. */
+  /**
+   * A chunk counts only when all of its documents are there. A part of a chunk was written by a consumer that died, and
+   * stays uncounted.
+   */
   private async record({ id }: StoppedCampaign, stop: AbortSignal): Promise<void> {
     const unstored = await this.healing.unstored(id);
     let recorded = 0;
     for (let from = 0; from < unstored.length && !stop.aborted; from += CHUNKS_A_PAGE) {
       const whole = await this.store.wholeOf(id, unstored.slice(from, from + CHUNKS_A_PAGE));
-      // At once, so that one who is stopped in the middle has got on.
+      // After each page, so that a sweep that is stopped halfway has made progress.
       if (whole.length > 0) await this.healing.record(id, whole);
       recorded += whole.length;
     }

@@ -3,7 +3,10 @@ import { Postgres } from '../../platform/stores/postgres.js';
 import { FORGOTTEN } from '../erase/erase.repository.js';
 import { MessageStore } from '../message-store.js';
 
-/** What the ledger and the store say of one campaign, where they do not agree. All are numbers of messages, except `counters`. */
+/**
+ * Where the ledger and the store disagree about one campaign. All fields are numbers of messages, except `counters` and
+ * `sequences`.
+ */
 export interface Difference {
   campaignId: string;
   /** Counters of the campaign that are not the sum of its chunks, in words. */
@@ -12,7 +15,7 @@ export interface Difference {
   missing: number;
   /** The document's number is not the ledger's. */
   different: number;
-  /** Documents of no number of the ledger. */
+  /** Documents for which the ledger has no number. */
   unknown: number;
   /** Documents of a deleted campaign that are not marked, or of a living one that are. */
   wronglyMarked: number;
@@ -25,7 +28,10 @@ export interface Check {
   campaigns: number;
   /** Documents that were looked at. */
   messages: number;
-  /** Documents of chunks that are not recorded yet: of a current batch, or of a part of one that was left. No difference. */
+  /**
+   * Documents of chunks that are not recorded yet: of a current batch, or of one that a consumer left half done. Not a
+   * difference.
+   */
   ahead: number;
   differences: Difference[];
 }
@@ -36,7 +42,7 @@ interface CampaignRow {
   published: number;
   stored: number;
   deleted: boolean;
-  /** Its numbers go, or are gone: `npm run retention`. */
+  /** Its numbers are being erased, or are gone: `npm run retention`. */
   erasing: boolean;
   erased: boolean;
   chunks_total: number;
@@ -51,22 +57,22 @@ interface ChunkRow {
   stored: boolean;
 }
 
-/** What the ledger says of one number; undefined: it was forgotten. */
+/** One number of the ledger. `phoneNumber` is undefined where it was forgotten. */
 interface LedgerNumber {
   sequence: number;
   phoneNumber: string | undefined;
   stored: boolean;
 }
 
-/** Counts a difference and keeps the first places. */
+/** Counts a difference and keeps the first sequences. */
 type Note = (kind: 'missing' | 'different' | 'unknown' | 'wronglyMarked', sequence: number) => void;
 
 const CHUNKS_AT_A_TIME = 20;
 const SEQUENCES_SHOWN = 5;
 
 /**
- * Compares the ledger with the documents, number by number. Of each few chunks the ledger is read first and the store after
- * it, so that a consumer at work makes no difference. A campaign whose numbers are erased has its counters, and no document.
+ * Compares the ledger with the documents, number by number. A few chunks at a time, it reads the ledger first and then the
+ * store, so that a working consumer makes no difference. An erased campaign must have its counters, and no document.
  */
 @Injectable()
 export class CheckLedger {
@@ -75,7 +81,10 @@ export class CheckLedger {
     private readonly messages: MessageStore,
   ) {}
 
-  /** Of one campaign, or of all and of documents that belong to none. Undefined when there is no such campaign. */
+  /**
+   * Checks one campaign; or all campaigns, and the documents that belong to none. Returns undefined when there is no such
+   * campaign.
+   */
   async check(campaignId?: string): Promise<Check | undefined> {
     const check: Check = { campaigns: 0, messages: 0, ahead: 0, differences: [] };
     for await (const campaign of this.campaigns(campaignId)) {
@@ -102,12 +111,12 @@ export class CheckLedger {
       difference.wronglyMarked = 0;
     const { counters, missing, different, unknown, wronglyMarked } = difference;
     const found = counters.length + missing + different + unknown + wronglyMarked > 0;
-    // What began to be erased meanwhile was read half before and half behind it.
+    // A campaign whose erasure began meanwhile was read half before it and half after: that is no difference.
     if (found && (campaign.erasing || !(await this.isNow('erasing_at IS NOT NULL', campaign.id))))
       check.differences.push(difference);
   }
 
-  /** One that is just being erased may have some documents left. */
+  /** A campaign that is still being erased may have documents left: they are not checked. */
   private async compareErased({ id, erased }: CampaignRow, check: Check, note: Note): Promise<void> {
     if (!erased) return;
     const documents = await this.messages.between(id, 0);

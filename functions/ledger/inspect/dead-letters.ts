@@ -4,7 +4,7 @@ import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
 import { Broker } from '../../platform/stores/rabbitmq.js';
 import { answered } from '../../platform/stores/rabbitmq-channel.js';
 
-/** A dead letter as the operator sees it. Undefined is what the message does not say. */
+/** A dead letter as the operator sees it. A field is undefined where the message does not have it. */
 export interface DeadLetter {
   /** Its place in the queue, from 1. */
   place: number;
@@ -17,35 +17,44 @@ export interface DeadLetter {
   bytes: number;
 }
 
-/** One letter whole. */
+/** A dead letter with its properties and its body. */
 export interface WholeLetter extends DeadLetter {
   properties: Record<string, unknown>;
   body: string;
 }
 
-/** What replaying came to: letters sent again, those that stay as nobody knows their queue, and how many it did not come to. */
+/**
+ * The result of a replay: dead letters sent again, those that stay because their queue is unknown, and how many were not
+ * reached.
+ */
 export interface Replayed {
   sent: number;
   stay: DeadLetter[];
   left: number;
 }
 
-/** What dropping came to: letters taken out, and how many it did not come to. */
+/** The result of a drop: dead letters taken out, and how many were not reached. */
 export interface Dropped {
   dropped: number;
   left: number;
 }
 
-/** Letters held at a time, and the last place that can be named. CloudAMQP's free plan closes a connection that holds over 1,000. */
+/**
+ * Dead letters held at a time, and the last place that can be named. CloudAMQP's free plan closes a connection that holds
+ * over 1,000.
+ */
 export const HELD = 500;
 const ADDED_HEADERS = ['reason', 'detail', 'source_queue', 'headers_dropped'];
 
-/** The dead-letter queue. What is looked at stays at its place: it is taken, and given back with the channel. */
+/**
+ * The dead-letter queue. A dead letter that is only looked at keeps its place: it is taken, and goes back when the channel
+ * closes.
+ */
 @Injectable()
 export class DeadLetters {
   constructor(private readonly broker: Broker) {}
 
-  /** The oldest letters, 500 at most, and how many there are. */
+  /** The oldest dead letters, 500 at most, and how many there are in all. */
   list(): Promise<{ letters: DeadLetter[]; total: number }> {
     return this.broker.apart(async (channel, names) => {
       const total = await count(channel, names);
@@ -72,9 +81,9 @@ export class DeadLetters {
   }
 
   /**
-   * Sends one letter, or all that are there now, to the queue that it came from, without what was added to it. Each is
-   * confirmed before it is taken out, so that a process that dies between leaves a second copy, which a consumer lets go.
-   * Told to stop, it ends between two letters. Rejects with NotPublished.
+   * Sends one dead letter, or all that are there now, to the queue that it came from, without the headers that were added to
+   * it. Each is confirmed before it is taken out: a process that dies in between leaves a second copy, which a consumer lets
+   * go. Told to stop, it ends between two dead letters. Rejects with NotPublished.
    */
   replay(place: number | undefined, stop: AbortSignal): Promise<Replayed> {
     return this.broker.apart(async (channel, names) => {
@@ -94,7 +103,9 @@ export class DeadLetters {
     });
   }
 
-  /** Takes one letter, or all that are there now, out of the queue for good. Told to stop, it ends between two letters. */
+  /**
+   * Takes one dead letter, or all that are there now, out of the queue for good. Told to stop, it ends between two of them.
+   */
   drop(place: number | undefined, stop: AbortSignal): Promise<Dropped> {
     return this.broker.apart(async (channel, names) => {
       let dropped = 0;
@@ -119,7 +130,7 @@ async function* take(channel: ConfirmChannel, names: Topology, upTo: number): As
   }
 }
 
-/** Those before it are held until the channel closes. */
+/** The dead letter at a place. Those before it are held until the channel closes. */
 async function at(channel: ConfirmChannel, names: Topology, place: number): Promise<GetMessage | undefined> {
   let last: GetMessage | undefined;
   let seen = 0;
@@ -131,8 +142,8 @@ async function at(channel: ConfirmChannel, names: Topology, place: number): Prom
 }
 
 /**
- * Takes one letter or all there are now; `work` tells whether it is done with, and so taken out. Answers how many it did
- * not come to: told to stop, or as many stay as may be held.
+ * Takes one dead letter, or all that are there now. `work` returns whether to take it out of the queue. Returns how many
+ * were not reached, because it was told to stop or as many stay as may be held.
  */
 async function each(
   channel: ConfirmChannel,
@@ -157,7 +168,10 @@ async function each(
   return 0;
 }
 
-/** Rejects with NotPublished for a broker in an alarm: what is sent to it now would be taken later, and the letter stay as well. */
+/**
+ * Rejects with NotPublished for a broker in an alarm. It would take a message sent now later, and the dead letter would stay
+ * too.
+ */
 async function askWhetherItTakes(channel: ConfirmChannel, exchange: string): Promise<void> {
   channel.publish(exchange, QUESTION.routingKey, QUESTION.content);
   await answered(channel.waitForConfirms());
@@ -184,7 +198,7 @@ async function send(channel: ConfirmChannel, exchange: string, routingKey: strin
   if (returned) throw new Error(`the broker has no queue for partition ${routingKey}`);
 }
 
-/** The routing key of the queue that a letter came from; undefined when it is none of ours. */
+/** The routing key of the queue that a dead letter came from; undefined when the queue is not ours. */
 function partitionOf(message: GetMessage, names: Topology): string | undefined {
   const source: unknown = message.properties.headers?.source_queue;
   const partitions = Array.from({ length: names.partitions }, (_, partition) => partition);

@@ -10,7 +10,9 @@ export interface Lag {
   enviado: number;
   pausado: number;
   cancelado: number;
-  /** Numbers of running campaigns that are not in the queue, and that are there and not stored. */
+  /**
+   * Numbers of running campaigns: `unpublished` are not in the queue yet, `unstored` are in the queue and not stored yet.
+   */
   unpublished: number;
   unstored: number;
   /** Seconds since the oldest running campaign that is not wholly published was accepted; 0 when there is none. */
@@ -28,8 +30,8 @@ export class LagRepository {
   constructor(private readonly postgres: Postgres) {}
 
   /**
-   * In one statement, so that its numbers agree with one another. It passes over all campaigns, which takes a tenth of a
-   * second for 100,000 of them; of the chunks only those that are not stored.
+   * One statement, so that its numbers agree with one another. It reads all campaigns, a tenth of a second for 100,000 of
+   * them, but only those chunks that are not stored.
    */
   async lag(): Promise<Lag | undefined> {
     return this.postgres.one<Lag>(

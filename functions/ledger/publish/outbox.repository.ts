@@ -17,7 +17,7 @@ export interface Claim {
   traceparent: string;
 }
 
-/** How many campaigns owe: the running ones, those of them whose lease somebody holds, and beside them the paused ones. */
+/** How many campaigns owe: the running ones, how many of those are leased, and the paused ones. */
 export interface Owing {
   running: number;
   leased: number;
@@ -45,8 +45,9 @@ export class OutboxRepository {
   }
 
   /**
-   * R5: what is owed, in order; nothing once the campaign stands still or has another publisher. The holder stands for the epoch:
-   * each claim has a new one and reads the epoch in the same statement, and a resume takes it away in the one that begins the next.
+   * R5: the chunks that are owed, in order; none once the campaign is paused, cancelled or deleted, or has another
+   * publisher. The lease holder stands for the epoch: each claim sets a new holder and reads the epoch in the same
+   * statement, and a resume clears the holder in the statement that begins the next epoch.
    */
   owed(claim: Claim, limit: number): Promise<{ first_sequence: number; phone_numbers: string }[]> {
     return this.postgres.query(

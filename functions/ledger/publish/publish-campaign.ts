@@ -12,7 +12,7 @@ import { type Claim, OutboxRepository } from './outbox.repository.js';
 
 /** Confirms awaited at a time: enough to hide the round trip, few enough to stop soon. */
 const WINDOW = 16;
-/** A request waits this long for its publishing. The rest goes behind the answer, or is left to dispatch. */
+/** A request waits this long for its publishing. The rest is published after the answer, or left to dispatch. */
 const BEFORE_THE_ANSWER_MS = 2_000;
 /** In a function the last window needs time to be confirmed and stamped before the process is frozen. */
 const LAST_WINDOW_MS = 500;
@@ -20,7 +20,10 @@ const LAST_WINDOW_MS = 500;
 /** What the broker made of a message. Each has its counter from the start, so that its first rise is seen. */
 const OUTCOMES = ['confirmed', 'nacked', 'returned', 'timeout', 'unreachable', 'refused'] as const;
 
-/** How a publishing ended: nothing is owed any more, told to stop or left to another, or a chunk that the broker did not take. */
+/**
+ * How a publishing ended. `all`: nothing is owed any more. `stopped`: it was told to stop, or the campaign was stopped or
+ * has another publisher. `failed`: the broker did not take a chunk, or an error ended it.
+ */
 export type Publishing = 'all' | 'stopped' | 'failed';
 
 /** Publishes what campaigns owe: the only way to the queue (R5). */
@@ -47,8 +50,8 @@ export class PublishCampaign implements BeforeApplicationShutdown {
   }
 
   /**
-   * Publishes one campaign for at most two seconds. A plain server goes on behind the answer; a function stops, because a
-   * frozen process publishes nothing, and leaves the rest to dispatch. Never throws: what is not published stays owed.
+   * Publishes one campaign for at most two seconds. A plain server goes on after the answer. A function stops and leaves the
+   * rest to dispatch, because a frozen process publishes nothing. Never throws: what is not published stays owed.
    */
   async briefly(claim: Claim): Promise<void> {
     const stop =
@@ -56,7 +59,7 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     await withDeadline<unknown>(BEFORE_THE_ANSWER_MS, this.publish(claim, stop), () => undefined);
   }
 
-  /** Claims a campaign and publishes it as `briefly` does. Nothing where it owes nothing, or another publisher holds it. */
+  /** Claims a campaign and publishes it as `briefly` does. Does nothing where it owes nothing, or has another publisher. */
   async brieflyIfOwed(campaignId: string): Promise<void> {
     const claim = await this.outbox.claim({ id: campaignId });
     if (claim) await this.briefly(claim);
@@ -95,7 +98,7 @@ export class PublishCampaign implements BeforeApplicationShutdown {
         if (owed.length < WINDOW || outcome === 'failed') break;
       }
     } finally {
-      // The ledger's word: the outbox is empty as well while the campaign is paused.
+      // The ledger decides: the outbox of a paused campaign is empty too.
       if (await this.outbox.release(claim)) outcome = 'all';
     }
     const fields = { campaign_id: claim.id, company_id: claim.company_id, trace_id: traceIdOf(claim.traceparent) };

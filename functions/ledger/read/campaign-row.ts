@@ -19,17 +19,17 @@ export interface CampaignView {
   deleted: boolean;
 }
 
-/** One campaign of the ledger: what answers show, and what its use cases look at besides. */
+/** One campaign of the ledger: what answers show, and what only its use cases need. */
 export interface CampaignRow extends CampaignView {
   paused: boolean;
   cancelled: boolean;
-  /** Its numbers go, or are gone. */
+  /** Its numbers are being erased, or are gone. */
   erased: boolean;
   /** Invalid lines of its file that were counted only. */
   rejects_not_kept: number;
 }
 
-/** A campaign as every answer shows it: what else a row carries stays inside. */
+/** A campaign as every answer shows it, without the other fields of its row. */
 export function viewOf(row: CampaignRow): CampaignView {
   const { paused: _p, cancelled: _c, erased: _e, rejects_not_kept: _r, ...view } = row;
   return view;
@@ -38,5 +38,5 @@ export function viewOf(row: CampaignRow): CampaignView {
 /** The columns of a CampaignView. */
 export const VIEW_COLUMNS = `id, name, message, company_id, user_id, status, total, published, stored,
   floor(100.0 * stored / total)::int AS percent, created_at, updated_at, deleted`;
-/** The tenant: living campaigns of the companies of user $1. */
+/** The tenant: campaigns, not deleted, of the companies of user $1. */
 export const OF_USER = 'NOT deleted AND company_id IN (SELECT company_id FROM living_memberships WHERE user_id = $1)';

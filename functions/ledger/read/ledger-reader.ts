@@ -10,12 +10,12 @@ export interface CampaignFilter extends PageQuery {
   status?: CampaignStatus | undefined;
 }
 
-/** Campaigns as their users see them. Each statement begins with the tenant. */
+/** Campaigns as their users see them. Each statement on `campaigns` begins with the tenant. */
 @Injectable()
 export class LedgerReader {
   constructor(private readonly postgres: Postgres) {}
 
-  /** One campaign, with what its status is made of. */
+  /** One campaign of the user's companies, or undefined. */
   find(userId: string, id: string, sql: Sql = this.postgres): Promise<CampaignRow | undefined> {
     return sql.one<CampaignRow>(
       `SELECT ${VIEW_COLUMNS}, paused_at IS NOT NULL AS paused, cancelled_at IS NOT NULL AS cancelled,
@@ -40,7 +40,7 @@ export class LedgerReader {
     return { data, total: counted?.total ?? 0 };
   }
 
-  /** Rejected lines after a line, in file order. Of a campaign that whoever asks has found. */
+  /** Rejected lines after a line, in file order. No tenant here: the caller has found the campaign for its user. */
   rejects(id: string, { after, limit }: Slice): Promise<Reject[]> {
     return this.postgres.query<Reject>(
       'SELECT line, value, reason FROM campaign_rejects WHERE campaign_id = $1 AND line > $2 ORDER BY line LIMIT $3',

@@ -3,7 +3,9 @@ import { NO_LEASE } from '../../platform/lease.js';
 import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { type CampaignView, OF_USER, VIEW_COLUMNS } from '../read/campaign-row.js';
 
-/** What users do to a campaign that is accepted. Each statement begins with the tenant, and is guarded by what it changes. */
+/**
+ * What users do to an accepted campaign. Each statement begins with the tenant, and is guarded by the state that it changes.
+ */
 @Injectable()
 export class Steering {
   constructor(private readonly postgres: Postgres) {}
