@@ -139,7 +139,7 @@ const reject = z
   })
   .meta({ id: 'Reject', description: 'A line that is no number.' });
 
-/** What a file came to. lines = accepted + duplicate + invalid + blank. */
+/** The result of a file. lines = accepted + duplicate + invalid + blank. */
 export const fileView = z
   .object({
     lines: z.int().min(0).meta({ description: 'accepted + duplicate + invalid + blank', example: 5 }),

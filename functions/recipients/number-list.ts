@@ -28,7 +28,10 @@ export class NumberList {
     return (this.#blocks[index >>> BLOCK_BITS] as Float64Array)[index & (BLOCK - 1)] as number;
   }
 
-  /** Copies those from index `from` up to, not with, `to` to the beginning of `into`, and returns that part of it. */
+  /**
+   * Copies the numbers from index `from` up to, but not including, `to` to the beginning of `into`. Returns that part of
+   * `into`.
+   */
   copyInto(into: Float64Array, from: number, to: number): Float64Array {
     const copy = into.subarray(0, to - from);
     for (let at = from; at < to; ) {
@@ -84,7 +87,7 @@ class RepeatTable {
   readonly #slots: Uint32Array<ArrayBuffer>;
   readonly #shift: number;
   readonly #indexMask: number;
-  /** Chosen anew for every file, so that no file can be made whose numbers all meet in one slot. */
+  /** Chosen anew for every file, so that nobody can make a file whose numbers all meet in one slot. */
   readonly #seed = randomInt(2 ** 32);
 
   constructor(capacity: number) {
@@ -115,8 +118,8 @@ class RepeatTable {
 }
 
 /**
- * Memory that `resize(0)` gives back to the system at once. Of ten million numbers it is 76 MiB in the list and 64 MiB in the
- * table, which would otherwise stay until a full collection: V8 is in no hurry, and meanwhile the heap grows beside them.
+ * Memory that `resize(0)` gives back to the system at once. For ten million numbers it is 76 MiB in the list and 64 MiB in
+ * the table. Otherwise both would stay until a full collection: V8 is in no hurry, and meanwhile the heap grows.
  */
 function freeable(bytes: number): ArrayBuffer {
   return new ArrayBuffer(bytes, { maxByteLength: bytes });

@@ -9,7 +9,7 @@ import { VALUE_LIMIT } from './reject-list.js';
 const RUNS = 2_000;
 const E164 = /^\+[1-9]\d{7,14}$/;
 
-/** What a file came to, or the line that it was refused for. */
+/** The result of a file, or the line that it was refused for. */
 type Read = { counts: Recipients['counts']; numbers: string[]; rejects: object[] } | { refusedAt: number };
 
 /** A file as systems and people make them: bytes of any kind, or a text of numbers in one encoding or another. */
@@ -18,7 +18,7 @@ const file = fc.oneof(
   fc
     .tuple(fc.array(cell(), { maxLength: 30 }), fc.constantFrom<BufferEncoding>('utf8', 'latin1', 'utf16le'))
     .map(([cells, encoding]) => new Uint8Array(Buffer.from(cells.join(''), encoding))),
-  // Of a text in UTF-8 some bytes are others, or not there.
+  // A text in UTF-8, in which one byte is replaced and the last few may be missing.
   fc.tuple(fc.array(cell(), { maxLength: 30 }), fc.nat(), fc.nat(255), fc.nat(3)).map(([cells, at, byte, cut]) => {
     const bytes = Buffer.from(cells.join(''));
     if (bytes.length > 0) bytes[at % bytes.length] = byte;
@@ -39,7 +39,7 @@ function cell(): fc.Arbitrary<string> {
 /** Where a stream is cut; the same place twice is an empty piece. */
 const cuts = fc.array(fc.nat(220), { maxLength: 12 });
 
-/** Found once, or feared: kept so that they are tried each time. */
+/** Cases that failed once, or were feared to: tried each time. */
 const KEPT: [Uint8Array, number[], boolean][] = [
   [bytes('\ufeff\ufeff11987654321'), [1, 2, 3, 4, 5], false],
   [bytes('11987654321\r\n\r\n21998765432\r'), [12, 12, 13], false],

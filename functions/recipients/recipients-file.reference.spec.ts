@@ -60,7 +60,7 @@ it.each([
     file.write(Buffer.from(numbers.join('\r\n').concat('\r\n')));
   }
   const recipients = await file.finish({ allowDuplicates: false });
-  // A buffer let go is counted until a thread of V8's own has swept it.
+  // A released buffer is counted until a thread of V8's own has swept it.
   await expect.poll(() => bytesHeld() - before, { timeout: 10_000 }).toBeLessThan(bytes + 2_000_000);
   const duplicate = 1_000_000 - distinct;
   expect(recipients.counts).toEqual({ lines: 1_000_000, accepted: distinct, duplicate, invalid: 0, blank: 0 });
@@ -81,9 +81,9 @@ interface Read {
 }
 
 /**
- * The rules of docs/api.md once more, as plainly as strings and regular expressions can say them; or the lines that it may be
- * refused for. Where the columns stand is taken from layoutOf, and what an odd cell says from writtenNumber: both have tables
- * of their own.
+ * The rules of docs/api.md once more, as plainly as strings and regular expressions can say them. Returns what is read, or
+ * the lines that the file may be refused for. The layout is taken from layoutOf, and the reading of an odd cell from
+ * writtenNumber: both have tables of their own.
  */
 function reference(bytes: Buffer, allowDuplicates: boolean): Read | Set<number> {
   const head = bytes.subarray(bytes.toString('latin1').startsWith('\xef\xbb\xbf') ? 3 : 0);
@@ -149,7 +149,7 @@ function recordsOf(text: string, layout: FileLayout): Parsed[] {
       at += raw.length;
       const end = text.charAt(at);
       if (end === '' || end === '\r' || end === '\n') break;
-      // What another separator than the file's own began has no quotes.
+      // A field after a separator that is not the file's own has no quotes.
       isField = layout.separators.includes(end);
       at++;
     }
@@ -192,7 +192,7 @@ function breaks(text: string): number {
   return text.match(/\r\n|\n|\r/g)?.length ?? 0;
 }
 
-/** Every line that has a control character: which of them is told depends on what is read first. */
+/** Every line that has a control character: which of them is reported depends on what is read first. */
 function refusals(text: string, filled: number, records: Parsed[]): Set<number> {
   const isFilled = filled >= 0 && text.slice(filled).replaceAll('\0', '').replaceAll('\x1a', '').trim() === '';
   const controls = [...(isFilled ? text.slice(0, filled) : text).matchAll(/[^\P{Cc}\t\n\r\u0080-\u009f]/gu)];
@@ -219,7 +219,7 @@ function referenceNumber(value: string): string {
   return says('(?:\\+?55|0?)[0-9]{11}') ? 'unknown_ddd' : 'wrong_length';
 }
 
-/** Nobody reads so much: it is refused by its characters alone. */
+/** A cell this long is not read: it is refused by its characters alone. */
 function isTooLong(cell: string): boolean {
   return Buffer.byteLength(cell.replace(/([ ().-])\1+/g, '$1')) > 256;
 }
@@ -255,7 +255,10 @@ function note(result: Read | number, seen: Set<string>): void {
   for (const reject of result.rejects) seen.add(reject.reason);
 }
 
-/** Pieces of text that meet in every way; as often as they stand here. Latin-1, so that bytes can be cut characters. */
+/**
+ * Pieces of text that are joined at random; a piece that stands here more often comes more often. In Latin-1, so that bytes
+ * can be parts of characters.
+ */
 const COMMON = [
   '\n',
   '\n',

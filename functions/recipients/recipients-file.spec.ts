@@ -33,7 +33,7 @@ async function recipientsOf(content: string | Uint8Array, column?: string | numb
   return file.finish({ allowDuplicates: false });
 }
 
-/** The same at once and one byte at a time. */
+/** Reads all at once and one byte at a time, and expects the same. */
 async function readBoth(content: string | Uint8Array): Promise<Outcome> {
   const atOnce = await read(content);
   expect(await read(content, false, 1)).toEqual(atOnce);

@@ -23,14 +23,14 @@ const CONTROL = /[^\P{Cc}\t\r\n]/u;
 /** `allowDuplicates`: a number that comes again is a recipient again, and `counts.duplicate` stays 0. */
 export interface ReadOptions {
   allowDuplicates: boolean;
-  /** The column with the numbers: its name, or its number from 1. A file is told of it when its reading begins. */
+  /** The column with the numbers: its name, or its number from 1. A RecipientsFile takes it when it is made. */
   column?: PhoneColumn | undefined;
 }
 
 /** A column of a file: its name, as the header has it but for case and accents, or its number from 1. */
 export type PhoneColumn = string | number;
 
-/** What the lines or entries read so far came to. */
+/** The result of the lines or entries read so far. */
 class Reading {
   readonly numbers = new NumberList();
   readonly rejects = new RejectList();
@@ -50,7 +50,7 @@ class Reading {
 
 /**
  * Reads a file of numbers, one a record, piece by piece, however it is cut. Holds an accepted number as eight bytes and a
- * reject as its bytes, never the text; of the file, its first HEAD_BYTES until they are there.
+ * reject as its bytes, never the text. Of the file, it holds the first HEAD_BYTES until they are complete.
  */
 export class RecipientsFile {
   readonly #reading = new Reading();
@@ -59,7 +59,7 @@ export class RecipientsFile {
   #headSize = 0;
   #reader: RecordReader | undefined;
   #columns: number | undefined;
-  /** The line on which the file is filled up with NUL or ^Z, once it is. */
+  /** The line where NUL or ^Z began to fill up the file, once one has. */
   #filledFrom: number | undefined;
 
   /** `column`: the one with the numbers, by its name or its number from 1, where the request names it. */
@@ -77,7 +77,7 @@ export class RecipientsFile {
     return this.#reading.column;
   }
 
-  /** Whether that of a file with a single column is the one meant. */
+  /** For a file with a single column: whether `column` means that one. */
   reads(column: PhoneColumn | undefined): boolean {
     return column === undefined || column === 1 || plainName(String(column)) === plainName(String(this.column));
   }
@@ -115,7 +115,7 @@ export class RecipientsFile {
     if (this.#headSize >= HEAD_BYTES + BYTE_ORDER_MARK.length) this.#begin();
   }
 
-  /** The file's beginning is there, or all of it: now it shows where the numbers stand. */
+  /** The file's beginning, or all of the file, is there: finds where the numbers stand. */
   #begin(): RecordReader {
     if (this.#reader) return this.#reader;
     const joined = Buffer.concat(this.#head);

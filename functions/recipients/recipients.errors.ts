@@ -15,7 +15,10 @@ export class FileIsNotText extends Problem {
 const COLUMNS_SHOWN = 50;
 const NAME_SHOWN = 64;
 
-/** The column with the numbers is not the one that was asked for, and none that can be told. Names those that there are. */
+/**
+ * The file does not have the column that was asked for; or none was asked for, and no name tells which it is. Names the
+ * columns that there are.
+ */
 export class PhoneColumnUnknown extends Problem {
   static readonly sample = (): Problem => new PhoneColumnUnknown(['cpf', 'nome']);
 

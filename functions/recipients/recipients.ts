@@ -11,7 +11,7 @@ export interface LineCounts {
   blank: number;
 }
 
-/** What a file came to, as answers show it. */
+/** The result of a file, as answers show it. */
 export interface FileSummary extends LineCounts {
   /** The column that was read: its name where the file has a header, else its number from 1. */
   phone_column: string | number;
@@ -31,7 +31,7 @@ export interface RecipientChunk {
 /** How many rejects an answer shows. */
 const REJECTS_SHOWN = 20;
 
-/** What a file of numbers, or a list of them, comes to. Holds numbers and rejects as bytes; texts are made when asked for. */
+/** The result of reading a file or a list of numbers. Holds numbers and rejects as bytes; texts are made when asked for. */
 export class Recipients {
   readonly counts: LineCounts;
   /** The column that was read: its name where the file has a header, else its number from 1. */
@@ -62,7 +62,8 @@ export class Recipients {
   *chunks(size: number): IterableIterator<RecipientChunk> {
     if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`a chunk of ${size} numbers`);
     const total = this.#numbers.size;
-    // Taken for every chunk: memory outside the heap that only passes by is not collected before there are many megabytes.
+    // Used again for every chunk: short-lived memory outside the heap is not collected before there are many megabytes of
+    // it.
     const numbers = new Float64Array(Math.min(size, total));
     const bytes = Buffer.allocUnsafeSlow(numbers.length * E164_LINE_BYTES);
     for (let first = 0; first < total; first += size) {
@@ -87,7 +88,7 @@ export class Recipients {
     return this.counts.invalid - this.#rejects.kept;
   }
 
-  /** Also when the numbers are free again. */
+  /** Works after freeNumbers, too. */
   summary(): FileSummary {
     const { counts, column: phone_column } = this;
     return { ...counts, phone_column, rejects_kept: this.#rejects.kept, rejects: this.#firstRejects() };

@@ -14,8 +14,8 @@ export interface Reject {
 /** Length of a reject's `value`, in UTF-16 units. */
 export const VALUE_LIMIT = 64;
 /**
- * So many bytes of a column are enough for its `value`: a unit takes three bytes of UTF-8 at most, and the character
- * after the last may begin within the limit and need four.
+ * This many bytes of a column are enough for its `value`: a unit takes three bytes of UTF-8 at most, and the character after
+ * the last may begin within the limit and need four.
  */
 export const VALUE_BYTES = VALUE_LIMIT * 3 + 4;
 
@@ -80,7 +80,7 @@ export class RejectList {
   }
 }
 
-/** Seven bits a byte, the lowest first; the high bit says that more follow. Returns the position behind. */
+/** Seven bits a byte, the lowest first; the high bit says that more follow. Returns the position after it. */
 function writeVarint(block: Buffer, from: number, value: number): number {
   let at = from;
   let rest = value;

@@ -5,7 +5,7 @@ import { someCnpj } from '../../testing/cnpj.js';
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);
-/** No such thing, each in a way of its own: well formed, too long, upper case, NUL, SQL, unicode. */
+/** Ids of nothing, each in a way of its own: well formed, too long, upper case, NUL, SQL, unicode. */
 const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80'];
 
 let stage: ApiStage;

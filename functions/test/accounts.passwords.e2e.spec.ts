@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.close());
 
-/** What a thief has: the token, and not the password. */
+/** A PATCH with the user's token, which is all that a thief has: not the password. */
 function patch(user: TestUser, body: object): Promise<Answer> {
   return stage.api('PATCH', `/api/users/${user.id}`, { token: user.token, body });
 }

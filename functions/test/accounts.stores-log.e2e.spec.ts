@@ -18,7 +18,7 @@ const ERROR = /VERROR\0C([0-9A-Z]{5})\0M([^\0]*)\0(?:D([^\0]*))?/g;
 
 let stage: ApiStage;
 let proxy: TcpProxy;
-/** All that PostgreSQL has said to the API: what it logs of an error, its detail with it, it says here too. */
+/** All that PostgreSQL has sent to the API. What it logs of an error, with its detail, is in here too. */
 const heard: Buffer[] = [];
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ function errorsOfPostgres(): string[] {
   return [...Buffer.concat(heard).toString('latin1').matchAll(ERROR)].map(([, ...fields]) => fields.join(' '));
 }
 
-/** One is done, the others are refused as taken. */
+/** Expects that one request was done and the others were refused as taken. */
 function expectOneDone(answers: Answer[]): void {
   const refused = answers.filter(({ status }) => status >= 300);
   expect(refused).toHaveLength(answers.length - 1);
@@ -58,7 +58,9 @@ const moveTo = (user: TestUser, email: string) =>
     body: { email, current_password: user.password },
   });
 
-/** Asks while nobody can write to a table, until every request waits for that or for another request; then lets them. */
+/**
+ * Sends the requests while nobody can write to a table. When each waits for that or for another request, lets them go on.
+ */
 async function atOnce(table: 'users' | 'companies', asks: (() => Promise<Answer>)[]): Promise<Answer[]> {
   const gate = new pg.Client(stage.env.DATABASE_URL);
   await gate.connect();

@@ -12,7 +12,7 @@ interface LambdaAnswer {
 }
 type Handler = (event: object, context: object) => Promise<LambdaAnswer>;
 
-/** What tsc made, since decorators without their metadata, as a test runner compiles them, boot an app of nothing. */
+/** The output of tsc. A test runner compiles decorators without their metadata, and the app would boot empty. */
 const HANDLER = new URL('../../dist/functions/api.js', import.meta.url).href;
 
 let stage: ApiStage;

@@ -108,7 +108,7 @@ export function refusal({ status, headers, body }: Answer<object>): [number, unk
   return [status, (body as { code?: unknown }).code];
 }
 
-/** Rows of everything that a campaign is made of. */
+/** Row counts of every table that a campaign is stored in. */
 export async function rowsStored(stage: ApiStage): Promise<Record<string, unknown>> {
   const [row] = await stage.sql(
     `SELECT (SELECT count(*)::int FROM campaigns) AS campaigns, (SELECT count(*)::int FROM campaign_chunks) AS chunks,

@@ -23,7 +23,7 @@ const TIMEOUT_MS = 2 * PATIENCE_MS;
 
 let stage: ApiStage;
 let consumer: Process;
-/** Before the API's services; the consumer goes to them directly. */
+/** Proxies between the API and its services; the consumer connects to the services directly. */
 let postgres: TcpProxy;
 let mongodb: TcpProxy;
 let rabbitmq: TcpProxy;
@@ -68,14 +68,14 @@ async function health(): Promise<[number, unknown]> {
   return [status, body];
 }
 
-/** `npm run dispatch`: one pass in a process of its own. Returns what it says. */
+/** `npm run dispatch`: one pass in a process of its own. Returns what it prints. */
 async function dispatchOnce(): Promise<string> {
   const [code, output] = await ran(stage, 'dispatch', [], { LOG_LEVEL: 'silent' });
   expect(code, output).toBe(0);
   return output;
 }
 
-/** Ends the API without a word, lets its lease run out and starts another one. */
+/** Kills the API, lets its lease run out and starts another one. */
 async function killAndStartAgain(): Promise<void> {
   await stage.kill();
   await rabbitmq.close();
@@ -209,7 +209,7 @@ describe('PostgreSQL', { timeout: TIMEOUT_MS }, () => {
     const before = await rowsStored(stage);
     const headers = { 'idempotency-key': 'the middle' };
     const swallowed = postgres.swallowed;
-    // A transaction of somebody else keeps the company's row, so that the upload is sure to be in the middle.
+    // Another transaction locks the company's row, so that the upload is sure to be in the middle.
     const held = await holdCompany();
     const asked = upload(stage, ana, company, someNumbers(5_000), { headers });
     await held.untilWaited();

@@ -7,12 +7,12 @@ const FEW = 300_000;
 const MANY = 3_000_000;
 /**
  * The most that a further number may add to the peak: 8 bytes in the list, 5 to 11 in the table of repeats with its empty
- * slots, and what V8 has not collected yet; 17 to 20 are measured. A text of each number is 40 bytes in an array and as much
- * again in a Set; strings that only pass by, on the way to the COPY, made it 47 to 51.
+ * slots, and what V8 has not collected yet. 17 to 20 are measured. A text of each number would be 40 bytes in an array and
+ * as much again in a Set. Short-lived strings on the way to the COPY made it 47 to 51.
  */
 const BYTES_A_NUMBER = 35;
 
-/** The most that a fresh server has held, in bytes, when it has published so many numbers. */
+/** The peak of a fresh server, in bytes, when it has published this many numbers. */
 async function peakOf(numbers: number): Promise<number> {
   const stage = await ApiStage.open();
   try {

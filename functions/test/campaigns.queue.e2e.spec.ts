@@ -30,7 +30,7 @@ function queueNames(): string[] {
   return Array.from({ length: PARTITIONS }, (_, partition) => queue(partition));
 }
 
-/** Takes all that waits, by the queue that it waited in. */
+/** Takes all waiting messages, each with its queue. */
 async function taken(): Promise<[queue: string, message: GetMessage][]> {
   const all: [string, GetMessage][] = [];
   for (const queue of queueNames())
@@ -106,7 +106,7 @@ test('a message that finds no queue is owed, and a resume sends it into the queu
   for (const queue of queueNames()) await channel.deleteQueue(queue);
   const { id, status, published } = await accepted(stage, ana, company, someNumbers(3));
   expect([status, published]).toEqual(['pendente', 0]);
-  // Whoever asks for the broker's health opens the new link, which declares the queues.
+  // A health check opens the new link, which declares the queues.
   await stage.until(async () => (await stage.api('GET', '/api/health')).status === 200, 'the broker is up');
   await as(stage, ana)('POST', `/api/campaigns/${id}/pause`);
   expect((await as(stage, ana)('POST', `/api/campaigns/${id}/resume`)).body).toMatchObject({
@@ -127,7 +127,8 @@ test('a company that is deleted while uploads arrive keeps no living campaign', 
   const deleted = await as(stage, ana)('DELETE', `/api/companies/${doomed.id}`);
   await uploading;
   expect([deleted.status, answers.filter(({ status }) => ![201, 404].includes(status))]).toEqual([204, []]);
-  // One that is deleted between its commit and its answer is answered as what it is then: not found.
+  // A company deleted before the commit is a 404. A campaign deleted between its commit and its answer is a 201 all the
+  // same.
   const living = await stage.sql('SELECT id FROM campaigns WHERE company_id = $1 AND NOT deleted', [doomed.id]);
   expect(living).toEqual([]);
 });
@@ -154,7 +155,7 @@ function chunkOf(message: GetMessage): ChunkBody {
   return JSON.parse(message.content.toString()) as ChunkBody;
 }
 
-/** Messages that wait, over all partitions. */
+/** How many messages wait, over all partitions. */
 async function ready(): Promise<number> {
   const counts = await Promise.all(queueNames().map((queue) => channel.checkQueue(queue)));
   return counts.reduce((sum, { messageCount }) => sum + messageCount, 0);

@@ -13,7 +13,7 @@ const REJECTS = [
   { line: 6, value: '1133334444', reason: 'not_mobile' },
 ];
 const MESSAGE = 'Diga "oi", já\nsegunda linha';
-/** No such campaign, each in a way of its own. */
+/** Ids of no campaign, each in a way of its own. */
 const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80', '1', '%20'];
 
 let stage: ApiStage;
@@ -46,7 +46,7 @@ afterAll(async () => {
   await stage?.close();
 });
 
-/** What Ana gets. */
+/** Ana's GET; fails unless the answer is 200. */
 async function get<T = Record<string, unknown>>(path: string): Promise<T> {
   const { status, body } = await as(stage, ana)<T>('GET', `/api/campaigns${path}`);
   if (status !== 200) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);

@@ -46,7 +46,7 @@ test('the first 10,000 rejects are kept, and answer, list and CSV say how many m
     `${KEPT + 1},x,not_a_number`,
     ',2345 more lines are no number; they are counted and not kept,not_kept',
   ]);
-  // A part that ends before the last one has no word of what follows, but in its header.
+  // A part that ends before the last row tells of the rest only in its header.
   expect(await csvOf(campaign, '?limit=2')).toEqual({
     notKept: '2345',
     rows: ['2,x,not_a_number', '3,x,not_a_number'],

@@ -11,7 +11,7 @@ import { accepted, as, campaign, PATIENCE_MS, someNumbers, storedNumbers, untilS
 const TOTAL = 20_000;
 const NUMBERS = someNumbers(TOTAL);
 const TURNS = 20;
-/** Again with the same moments: STEERING_SEED=<the one printed>. */
+/** To repeat a run with the same moments: STEERING_SEED=<the one printed>. */
 const SEED = Number(readEnvironment().STEERING_SEED ?? randomInt(2 ** 31));
 
 let stage: ApiStage;
@@ -68,7 +68,7 @@ test(
     let turns = 0;
     for (; turns < TURNS; turns++) {
       await delay(random() * 60);
-      // Paused too late, all is sent: that is the end of the game, and its answer says so.
+      // Paused too late: all is sent, and the answer says so. The run ends here.
       const status = await as(stage, ana)('POST', `/api/campaigns/${id}/pause`);
       if (status.status === 409 || status.body.status === 'enviado') break;
       expect(status.body.status).toBe('pausado');

@@ -33,16 +33,16 @@ async function queued(of: TestCompany = company): Promise<string> {
   return id;
 }
 
-/** As a consumer does it, without one. */
+/** Records chunks as stored, as a consumer does, without one. */
 async function record(id: string, sequences: number[]): Promise<void> {
   await stage.sql('SELECT * FROM record_stored($1, $2)', [sequences.map(() => id), sequences]);
 }
 
-/** Steers; answers HTTP's status, and the campaign's status with its counters or the code of the refusal. */
+/** Steers. Returns the HTTP status, with the campaign's status and counters or with the code of the refusal. */
 async function steer(id: string, command: string): Promise<unknown[]> {
   const answer = await as(stage, ana)('POST', `/api/campaigns/${id}/${command}`);
   if (answer.status !== 200) return refusal(answer);
-  // The answer is the campaign as it stands; what is published behind it may already have gone on.
+  // The answer is the campaign as it stands; the publishing after it may already have gone on.
   expect(Object.keys(answer.body)).toEqual(Object.keys(await campaign(stage, ana, id)));
   return [200, answer.body.status, answer.body.published, answer.body.stored];
 }

@@ -38,7 +38,7 @@ afterAll(async () => {
   await stage?.close();
 });
 
-/** The fields that a form needs beside its file. */
+/** The fields that a form needs as well as its file. */
 function fields(): [string, string][] {
   return [
     ['name', 'Black Friday'],

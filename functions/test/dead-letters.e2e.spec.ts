@@ -8,7 +8,7 @@ import command from '../commands/dead-letters.js';
 import { accepted, ran, someNumbers, started, storedNumbers, untilStatus } from './campaign-fixtures.js';
 
 const NUMBERS = someNumbers(3);
-/** So many take seconds. */
+/** Enough to take seconds. */
 const MANY = 3_000;
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
@@ -46,7 +46,7 @@ afterAll(async () => {
 /** The command's exit code, and what it prints. */
 const deadLetters = (...args: string[]) => ran(stage, 'dead-letters', args);
 
-/** Publishes to the campaigns' queue, and waits until as many letters are dead. */
+/** Publishes to the campaigns' queue, and waits until there are `count` dead letters. */
 async function dies(count: number, ...bodies: (Buffer | Chunk)[]): Promise<void> {
   for (const body of bodies) {
     const { content, properties } = Buffer.isBuffer(body)
@@ -62,7 +62,7 @@ async function dead(): Promise<number> {
   return (await channel.checkQueue(names.deadLetterQueue)).messageCount;
 }
 
-/** An accepted and stored campaign is made one that the ledger has not stored and the queue does not know. */
+/** Turns an accepted and stored campaign into one that is neither stored by the ledger nor in the queue. */
 async function unstored(): Promise<Chunk> {
   const { id } = await accepted(stage, ana, company, NUMBERS);
   await untilStatus(stage, ana, id, 'enviado');
@@ -213,7 +213,7 @@ test('a broker that falls silent during a replay is given up after ten seconds',
   expect((await dead()) + (await sentAgain())).toBeGreaterThanOrEqual(MANY);
 });
 
-/** Letters that came from a queue. */
+/** Makes dead letters that came from a queue. */
 async function die(count: number, queue: string): Promise<void> {
   for (let letter = 0; letter < count; letter++)
     channel.publish(names.deadLetterExchange, '', Buffer.from('x'), { headers: { source_queue: queue } });

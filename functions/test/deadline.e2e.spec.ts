@@ -41,7 +41,7 @@ afterAll(async () => {
   await stage?.close();
 });
 
-/** Asks the function, which has so many milliseconds for it. */
+/** Calls the function, which has `timeMs` milliseconds for it. */
 async function call(method: string, path: string, body: object | undefined, timeMs: number) {
   const end = performance.now() + timeMs;
   const event = {
@@ -70,7 +70,7 @@ async function everything(): Promise<unknown> {
   ];
 }
 
-/** The connections of the API have come to rest: what was sent is done or undone. */
+/** Waits until the API's connections are idle: what was sent is done or undone. */
 async function untilQuiet(): Promise<void> {
   const busy = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`;
   await stage.until(async () => (await stage.sql(busy)).length === 0, 'no statement runs', PATIENCE_MS);

@@ -36,7 +36,7 @@ export class Edge {
     await this.stage.close();
   }
 
-  /** Sends bytes as they are, on a connection of their own: one that is kept may be closed while they are made. */
+  /** Sends bytes as they are, on a connection of their own: a kept one may be closed while the bytes are made. */
   async send(
     method: string,
     path: string,
@@ -68,7 +68,7 @@ export class Edge {
     return [status, body.code];
   }
 
-  /** Every route that takes a text, with one in place of it. */
+  /** Every route that takes a text, with `text` in its place. */
   texts(text: string): [method: string, path: string, body: string][] {
     const campaign = `"company_id":"${this.company.id}"`;
     const member = `/api/companies/${this.company.id}/members`;
@@ -98,7 +98,7 @@ export class Edge {
     );
   }
 
-  /** All that comes back to bytes on a connection of their own, until it is closed. */
+  /** Sends bytes on a connection of their own. Returns all that comes back until it is closed. */
   async raw(bytes: string): Promise<string> {
     const socket = connect(Number(new URL(this.stage.url).port), '127.0.0.1');
     const chunks: Buffer[] = [];

@@ -42,7 +42,7 @@ describe.each(ENTRIES)('the edge of %s', (entry) => {
         await refused('POST', '/api/companies', JSON.stringify({ name: long, document: '1' })),
         await refused('POST', '/api/uploads', JSON.stringify({ name: long })),
         await refused('POST', '/api/campaigns', JSON.stringify({ name: `${long}${long}` })),
-        // Under a function something else counts first, and has to say the same.
+        // In front of a function something else counts first, and must answer the same.
         await refused('POST', '/api/campaigns', JSON.stringify({ name: long.repeat(9) })),
         await refused('POST', '/api/users', JSON.stringify({ email: long.repeat(9) })),
       ]).toEqual([
@@ -68,7 +68,7 @@ describe.each(ENTRIES)('the edge of %s', (entry) => {
       const { status, body } = await edge.send('PATCH', company, `{"name":"${escaped(200)}"}`);
       expect([status, body.name]).toEqual([200, '😀'.repeat(200)]);
       const campaign = `{"name":"${escaped(200)}","message":"${escaped(1_600)}","company_id":"${edge.company.id}","size":9}`;
-      // Where there is no bucket it is 503, which is told once the body is read.
+      // Without a bucket it is 503, which is answered once the body is read.
       expect([201, 503]).toContain((await edge.send('POST', '/api/uploads', campaign)).status);
     });
   });

@@ -39,7 +39,7 @@ afterEach(async () => {
   await channel.close();
   await stage.sql('UPDATE campaigns SET cancelled_at = now() WHERE cancelled_at IS NULL AND stored < total');
   await stage.sql('UPDATE campaigns SET sweep_at = NULL');
-  // What a test has stored is older than anything that the next one makes late.
+  // Makes what a test has stored older than anything that the next test makes late.
   await stage.sql(
     "UPDATE campaign_chunks SET published_at = published_at - interval '30 days' WHERE stored_at IS NOT NULL",
   );
@@ -52,7 +52,7 @@ afterAll(async () => {
 
 const queue = (): string => topology(stage.env.QUEUE_PREFIX, 1).queue(0);
 
-/** What one pass of a dispatcher of its own prints. */
+/** Runs one pass of a dispatcher of its own. Returns what it prints. */
 async function dispatch(): Promise<string> {
   return (await ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' }))[1];
 }
@@ -64,7 +64,7 @@ async function queued(): Promise<string> {
   return id;
 }
 
-/** Time passes for a campaign's published chunks. */
+/** Makes a campaign's published chunks older. */
 async function age(id: string, by = LATE): Promise<void> {
   await stage.sql(
     `UPDATE campaign_chunks SET published_at = published_at - $2::interval WHERE campaign_id = $1 AND stored_at IS NULL`,
@@ -224,7 +224,7 @@ describe('what a stopped campaign left behind', () => {
         'SELECT extract(epoch FROM sweep_at - clock_timestamp())::float8 AS seconds FROM campaigns WHERE id = $1',
         [id],
       );
-      // Reckoned from the end of the pass: a process has started and ended between.
+      // Measured from the end of the pass: a process has started and ended in between.
       expect(Math.abs((row?.seconds ?? 0) - Number(next))).toBeLessThan(30);
     }
     await stage.sql(
@@ -280,7 +280,7 @@ describe('what a stopped campaign left behind', () => {
       await as(stage, ana)('DELETE', `/api/campaigns/${id}`);
       await store(id, [1]);
     }
-    // What the collection's validator would not take, it does not change either.
+    // The collection's validator also refuses to change a document that it would not take.
     const messages = stage.mongo.collection<{ _id: string }>('messages');
     await messages.updateOne(
       { _id: messageId(spoilt, 1) },
@@ -326,7 +326,7 @@ describe('the last words of npm run dispatch', () => {
 
   test('a pass that was told to stop says what it has left', async () => {
     await unpublished();
-    // Somebody keeps the table, so that the pass is sure to be in the middle.
+    // Another connection locks the table, so that the pass is sure to be in the middle.
     const keeper = new pg.Client(stage.env.DATABASE_URL);
     await keeper.connect();
     await keeper.query('BEGIN; LOCK TABLE campaign_chunks');

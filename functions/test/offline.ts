@@ -3,7 +3,7 @@ import type { ApiStage } from '../../testing/api-stage.js';
 import { Process, ROOT } from '../../testing/process.js';
 
 const SERVERLESS = 'node_modules/serverless/bin/serverless.js';
-/** It loads the whole framework first, on a machine that runs another test file beside. */
+/** serverless offline loads the whole framework first, on a machine that runs another test file too. */
 const PATIENCE_MS = 120_000;
 
 /** The functions of a stage under serverless offline, on ports of their own. */
@@ -15,7 +15,7 @@ export class Offline {
     private readonly before: string,
   ) {}
 
-  /** Waits until health is 200. From then until close() `stage.url` is theirs. */
+  /** Waits until health is 200. From then until close(), `stage.url` is the URL of these functions. */
   static async open(stage: ApiStage, env: NodeJS.ProcessEnv = {}): Promise<Offline> {
     const [http, lambda] = [await freePort(), await freePort()];
     const ports = { API_PORT: String(http), LAMBDA_PORT: String(lambda) };

@@ -139,10 +139,11 @@ describe('the server', () => {
           other.api('POST', '/api/users', { body: { email: `u${at}@example.com`, password: '12345678' } }),
         ),
       );
-      // Signalled once a first request has been let in: hashing keeps the others busy for a while.
+      // Signalled once a first request has been accepted: hashing keeps the others busy for a while.
       await other.until(async () => (await other.api('GET', '/api/health')).status === 200, 'requests are in flight');
       const exit = other.stop();
-      // What had reached the server is answered; what was still on its way is refused, and then nothing of it was done.
+      // Requests that had reached the server are answered. Those that were still on their way are refused, and nothing of
+      // them was done.
       const answered = (await answers).flatMap((answer) =>
         answer.status === 'fulfilled' ? [answer.value.status] : [],
       );

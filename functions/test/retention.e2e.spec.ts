@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.close());
 
-/** A campaign of which all is stored, as a consumer does it. */
+/** A campaign that is wholly stored, as a consumer does it. */
 async function sent(lines: string[] = NUMBERS, numbers = lines, fields: Record<string, string> = {}): Promise<string> {
   const { id } = await accepted(stage, ana, company, lines, { fields });
   await store(id, numbers);
@@ -41,12 +41,12 @@ async function store(id: string, numbers: string[]): Promise<void> {
   );
 }
 
-/** Nobody has changed these campaigns for 31 days. */
+/** Makes these campaigns unchanged for 31 days. */
 async function age(...ids: string[]): Promise<void> {
   await stage.sql("UPDATE campaigns SET updated_at = updated_at - interval '31 days' WHERE id = ANY ($1)", [ids]);
 }
 
-/** What the ledger has of a campaign's numbers, a text a chunk. */
+/** A campaign's numbers in the ledger, a text a chunk. */
 async function ledger(id: string): Promise<string[]> {
   const rows = await stage.sql<{ phone_numbers: string }>(
     'SELECT phone_numbers FROM campaign_chunks WHERE campaign_id = $1 ORDER BY first_sequence',
@@ -205,7 +205,7 @@ describe('npm run retention -- --older-than', () => {
   test('rejects that another run is dropping are not taken for gone', async () => {
     const page = Array.from({ length: 10_000 }, () => '123');
     const id = await sent([...NUMBERS, ...page], NUMBERS);
-    // From before only the first 10,000 were kept.
+    // Rejects from the time before only the first 10,000 were kept.
     await stage.sql(
       `INSERT INTO campaign_rejects SELECT $1, line, '456', 'wrong_length' FROM generate_series(10007, 10008) AS line`,
       [id],

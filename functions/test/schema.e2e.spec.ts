@@ -20,7 +20,7 @@ afterAll(async () => {
   await onServer(readEnvironment().DATABASE_URL ?? '', `DROP ROLE ${stranger}`);
 });
 
-/** Starts the server on a URL; returns a campaign that it took in, and stops it. */
+/** Starts the server on a URL and stops it again. Returns a campaign that it accepted. */
 async function campaignBy(databaseUrl: string): Promise<string> {
   await stage.start({ env: { DATABASE_URL: databaseUrl } });
   expect((await stage.api('GET', '/api/health')).status).toBe(200);

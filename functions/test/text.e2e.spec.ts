@@ -203,7 +203,7 @@ describe.each(ENTRIES)('texts, by %s', (entry) => {
       'company_id=%',
     ]) {
       const { status, body } = await edge.stage.api('GET', `/api/campaigns?${query}`, { token: edge.ana.token });
-      // A lone % is a % to what stands before a function.
+      // What stands in front of a function takes a lone % for a %.
       const expected =
         entry === 'serverless offline' && query.endsWith('%') ? [404, 'COMPANY.NOT_FOUND'] : [400, 'VALIDATION'];
       expect([query, status, body.code]).toEqual([query, ...expected]);

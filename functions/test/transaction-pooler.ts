@@ -15,8 +15,8 @@ interface Backend {
 }
 
 /**
- * What pgbouncer does in transaction mode, for statements one after the other: a client has a connection to PostgreSQL for one
- * transaction and gets another for the next, and whatever it leaves on one stays there.
+ * What pgbouncer does in transaction mode, for statements one after the other. A client has a connection to PostgreSQL for
+ * one transaction and gets another for the next. Whatever state it leaves on one stays there.
  */
 export class TransactionPooler {
   private constructor(

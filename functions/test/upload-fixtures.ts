@@ -37,12 +37,12 @@ export class TestBucket {
     this.#server = await S3Server.open({ folder: this.folder, bucket: BUCKET, keys: KEYS, onCreated, port });
   }
 
-  /** Away until open(), which has the same address again. */
+  /** Stops the store until open(), which uses the same address again. */
   async shut(): Promise<void> {
     await this.#server?.close();
   }
 
-  /** What the API is told of it. */
+  /** The environment that tells the API of this bucket. */
   get env(): Record<string, string> {
     return {
       UPLOAD_BUCKET: BUCKET,
@@ -76,7 +76,7 @@ export function uploadOf(company: TestCompany, size: number, fields: Record<stri
   return { name: 'Black Friday', message: 'Hoje tudo pela metade.', company_id: company.id, size, ...fields };
 }
 
-/** What a campaign of this stage is made of, without what no two share. */
+/** The rows of a campaign of this stage, without the values that no two campaigns share. */
 export async function campaignInRows(stage: ApiStage, id: string): Promise<unknown> {
   const campaign = await stage.sql(
     `SELECT name, message, company_id, user_id, total, partition, epoch, deleted, traceparent <> '' AS traced

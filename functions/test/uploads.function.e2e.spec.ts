@@ -44,7 +44,7 @@ const context = () => ({ callbackWaitsForEmptyEventLoop: true, getRemainingTimeI
 
 beforeAll(async () => {
   await bucket.open();
-  // The server has no bucket, so that nothing but the tests' own events makes it go.
+  // The server has no bucket, so that only the tests' own events start a reading.
   stage = await ApiStage.open();
   ana = await stage.user();
   for (const [key, value] of Object.entries({
@@ -105,7 +105,7 @@ async function campaigns(): Promise<{ id: string; deleted: boolean }[]> {
   return stage.sql('SELECT id, deleted FROM campaigns WHERE company_id = $1', [company.id]);
 }
 
-/** Time passes for the lease of an upload. */
+/** Lets the lease of an upload run out. */
 const endLease = (id: string) =>
   stage.sql("UPDATE uploads SET lease_until = now() - interval '1 s' WHERE id = $1", [id]);
 

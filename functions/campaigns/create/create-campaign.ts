@@ -48,9 +48,9 @@ export class CreateCampaign {
   }
 
   /**
-   * Throws what readRequest throws, CompanyNotFound, FileEmpty, IdempotencyKeyReused, and CampaignNotFound where the
-   * campaign of the key is gone; then nothing is stored. Once it is stored, the campaign is accepted, whatever happens to
-   * the broker.
+   * Throws what readRequest throws, CompanyNotFound, FileEmpty, IdempotencyKeyReused, and CampaignNotFound where the first
+   * answer of its key was erased meanwhile; then nothing is stored. Once it is stored, the campaign is accepted, whatever
+   * happens to the broker.
    */
   async create(userId: string, request: FastifyRequest): Promise<Creation> {
     const { campaign, key, content } = await readRequest(userId, request, this.#limitMib);

@@ -7,17 +7,17 @@ export const PLUS = 0x2b;
 export const ZERO = 0x30;
 const DELETE = 0x7f;
 
-/** What a byte means in a column. Those from SEPARATOR on end what is read. */
+/** Kinds of bytes in a column. A byte of kind SEPARATOR or above ends what is read. */
 export const DIGIT = 0;
 export const BLANK_BYTE = 1;
-/** From 0x80 on: a part of a character of UTF-8, or one of another encoding. */
+/** From 0x80 on: part of a UTF-8 character, or a character of another encoding. */
 export const HIGH = 2;
 export const OTHER = 3;
 export const SEPARATOR = 4;
 export const LINE_END = 5;
 export const CONTROL = 6;
 
-/** One kind a byte, for fields that end at any of `separators`. */
+/** A table with the kind of each byte, for fields that end at any of `separators`. */
 export function byteKinds(separators: string): Uint8Array {
   const table = new Uint8Array(256).fill(OTHER);
   table

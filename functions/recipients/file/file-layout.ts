@@ -3,39 +3,39 @@ import { writtenNumber } from '../number/written-number.js';
 import { PhoneColumnUnknown } from '../recipients.errors.js';
 import { namesOtherDigits, plainName, telephoneColumn } from './telephone-column.js';
 
-/** So much of a file's beginning is looked at for its header and its columns, in bytes. */
+/** Bytes of a file's beginning that are searched for its header and its columns. */
 export const HEAD_BYTES = 64 * 1024;
-/** Lines with text before the header, at most: a title, a date. */
+/** The header is one of the first 20 lines with text: a title or a date may stand before it. */
 const HEADER_WITHIN = 20;
-/** `telefone 1` and `celular 2026` are names; what has more digits is a number, good or not. */
+/** `telefone 1` and `celular 2026` are names; a field with more digits is a number, valid or not. */
 const NAME_DIGITS = 4;
 /** `sep=;`, which Excel reads and writes. */
 const SEPARATOR_LINE = /^sep=([,;\t])$/i;
 
 /** Where the numbers of a file stand. */
 export interface FileLayout {
-  /** Of the column with the numbers, from 0. */
+  /** The index of the column with the numbers, from 0. */
   column: number;
   /** As the header has it; undefined where there is no header, or no name. */
   name: string | undefined;
-  /** How many columns the header has, or the first line with text. */
+  /** How many columns the header has; without a header, the first line with text. */
   columns: number;
-  /** What the columns are told apart by: one character, or each of `,;` and tab where the first line shows none. */
+  /** What separates the columns: one character, or each of `,;` and tab where the header or first line shows none. */
   separators: string;
-  /** The first column ends at any of `,;` and tab, as there is no header that says which one it is. */
+  /** The first column ends at any of `,;` and tab: no header shows which of them separates. */
   endsAtAny: boolean;
   /** Lines, from 1, that are no data: the header, a title without a digit above it, a line `sep=;`. */
   notData: Set<number>;
 }
 
 const ANY = ',;\t';
-/** A separator in the text outweighs those behind it: a comma stands in names and amounts, a tab in neither. */
+/** The first of these that a line has is its separator: a comma stands in names and amounts, a tab in neither. */
 const BY_WEIGHT = ['\t', ';', ','];
 
 /**
- * Looks for the header, the separator and the column with the numbers. `head` is the file's beginning, HEAD_BYTES or all of
- * it; `wanted` what the request says of the column: its name, or its number from 1. Throws PhoneColumnUnknown where there is
- * no such column, or where the only ones to choose from name other digits.
+ * Finds the header, the separator and the column with the numbers. `head` is the file's first HEAD_BYTES, or all of it.
+ * `wanted` is the column that the request names: its name, or its number from 1. Throws PhoneColumnUnknown where there is no
+ * such column; or where no name says telephone and the first column names other digits.
  */
 export function layoutOf(head: Uint8Array, wanted?: string | number): FileLayout {
   const lines = textLines(textOf(head, { isCut: true }));
@@ -57,7 +57,7 @@ export function layoutOf(head: Uint8Array, wanted?: string | number): FileLayout
 
 /** A line with text in the file's head, in fields. */
 interface HeadLine {
-  /** From 1, the empty ones counted. */
+  /** From 1; empty lines count. */
   number: number;
   fields: string[];
   separators: string;
@@ -88,8 +88,9 @@ function indexOfName(fields: string[], wanted: string): number {
 }
 
 /**
- * The line that has the wanted name, else names that say telephone, else names of other digits, else the first line if there is
- * no digit in it. Of several the one with the most names: a title, or a line of groups above the header, fills fewer columns.
+ * The header: the line that has the wanted name; else one with a name that says telephone; else one with names of other
+ * digits; else the first line, if it has no digit. Of several, the one that fills the most columns: a title, or a line of
+ * groups above the header, fills fewer.
  */
 function headerOf(lines: HeadLine[], wanted?: string | number): HeadLine | undefined {
   const names = lines.filter((line) => !line.separator && line.fields.every((field) => digitsOf(field) <= NAME_DIGITS));
@@ -124,7 +125,7 @@ function hasDigit({ fields }: HeadLine): boolean {
   return fields.some((field) => digitsOf(field) > 0);
 }
 
-/** The first lines with text, up to the first one that has a number: behind it there is no header. */
+/** The first lines with text, up to and with the first one that has a number: no header comes after it. */
 function textLines(text: string): HeadLine[] {
   const lines: HeadLine[] = [];
   let separators: string | undefined;

@@ -1,10 +1,10 @@
 import { asSeen } from '../number/blanks.js';
 import { BLANK_BYTE, HIGH, SEPARATOR } from './bytes.js';
 
-/** Of the bytes from 0x80 on that may be blanks; more are text. */
+/** How many bytes from 0x80 on may be blanks; more are text. */
 const HIGH_BYTES = 64;
 
-/** The columns beside the one with the numbers: all that is asked of them is whether a record has any text in them. */
+/** The columns without the numbers. They only show whether a record has any text outside its number. */
 export class OtherColumns {
   #text = false;
   readonly #high: number[] = [];
@@ -14,12 +14,15 @@ export class OtherColumns {
     this.#kinds = kinds;
   }
 
-  /** The record has text: a quote, or a separator that is seen. */
+  /** The record has text: a quote, or a visible separator. */
   haveText(): void {
     this.#text = true;
   }
 
-  /** Where the field ends. It may be in any encoding that has ASCII in it. Looks closer only while the record may be blank. */
+  /**
+   * Returns where the field ends. It may be in any encoding that contains ASCII. Looks closer only while the record may be
+   * blank.
+   */
   scan(bytes: Uint8Array, from: number): number {
     const kinds = this.#kinds;
     for (let at = from; at < bytes.length; at++) {

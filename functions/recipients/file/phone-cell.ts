@@ -4,9 +4,9 @@ import { BLANK, writtenNumber } from '../number/written-number.js';
 import { VALUE_BYTES } from '../reject-list.js';
 import { BLANK_BYTE, DIGIT, PLUS, SEPARATOR, ZERO } from './bytes.js';
 
-/** More than any number has with all that people write around one. */
+/** More bytes than any number has, with all that people write around one. */
 const TEXT_BYTES = 256;
-/** Characters that say no more when they are repeated. */
+/** Characters that mean no more when they are repeated. */
 const IS_REPEATABLE = marked(' ().-');
 /** Characters that numbers are made of. */
 const IS_NUMBERS = marked(' ().-+0123456789');
@@ -16,21 +16,25 @@ const C1_LEAD = 0xc2;
 const C1_END = 0xa0;
 
 /**
- * What the column with the numbers says on one line, byte by byte, however it is cut. One that is nothing but digits needs no
- * second look; of any other its text is read, as people write numbers in many ways.
+ * The cell of one line in the column with the numbers, read byte by byte, however the file is cut. A cell of nothing but
+ * digits needs no second look. Any other is read as text, as people write numbers in many ways.
  */
 export class PhoneCell {
-  /** A number as toE164 gives it, BLANK, or why it is no number; once the cell has ended. */
+  /** Once the cell has ended: a number as toE164 returns it, BLANK, or why it is no number. */
   code = BLANK;
   /** It holds U+0080..U+009F, which no text has. */
   hasC1 = false;
-  /** Of the bytes that are not kept yet: where they begin in the current piece, and end once the cell has ended, or -1. */
+  /**
+   * The bytes of the current piece that are not kept yet: where they begin; where they end, or -1 until the cell has ended.
+   */
   #start = 0;
   #end = -1;
-  /** What earlier pieces had of the cell: its beginning, for a reject, and its text without repeated blanks. */
+  /** What earlier pieces held of the cell: its beginning, for a reject, and its text without repeated blanks. */
   readonly #raw = new ByteBuffer(VALUE_BYTES);
   readonly #text = new ByteBuffer(TEXT_BYTES);
-  /** The text did not find room; it holds other characters than a number has; it holds a digit. */
+  /**
+   * `#cut`: the text was too long to keep. `#odd`: it holds characters that no number has. `#anyDigit`: it holds a digit.
+   */
   #cut = false;
   #odd = false;
   #anyDigit = false;
@@ -40,10 +44,10 @@ export class PhoneCell {
   #count = 0;
   #plus = false;
   #plain = true;
-  /** How many digits stood before the first blank behind one, or -1. */
+  /** How many digits stood before the first blank that follows a digit, or -1. */
   #gap = -1;
 
-  /** The cell of the next line, at `start` of the current piece; without one until then. */
+  /** Begins the next line, whose cell stands at `start` of the current piece. Until that is read, the cell is blank. */
   begin(start: number): void {
     this.code = BLANK;
     this.hasC1 = false;
@@ -94,7 +98,7 @@ export class PhoneCell {
     }
   }
 
-  /** The cell, which has no quotes around it, ends before `end` of the current piece. */
+  /** The cell had no quotes around it, and ends before `end` of the current piece. */
   end(bytes: Uint8Array, end: number): void {
     this.#end = end;
     if (this.#plain && (this.#gap < 0 || this.#gap === this.#count)) {
@@ -116,7 +120,7 @@ export class PhoneCell {
     this.#end = 0;
   }
 
-  /** The current piece is over: keeps what it has of the cell. `to`: up to there only. */
+  /** The current piece is over: keeps what it holds of the cell, up to `to`. */
   suspend(bytes: Uint8Array, to = bytes.length): void {
     const end = this.#end < 0 ? Math.max(to, this.#start) : this.#end;
     this.#raw.add(bytes, this.#start, end);
@@ -142,7 +146,7 @@ export class PhoneCell {
 
   #read(text: Uint8Array): void {
     this.hasC1 ||= holdsC1(text);
-    // What was cut could be read as a number that it is not.
+    // A text that was cut could be read as a number that it is not.
     if (this.#cut) this.code = this.#odd || !this.#anyDigit ? NOT_A_NUMBER : WRONG_LENGTH;
     else this.code = writtenNumber(withoutQuotes(textOf(text)));
   }
@@ -154,7 +158,7 @@ function marked(characters: string): Uint8Array {
   return table;
 }
 
-/** Of a column in which a blank of another kind stands before the quotes, so that they are no quotes of RFC 4180. */
+/** For a cell where another kind of blank stands before the quotes, so that RFC 4180 does not take them for quotes. */
 function withoutQuotes(text: string): string {
   return text.includes('"') ? text.replace(QUOTED, '$1') : text;
 }
@@ -167,7 +171,7 @@ function holdsC1(text: Uint8Array): boolean {
   return false;
 }
 
-/** Bytes up to a limit; what comes behind it is left out. */
+/** Bytes up to a limit; what comes after it is left out. */
 class ByteBuffer {
   size = 0;
   readonly #bytes: Uint8Array;
@@ -184,7 +188,7 @@ class ByteBuffer {
     this.size = 0;
   }
 
-  /** False: there is no room. */
+  /** Returns false when the buffer is full. */
   push(byte: number): boolean {
     if (this.size === this.#bytes.length) return false;
     this.#bytes[this.size++] = byte;
@@ -198,7 +202,7 @@ class ByteBuffer {
     this.size += to - start;
   }
 
-  /** They are the buffer's own: gone with the next change. */
+  /** A view of the buffer, valid until its next change. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.size);
   }

@@ -5,10 +5,10 @@ const OPEN = 0x28;
 const CLOSE = 0x29;
 const HYPHEN = 0x2d;
 const NATIONAL = 11;
-/** More are no number, and no bits of a whole number either. */
+/** More digits are no number, and would not fit the bits of a whole number. */
 const MOST_DIGITS = 15;
 
-/** After how many of eleven digits a blank, a bracket or a hyphen may stand, bit by bit: 11 98765-4321, 11 9 8765-4321. */
+/** After how many of eleven digits a blank, a bracket or a hyphen may stand, one bit each: 11 98765-4321, 11 9 8765-4321. */
 const GROUPS = new Set(
   [[], [2], [7], [2, 7], [2, 3], [2, 3, 7]].map((ends) => ends.reduce((bits, at) => bits | (1 << at), 0)),
 );
@@ -17,11 +17,11 @@ const GROUPS = new Set(
 export type TakeRecord = (line: number, code: number, value: () => Uint8Array) => void;
 
 /**
- * Reads one line that needs no second look, where it is in one piece and its number is written as most are. Whatever else it
- * meets it leaves to RecordReader, which comes to the same wherever both can read: the spec compares them.
+ * Reads lines that are in one piece and whose number is written as most are. It leaves every other line to RecordReader.
+ * Where both can read a line, they give the same result: the spec compares them.
  */
 export class QuickLine {
-  /** Where the next line begins that is to be read. */
+  /** Where the next line to read begins. */
   next = 0;
   /** What the line that was read says, as toE164 has it, and where its cell stands. */
   #code = 0;
@@ -39,7 +39,9 @@ export class QuickLine {
     this.#otherKinds = otherKinds;
   }
 
-  /** Takes all lines from `from` on that need no closer look, the first as `line`; returns the line of the first that does. */
+  /**
+   * Takes lines from `from` on, the first as line `line`, until one needs a closer look. Returns the number of that line.
+   */
   takeAll(bytes: Uint8Array, from: number, line: number, take: TakeRecord): number {
     this.#bytes = bytes;
     this.next = from;
@@ -48,11 +50,11 @@ export class QuickLine {
     return taken;
   }
 
-  /** False: the line at `from` wants a closer look, and nothing is read of it. */
+  /** Returns false when the line at `from` needs a closer look; then nothing of it is taken. */
   #read(bytes: Uint8Array, from: number): boolean {
     const kinds = this.#otherKinds;
     let at = from;
-    // Never past the end: a read there makes every other one slow.
+    // Never reads past the end: one such read makes every other one slow.
     for (let field = 0; field < this.#column; field++) {
       at = skipField(bytes, at, kinds);
       if (at === bytes.length || kinds[bytes[at] as number] !== SEPARATOR) return false;
@@ -62,7 +64,7 @@ export class QuickLine {
     if (at < 0) return false;
     let byte = bytes[at] as number;
     while (byte !== LF && byte !== CR) {
-      // The first column may end at a separator that is none of the others.
+      // The first column may end at a separator that does not separate the others.
       at = kinds[byte] === SEPARATOR ? skipField(bytes, at + 1, kinds) : skipText(bytes, at + 1, kinds);
       if (at === bytes.length) return false;
       byte = bytes[at] as number;
@@ -138,7 +140,7 @@ function skipText(bytes: Uint8Array, from: number, kinds: Uint8Array): number {
   return at;
 }
 
-/** Whether the groups are those of a mobile, behind 0 or 55 or nothing. */
+/** Whether the groups are those of a mobile number, after 0, 55 or nothing. */
 function isUsual(ends: number, count: number): boolean {
   const before = count - NATIONAL;
   if (before < 0 || before > 2) return false;

@@ -1,19 +1,19 @@
 import { CONTROL, CR, LF, QUOTE, SPACE, TAB } from './bytes.js';
 
-/** A quoted field that is not closed within so many bytes never is. */
+/** A quoted field that is not closed within this many bytes counts as never closed. */
 export const QUOTED_BYTES = 64 * 1024;
 
 /**
- * A quoted field as it is read, however it is cut. Whether its quote is closed properly is found out later, so what follows it is
- * held, and read again from there if need be.
+ * A quoted field as it is read, however the file is cut. Whether its quote is closed properly shows only later. So what
+ * follows the quote is held, and is read again if it is not.
  */
 export class QuotedField {
   /** Where the quote that began it stands in the current piece; negative: in an earlier one. */
   open = 0;
-  /** Line ends of the record, within its quoted fields; those before this field. */
+  /** Line ends within the record's quoted fields. `#breaksBefore`: those before this field. */
   breaks = 0;
   #breaksBefore = 0;
-  /** What earlier pieces had of it. */
+  /** What earlier pieces held of it. */
   #held: Uint8Array[] = [];
   readonly #kinds: Uint8Array;
 
@@ -21,15 +21,15 @@ export class QuotedField {
     this.#kinds = kinds;
   }
 
-  /** A quote begins it at `at`. */
+  /** The field begins with the quote at `at`. */
   begin(at: number): void {
     this.open = at;
     this.#breaksBefore = this.breaks;
   }
 
   /**
-   * Reads on from `from`, within the quotes; `before` is the last byte of the piece before. Returns where a quote stands, the
-   * piece's length where none does, or -1 - the place of a control character.
+   * Reads on from `from`, within the quotes; `before` is the last byte of the piece before. Returns where a quote stands, or
+   * the piece's length where none does. At a control character, returns -1 minus its place.
    */
   scan(bytes: Uint8Array, from: number, before: number): number {
     const kinds = this.#kinds;
@@ -43,7 +43,7 @@ export class QuotedField {
     return bytes.length;
   }
 
-  /** Whether a quote that is not closed before `at` never is. */
+  /** Whether a quote that is not closed before `at` counts as never closed. */
   isTooLong(at: number): boolean {
     return at - this.open > QUOTED_BYTES;
   }

@@ -10,24 +10,24 @@ import { QuotedField } from './quoted-field.js';
 
 const NOTHING = new Uint8Array(0);
 
-/** Where in a record the next byte stands. At the beginning of a field, behind nothing but spaces. */
+/** Where in a record the next byte stands. START: at the beginning of a field, after nothing but spaces. */
 const START = 0;
 /** In the column with the numbers, without quotes. */
 const CELL = 1;
 /** In another column. */
 const ELSEWHERE = 2;
 const QUOTED = 3;
-/** Behind a quote in a quoted field, which closes it, or is the first half of an escaped one. */
+/** After a quote in a quoted field: it closes the field, or is the first half of an escaped quote. */
 const BEHIND_QUOTE = 4;
-/** Behind the quote that closes, and spaces. */
+/** After the quote that closes, and spaces. */
 const CLOSED = 5;
 
 /**
- * Reads the records of a file by RFC 4180, byte by byte, however it is cut. Separators and line ends in a quoted field are a
- * part of it; a field that does not begin with a quote has none; a quote that is not closed properly is a character like any
- * other (QuotedField).
+ * Reads the records of a file by RFC 4180, byte by byte, however it is cut. Separators and line ends in a quoted field are
+ * part of it. A quote is a character like any other in a field that does not begin with one, and where it is not closed
+ * properly (QuotedField).
  *
- * A byte is read twice at most: what has been held has no quote that could begin another field.
+ * A byte is read twice at most: the bytes that are held contain no quote that could begin another field.
  */
 export class RecordReader {
   readonly #layout: FileLayout;
@@ -170,7 +170,7 @@ export class RecordReader {
     this.#quoted.close();
   }
 
-  /** Returns what earlier pieces had of a quoted field that is none. */
+  /** The quote is a character like any other. Returns what earlier pieces held of the field. */
   #reopen(): Uint8Array {
     this.#place = this.#isCell ? CELL : ELSEWHERE;
     return this.#quoted.reopen();
@@ -200,7 +200,7 @@ export class RecordReader {
     if (byte === LF || byte === CR) return this.#nextRecord(bytes, at);
     if (byte !== TAB) this.#others.haveText();
     this.#field++;
-    // The first column may end at a separator that is none of the others.
+    // The first column may end at a separator that does not separate the others.
     this.#place = this.#otherKinds[byte] === SEPARATOR ? START : ELSEWHERE;
     if (this.#isCell) this.#cell.begin(at + 1);
     return at + 1;

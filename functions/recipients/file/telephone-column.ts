@@ -10,19 +10,27 @@ const WORDS: readonly [rank: number, words: string][] = [
   [1, 'contato contatos contact contacts contacto contactos destinatario destinatarios recipient recipients'],
 ];
 const RANKS = new Map(WORDS.flatMap(([rank, words]) => words.split(' ').map((word) => [word, rank] as const)));
-/** Of these a name may have more beside them: `telefone do cliente`. Of a number or a contact alone: `numero da casa` is none. */
+/**
+ * From this rank on a name may have other words too: `telefone do cliente`. A number or a contact must stand alone: `numero
+ * da casa` is no telephone.
+ */
 const SURE = 3;
 const NUMBER = 2;
-/** A telephone that is no mobile's by its name comes behind every other. */
+/** A telephone that is no mobile by its name: half a rank lower, so after every plain name of its rank. */
 const LAND_LINE = new Set('fixo fixos residencial landline home fijo comercial recado'.split(' '));
-/** A part of a telephone or a telephone with it, as `DDD do celular`; or somebody else's. Behind every other that is sure. */
+/**
+ * A part of a telephone or a telephone with it, as `DDD do celular`; or somebody else's. One and a half ranks lower, so
+ * after every plain telephone.
+ */
 const LESS_SURE = new Set(
   (
     'ddd ddi codigo cod code pais country ramal extension ext vendedor vendedora seller corretor atendente gerente consultor ' +
     'emergencia emergency referencia antigo antiga anterior old previous secundario fax'
   ).split(' '),
 );
-/** Beside a telephone they make the column something about it: its kind, its carrier, whether there is one. */
+/**
+ * Next to a telephone word they make the column something about a telephone: its kind, its carrier, whether there is one.
+ */
 const ABOUT = new Set(
   (
     'tipo type tem has possui operadora operator carrier modelo model marca brand status valido valid data date hora time ' +
@@ -41,10 +49,10 @@ const OTHER_DIGITS = new Set(
   ).split(' '),
 );
 const LITTLE = new Set('o os a as do da de dos das d the of el la los las del n no nr'.split(' '));
-/** Words written in one, such as `numerotelefone`, `telcelular` or `mobilephone`. */
+/** For words written as one, such as `numerotelefone`, `telcelular` or `mobilephone`. */
 const PARTS = [...RANKS.keys(), 'do', 'de', 'no', 'nr', 'n'].sort((a, b) => b.length - a.length).join('|');
 const COMPOUND = new RegExp(`^(?:${PARTS})+$`);
-/** Longer ones are no name, and would keep the expression above busy. */
+/** Longer words are no names, and would keep the expression above busy. */
 const LONGEST_WORD = 32;
 const ONE_PART = new RegExp(PARTS, 'g');
 
@@ -60,7 +68,7 @@ export function plainName(name: string): string {
     .trim();
 }
 
-/** How sure a column's name says telephone, 0 if it does not. The rules and words are those of docs/api.md. */
+/** How surely a column's name says telephone; 0 if it does not. The rules and words are those of docs/api.md. */
 export function telephoneRank(name: string): number {
   const words = plainName(name)
     .split(' ')
@@ -71,7 +79,7 @@ export function telephoneRank(name: string): number {
   if (best === 0 || (best < SURE && others.length > 0)) return 0;
   if (others.some((word) => !LESS_SURE.has(word) && (ABOUT.has(word) || OTHER_DIGITS.has(word)))) return 0;
   const less = others.some((word) => LESS_SURE.has(word)) ? 1.5 : others.some((word) => LAND_LINE.has(word)) ? 0.5 : 0;
-  // Of equals the one whose name says no more than that.
+  // Of equals, the name with the fewest other words.
   return best - less - Math.min(others.length, 9) / 100;
 }
 

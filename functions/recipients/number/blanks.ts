@@ -1,11 +1,14 @@
-/** Characters without a look of their own: zero-width ones, marks of direction, soft hyphens, byte order marks, selectors. */
+/** Invisible characters: zero-width ones, marks of direction, soft hyphens, byte order marks, selectors. */
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu;
 const ALL_SEEN = /^[\x20-\x7e]*$/;
 /** White space of any width, line ends too, and the Braille pattern that is all blank. */
 const SPACES = /[\p{White_Space}\u2800]/gu;
 /** Hyphens, dashes and minus signs of any script. */
 const DASHES = /[\p{Pd}\u02d7\u2043\u2212\u2796]/gu;
-/** What nobody sees in a value. A blank of another kind looks like a blank, and is read as one. */
+/**
+ * Characters that nobody sees in a value. A blank of another kind is not among them: it looks like a blank, and is read as
+ * one.
+ */
 const NOT_SHOWN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 
 /** U+0080..U+009F, and what Windows-1252 has in their place. Node's own decoder leaves them as they are (seen on 20.20). */
@@ -13,8 +16,8 @@ const C1 = /[\u0080-\u009f]/g;
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 
 /**
- * What the bytes of a column say: UTF-8, else Windows-1252, which any bytes can be. `isCut`: the last character may be a part of
- * one, and is left out then.
+ * The text of a column's bytes: UTF-8, else Windows-1252, which any bytes can be. `isCut`: the last character may be
+ * incomplete, and is left out then.
  */
 export function textOf(bytes: Uint8Array, { isCut = false } = {}): string {
   try {
@@ -25,7 +28,7 @@ export function textOf(bytes: Uint8Array, { isCut = false } = {}): string {
   }
 }
 
-/** A text as one sees it: nothing that is not seen, each blank as a space, each dash as a hyphen, none of both around it. */
+/** A text as one sees it: no invisible characters, each blank as a space, each dash as a hyphen, no spaces around it. */
 export function asSeen(text: string): string {
   if (ALL_SEEN.test(text)) return text.trim();
   return text.replace(UNSEEN, '').replace(SPACES, ' ').replace(DASHES, '-').trim();

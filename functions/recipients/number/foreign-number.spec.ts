@@ -5,7 +5,7 @@ import { foreignNumber } from './foreign-number.js';
 
 const NUMBERS_A_COUNTRY = 60;
 
-/** Random digits behind each calling code: most are no number, many are by their length, some are. */
+/** Random digits after each calling code: most are no number; many have a valid length; some are numbers. */
 function samples(): string[] {
   const random = randomFrom(20_261_129);
   return getCountries().flatMap((country) =>
@@ -35,7 +35,7 @@ it.each([
   ['3906123456789012', 'wrong_length'],
   ['999123456789', 'not_in_plan'],
   ['11987654321', 'not_in_plan'],
-  // Behind Bolivia's 0 stands a carrier's number: what has to be guessed at is refused.
+  // After Bolivia's 0 comes a carrier's number: what has to be guessed is refused.
   ['59101844089301', 'wrong_length'],
   // Argentina writes the 15 as a 9 somewhere else: what would have to be rewritten is refused.
   ['54111523456789', 'wrong_length'],

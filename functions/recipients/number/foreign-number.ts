@@ -1,8 +1,8 @@
 import { type CountryCode, getCountries, getCountryCallingCode, Metadata } from 'libphonenumber-js/max';
 
 /**
- * What the library's Metadata has at run time beside what its types tell. The spec beside this file holds the outcome to the
- * library's own verdict over random numbers of every country, so a change of these would be seen there.
+ * What the library's Metadata has at run time and its types do not show. The spec next to this file compares the outcome
+ * with the library's own verdict on random numbers of every country: a change of these would show there.
  */
 interface NumberingPlan {
   nationalNumberPattern(): string;
@@ -18,19 +18,19 @@ const TYPES = [
 ];
 /** Calling codes of no country, ITU-T E.164: freephone, satellites and networks. */
 const OF_NO_COUNTRY = ['800', '808', '870', '878', '881', '882', '883', '888', '979'];
-/** Calling codes have one to three digits, and none begins another. */
+/** Calling codes have one to three digits, and none is the beginning of another. */
 const LONGEST_CALLING_CODE = 3;
 
 /** How the countries of one calling code number their telephones, compiled once: the library compiles anew each time. */
 interface Plan {
-  /** Each country's numbers of any kind, first whether the country has it at all. */
+  /** For each country: whether it has the number at all, then whether the number is of a known kind. */
   countries: { general: RegExp; kinds: RegExp }[];
   lengths: Set<number>;
   /** What is dialled before a national number and is no part of it, such as the 0 of `+44 (0)7911 123456`. */
   nationalPrefix: RegExp | undefined;
 }
 
-/** Why a number of another country is none. */
+/** Why digits are no number of another country. */
 export type ForeignFault = 'wrong_length' | 'not_in_plan';
 
 /**
@@ -103,7 +103,7 @@ function numberingPlan(countryOrCode: string): NumberingPlan {
   return metadata.numberingPlan as Metadata['numberingPlan'] & NumberingPlan;
 }
 
-/** An absent kind has no pattern, and one that repeats another an empty one. */
+/** A kind that is absent has no pattern; one that repeats another has an empty pattern. */
 function kindsOf(plan: NumberingPlan): string {
   const patterns = TYPES.map((type) => plan.type(type)?.pattern()).filter((pattern) => pattern);
   return patterns.length > 0 ? patterns.join('|') : plan.nationalNumberPattern();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { recipientsFromList } from '../recipients-file.js';
 import { E164_LINE_BYTES, e164Lines, type RejectReason, reasonOf, toE164 } from './phone-number.js';
 
-/** What an entry comes to: '+5511987654321', or a reason, or 'blank'. */
+/** The result of an entry: '+5511987654321', or a reason, or 'blank'. */
 async function said(entry: string): Promise<string> {
   const recipients = await recipientsFromList([entry], { allowDuplicates: false });
   const [chunk] = recipients.chunks(1);

@@ -16,17 +16,17 @@ export type RejectReason = (typeof REJECT_REASONS)[number];
 
 /** Other characters than a number has, or no digit. */
 export const NOT_A_NUMBER = -1;
-/** A whole Brazilian number that is no mobile's. */
+/** A whole Brazilian number that is not a mobile's. */
 export const NOT_MOBILE = -2;
 /** Too many digits or too few. */
 export const WRONG_LENGTH = -3;
-/** A mobile's number, but of an area code that is not in use. */
+/** A mobile's number, but with an area code that is not in use. */
 export const UNKNOWN_DDD = -4;
-/** Digits behind or before a number: an extension, a counter, a second number. */
+/** Digits after or before a number: an extension, a counter, a second number. */
 export const EXTRA_DIGITS = -5;
 /** A decimal fraction, as a spreadsheet writes one. */
 export const FRACTION = -6;
-/** A number of another country that its numbering plan has not, or of no country. */
+/** A number of another country that its numbering plan does not have, or of no country. */
 const NOT_IN_PLAN = -7;
 
 /**
@@ -48,7 +48,7 @@ export const LIVING_DDDS: readonly number[] = [
 const BRAZIL = 55;
 /** Country code and number together: at most 15 by ITU-T E.164, at least 8 by the contract (docs/api.md). */
 const E164_DIGITS = { min: 8, max: 15 };
-/** Of the longest line of e164Lines: the plus and the newline too. */
+/** Bytes of the longest line of e164Lines, with the plus and the newline. */
 export const E164_LINE_BYTES = E164_DIGITS.max + 2;
 const LF = 0x0a;
 const PLUS = 0x2b;
@@ -58,23 +58,23 @@ const IS_LIVING = new Uint8Array(100);
 for (const ddd of LIVING_DDDS) IS_LIVING[ddd] = 1;
 
 /**
- * The number that an entry's digits say, as E.164 without the plus: '+5511987654321' is 5511987654321 (15 digits fit a
+ * The number that an entry's digits stand for, as E.164 without the plus: '+5511987654321' is 5511987654321 (15 digits fit a
  * double exactly). Below zero: why it is none (NOT_A_NUMBER .. NOT_IN_PLAN).
  *
  * `value` is the digits read as one whole number, `count` how many there were (leading zeros count), `plus` whether a
- * plus stood before them. Characters that belong to no number are the caller's to refuse.
+ * plus stood before them. The caller refuses characters that belong to no number.
  *
  * | plus | digits | begins   | then                                                                                  |
  * |------|--------|----------|---------------------------------------------------------------------------------------|
  * | any  | 0      |          | not_a_number                                                                          |
  * | any  | 13     | 55       | national                                                                              |
- * | any  | 12     | 55       | a living DDD follows: not_mobile (eight digits are a landline); else wrong_length     |
+ * | any  | 12     | 55       | a DDD in use follows: not_mobile (eight digits are a landline); else wrong_length     |
  * | +    | other  | 55       | wrong_length: with a plus 55 is Brazil, never the DDD 55                              |
  * | +    | 8..15  | not 0    | another country: judged by its numbering plan, see foreign-number.ts                  |
  * | +    | other  |          | wrong_length; also every `+0`: no country code begins with 0                          |
  * | no   | 11     |          | national                                                                              |
  * | no   | 12     | 0        | national without the 0 (the trunk prefix)                                             |
- * | no   | 10     |          | a living DDD in front: not_mobile; else wrong_length                                  |
+ * | no   | 10     |          | a DDD in use in front: not_mobile; else wrong_length                                  |
  * | no   | other  |          | wrong_length                                                                          |
  *
  * National is DDD and nine digits: the third not 9 is not_mobile, whatever the DDD; then unknown_ddd; then accepted.
@@ -91,10 +91,10 @@ export function toE164(value: number, count: number, plus: boolean): number {
 }
 
 /**
- * One a line, no final newline, of numbers as toE164 gave them: 5511987654321 is '+5511987654321'.
+ * Numbers as toE164 returned them, one a line, no final newline: 5511987654321 is '+5511987654321'.
  *
  * Written as bytes: V8 caches the string of each number it formats, which carries all of them into the old heap. `bytes` is
- * where that is done: E164_LINE_BYTES for each number at least, of no use afterwards.
+ * the working space: at least E164_LINE_BYTES for each number. Its content means nothing afterwards.
  */
 export function e164Lines(numbers: Float64Array, bytes: Buffer): string {
   // From the end: division gives the last digit first.
@@ -111,12 +111,15 @@ export function e164Lines(numbers: Float64Array, bytes: Buffer): string {
   return bytes.toString('latin1', at, bytes.length - 1);
 }
 
-/** A number behind 0055, or behind 0 and a carrier's two digits, has at least so many. */
+/** The fewest digits of a number after 0055, or after 0 and a carrier's two digits. */
 const PREFIXED_DIGITS = 13;
-/** And one of another country behind 00. */
+/** The fewest digits of another country's number after 00. */
 const ABROAD_DIGITS = 10;
 
-/** Whether digits that toE164 refuses may begin with a prefix, which writtenNumber knows. Takes what toE164 takes. */
+/**
+ * Whether digits that toE164 refuses may begin with a prefix that writtenNumber knows. Takes the same `value` and `count` as
+ * toE164.
+ */
 export function mayHavePrefix(value: number, count: number): boolean {
   return count >= PREFIXED_DIGITS || (count >= ABROAD_DIGITS && value < 10 ** (count - 2));
 }
@@ -139,7 +142,7 @@ export function tenDigits(ten: number): number {
   return isLiving(leading(ten, 8)) ? NOT_MOBILE : WRONG_LENGTH;
 }
 
-/** The number of another country that `digits`, calling code first, say; or why they say none. */
+/** The number of another country that `digits` stand for, calling code first; or why they stand for none. */
 export function foreign(digits: string): number {
   if (digits.length < E164_DIGITS.min || digits.length > E164_DIGITS.max) return WRONG_LENGTH;
   // No calling code begins with 0, and Brazil's own numbers are judged by national.

@@ -156,7 +156,7 @@ describe('any text', () => {
           const number = writtenNumber(text);
           if (number <= 0) return;
           const digits = text.replace(/[.,]0+ *$/, '').replace(/\D/g, '');
-          // Of another country's number a prefix may be taken out: what stands behind it is the same.
+          // Another country's number may lose a prefix: what stands after it is the same.
           const kept = String(number).startsWith('55') ? String(number).slice(2) : String(number).slice(-6);
           expect(digits.endsWith(kept) || text.replace(/\D/g, '').endsWith(kept)).toBe(true);
         },

@@ -12,17 +12,20 @@ import {
   WRONG_LENGTH,
 } from './phone-number.js';
 
-/** What an entry without anything to see comes to. */
+/** The result for an entry with nothing visible in it. */
 export const BLANK = 0;
 
-/** Longer than any number with all that people write around one. */
+/** In characters: longer than any number, with all that people write around one. */
 const LONGEST = 128;
 /** Digits of a number without its country: DDD and nine digits. */
 const NATIONAL = 11;
 const LANDLINE = 10;
-/** From so many digits on, what follows in brackets, or stood before a single bracket, is a counter. */
+/**
+ * A number with at least this many digits may have a counter: digits in brackets after it, or before a single bracket in
+ * front of it.
+ */
 const LOCAL = 8;
-/** So many digits in one group are a number by themselves, or its end. */
+/** This many digits in one group are a number by themselves, or its end. */
 const LONG_GROUP = 6;
 
 /** Ten blanks between two digits are one. */
@@ -32,7 +35,7 @@ const DECIMAL = /^(\+?\d+)[.,](\d+)$/;
 /** A comma among the digits, as 11.987.654.321,00 has one. */
 const DECIMAL_COMMA = /^[+\d. ]*\d,\d+$/;
 const EXPONENT = /^\+?\d+(?:[.,]\d+)?e[+-]?\d+$/i;
-/** The place where the number of a carrier goes, as in (0xx11): https://pt.wikipedia.org/wiki/Código_de_seleção_de_prestadora */
+/** The place of a carrier's number, as in (0xx11): https://pt.wikipedia.org/wiki/Código_de_seleção_de_prestadora */
 const CARRIER_PLACE = /^(\+?[ ()]*(?:55)?[ ().-]*)0[ .-]*\(?[xX*]{2}\)?/;
 const NUMBER_CHARACTERS = /^[+\d ().-]+/;
 const COUNTER_BEFORE = /^\d{1,2} ?\)/;
@@ -40,8 +43,8 @@ const COUNTER_BEHIND = /\( ?\d{1,5} ?\)$/;
 const TRUNK_ZERO = /\( ?0 ?\)/;
 
 /**
- * The number that an entry says, in whatever form people and spreadsheets write one: E.164 without the plus, BLANK, or below
- * zero why it is none. What could be read in two ways is refused: a message to nobody is better than one to somebody else.
+ * The number of an entry, in any form that people and spreadsheets write: E.164 without the plus, BLANK, or, below zero, why
+ * it is none. What could be read in two ways is refused: a message to nobody is better than one to somebody else.
  *
  * | written                                        | then                                                             |
  * |------------------------------------------------|------------------------------------------------------------------|
@@ -49,7 +52,7 @@ const TRUNK_ZERO = /\( ?0 ?\)/;
  * | (0xx11), 0 15 11, 0055 11, +55 (0)11           | trunk prefix, carrier, international prefix are taken out        |
  * | (11) 9876-5432 (2), 11 9876-5432 1             | extra_digits: the last digits are no part of the number          |
  * | 119.876.543-21, 91987-6543 21                  | extra_digits: nobody writes a telephone in such groups           |
- * | anything in letters                            | not_a_number, or extra_digits behind a whole number              |
+ * | anything in letters                            | not_a_number, or extra_digits after a whole number               |
  */
 export function writtenNumber(written: string): number {
   const seen = asSeen(written).replace(REPEATED, '$1');
@@ -95,7 +98,7 @@ function hasCounter(text: string): boolean {
   return COUNTER_BEHIND.test(text) && digitsWithout(COUNTER_BEHIND) >= LOCAL;
 }
 
-/** Whether the first groups are a whole number by themselves, so that the rest is more than that. */
+/** Whether the first groups are a whole number by themselves, so that the rest is extra. */
 function beginsWithWhole(groups: string[], isInternational: boolean): boolean {
   return groups.some((_, size) => size > 0 && isWhole(judge(groups.slice(0, size), isInternational, '')));
 }
@@ -125,7 +128,7 @@ function judge(groups: string[], plus: boolean, text: string): number {
   return ofBrazil(digits, hasCountry ? 2 : 0, groups);
 }
 
-/** The digits from `begin` on are DDD and number, or these behind a trunk prefix and perhaps a carrier's number. */
+/** The digits from `begin` on are DDD and number, perhaps after a trunk prefix and a carrier's number. */
 function ofBrazil(digits: string, begin: number, groups: string[]): number {
   const from = digits.length - begin > NATIONAL ? begin + prefixLength(digits.slice(begin)) : begin;
   const length = digits.length - from;
@@ -137,7 +140,7 @@ function ofBrazil(digits: string, begin: number, groups: string[]): number {
 function ofAnotherCountry(digits: string, groups: string[], text: string): number {
   const last = groups.at(-1) ?? '';
   if (groups.length > 1 && last.length === 1 && groups.some((group) => group.length > 1)) return EXTRA_DIGITS;
-  // Where numbers have no fixed length, an extension makes another one: +43 664 123456-12.
+  // Where numbers have no fixed length, an extension makes another valid number: +43 664 123456-12.
   const isShort = last.length <= 2 || (last.length <= 4 && (groups.at(-2)?.length ?? 0) >= LONG_GROUP);
   if (groups.length > 1 && isShort && foreign(digits.slice(0, -last.length)) > 0) return EXTRA_DIGITS;
   const number = foreign(digits);
@@ -146,7 +149,7 @@ function ofAnotherCountry(digits: string, groups: string[], text: string): numbe
   return bare > 0 ? bare : number;
 }
 
-/** Digits of the trunk prefix 0, and of the carrier behind it. Source: Google's metadata for Brazil. */
+/** How many digits the trunk prefix 0 and the carrier after it have. Source: Google's metadata for Brazil. */
 function prefixLength(digits: string): number {
   if (!digits.startsWith('0')) return 0;
   const match = TRUNK_PREFIX.exec(digits);
@@ -178,8 +181,8 @@ function endsOf(groups: string[], from: number): Set<number> {
 }
 
 /**
- * Whether eleven digits stand in groups that no mobile number is written in, while a shorter number with something behind or
- * before it is. `1-1-9-8-7-6-5-4-3-2-1` is nothing but digits.
+ * Whether eleven digits stand in groups that no mobile number is written in, but that fit a shorter number with something
+ * before or after it. `1-1-9-8-7-6-5-4-3-2-1` is nothing but digits.
  *
  * | the last group has | because                                                                | but                     |
  * |--------------------|------------------------------------------------------------------------|-------------------------|

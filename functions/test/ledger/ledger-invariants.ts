@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** A campaign's row beside what its chunks say, of one snapshot. */
+/** A campaign's row and what its chunks say, from one snapshot. */
 export interface LedgerRow {
   id: string;
   status: string;
@@ -47,7 +47,7 @@ function statusOf(row: LedgerRow): string {
   return row.published === row.total ? 'enfileirado' : 'pendente';
 }
 
-/** Throws the sentence that does not hold, with the row. Remembers the rows for the next time. */
+/** Throws the invariant that does not hold, with the row. Remembers the rows for the next time. */
 export function assertInvariants(rows: LedgerRow[], seen: Seen): void {
   for (const row of rows) {
     const before = seen.get(row.id);

@@ -5,13 +5,13 @@ import { Postgres } from '../../platform/stores/postgres.js';
 import { createLedgerDatabase, type LedgerDatabase } from './ledger-database.js';
 import { type Connections, Simulation } from './ledger-simulation.js';
 
-/** One run again: LEDGER_SEED=<the seed of the failure> npx vitest run functions/test/ledger/ledger-random.spec.ts */
+/** To repeat one run: LEDGER_SEED=<the seed of the failure> npx vitest run functions/test/ledger/ledger-random.spec.ts */
 const seedGiven = readEnvironment().LEDGER_SEED;
 const RUNS = seedGiven === undefined ? Number(readEnvironment().LEDGER_RUNS ?? 1_000) : 1;
 const FIRST_SEED = Number(seedGiven ?? Date.now() % 1_000_000_000);
-/** Simulations side by side, each with a database of its own: a healer looks at all there is. */
+/** Simulations that run in parallel, each with a database of its own: a healer looks at every campaign there is. */
 const LANES = 3;
-/** A minute for each thousand on two idle cores; ten where others work too. */
+/** A thousand runs take a minute on two idle cores, and up to ten on busy ones. */
 const TIMEOUT_MS = 60_000 + RUNS * 600;
 
 const databases: { database: LedgerDatabase; postgres: Postgres }[] = [];

@@ -3,14 +3,14 @@ import type pg from 'pg';
 import { randomFrom } from '../../../testing/random.js';
 import type { Postgres, Sql, Transaction } from '../../platform/stores/postgres.js';
 
-/** What an actor gets at a gate when it has died there: it does nothing any more, not even in its `finally`. */
+/** Thrown at a gate to an actor that has died there: it does nothing any more, not even in its `finally`. */
 export class Crash extends Error {}
 
 /** A process of the simulation: it stops at gates and goes on when the scheduler lets it. */
 export interface Actor {
   name: string;
   dead: boolean;
-  /** How likely it is to go next, beside the others: who is slow is overtaken by many. */
+  /** How likely it is to go next, compared with the others: many overtake a slow one. */
   speed: number;
 }
 
@@ -31,12 +31,12 @@ interface InFlight {
 const SILENCE_MS = 2;
 
 /**
- * Lets one actor go one step at a time, in an order that a seed decides: a step ends when everyone stands at a gate again
- * or waits for a lock that another's open transaction holds. So the interleavings are real and can be replayed.
+ * Lets one actor go one step at a time, in an order that a seed decides. A step ends when every actor stands at a gate
+ * again, or waits for a lock that another's open transaction holds. So the interleavings are real and can be replayed.
  */
 export class Scheduler {
   readonly trace: string[] = [];
-  /** Statements answered so far. */
+  /** Statements completed so far. */
   statements = 0;
   readonly #random: () => number;
   #gates: Gate[] = [];
@@ -81,11 +81,11 @@ export class Scheduler {
     await this.settle();
   }
 
-  /** One step of one actor. False when nobody can go. */
+  /** One step of one actor. Returns false when none can go. */
   async step(): Promise<boolean> {
     const open = this.#gates
       .filter((gate) => gate.isOpen())
-      // Two that woke at once came in either order; among one actor's gates the order is its own.
+      // Two actors that woke at once came in either order, so names decide. The gates of one actor keep their own order.
       .sort((a, b) => (a.actor.name === b.actor.name ? 0 : a.actor.name < b.actor.name ? -1 : 1));
     if (open.length === 0) return false;
     const gate = this.#next(open);
@@ -118,11 +118,11 @@ export class Scheduler {
     }
   }
 
-  /** Waits until every statement under way is answered or blocked. */
+  /** Waits until every statement under way is completed or blocked. */
   async settle(): Promise<void> {
     for (;;) {
       await turn();
-      // A lock is given up by a statement only: without one, who was blocked still is.
+      // Only a statement releases a lock: if none has completed since, the blocked ones still are.
       const unsure =
         this.#judgedAfter !== this.statements || [...this.#inFlight].some((entry) => !this.#blocked.has(entry));
       if (this.#inFlight.size === 0 || !unsure) return;
@@ -137,7 +137,7 @@ export class Scheduler {
     }
   }
 
-  /** The next answer to a statement, or a while of silence. */
+  /** Waits until a statement completes, or has been silent for SILENCE_MS. */
   #nextAnswer(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, SILENCE_MS);

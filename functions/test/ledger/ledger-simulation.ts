@@ -18,7 +18,7 @@ import { COMPANY, USER } from './ledger-database.js';
 import { assertInvariants, readLedger, type Seen } from './ledger-invariants.js';
 import { type Actor, Crash, Scheduler, Session } from './ledger-scheduler.js';
 
-/** One campaign of a run: its numbers are known before, so that what is stored can be compared with them. */
+/** One campaign of a run. Its numbers are known beforehand, so that what is stored can be compared with them. */
 interface Planned {
   id: string;
   numbers: string[];
@@ -31,7 +31,7 @@ interface Delivery {
   numbers: string[];
 }
 
-/** Connections of one simulation at a time: two publishers, two consumers, two users, and one that looks on. */
+/** Connections of one simulation at a time: two publishers, two consumers, two users, and a monitor. */
 export interface Connections {
   publishers: pg.Client[];
   consumers: pg.Client[];
@@ -56,13 +56,16 @@ const COMMANDS = [
   'delete',
 ] as const;
 const COMMANDS_A_USER = 4;
-/** Of a hundred steps. */
+/** Of a hundred steps, how many are a fault of each kind. */
 const FAULTS = { crash: 8, lease: 3, channelLost: 3, lost: 4, purged: 2 };
 const QUIET_ROUNDS = 8;
 const SPEEDS = [0.2, 1, 1, 4];
-/** The broker of one run in three loses messages, and there is a healer, which in the others would hide what the ledger loses. */
+/**
+ * In one run of three the broker loses messages, and there is a healer. In the others a healer would hide what the ledger
+ * loses.
+ */
 const LOSING = 1 / 3;
-/** Of a healer's passes in the chaos: at others it is somewhere else. */
+/** How often a publisher's pass in the chaos heals first. */
 const HEALS = 0.5;
 
 /** Thrown by the simulated broker in place of a confirm. */
@@ -288,7 +291,7 @@ export class Simulation {
   async #steer(session: Session): Promise<void> {
     const campaigns = new Steering(session.postgres);
     for (let left = COMMANDS_A_USER; left > 0; left--) {
-      // Whoever steers at once steers what nobody has begun: so a user comes at a random step.
+      // A command at once would find a campaign that nobody has begun, so a user acts at a random step.
       while ((await this.scheduler.gate(session.actor, 'think', () => this.#faulty)) < 0.5);
       const command = this.scheduler.pick(COMMANDS);
       const { id } = this.scheduler.pick(this.#campaigns);
@@ -320,7 +323,7 @@ export class Simulation {
     }
   }
 
-  /** Unacknowledged deliveries go to the front of the queue; who held them may not know it yet. */
+  /** Unacknowledged deliveries go to the front of the queue; the consumer that held them may not know it yet. */
   #giveBack(actor: Actor): void {
     this.#queue.unshift(...(this.#unacknowledged.get(actor) ?? []));
     this.#unacknowledged.delete(actor);
@@ -366,7 +369,7 @@ export class Simulation {
     while (await this.scheduler.step());
   }
 
-  /** One more time over the stopped ones, now that nobody writes any more. */
+  /** Sweeps the stopped campaigns once more, now that nobody writes any more. */
   async #sweepOnce(): Promise<void> {
     await this.connections.monitor.query(
       'UPDATE campaigns SET sweep_at = clock_timestamp() WHERE id = ANY ($1) AND sweep_at IS NOT NULL',
@@ -374,7 +377,7 @@ export class Simulation {
     );
     this.#passes = 1;
     await this.#drain();
-    // The next run on this database looks after its own.
+    // The next run on this database sweeps only its own campaigns.
     await this.connections.monitor.query('UPDATE campaigns SET sweep_at = NULL');
   }
 

@@ -16,7 +16,7 @@ let database: LedgerDatabase;
 let postgres: Postgres;
 let ledger: OutboxRepository;
 let campaigns: Steering;
-/** Two consumers, or whoever else works beside the repositories; `watch` only looks. */
+/** Two consumers, or other connections at work next to the repositories. `watch` prepares and reads. */
 let one: pg.Client;
 let two: pg.Client;
 let watch: pg.Client;
@@ -70,7 +70,7 @@ async function state(id: string): Promise<[status: string, published: number, st
   return [row.status, row.published, row.stored];
 }
 
-/** Of what owes nothing that may go out: no broker is asked. */
+/** A publisher for campaigns that owe nothing that may go out: it asks no broker. */
 function publishing(): PublishCampaign {
   const runtime = new Runtime('server');
   const config = { ...database.config, queuePrefix: '', queuePartitions: 1 };
