@@ -26,8 +26,8 @@ const validate = new Ajv2020({ allErrors: false }).compile<Chunk & { version: nu
 );
 
 /**
- * What is wrong with a parsed body, as the `detail` of a dead letter has it: the rule of the schema that it breaks first, and
- * the path, never a value. Undefined when it is a chunk.
+ * What is wrong with a parsed body, as the `detail` of a dead letter says it: the first rule of the schema that it breaks,
+ * and the path, never a value. Undefined when it is a chunk.
  */
 export function chunkFault(body: unknown): string | undefined {
   if (validate(body)) return undefined;
@@ -42,8 +42,9 @@ export function chunkMessage(chunk: Chunk, traceparent: string): { content: Buff
 }
 
 /**
- * The same message of numbers that are one text, one a line, as the ledger has them. Never a text of each: a million of them
- * that only pass by are many times the memory, and stay in V8's young generation or are carried into the old one.
+ * The same message, from numbers that are one text, one number a line, as the ledger has them. No string is made for each
+ * number: a million short-lived strings take many times the memory, and stay in V8's young generation or are moved to the
+ * old one.
  */
 export function chunkMessageOfLines(
   chunk: Omit<Chunk, 'phone_numbers'>,
@@ -59,7 +60,10 @@ export function chunkMessageOfLines(
 const LF = 0x0a;
 const BETWEEN = Buffer.from('","');
 
-/** Lines of E.164, which has nothing that JSON escapes, between what stands around them. By bytes: replaceAll makes texts a line. */
+/**
+ * Joins `head`, each line as a JSON string, and `tail`. E.164 has nothing that JSON escapes. Works on bytes: replaceAll
+ * would make a string for each line.
+ */
 function withStrings(head: Buffer, lines: string, tail: Buffer): Buffer {
   const from = Buffer.from(lines, 'latin1');
   let breaks = 0;

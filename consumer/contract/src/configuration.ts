@@ -5,11 +5,11 @@ import { withStrictOptions } from './url-options.js';
 
 /** How an app of Disparo ends (sysexits.h where it has a name). The same in every language. */
 export const EXIT = {
-  /** Told to stop, and everything at hand was finished. */
+  /** Told to stop, and the current work was finished. */
   drained: 0,
   /** A bug. */
   bug: 1,
-  /** The grace time ran out, or a second signal came: what was at hand comes again. */
+  /** The grace time ran out, or a second signal came: the current work comes again. */
   forced: 75,
   /** Something that cannot heal by waiting: a wrong value, password, vhost, certificate, queue. */
   configuration: 78,
@@ -28,13 +28,13 @@ export class ConfigurationError extends Error {
 
 type Environment = Record<string, string>;
 
-/** What is asked for without being set must have a default: a key without one is asked for where it is set. */
+/** A key that is read while it is unset must have a default. A key without a default is read only where it is set. */
 function given<T>(value: T | undefined, key: string): T {
   if (value === undefined) throw new Error(`${key} is not set, and keys.json has no default for it`);
   return value;
 }
 
-/** A whole number of its range, or the default when unset. Throws ConfigurationError. */
+/** A whole number in the range of its key, or the default when unset. Throws ConfigurationError. */
 export function integerKey(env: Environment, key: string): number {
   const { min, max, default: fallback } = rowOf(key, 'integer');
   const text = env[key];
@@ -44,7 +44,7 @@ export function integerKey(env: Environment, key: string): number {
   throw new ConfigurationError(key, `must be a whole number from ${min} to ${max}, not "${text}"`);
 }
 
-/** One of its words, of which the caller names the type, or the default when unset. Throws ConfigurationError. */
+/** One of the words of its key, or the default when unset. The caller names their type. Throws ConfigurationError. */
 export function wordKey<T extends string = string>(env: Environment, key: string): T {
   const { words, default: fallback } = rowOf(key, 'word');
   const word = given(env[key] ?? fallback, key);
@@ -53,7 +53,7 @@ export function wordKey<T extends string = string>(env: Environment, key: string
   throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${word}"`);
 }
 
-/** A text of its form, or the default when unset. Throws ConfigurationError. */
+/** A text in the form of its key, or the default when unset. Throws ConfigurationError. */
 export function textKey(env: Environment, key: string): string {
   const { form = '', wrong = '', default: fallback } = rowOf(key, 'text');
   const text = given(env[key] ?? fallback, key);
@@ -61,7 +61,7 @@ export function textKey(env: Environment, key: string): string {
   throw new ConfigurationError(key, wrong);
 }
 
-/** A URL of one of its schemes. Throws ConfigurationError. */
+/** A URL with one of the schemes of its key. Throws ConfigurationError. */
 export function urlKey(env: Environment, key: string): string {
   const { schemes } = rowOf(key, 'url');
   const url = given(env[key], key);
@@ -73,12 +73,12 @@ function beginnings(schemes: readonly string[]): string {
   return schemes.map((scheme) => `${scheme}://`).join(' or ');
 }
 
-/** A blank that is no part of a URL comes with a copy or a file, and drivers take it for a part of the last name. */
+/** A blank or a control character comes from a copied text or a file. Drivers would take it as a part of the last name. */
 const holdsBlank = (url: string): boolean => [...url].some((character) => character <= ' ');
 
 /**
- * The URL of one of the three services, with the options alone that the drivers of all languages take in the same way.
- * Throws ConfigurationError without showing it.
+ * The URL of one of the three services. MongoDB's and RabbitMQ's have only those options that the drivers of all languages
+ * take in the same way. Throws ConfigurationError without showing the URL.
  */
 export function serviceUrl(env: Environment, key: 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL'): string {
   const { schemes } = rowOf(key, 'url');
@@ -101,7 +101,7 @@ export function serviceUrl(env: Environment, key: 'DATABASE_URL' | 'MONGODB_URL'
 function isReadable(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { username, password, pathname, hash } = new URL(url);
-  // These come from a password that is not encoded, of which a part would then pass for a host and be shown.
+  // These come from a password that is not encoded. A part of it would then pass for a host and be shown.
   const ats = url.split('@').length - 1;
   if (hash !== '' || ats > 1 || (ats === 1 && username === '' && password === '')) return false;
   try {
@@ -112,17 +112,17 @@ function isReadable(url: string): boolean {
   }
 }
 
-/** What exchanges and queues are declared by. */
+/** The keys that exchanges and queues are declared from. */
 export interface QueueConfiguration {
   /** Names of exchanges and queues start with it. */
   queuePrefix: string;
-  /** Queues side by side, numbered from 0. */
+  /** How many campaign queues there are, numbered from 0. */
   queuePartitions: number;
   /** Undefined: the vhost's default decides. */
   queueType: QueueType | undefined;
 }
 
-/** What every app of Disparo is told. */
+/** The configuration that every app of Disparo has. */
 export interface SharedConfiguration extends QueueConfiguration {
   databaseUrl: string;
   mongodbUrl: string;

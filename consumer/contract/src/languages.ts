@@ -1,6 +1,6 @@
 /** A consumer as the suite knows it: a command, and the little that may differ from one language to another. */
 export interface Language {
-  /** What is started: the executable (or `node`), then its arguments; paths from the root of the clone. */
+  /** The process to start: the executable (or `node`), then its arguments; paths from the root of the clone. */
   command: readonly [string, ...string[]];
   /** The file that a build leaves behind. */
   binary: string;
@@ -8,7 +8,7 @@ export interface Language {
   rootsVariable: string;
 }
 
-/** Every consumer there is. A new one is one more row. */
+/** Every consumer. A new one is one more row. */
 export const LANGUAGES = {
   typescript: {
     command: ['node', 'consumer/typescript/dist/main.js'],

@@ -1,9 +1,9 @@
 import type { Collection, Db, Document } from 'mongodb';
 import { contractJson } from './contract-file.js';
 
-/** A message as MongoDB has it: one a number. */
+/** A message as MongoDB stores it: one document for each number. */
 export interface MessageDocument {
-  /** `<campaign_id>:<sequence, 9 digits>`: storing a number twice is impossible, a campaign is a range in order. */
+  /** `<campaign_id>:<sequence, 9 digits>`: a number cannot be stored twice, and a campaign is one range, in order. */
   _id: string;
   /** A cuid2 of its own. */
   identifier: string;
@@ -19,13 +19,13 @@ export interface MessageDocument {
   deleted: boolean;
 }
 
-/** The collection of all messages. It has no index but `_id`: a second one costs half the speed and more. */
+/** The collection of all messages. Its only index is `_id`: a second one costs half the speed or more. */
 export const MESSAGES = 'messages';
 /** A document counts as stored only when it survives the death of mongod, whatever the URL says. */
 export const MESSAGES_WRITE_CONCERN = { w: 'majority', journal: true } as const;
 
 const SEQUENCE_DIGITS = 9;
-/** The `_id` of no document. */
+/** An `_id` that no document has. */
 const NO_MESSAGE = '';
 const UNAUTHORIZED = 13;
 const NAMESPACE_EXISTS = 48;
@@ -65,13 +65,13 @@ async function createMessages(database: Db): Promise<void> {
   } catch (error) {
     if ((error as { code?: unknown }).code !== NAMESPACE_EXISTS) throw error;
     await database.command({ collMod: MESSAGES, validator }).catch((refused: { code?: unknown }) => {
-      // MongoDB's role readWrite may create a collection and not change one: such a user keeps the validator that is there.
+      // MongoDB's role readWrite may create a collection but not change one: for that user the present validator stays.
       if (refused.code !== UNAUTHORIZED) throw refused;
     });
   }
 }
 
-/** Marks all stored documents of a deleted campaign. Safe to repeat. Answers how many changed. */
+/** Marks all stored documents of a deleted campaign. Safe to repeat. Returns how many changed. */
 export async function markMessagesDeleted(messages: Collection<MessageDocument>, campaignId: string): Promise<number> {
   const result = await messages.updateMany(
     { _id: messageRange(campaignId), deleted: false },

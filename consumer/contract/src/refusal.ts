@@ -1,13 +1,13 @@
 import { contractJson } from './contract-file.js';
 
-/** What is said of a refusal: by the code of a server, or, under `client`, by what a driver finds itself. */
+/** The sentence for each refusal: of a service by the code of its server, of `client` by what a driver itself finds. */
 const SAYS =
   contractJson<Record<'postgresql' | 'mongodb' | 'rabbitmq' | 'client', Record<string, string>>>('refusals.json');
 
-/** Of a URL that its driver does not take, and in place of the driver's words, which may quote a part of the password. */
+/** Said of a URL that its driver does not take, instead of the driver's words: they may quote a part of the password. */
 export const UNUSABLE_URL = SAYS.client.unusable_url as string;
 
-/** What has no code of its own: the words of a driver, or of a server where one code has two meanings. */
+/** Refusals without a code of their own, by the words of a driver, or of a server where one code has two meanings. */
 const WORDED: readonly [RegExp, string | undefined][] = [
   [/client password must be a string/, SAYS.client.no_password],
   [/server does not support SSL/, SAYS.client.no_tls],
@@ -19,7 +19,7 @@ const WORDED: readonly [RegExp, string | undefined][] = [
   [/PRECONDITION[-_]FAILED/, SAYS.rabbitmq['406']],
   [/^Unable to parse .* with URL$/, UNUSABLE_URL],
   [/^(Invalid URL|Invalid scheme|Invalid connection string|.*must (be|contain|not contain) .*host)/, UNUSABLE_URL],
-  // A certificate that the URL names.
+  // A certificate file that the URL names and that cannot be read.
   [/^(ENOENT|EACCES|EISDIR): .*, (open|read)/, UNUSABLE_URL],
 ];
 /** The codes that Node and the driver of MongoDB have for what they find themselves. */
@@ -44,15 +44,15 @@ const CLIENT: Record<string, string | undefined> = {
 };
 
 /**
- * What stops a start and what waits: only what cannot heal by itself is a refusal. A closed port, a time-out and an
- * unknown host are none. Walks causes, as drivers wrap what they got.
- * Returns what was refused, in words without a secret; undefined for all that is worth a retry.
+ * Tells what stops a start from what waits. Only what cannot heal by itself is a refusal; a closed port, a time-out and an
+ * unknown host are none. Looks at all causes, because drivers wrap the errors that they get. Returns what was refused, in
+ * words without a secret; undefined for everything that is worth a retry.
  */
 export function refusal(error: unknown): string | undefined {
   for (const cause of causes(error)) {
     const [code, message] = [codeOf(cause), messageOf(cause)];
     const says = WORDED.find(([words]) => words.test(message))?.[1] ?? saysOfCode(code);
-    // Of the broker's words the part that names the queue.
+    // Only the part of the broker's words that names the queue.
     const why = /PRECONDITION[-_]FAILED - (.*?)"?$/.exec(message)?.[1] ?? message;
     if (says !== undefined) return says.replace('{why}', () => why);
   }
@@ -64,7 +64,7 @@ function saysOfCode(code: string | number): string | undefined {
   return SAYS.mongodb[code] ?? SAYS.rabbitmq[code];
 }
 
-/** An error, and all that it was made of. */
+/** An error and all its causes, each once. */
 export function* causes(error: unknown): Generator<unknown> {
   const seen = new Set<unknown>();
   const queue = [error];
@@ -78,7 +78,7 @@ export function* causes(error: unknown): Generator<unknown> {
   }
 }
 
-/** MongoDB's server selection error holds one description a server, each with its own error. */
+/** MongoDB's server selection error holds one description for each server, each with its own error. */
 function serverErrors(reason: unknown): unknown[] {
   const servers = (reason as { servers?: unknown } | undefined)?.servers;
   return servers instanceof Map ? [...servers.values()].map((server: { error?: unknown }) => server.error) : [];

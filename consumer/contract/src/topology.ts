@@ -20,14 +20,15 @@ interface TopologyTemplate {
   exchange: ExchangeTemplate;
   queue: QueueTemplate;
   dead_letter: { exchange: ExchangeTemplate; queue: QueueTemplate };
-  /** What every queue has beside its own arguments, by the word in QUEUE_TYPE. */
+  /** What every queue has in addition to its own arguments, by the word in QUEUE_TYPE. */
   queue_types: Record<QueueType, QueueArguments>;
 }
 
 /**
- * What is published to the exchange of the campaigns before something that must not be there twice, and waited for: whether
- * the broker takes messages. No queue is bound to its key, so it is confirmed and dropped. In an alarm it waits in the socket
- * in place of what would come behind it. With a byte in it, as an alarm lets the header of a message pass.
+ * Asks whether the broker takes messages: it is published to the campaign exchange, and its confirm awaited, before a
+ * message that must not be there twice. No queue is bound to its key, so it is confirmed and dropped. In an alarm it waits
+ * in the socket, instead of the message behind it. It has one byte: a broker in an alarm lets the header of a message pass,
+ * and stops at its body.
  */
 export const QUESTION = { routingKey: 'does-the-broker-take-messages', content: Buffer.from('?') } as const;
 
@@ -59,9 +60,9 @@ export function topology(prefix: string, partitions: number): Topology {
 }
 
 /**
- * Declares exchanges, queues and bindings, all durable and with identical arguments in every app, so that whoever starts
- * first on an empty broker creates them. Idempotent. The broker refuses with 406 and closes the channel when one exists
- * with other arguments, a queue of another type among them. Without a type the vhost's default decides.
+ * Declares exchanges, queues and bindings, all durable and with identical arguments in every app, so that the app that
+ * starts first on an empty broker creates them. Idempotent. When one exists with other arguments, or a queue with another
+ * type, the broker refuses with 406 and closes the channel. Without a type the vhost's default decides.
  */
 export async function declareTopology(
   channel: Channel,

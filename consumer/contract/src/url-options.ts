@@ -1,6 +1,9 @@
 import { contractJson } from './contract-file.js';
 
-/** What an option may be; `kept`: it reaches the driver. All others are known and left out: they change nothing here. */
+/**
+ * The values that an option may have. With `kept` it reaches the driver; every other known option is left out, because it
+ * changes nothing here.
+ */
 type Form = { kept?: true; repeated?: true } & (
   | { is: 'boolean' }
   | { is: 'text' }
@@ -15,12 +18,13 @@ const MAX_DATABASE_BYTES = 63;
 /** https://www.mongodb.com/docs/manual/reference/limits/#std-label-restrictions-on-db-names */
 const NO_DATABASE_NAME = /[/\\. "$\0]/;
 
-/** A URL that no driver is to see. Its words are for nobody: they might hold a part of a password. */
+/** A URL that no driver may see. The error has no words: they could hold a part of a password. */
 class Unusable extends Error {}
 
 /**
- * A URL with those of its options alone that every language's driver takes in the same way. Undefined for one that holds
- * another, or a value that is none: what one language obeys and another ignores would make one deployment behave in two ways.
+ * A URL with only those of its options that reach the driver: every language's driver takes these in the same way. Undefined
+ * for a URL with an unknown option or a wrong value: an option that one language obeys and another ignores would make one
+ * deployment behave in two ways.
  */
 export function withStrictOptions(variable: keyof typeof FORMS, url: string): string | undefined {
   try {
@@ -59,7 +63,7 @@ function isOf(form: Form, value: string): boolean {
   return /^-?\d{1,10}$/.test(value) && Number(value) >= form.min && Number(value) <= form.max;
 }
 
-/** What holds of several options, or of an option and the rest of the URL. */
+/** Checks the rules for options together, and for an option together with the rest of the URL. */
 function requireMongo(url: string, before: string, options: Map<string, string>): void {
   const [, scheme = '', user, hosts = '', path = ''] = /^([^:]*):\/\/(?:(.*)@)?([^/]*)\/?(.*)$/s.exec(before) ?? [];
   const srv = scheme === 'mongodb+srv';
@@ -80,7 +84,7 @@ function requireMongo(url: string, before: string, options: Map<string, string>)
   requireCredentials(user, options, encrypted);
 }
 
-/** A user and a password, or neither; a certificate in place of the password. */
+/** A user and a password, or neither. With MONGODB-X509: a certificate instead of the password. */
 function requireCredentials(user: string | undefined, options: Map<string, string>, encrypted: boolean): void {
   const [, name = '', password] = /^([^:]*)(?::(.*))?$/s.exec(user ?? '') ?? [];
   const mechanism = options.get('authmechanism');
@@ -90,7 +94,7 @@ function requireCredentials(user: string | undefined, options: Map<string, strin
     return;
   }
   require(user === undefined ? mechanism === undefined : name !== '' && Boolean(password));
-  // Without a user it has no meaning, and not every driver leaves it at that.
+  // Without a user it has no meaning, but not every driver ignores it then.
   if (user === undefined) options.delete('authsource');
 }
 

@@ -83,7 +83,7 @@ pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, AdmitRow>) 
     admission
 }
 
-/// The order is the one of the tables in consumer/README.md: of two that fit, the upper one.
+/// The order is that of the tables in consumer/README.md: when two rows fit, the upper one counts.
 fn verdict_of(chunk: &Chunk, known: Option<&AdmitRow>, in_batch: bool) -> Verdict {
     let dead = |reason, detail: &str| Verdict::Dead(DeadReason::new(reason, detail));
     let Some(known) = known.filter(|known| known.campaign_known) else {

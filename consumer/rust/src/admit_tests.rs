@@ -20,7 +20,7 @@ fn the_ledger_decides_what_becomes_of_a_chunk() {
         (OWED, Verdict::Owed),
         (AdmitRow { stored: true, ..OWED }, Verdict::Repeated),
         (AdmitRow { running: false, ..OWED }, Verdict::LetGo),
-        // Of two that fit, the upper one of the tables.
+        // When two rows of the tables fit, the upper one counts.
         (AdmitRow { running: false, stored: true, ..OWED }, Verdict::LetGo),
         (AdmitRow { size: Some(3), running: false, ..OWED }, of_another_size),
         (AdmitRow { size: None, ..OWED }, dead(Reason::UnknownChunk, "ledger /first_sequence")),

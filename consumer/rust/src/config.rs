@@ -1,4 +1,4 @@
-//! What this consumer is told; read once, at the start.
+//! The configuration of this consumer, read once at the start.
 
 use crate::environment::Environment;
 use crate::log::Level;
@@ -11,11 +11,11 @@ use url::Url;
 
 /// How the process ends (sysexits.h where it has a name). The same in every language.
 pub mod exit {
-    /// Told to stop, and everything at hand was finished.
+    /// Told to stop, and the current work was finished.
     pub const DRAINED: i32 = 0;
     /// A bug.
     pub const BUG: i32 = 1;
-    /// The grace time ran out, or a second signal came: what was at hand comes again.
+    /// The grace time ran out, or a second signal came: the current work comes again.
     pub const FORCED: i32 = 75;
     /// Something that cannot heal by waiting: a wrong value, password, vhost, certificate, queue.
     pub const CONFIGURATION: i32 = 78;
@@ -32,7 +32,7 @@ pub struct ConfigurationError {
 }
 
 impl ConfigurationError {
-    /// Of a variable and what is wrong with it.
+    /// Names the variable and what is wrong with it.
     pub fn new(variable: &'static str, problem: impl Into<String>) -> Self {
         Self { variable, problem: problem.into() }
     }
@@ -49,7 +49,7 @@ pub struct Config {
     pub rabbitmq_url: String,
     /// Names of exchanges and queues start with it.
     pub queue_prefix: String,
-    /// Queues side by side, numbered from 0.
+    /// How many campaign queues there are, numbered from 0.
     pub queue_partitions: u16,
     /// One of `QUEUE_TYPES`; None: the vhost's default decides.
     pub queue_type: Option<&'static str>,
@@ -99,7 +99,7 @@ fn queue_prefix_key(env: &Environment) -> Result<String, ConfigurationError> {
     Err(ConfigurationError::new("QUEUE_PREFIX", problem))
 }
 
-/// The URL of a service. What is wrong with it is told without showing it.
+/// The URL of a service. The error does not show it.
 fn url_key(env: &Environment, key: &'static str, schemes: &[&str]) -> Result<String, ConfigurationError> {
     let wanted = schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>();
     let begin = wanted.join(" or ");
@@ -110,7 +110,7 @@ fn url_key(env: &Environment, key: &'static str, schemes: &[&str]) -> Result<Str
     if !wanted.iter().any(|scheme| url.starts_with(scheme)) {
         return Err(ConfigurationError::new(key, format!("must begin with {begin}")));
     }
-    // A blank that is no part of a URL comes with a copy or a file, and drivers take it for a part of the last name.
+    // A blank or a control character comes from a copied text or a file. Drivers would take it as a part of the last name.
     // MongoDB's lists of hosts are no WHATWG URL; its driver parses those.
     if url.bytes().any(|byte| byte <= b' ') || !schemes.contains(&"mongodb") && !is_readable(url) {
         let problem = "is not a URL; a password with special characters must be percent-encoded";
@@ -126,7 +126,7 @@ fn url_key(env: &Environment, key: &'static str, schemes: &[&str]) -> Result<Str
 /// The drivers decode each part, and not all of them refuse a stray percent sign.
 fn is_readable(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
-    // These come from a password that is not encoded, of which a part would then pass for a host and be shown.
+    // These come from a password that is not encoded. A part of it would then pass for a host and be shown.
     let ats = text.matches('@').count();
     let nobody = url.username().is_empty() && url.password().is_none_or(str::is_empty);
     if url.fragment().is_some_and(|fragment| !fragment.is_empty()) || ats > 1 || ats == 1 && nobody {

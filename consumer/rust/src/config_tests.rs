@@ -2,7 +2,7 @@ use super::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Rows by name, by heading.
+/// Rows by key, grouped by heading.
 type Groups = BTreeMap<String, BTreeMap<String, Key>>;
 
 /// What a row of keys.json says of a value.
@@ -21,7 +21,7 @@ struct Key {
 }
 
 impl Key {
-    /// What is refused, and what is said then.
+    /// The values that are refused, and what is said of each.
     fn wrong_values(&self) -> Vec<(String, String)> {
         match self.kind.as_str() {
             "integer" => {

@@ -24,7 +24,7 @@ use url::{Host, Url};
 
 const APP_NAME: &str = "disparo-consumer";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An answer that takes longer counts as a store that is down: the batch is retried.
+/// A store whose answer takes longer counts as down: the batch is retried.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -112,7 +112,7 @@ impl Mongo {
     }
 }
 
-/// The driver knows its own roots only; the system's are what an operator can add to.
+/// The driver knows only its own root certificates; an operator can add to those of the system.
 fn trust_system(options: &mut ClientOptions) {
     if let Some(Tls::Enabled(tls)) = options.tls.as_mut()
         && tls.ca_file_path.is_none()
@@ -121,7 +121,7 @@ fn trust_system(options: &mut ClientOptions) {
     }
 }
 
-/// Every answer of MongoDB has to come in time; the driver has no time-out of its own for that.
+/// Fails when an answer of MongoDB takes too long; the driver has no time-out of its own for that.
 pub async fn in_time<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| Failure::TimedOut("an answer of MongoDB"))?
 }
@@ -146,7 +146,7 @@ pub async fn close_broker(connection: &Connection, channels: Vec<Channel>) {
     let _ = timeout(BROKER_CLOSE_TIMEOUT, closing).await;
 }
 
-/// A broker's URL as the sibling's driver reads it.
+/// A broker's URL as the TypeScript consumer's driver reads it.
 fn broker_url(url: &str) -> Option<AMQPUri> {
     let mut uri: AMQPUri = url.parse().ok()?;
     let parts = Url::parse(url).ok()?;

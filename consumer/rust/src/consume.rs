@@ -30,7 +30,7 @@ pub struct Services {
 
 /// All that a loop needs.
 pub struct Consumer {
-    /// What it is told.
+    /// Its configuration.
     pub config: Config,
     /// Where it writes.
     pub stores: Arc<Stores>,
@@ -44,8 +44,8 @@ pub struct Consumer {
     pub busy: AtomicBool,
 }
 
-/// One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never fails for one bad
-/// message.
+/// One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never fails
+/// for one bad message.
 pub async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), Halt> {
     loop {
         match consume_batch(&queue, &consumer).await {
@@ -60,11 +60,11 @@ pub async fn consume(queue: Arc<Queue>, consumer: Arc<Consumer>) -> Result<(), H
 enum Consumed {
     /// One batch.
     Batch,
-    /// None, and there will be none.
+    /// None, and there will be no further one.
     Over,
 }
 
-/// One batch, start to finish. Steps as in consumer/README.md.
+/// One batch from start to finish. Steps as in consumer/README.md.
 async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consumed, Halt> {
     let Gathered::Batch(batch) = queue.gather().await else { return Ok(Consumed::Over) }; // 1
     let mut watch = Stopwatch::new(batch.since);
@@ -73,7 +73,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consum
     let (admission, written) = admit_and_store(interrupted, consumer, &chunks, batch.gathered_at, &mut watch).await?; // 3, 4
     let stored: Vec<_> = admission.owed.iter().filter(|it| !written.refused.contains(&it.delivery)).copied().collect();
     let recording = async {
-        // An acknowledgement of this batch may be one of all before it.
+        // An acknowledgement of this batch may include all batches before it.
         batch.turn.wait(interrupted).await?;
         record_and_mark(interrupted, consumer, &stored).await
     };
@@ -88,7 +88,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consum
         consumer.report.batch(&settled); // 7
         return Ok(Consumed::Batch);
     }
-    // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
+    // A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
     let (held, report) = (queue.clone(), consumer.report.clone());
     queue.session.hold(async move {
         settled.watch.time(Step::Settle, bury(&held, &dead)).await?;
@@ -98,7 +98,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consum
     Ok(Consumed::Batch)
 }
 
-/// Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be cancelled.
+/// Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: its campaign may have been cancelled meanwhile.
 async fn admit_and_store<'a>(
     interrupted: &CancellationToken,
     Consumer { stores, services, .. }: &Consumer,

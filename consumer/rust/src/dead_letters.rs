@@ -15,19 +15,20 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// After that long without a confirm it is said, once, that dead letters wait.
+/// After this long without a confirm, one warning says that dead letters wait.
 const SLOW_CONFIRM: Duration = Duration::from_secs(10);
 /// No queue is bound to it: what is published there is confirmed and dropped.
 const QUESTION_KEY: &str = "does-the-broker-take-messages";
-/// With a byte in it: a broker in an alarm lets the header of a message pass, and stops at its body.
+/// It has one byte: a broker in an alarm lets the header of a message pass, and stops at its body.
 const QUESTION: &[u8] = b"?";
 const PERSISTENT: u8 = 2;
-/// Of a frame with properties: 7 bytes before it and 1 after it, the class, the weight and the size of the body.
+/// What a frame with properties has in addition to them: 7 bytes before it and 1 after it, the class, the weight, the size
+/// of the body.
 const FRAME_OVERHEAD: usize = 20;
 
 type Answer = Shared<BoxFuture<'static, Result<bool, lapin::Error>>>;
 
-/// A delivery that becomes one, and why.
+/// A delivery that becomes a dead letter, and why.
 #[derive(Debug)]
 pub struct DeadLetter {
     /// As it came.
@@ -36,11 +37,11 @@ pub struct DeadLetter {
     pub reason: DeadReason,
 }
 
-/// On a connection of its own: a broker in an alarm blocks a connection that publishes, and nothing could be acknowledged on
-/// it any more.
+/// The way to the dead-letter exchange, on a connection of its own: a broker in an alarm blocks a connection that publishes,
+/// and nothing could be acknowledged on it any more.
 ///
-/// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in
-/// the socket and not the dead letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+/// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits
+/// in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a delivery that comes again.
 pub struct DeadLetters {
     channel: Channel,
     exchange: String,
@@ -92,7 +93,8 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// False when the broker refused it, as a full queue does: it is not there, and is published again.
+    /// False when the broker refused it or its question, as it does when a queue is full: it is not there, and is published
+    /// again.
     async fn publish_once(&self, properties: &BasicProperties, body: &[u8]) -> Result<bool, Failure> {
         let taken = self.ask().await?;
         Ok(taken && confirmed(&self.channel, &self.dead_letter_exchange, "", body, properties.clone()).await?)
@@ -135,7 +137,7 @@ async fn confirmed(
     Ok(!confirm.await?.is_nack())
 }
 
-/// The properties of the message, persistent. Two are left out, as the broker acts upon them: `expiration` would make the
+/// The properties of the message, persistent. Two are left out, because the broker acts on them: `expiration` would make the
 /// dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
 fn as_it_came(delivery: &Delivery, reason: &DeadReason, source_queue: &str, frame_max: u32) -> BasicProperties {
     let headers = delivery.properties.headers().clone().unwrap_or_default();
@@ -143,13 +145,13 @@ fn as_it_came(delivery: &Delivery, reason: &DeadReason, source_queue: &str, fram
     if fits(&properties, frame_max) {
         return properties;
     }
-    // The broker would close the connection for a frame above its limit, and such a message must not come again for ever.
+    // The broker would close the connection for a frame above its limit, and the message must not come again for ever.
     let mut headers = FieldTable::default();
     headers.insert("headers_dropped".into(), AMQPValue::Boolean(true));
     with_reason(delivery, headers, reason, source_queue)
 }
 
-/// Whether the frame with the properties keeps to the broker's limit: it is the one that is never split.
+/// Whether the frame with the properties keeps to the broker's limit. That frame is never split.
 fn fits(properties: &BasicProperties, frame_max: u32) -> bool {
     let written = gen_properties(properties)(Vec::new().into());
     written.is_ok_and(|written| written.write.len() + FRAME_OVERHEAD <= frame_max as usize)

@@ -31,7 +31,7 @@ pub struct Chunk {
     pub phone_numbers: Vec<String>,
 }
 
-/// Why a message is a dead letter: consumer/README.md, in the order in which they are looked for.
+/// Why a message is a dead letter, as in consumer/README.md, in the order in which the reasons are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Reason {
@@ -70,12 +70,12 @@ impl fmt::Display for Reason {
 pub struct DeadReason {
     /// The code.
     pub reason: Reason,
-    /// A code and a path, as in consumer/contract/dead-letters.json: never a value, nothing of a library's words.
+    /// A code and a path, as in consumer/contract/dead-letters.json: never a value, and no words of a library.
     pub detail: String,
 }
 
 impl DeadReason {
-    /// Of a code and its detail.
+    /// Has a code and its detail.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
@@ -121,11 +121,11 @@ pub struct ChunkDelivery<'a> {
 pub struct Decoded<'a> {
     /// The chunks, in the order of the queue.
     pub chunks: Vec<ChunkDelivery<'a>>,
-    /// What is none.
+    /// The malformed ones, and why.
     pub malformed: Vec<(usize, DeadReason)>,
 }
 
-/// Step 2. Splits deliveries into chunks and what is malformed.
+/// Step 2. Splits deliveries into chunks and malformed ones.
 pub fn decode(deliveries: &[Delivery]) -> Decoded<'_> {
     let (mut chunks, mut malformed) = (Vec::new(), Vec::new());
     for (delivery, one) in deliveries.iter().enumerate() {
@@ -155,7 +155,7 @@ pub fn decode_body(content: &[u8]) -> Result<Chunk, DeadReason> {
 /// A rule that a value breaks: a code of consumer/contract/dead-letters.json.
 type Fault = &'static str;
 
-/// First the fields that must be there, then what is in them, each in the order of the schema.
+/// Checks first that the fields are there, then their values, each in the order of the schema.
 fn chunk_of(fields: [Option<Json<'_>>; 6]) -> Result<Chunk, DeadReason> {
     let [Some(version), Some(campaign_id), Some(company_id), Some(message), Some(first_sequence), Some(phone_numbers)] =
         fields
@@ -195,7 +195,7 @@ fn id(value: Json<'_>) -> Result<String, Fault> {
 
 fn text(value: Json<'_>) -> Result<Text, Fault> {
     let text = value.text().ok_or("type")?;
-    // A lone surrogate is one code point to JSON Schema, as its stand-in is here.
+    // JSON Schema counts a lone surrogate as one code point; its replacement here is one, too.
     match text.text.chars().count() {
         0 => Err("min_length"),
         length if length > MAX_TEXT => Err("max_length"),

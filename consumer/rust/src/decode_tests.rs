@@ -90,7 +90,7 @@ fn every_kept_verdict_is_the_one_of_the_other_languages() {
     for line in kept.lines() {
         let mut kept: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).expect("JSON");
         let body = kept.remove("body").expect("a body");
-        // A character a byte.
+        // One character for each byte.
         let body: Vec<u8> = body.as_str().expect("text").chars().map(|char| char as u8).collect();
         let said = match decode_body(&body) {
             Ok(Chunk { campaign_id, company_id, message, first_sequence, phone_numbers }) => {
@@ -106,7 +106,7 @@ fn every_kept_verdict_is_the_one_of_the_other_languages() {
     assert!(kept.lines().count() >= 500);
 }
 
-/// Decodes, and holds what came of it against the rules of campaign-chunk.v1.schema.json, said in other words.
+/// Decodes, and checks the result against the rules of campaign-chunk.v1.schema.json, written in another way.
 fn judge(content: &[u8]) {
     let id = |text: &str| {
         (2..=32).contains(&text.len())

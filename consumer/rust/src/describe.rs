@@ -8,7 +8,7 @@ use url::Url;
 
 const LONGEST: usize = 300;
 
-/// In our words where the kind of the failure is known, else in the driver's. The password of the URL never stands in them.
+/// In our words where the kind of the failure is known, else in the driver's. It never holds the password of the URL.
 pub fn describe(failure: &Failure, url: &str) -> String {
     match refusal(failure) {
         Some(refused) => without_secrets(&refused, url),
@@ -16,7 +16,8 @@ pub fn describe(failure: &Failure, url: &str) -> String {
     }
 }
 
-/// The driver of MongoDB keeps text alone of what went wrong with a server; the words are the system's, under all three.
+/// MongoDB's driver keeps only text of what went wrong with a server. The words are those of the operating system, for all
+/// three services.
 fn describe_text(text: &str, url: &str) -> String {
     let low = text.to_lowercase();
     if low.contains("connection refused") {
@@ -29,7 +30,7 @@ fn describe_text(text: &str, url: &str) -> String {
     if text.is_empty() { "no reason given".to_owned() } else { without_secrets(text, url) }
 }
 
-/// Cuts the URL and its password out of a driver's text; and what a store quotes of a document or a command.
+/// Cuts the URL, its password and phone numbers out of a driver's text, and what a store quotes of a document or a command.
 fn without_secrets(text: &str, url: &str) -> String {
     let quoted = [" to execute command ", " dup key: "];
     let end = quoted.iter().filter_map(|begin| text.find(begin)).min().unwrap_or(text.len());
@@ -58,7 +59,7 @@ fn without_numbers(text: &str) -> String {
     left
 }
 
-/// What stands between the first colon after the scheme and the last at sign before the path.
+/// The text between the first colon after the scheme and the last at sign before the path.
 fn password_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split('/').next().unwrap_or_default();
@@ -66,7 +67,7 @@ fn password_of(url: &str) -> Option<&str> {
     Some(password)
 }
 
-/// Host and port, or the list of them, that a URL names. The drivers' errors do not tell it.
+/// Host and port, or the list of them, that a URL names. The drivers' errors do not tell them.
 fn address_of(url: &str) -> String {
     let scheme = url.split("://").next().unwrap_or_default();
     let port = match scheme {

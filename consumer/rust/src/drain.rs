@@ -16,7 +16,8 @@ pub struct Stop {
     pub working: CancellationToken,
 }
 
-/// SIGTERM or SIGINT fires `receiving`; the grace time's end or a second one fires `working`, and then calls `forced`.
+/// SIGTERM or SIGINT fires `receiving`. The end of the grace time, or a second signal, fires `working` and then calls
+/// `forced`.
 pub fn stop_on_signals(forced: impl FnOnce() + Send + 'static) -> std::io::Result<Stop> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = Stop::default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-/// Why an attempt on a service failed. Inside of the loop it travels untouched; until_up.rs decides what it means.
+/// Why an attempt on a service failed. Inside the loop it travels untouched; until_up.rs decides what it means.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// PostgreSQL, or the way to it.
@@ -18,10 +18,10 @@ pub enum Failure {
     /// No answer in time.
     #[error("{0} timed out")]
     TimedOut(&'static str),
-    /// The service did what ends a session, in words.
+    /// The service ended the session; the words say how.
     #[error("{0}")]
     Gone(&'static str),
-    /// What no service causes. Never retried.
+    /// A bug: no service causes it. Never retried.
     #[error("{0}")]
     Bug(String),
 }
@@ -32,7 +32,7 @@ impl Failure {
         if let Self::Mongo(error) = self
             && let mongodb::error::ErrorKind::InsertMany(insert) = error.kind.as_ref()
         {
-            // The driver's text holds what the server says of each document, and so its number and its text.
+            // The driver's text holds what the server says of each document, with its phone number and its text.
             let codes: BTreeSet<i32> = insert.write_errors.iter().flatten().map(|error| error.code).collect();
             let concern = insert.write_concern_error.as_ref().map(|error| error.message.as_str());
             return format!("the insert failed with {codes:?}, {}", concern.unwrap_or("no write-concern error"));
@@ -49,7 +49,7 @@ impl Failure {
         }];
         let mut cause = self.source();
         while let Some(error) = cause {
-            // Behind the first line stands what PostgreSQL adds to its errors: rows, statements.
+            // After the first line PostgreSQL adds rows and statements to its errors.
             let text = error.to_string().lines().next().unwrap_or_default().to_owned();
             if !texts.iter().any(|known| known.contains(&text)) {
                 texts.push(text);

@@ -43,7 +43,7 @@ pub struct Inbox {
     arrived: Notify,
     prefetch: usize,
     over: CancellationToken,
-    /// Held by who gathers: who asks first gets the batch that is first in the queue.
+    /// Held while gathering: the first caller gets the batch that is first in the queue.
     turn: tokio::sync::Mutex<Turn>,
 }
 
@@ -54,7 +54,7 @@ impl Inbox {
         Self { deliveries: Mutex::default(), arrived: Notify::new(), prefetch, over, turn }
     }
 
-    /// One more has come.
+    /// Adds a delivery that has come.
     pub fn push(&self, delivery: Delivery) {
         self.deliveries().push_back(delivery);
         self.arrived.notify_one();
@@ -90,7 +90,7 @@ impl Inbox {
         deliveries.len() >= self.prefetch || self.fitting(&deliveries) < deliveries.len()
     }
 
-    /// How many from the front make a batch: one that goes over the numbers waits for the next.
+    /// How many deliveries from the front make a batch. One that would exceed the limit of numbers waits for the next batch.
     fn fitting(&self, deliveries: &VecDeque<Delivery>) -> usize {
         let mut numbers = 0;
         let most = deliveries.len().min(self.prefetch);

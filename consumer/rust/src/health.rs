@@ -34,7 +34,7 @@ struct Health {
     rabbitmq: Word,
 }
 
-/// Serves on this port of this machine. Fails when the port cannot be had.
+/// Serves on this port, on all interfaces. Fails when the port cannot be opened.
 pub async fn serve_health(
     port: u16,
     stores: Arc<Stores>,
@@ -71,7 +71,7 @@ async fn answer(method: &Method, path: &str, stores: &Stores, services: &Service
     }
 }
 
-/// What the loop sees, and a ping of each store: an idle loop does not notice that one went away.
+/// What the loop knows, and a ping of each store: an idle loop does not notice that a store went away.
 async fn look(stores: &Stores, services: &Services) -> Health {
     let select_1 = async { stores.postgres.query("SELECT 1", &[], PING_TIMEOUT).await.map(drop) };
     let (postgres, mongodb) = tokio::join!(
@@ -88,7 +88,7 @@ async fn look(stores: &Stores, services: &Services) -> Health {
     }
 }
 
-/// A store that the loop saw down is down: it tries again by itself, and needs no ping for that.
+/// A store that the loop saw down counts as down without a ping: the loop tries it again by itself.
 async fn answers(is_up: bool, ping: impl Future<Output = Result<(), Failure>>) -> bool {
     is_up && timeout(PING_TIMEOUT, ping).await.is_ok_and(|answer| answer.is_ok())
 }

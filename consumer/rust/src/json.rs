@@ -1,5 +1,5 @@
-//! JSON as the contract needs it and serde's derive does not have it: lone surrogates, doubled fields, whole numbers
-//! written with a point, values of any depth. Values are looked at where they stand; none is built that nobody asked for.
+//! JSON as the contract needs it and serde's derive does not offer it: lone surrogates, doubled fields, whole numbers
+//! written with a point, values of any depth. Values are read in place; none is built before it is asked for.
 
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy)]
 pub struct Json<'a>(&'a RawValue);
 
-/// What a JSON string says.
+/// The content of a JSON string.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Text {
     /// The text; each lone surrogate is U+FFFD.
@@ -20,8 +20,8 @@ pub struct Text {
 }
 
 impl<'a> Json<'a> {
-    /// The one value of a text. None when it is no JSON, or when something stands after the value. serde_json goes
-    /// through what it skips without recursion: no depth overflows the stack.
+    /// The one value of a text. None when it is no JSON, or when something stands after the value. serde_json skips values
+    /// without recursion: no depth overflows the stack.
     pub fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
@@ -31,12 +31,12 @@ impl<'a> Json<'a> {
         if matches!(self.first(), b'-' | b'0'..=b'9') { self.0.get().parse().ok() } else { None }
     }
 
-    /// The string; None when it is none.
+    /// The string; None when it is no string.
     pub fn text(self) -> Option<Text> {
         (self.first() == b'"').then(|| unescape(self.0.get()))
     }
 
-    /// The items of a list; None when it is none.
+    /// The items of a list; None when it is no list.
     pub fn items(self) -> Option<Vec<Json<'a>>> {
         if self.first() != b'[' {
             return None;
@@ -45,7 +45,7 @@ impl<'a> Json<'a> {
         Some(items.into_iter().map(Json).collect())
     }
 
-    /// The values of these fields of an object, of a field that stands twice the last; None when it is no object.
+    /// The values of these fields of an object; None when it is no object. When a field stands twice, the last one counts.
     pub fn fields<const N: usize>(self, names: [&'static str; N]) -> Option<[Option<Json<'a>>; N]> {
         if self.first() != b'{' {
             return None;
@@ -69,7 +69,7 @@ impl<'de, const N: usize> Visitor<'de> for Fields<N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        // The key as it stands too: one with a lone surrogate is no Rust string, and yet a field to be ignored.
+        // The key is read raw, too: one with a lone surrogate is no Rust string, and must be ignored like any unknown field.
         while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             let Text { text, well_formed } = unescape(key.get());
             if let Some(index) = self.0.iter().position(|name| *name == text && well_formed) {
@@ -80,7 +80,7 @@ impl<'de, const N: usize> Visitor<'de> for Fields<N> {
     }
 }
 
-/// What a checked JSON string says, its quotes still around it.
+/// The content of a checked JSON string; `quoted` still has its quotes.
 fn unescape(quoted: &str) -> Text {
     let inner = &quoted[1..quoted.len() - 1];
     if !inner.contains('\\') {
@@ -97,7 +97,7 @@ fn unescape(quoted: &str) -> Text {
         }
         let escape = rest.as_bytes()[at + 1];
         if escape == b'u' {
-            // Four hexadecimal digits, as the parser has seen. Two escapes in a row may be one pair.
+            // Four hexadecimal digits, as the parser has checked. Two escapes in a row may be one pair.
             units.push(u16::from_str_radix(&rest[at + 2..at + 6], 16).unwrap_or(0xD800));
             rest = &rest[at + 6..];
             continue;
@@ -118,7 +118,7 @@ fn unescape(quoted: &str) -> Text {
     Text { text, well_formed }
 }
 
-/// Appends UTF-16 units. Answers whether there was no lone surrogate.
+/// Appends UTF-16 units. Returns whether there was no lone surrogate.
 fn flush(units: &mut Vec<u16>, text: &mut String) -> bool {
     let mut well_formed = true;
     for unit in char::decode_utf16(units.drain(..)) {

@@ -1,4 +1,4 @@
-//! JSON lines on standard output, with the names and the level numbers that the sibling in TypeScript gets from pino.
+//! JSON lines on standard output, with the names and the level numbers that the TypeScript consumer gets from pino.
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 const NAME: &str = "consumer-rust";
-/// Of the libraries' own events none is printed: what they say may hold more than a log line may.
+/// Events of the libraries are not printed: they may hold what a log line must not.
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
 
 /// The words of `LOG_LEVEL`.
@@ -53,7 +53,7 @@ impl Level {
     }
 }
 
-/// Begins to log. Once a process.
+/// Starts the log; once a process.
 pub fn start(level: Level) {
     let hostname = hostname::get().unwrap_or_default().to_string_lossy().into_owned();
     tracing_subscriber::fmt().with_max_level(level.filter()).event_format(Lines { hostname }).init();

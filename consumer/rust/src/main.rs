@@ -49,13 +49,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 use until_up::{Halt, Service};
 
-/// A store that does not answer must not hold up the end.
+/// A store that does not answer must not hold up the end of the process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() {
     let told = std::panic::take_hook();
-    // A loop that died alone would leave its queue standing, and nobody would know.
+    // A loop that died alone would leave its queue unread, and nobody would know.
     std::panic::set_hook(Box::new(move |panic| {
         told(panic);
         std::process::exit(exit::BUG);
@@ -83,7 +83,7 @@ async fn consumer() -> anyhow::Result<()> {
     let (told, busy) = (stop.receiving.clone(), AtomicBool::new(false));
     let consumer = Arc::new(Consumer { config, stores: stores.clone(), services, report, stop, busy });
     let mut running = tokio::spawn(run(consumer.clone()));
-    // While it connects there is nothing to finish, and that attempt is not waited for.
+    // While it only connects there is nothing to finish, so that attempt is not waited for.
     let ended = tokio::select! {
         ended = &mut running => Some(ended?),
         () = told.cancelled() => None,

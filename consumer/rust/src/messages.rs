@@ -9,10 +9,10 @@ use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Collection, Database};
 
-/// The collection of all messages. It has no index but `_id`: a second one costs half the speed and more.
+/// The collection of all messages. Its only index is `_id`: a second one costs half the speed or more.
 pub const MESSAGES: &str = "messages";
 const VALIDATOR: &str = include_str!("../../contract/messages.validator.json");
-/// The `_id` of no document.
+/// An `_id` that no document has.
 const NO_MESSAGE: &str = "";
 const UNAUTHORIZED: i32 = 13;
 const NAMESPACE_EXISTS: i32 = 48;
@@ -22,12 +22,12 @@ pub fn write_concern() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
 
-/// The `_id` of a number's document: storing a number twice is impossible, a campaign is a range in order.
+/// The `_id` of a number's document: a number cannot be stored twice, and a campaign is one range, in order.
 pub fn message_id(campaign_id: &str, sequence: i32) -> String {
     format!("{campaign_id}:{sequence:09}")
 }
 
-/// One character longer than an identifier is.
+/// One character longer than an identifier.
 const IDENTIFIERS: CuidConstructor = CuidConstructor::new().with_length(25);
 
 /// A cuid2 of 24 characters. The crate keeps the leading digit of the hash, which is never 0 and mostly a low one; the
@@ -55,8 +55,8 @@ pub fn message(chunk: &Chunk, index: usize, now: DateTime) -> RawDocumentBuf {
     document
 }
 
-/// Creates the collection with its validator, or brings the validator of an existing one up to date. Fails for a user who may
-/// not write: the first batch would show it too late. Idempotent.
+/// Creates the collection with its validator, or brings the validator of an existing one up to date. Fails for a user who
+/// may not write: the first batch would show it too late. Idempotent.
 pub async fn declare_messages(database: &Database) -> Result<(), Failure> {
     create_messages(database).await?;
     let messages = database.collection::<RawDocumentBuf>(MESSAGES);
@@ -74,8 +74,7 @@ async fn create_messages(database: &Database) -> Result<(), Failure> {
         other => return other.map(drop).map_err(Failure::from),
     }
     match database.run_command(doc! { "collMod": MESSAGES, "validator": validator }).await {
-        // MongoDB's role readWrite may create a collection and not change one: such a user keeps the validator that is
-        // there.
+        // MongoDB's role readWrite may create a collection but not change one: for that user the present validator stays.
         Err(error) if coded(&error, UNAUTHORIZED) => Ok(()),
         other => other.map(drop).map_err(Failure::from),
     }
@@ -90,7 +89,7 @@ pub async fn mark_messages_deleted(messages: &Collection<RawDocumentBuf>, campai
     Ok(())
 }
 
-/// Whether two documents have the same names, types and order of fields.
+/// The name and the type of each field, in order.
 #[cfg(test)]
 fn shape(document: &mongodb::bson::raw::RawDocument) -> Vec<(String, mongodb::bson::spec::ElementType)> {
     document

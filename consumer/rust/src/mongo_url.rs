@@ -1,11 +1,11 @@
-//! A MongoDB URL as the siblings read it.
+//! A MongoDB URL as the other consumers read it.
 
 use crate::percent::decoded;
 use mongodb::options::ConnectionString;
 use url::Url;
 
-/// The settings of a URL, and the database in it. None for one that cannot be read; why is not told, as the driver's
-/// words may quote a part of a password.
+/// The settings of a URL, and the database in it. None for one that cannot be read, without the driver's words: they may
+/// quote a part of the password.
 pub fn parse(url: &str) -> Option<(ConnectionString, String)> {
     let database = database_of(url)?;
     let parsed = ConnectionString::parse(url).ok()?;

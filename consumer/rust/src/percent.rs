@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-/// What stands encoded in a part of a URL. None for a percent sign that begins no encoded byte of UTF-8: the siblings'
-/// drivers take it for what it is, a password that was not encoded.
+/// The decoded text of a part of a URL. None when a percent sign begins no encoded byte of UTF-8: it then comes from a
+/// password that was not encoded, and the other consumers refuse it, too.
 pub fn decoded(part: &str) -> Option<String> {
     let well_formed = part.match_indices('%').all(|(at, _)| {
         part.as_bytes().get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))

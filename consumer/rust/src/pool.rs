@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const CONNECTIONS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A statement's parameter and its type: the types are said, so a statement is one round trip.
+/// A statement's parameter and its type: the types are given, so that a statement is one round trip.
 pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The connections.
@@ -32,7 +32,7 @@ struct Connection {
 }
 
 impl Pool {
-    /// Nothing is connected before the first statement. No `tls`: plain text.
+    /// Nothing is connected before the first statement. Without `tls` the connections are plain text.
     pub fn new(config: Config, tls: Option<MakeRustlsConnect>) -> Self {
         Self { config, tls, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS) }
     }
@@ -59,7 +59,7 @@ impl Pool {
         Ok(result?)
     }
 
-    /// Says goodbye on every idle connection.
+    /// Closes every idle connection in an orderly way.
     pub async fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,5 +1,5 @@
-//! A PostgreSQL URL as the siblings' driver reads it: TLS only when `sslmode` or `ssl` asks for it, and then the
-//! certificate is checked, but for `no-verify`; parameters that it does not know are ignored.
+//! A PostgreSQL URL as the TypeScript consumer's driver reads it. TLS only when it asks for TLS, and then with a checked
+//! certificate unless it says otherwise: `tls_of` has the table. Unknown parameters are ignored.
 
 use crate::percent::decoded;
 use crate::tls;
@@ -49,7 +49,7 @@ pub fn parse(url: &str) -> Option<(Config, Option<MakeRustlsConnect>)> {
     Some((config, tls.map(MakeRustlsConnect::new)))
 }
 
-/// TLS without the exchange that asks the server for it.
+/// Whether TLS begins without asking the server for it first.
 fn is_direct(given: &BTreeMap<String, String>) -> bool {
     given.get("sslnegotiation").is_some_and(|negotiation| negotiation == "direct")
 }
@@ -58,7 +58,7 @@ fn is_direct(given: &BTreeMap<String, String>) -> bool {
 /// |---|---|
 /// | nothing, `sslmode=disable`, `ssl=0` | no |
 /// | `sslmode=no-verify` | yes, whatever the certificate |
-/// | `uselibpqcompat=true` | as libpq has it, but never without TLS where that is a choice |
+/// | `uselibpqcompat=true` | as in libpq, but always with TLS where libpq leaves that open |
 /// | another `sslmode`, another `ssl`, a certificate | yes, and the certificate must be trusted |
 ///
 /// None for files that cannot be read.
@@ -69,7 +69,7 @@ fn tls_of(given: &BTreeMap<String, String>) -> Option<Option<ClientConfig>> {
         (None, None) => None,
         (certificate, key) => Some(tls::identity(certificate?, key?)?),
     };
-    // Read whatever `sslmode` says: a file that is not there is a mistake.
+    // Read for every `sslmode`: a file that is not there is a mistake.
     let verified = match roots {
         Some(_) => Some(tls::verified(roots, identity.as_ref())?),
         None => None,
@@ -77,7 +77,7 @@ fn tls_of(given: &BTreeMap<String, String>) -> Option<Option<ClientConfig>> {
     let unverified = match value("sslmode") {
         Some("disable") => return Some(None),
         Some("no-verify") => true,
-        // As libpq has it, these are no check of the certificate unless it is told whom to trust.
+        // As in libpq, `prefer` never checks the certificate, and `require` only when told whom to trust.
         Some("prefer") => libpq,
         Some("require") => libpq && roots.is_none(),
         Some("verify-ca") if libpq && roots.is_none() => return None,

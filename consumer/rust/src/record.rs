@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-/// A campaign that moved. What is serialized stands in the log line of the batch.
+/// A campaign whose counters moved. The serialized fields stand in the log line of the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordRow {
     /// A cuid2.
@@ -26,7 +26,8 @@ pub struct RecordRow {
     pub deleted: bool,
 }
 
-/// Step 5. Records chunks as stored. Returns the campaigns that moved; none when a retry finds them recorded.
+/// Step 5. Records chunks as stored. Returns the campaigns whose counters moved; none when a retry finds the chunks
+/// recorded.
 pub async fn record(postgres: &Pool, stored: &[ChunkDelivery<'_>]) -> Result<Vec<RecordRow>, Failure> {
     let (ids, sequences): (Vec<&str>, Vec<i32>) =
         stored.iter().map(|it| (it.chunk.campaign_id.as_str(), it.chunk.first_sequence)).unzip();
@@ -46,7 +47,7 @@ fn campaign(row: &Row) -> Result<RecordRow, tokio_postgres::Error> {
     })
 }
 
-/// Step 5, of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since.
+/// Step 5, for campaigns that were deleted between steps 3 and 5: nothing else knows of the documents written since.
 pub async fn mark_deleted(mongo: &Mongo, deleted: &[&RecordRow]) -> Result<(), Failure> {
     in_time(async {
         let messages = mongo.messages().await?;

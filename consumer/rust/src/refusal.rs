@@ -1,4 +1,4 @@
-//! What stops a start and what waits: only what cannot heal by itself is a refusal. A closed port, a time-out and an
+//! Tells what stops a start from what waits. Only what cannot heal by itself is a refusal; a closed port, a time-out and an
 //! unknown host are none.
 
 use crate::failure::Failure;
@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 const REFUSALS: &str = include_str!("../../contract/refusals.json");
-/// What is said of a refusal: of a service by the code of its server, of `client` by what a driver finds itself.
+/// The sentence for each refusal: of a service by the code of its server, of `client` by what a driver itself finds.
 static SAYS: LazyLock<BTreeMap<String, BTreeMap<String, String>>> =
     LazyLock::new(|| serde_json::from_str(REFUSALS).unwrap_or_default());
 
-/// Said without the words of a driver's parser: they may quote a part of a password.
+/// Said of a URL that its driver does not take, instead of the driver's words: they may quote a part of the password.
 pub fn unusable_url() -> &'static str {
     &SAYS["client"]["unusable_url"]
 }
 
-/// What was refused, in words without a secret; None for all that is worth a retry.
+/// What was refused, in words without a secret; None for everything that is worth a retry.
 pub fn refusal(failure: &Failure) -> Option<String> {
     let text = failure.text();
     let (service, code) = match failure {
@@ -27,7 +27,7 @@ pub fn refusal(failure: &Failure) -> Option<String> {
     }
     .filter(|(service, code)| SAYS[*service].contains_key(code))
     .or_else(|| certificate(&text).map(|_| ("client", "untrusted".to_owned())))?;
-    // Of a certificate what rustls says, of the broker's words the part that names the queue.
+    // What rustls says of a certificate, or only the part of the broker's words that names the queue.
     let why = certificate(&text).or_else(|| Some(text.split_once(" - ")?.1)).unwrap_or(&text);
     Some(SAYS[service][&code].replace("{why}", why))
 }
@@ -63,10 +63,10 @@ fn mongo(error: &Error, text: &str) -> Code {
     }
 }
 
-/// The driver keeps no code while it authenticates, nor of a server that it could not select.
+/// The driver keeps no code while it authenticates, nor for a server that it could not select.
 const AUTHENTICATION_FAILED: i32 = 18;
 
-/// rustls names each reason after these words.
+/// Why rustls does not trust a certificate, beginning with its words; None when the text holds no such reason.
 fn certificate(text: &str) -> Option<&str> {
     let why = &text[text.find("invalid peer certificate")?..];
     why.split([',', '}']).next().map(str::trim)

@@ -12,7 +12,7 @@ use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, O
 const MAX_TRACEPARENTS: usize = 5;
 const BATCH_SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// A batch that was settled, without its deliveries: it may have waited for long for a dead letter.
+/// A settled batch, without its deliveries: it may have waited long for a dead letter.
 pub struct SettledBatch {
     /// The queue that it came from.
     pub queue: String,
@@ -20,7 +20,7 @@ pub struct SettledBatch {
     pub outcomes: Vec<Outcome>,
     /// What became of its documents.
     pub written: Written,
-    /// The campaigns that moved.
+    /// The campaigns whose counters moved.
     pub campaigns: Vec<RecordRow>,
     /// The traces that it belongs to.
     pub traceparents: Vec<String>,
@@ -28,7 +28,7 @@ pub struct SettledBatch {
     pub watch: Stopwatch,
 }
 
-/// The metrics.
+/// Logs each settled batch, and counts it in the metrics.
 pub struct Report {
     registry: Registry,
     batches: IntCounter,
@@ -125,7 +125,7 @@ impl Report {
         self.seconds.observe(watch.seconds());
     }
 
-    /// Says and counts each dead letter. Returns how many there are.
+    /// Logs and counts each dead letter. Returns how many there are.
     fn dead_letters(&self, queue: &str, outcomes: &[Outcome]) -> usize {
         let mut dead = 0;
         for outcome in outcomes {
@@ -142,7 +142,8 @@ impl Report {
     }
 }
 
-/// Only what has the form of a trace: a header may hold anything, a phone number too.
+/// Only values that have the form of a traceparent, different ones, five at most: a header may hold anything, even a phone
+/// number.
 pub fn traceparents_of(deliveries: &[Delivery]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for delivery in deliveries {

@@ -15,7 +15,7 @@ const BATCHES_AT_A_TIME: usize = 2;
 /// Consumes until told to stop, session after session. A refusal comes at the start only; later only a bug.
 pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
     let Consumer { stores, services, stop, .. } = &*consumer;
-    // Side by side: a wrong password of one must not wait for another that is not up yet.
+    // Side by side: the wrong password of one service must not wait for another service that is not up yet.
     let (mut session, (), ()) = try_join3(
         open_session(&consumer),
         until_up(&stop.receiving, &services.postgres, || stores.probe_ledger()),
@@ -30,7 +30,7 @@ pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
         if stop.receiving.is_cancelled() {
             return Ok(());
         }
-        // A broker that takes the connection and refuses the rest of it must not be hammered.
+        // A broker that takes the connection and refuses everything after it must not be hammered.
         fruitless = if session.acknowledgements.load(Ordering::Relaxed) > 0 { 0 } else { fruitless + 1 };
         pause(&stop.receiving, backoff(fruitless + 1, rand::random())).await;
         session = open_session(&consumer).await?;
@@ -43,7 +43,7 @@ async fn open_session(consumer: &Consumer) -> Result<Arc<Session>, Halt> {
     until_up(&stop.receiving, rabbitmq, || Session::open(config, stop, rabbitmq)).await
 }
 
-/// Every partition of one session, until told to stop or the session is gone.
+/// Consumes every partition of one session, until told to stop or the session is gone.
 async fn consume_session(consumer: &Arc<Consumer>, session: &Arc<Session>) -> Result<(), Halt> {
     let mut loops = JoinSet::new();
     for queue in subscribe(consumer, session).await? {
@@ -76,7 +76,7 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Ar
     }
 }
 
-/// Of each queue one consumer receives: the others say that they stand by.
+/// One consumer of each queue receives; the others say that they stand by.
 fn say_who_receives(queues: &[Arc<Queue>], prefetch_each: u16) {
     let (receiving, standing_by): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.standby.is_over());
     let names = |of: &[&Arc<Queue>]| of.iter().map(|queue| queue.name.clone()).collect::<Vec<String>>();

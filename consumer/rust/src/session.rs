@@ -1,4 +1,4 @@
-//! Two connections to the broker with all that hangs on them.
+//! Two connections to the broker with everything on them.
 
 use crate::config::Config;
 use crate::connect::{close_broker, connect_broker};
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Queue {
     /// Its name on the broker.
     pub name: String,
-    /// What it hangs on.
+    /// The session that it belongs to.
     pub session: Arc<Session>,
     /// Whether another consumer has it.
     pub standby: Standby,
@@ -43,8 +43,8 @@ impl Queue {
         self.inbox.gather().await
     }
 
-    /// Acknowledges a delivery, or all up to it on the channel. An acknowledgement has no answer: if it is lost, the delivery
-    /// comes again and step 3 finds it stored. Interrupted when the session is gone.
+    /// Acknowledges a delivery, or all up to it on the channel. The broker does not confirm an acknowledgement: if it is
+    /// lost, the delivery comes again and step 3 finds it stored. Interrupted when the session is gone.
     pub async fn acknowledge(&self, delivery: &Delivery, multiple: bool) -> Result<(), Halt> {
         let session = &self.session;
         if session.interrupted.is_cancelled() {
@@ -52,7 +52,7 @@ impl Queue {
         }
         if let Err(error) = self.channel.basic_ack(delivery.tag, BasicAckOptions { multiple }).await {
             session.end(&error.into());
-            // Also when somebody closed it before: what was not acknowledged is not settled.
+            // Also when the channel was closed before: what was not acknowledged is not settled.
             return Err(Halt::Interrupted);
         }
         session.acknowledgements.fetch_add(1, Ordering::Relaxed);
@@ -60,7 +60,8 @@ impl Queue {
     }
 }
 
-/// Two connections: one that receives and acknowledges, one for dead letters. Whatever breaks of it ends the whole of it.
+/// Two connections to the broker with everything on them: one receives and acknowledges, one is for dead letters. When any
+/// part of it breaks, the whole session ends.
 pub struct Session {
     /// Names on the broker.
     names: Topology,
@@ -68,11 +69,11 @@ pub struct Session {
     pub dead_letters: DeadLetters,
     /// Fires when the current batches are to be dropped: the session is gone, or working is over.
     pub interrupted: CancellationToken,
-    /// How many were sent here.
+    /// How many acknowledgements this session has sent.
     pub acknowledgements: AtomicU64,
     receiving: Connection,
     publishing: Connection,
-    /// Those of its queues.
+    /// The channels of its queues.
     channels: Mutex<Vec<Channel>>,
     /// What waits for dead letters.
     holding: Mutex<Vec<JoinHandle<()>>>,
@@ -150,7 +151,7 @@ impl Session {
         Ok(Queue { name, session: self.clone(), standby, held: AtomicUsize::new(0), channel, inbox })
     }
 
-    /// Does what is not settled yet, and nobody waits for before the end. Interrupted is no failure of it.
+    /// Runs work that is not settled yet; only the end of the session waits for it. Interrupted does not count as a failure.
     pub fn hold(&self, work: impl Future<Output = Result<(), Halt>> + Send + 'static) {
         let mut holding = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
         holding.retain(|held| !held.is_finished());
@@ -171,7 +172,7 @@ impl Session {
         }
     }
 
-    /// The session is over: the current batches are dropped. Only the first reason counts.
+    /// Ends the session: the current batches are dropped. Only the first reason counts.
     pub fn end(&self, failure: &Failure) {
         if self.closing.load(Ordering::Acquire) || self.gone.swap(true, Ordering::AcqRel) {
             return;
@@ -205,7 +206,7 @@ impl Session {
         }
     }
 
-    /// Moves what comes into the inbox. The end of the stream that nobody here asked for ends the session.
+    /// Moves deliveries into the inbox. When the stream ends and nobody here asked for that, the session ends.
     async fn receive(self: Arc<Self>, mut consumer: Consumer, inbox: Arc<Inbox>, standby: Standby) {
         while let Some(delivery) = consumer.next().await {
             match delivery {

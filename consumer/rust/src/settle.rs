@@ -9,7 +9,7 @@ use crate::until_up::Halt;
 use futures_util::future::try_join_all;
 use std::sync::atomic::Ordering;
 
-/// What a delivery gets, and as what it is counted.
+/// What a delivery gets, and what it is counted as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Acknowledged; its numbers are stored now.
@@ -22,7 +22,7 @@ pub enum Outcome {
     DeadLetter(DeadReason),
 }
 
-/// What a delivery gets, from what the steps 2 to 4 saw of it. Pure.
+/// What a delivery gets, from what steps 2 to 4 saw of it. Pure.
 ///
 /// | seen in | verdict | refused in 4 | gets | as |
 /// |---|---|---|---|---|
@@ -51,7 +51,7 @@ pub fn outcomes_of(
     for (delivery, verdict) in verdicts {
         outcomes[delivery] = Some(outcome_of(verdict, written.refused.contains(&delivery)));
     }
-    // To acknowledge what no step has judged would lose it.
+    // Acknowledging a delivery that no step has judged would lose it.
     outcomes.into_iter().collect::<Option<_>>().ok_or_else(|| Halt::Bug("a delivery without a verdict".to_owned()))
 }
 
@@ -60,12 +60,12 @@ pub fn outcomes_of(
 pub struct Acknowledgement {
     /// The place of the delivery in the batch.
     pub delivery: usize,
-    /// All up to it.
+    /// Whether all before it on its channel are acknowledged, too.
     pub multiple: bool,
 }
 
-/// The acknowledgements of a batch. One, multiple, of the last delivery before the first that is held for its dead letter;
-/// behind that each alone, as an acknowledgement of all before would be one of what is held, too. Pure.
+/// The acknowledgements of a batch. One, `multiple`, is of the last delivery before the first that is held for its dead
+/// letter. Each one behind that is acknowledged alone: `multiple` would acknowledge what is held, too. Pure.
 ///
 /// `held`: a delivery of an earlier batch is still held.
 pub fn acknowledgements_of(outcomes: &[Outcome], mut held: bool) -> Vec<Acknowledgement> {
@@ -80,8 +80,8 @@ pub fn acknowledgements_of(outcomes: &[Outcome], mut held: bool) -> Vec<Acknowle
     last.into_iter().chain(alone).collect()
 }
 
-/// Step 6. Acknowledges what is stored, repeated or let go. Returns what is held until its dead letter is confirmed. Interrupted
-/// when the session broke.
+/// Step 6. Acknowledges what is stored, repeated or let go. Returns what is held until its dead letter is confirmed.
+/// Interrupted when the session broke.
 pub async fn settle(queue: &Queue, deliveries: Vec<Delivery>, outcomes: &[Outcome]) -> Result<Vec<DeadLetter>, Halt> {
     for Acknowledgement { delivery, multiple } in acknowledgements_of(outcomes, queue.held.load(Ordering::Acquire) > 0)
     {
@@ -101,8 +101,8 @@ pub async fn settle(queue: &Queue, deliveries: Vec<Delivery>, outcomes: &[Outcom
     Ok(dead)
 }
 
-/// Publishes dead letters, in their order, until the broker has them all, and acknowledges each delivery, alone, when its own is
-/// confirmed. Interrupted when the session broke.
+/// Publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when its dead
+/// letter is confirmed. Interrupted when the session broke.
 pub async fn bury(queue: &Queue, dead: &[DeadLetter]) -> Result<(), Halt> {
     try_join_all(dead.iter().map(|dead_letter| bury_one(queue, dead_letter))).await.map(drop)
 }

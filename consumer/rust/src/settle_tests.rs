@@ -40,7 +40,7 @@ fn a_delivery_that_is_held_is_never_acknowledged_with_those_behind_it() {
     let bad = || Outcome::DeadLetter(dead(Reason::NotJson));
     let up_to = |delivery| Acknowledgement { delivery, multiple: true };
     let alone = |delivery| Acknowledgement { delivery, multiple: false };
-    // Outcomes, whether one of a batch before is held, what is acknowledged.
+    // Outcomes, whether a delivery of an earlier batch is held, what is acknowledged.
     type Case<'a> = (&'a [Outcome], bool, &'a [Acknowledgement]);
     let cases: [Case; 7] = [
         (&[good(), good(), good()], false, &[up_to(2)]),

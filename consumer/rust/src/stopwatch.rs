@@ -13,7 +13,7 @@ pub enum Step {
     Settle,
 }
 
-/// Of steps 3 and 4 that were repeated, all attempts and waits count.
+/// A step that was repeated counts with all its attempts and waits.
 #[derive(Debug)]
 pub struct Stopwatch {
     since: Instant,
@@ -21,7 +21,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins when the first delivery was there; what has passed until now is the gathering.
+    /// Begins when the first delivery was there; the time until now is the gathering.
     pub fn new(since: Instant) -> Self {
         let mut watch = Self { since, ms: [0.0; 5] };
         watch.add(Step::Gather, since);

@@ -14,7 +14,7 @@ const DUPLICATE_KEY: i32 = 11_000;
 const REFUSED_BY_VALIDATOR: i32 = 121;
 /// Documents of one insert, at most.
 const INSERT_DOCUMENTS: usize = 1_000;
-/// Inserts at a time: while MongoDB has some, the next is made and sent.
+/// Inserts at a time: while MongoDB works on some, the next is made and sent.
 const INSERTS_AT_A_TIME: usize = 4;
 
 /// What became of the documents of a batch.
@@ -59,7 +59,7 @@ async fn insert(mongo: &Mongo, places: &[Place<'_>], now: DateTime) -> Result<Wr
     }
 }
 
-/// Duplicates are stored, and a refusal concerns its chunk alone; whatever else was wrong fails the attempt.
+/// Duplicates count as stored, and a refusal concerns its chunk alone; any other error fails the attempt.
 fn written_all_the_same(error: Error, places: &[Place<'_>]) -> Result<Written, Failure> {
     let written = match error.kind.as_ref() {
         ErrorKind::InsertMany(InsertManyError { write_errors: Some(errors), write_concern_error: None, .. }) => {
@@ -71,7 +71,8 @@ fn written_all_the_same(error: Error, places: &[Place<'_>]) -> Result<Written, F
     written.ok_or(Failure::Mongo(error))
 }
 
-/// What a list of write errors (code, index of the document) says. None when one of them is of another code.
+/// What a list of write errors (code, index of the document) means. None when it is empty, or when one of them has another
+/// code.
 fn tally(errors: &[(i32, usize)], places: &[Place<'_>]) -> Option<Written> {
     let repeated = errors.iter().filter(|(code, _)| *code == DUPLICATE_KEY).count();
     let refused: Vec<usize> = errors.iter().filter(|it| it.0 == REFUSED_BY_VALIDATOR).map(|it| it.1).collect();

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// Makes ring the cryptography of this process. Before the first connection.
+/// Makes ring the cryptography provider of this process. To be called before the first connection.
 pub fn install_provider() {
     // Fails only when there is one already, and then it is this one.
     let _ = ring::default_provider().install_default();
@@ -22,7 +22,8 @@ pub fn identity(certificate: &str, key: &str) -> Option<Identity> {
     Some((certificates(certificate)?, PrivateKeyDer::from_pem_file(key).ok()?))
 }
 
-/// Certificates are checked against the roots of a file, or those of the system. None when the file cannot be read.
+/// A configuration that checks certificates against the roots of a file, or those of the system. None when the file cannot
+/// be read.
 pub fn verified(roots: Option<&str>, identity: Option<&Identity>) -> Option<ClientConfig> {
     let mut store = RootCertStore::empty();
     match roots {
@@ -32,7 +33,7 @@ pub fn verified(roots: Option<&str>, identity: Option<&Identity>) -> Option<Clie
     with_identity(ClientConfig::builder().with_root_certificates(store), identity)
 }
 
-/// No certificate is checked: only where the operator's URL says so.
+/// A configuration that checks no certificate: only where the operator's URL says so.
 pub fn unverified(identity: Option<&Identity>) -> Option<ClientConfig> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
     let builder = ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(Anyone(algorithms)));
@@ -53,7 +54,7 @@ fn with_identity(
     }
 }
 
-/// The file of the system's roots, for a driver that takes nothing but a file.
+/// The file of the system's roots, for a driver that takes only a file.
 pub fn roots_file() -> Option<std::path::PathBuf> {
     std::env::var_os("SSL_CERT_FILE").map(Into::into).or_else(|| openssl_probe::probe().cert_file)
 }

@@ -1,4 +1,4 @@
-//! The names and the declarations on the broker, from `topology.json`: whoever starts first on an empty broker creates
+//! The names and the declarations on the broker, from `topology.json`: the app that starts first on an empty broker creates
 //! them, so they are identical in every app.
 
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ struct Template {
     exchange: Exchange,
     queue: Queue,
     dead_letter: DeadLetter,
-    /// What every queue has beside its own arguments, by the word in `QUEUE_TYPE`.
+    /// What every queue has in addition to its own arguments, by the word in `QUEUE_TYPE`.
     queue_types: BTreeMap<String, Arguments>,
 }
 
@@ -59,7 +59,7 @@ pub struct Topology {
     template: Template,
     prefix: String,
     partitions: u16,
-    /// What a queue has beside its own arguments, as it is of its type.
+    /// What a queue of this type has in addition to its own arguments.
     of_type: Arguments,
 }
 
@@ -87,8 +87,8 @@ impl Topology {
         self.fill(&self.template.queue.name, Some(partition))
     }
 
-    /// Declares exchanges, queues and bindings. Idempotent. The broker refuses with 406 and closes the channel when one
-    /// exists with other arguments, a queue of another type among them.
+    /// Declares exchanges, queues and bindings. Idempotent. When one exists with other arguments, or a queue with another
+    /// type, the broker refuses with 406 and closes the channel.
     pub async fn declare(&self, channel: &Channel) -> Result<(), Failure> {
         let dead = &self.template.dead_letter;
         self.declare_exchange(channel, &dead.exchange).await?;
@@ -142,7 +142,7 @@ impl Topology {
     }
 }
 
-/// Declares on a channel of its own, as a refusal closes it.
+/// Declares on a channel of its own: a refusal closes that channel.
 pub async fn declare(connection: &Connection, names: &Topology) -> Result<(), Failure> {
     let declaring = connection.create_channel().await?;
     names.declare(&declaring).await?;

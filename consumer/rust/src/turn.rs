@@ -3,7 +3,7 @@
 use crate::until_up::Halt;
 use tokio_util::sync::CancellationToken;
 
-/// A place in a row, as that of a batch among those of its queue: each is settled after the one before.
+/// A place in a row, like that of a batch in its queue: each batch is settled after the one before.
 #[derive(Debug)]
 pub struct Turn {
     before: CancellationToken,
@@ -11,7 +11,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The first in its row; it waits for nobody.
+    /// The first in its row; it waits for no other.
     pub fn first() -> Self {
         let before = CancellationToken::new();
         before.cancel();
@@ -23,7 +23,7 @@ impl Turn {
         Self { before: self.passed.clone(), passed: CancellationToken::new() }
     }
 
-    /// Waits until the one before has passed, which one that was dropped never does. Interrupted when the signal fires.
+    /// Waits until the one before has passed. One that was dropped never passes. Interrupted when the signal fires.
     pub async fn wait(&self, signal: &CancellationToken) -> Result<(), Halt> {
         tokio::select! {
             biased;

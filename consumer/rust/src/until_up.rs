@@ -42,7 +42,7 @@ struct Seen {
     ever_up: bool,
 }
 
-/// One of the three services: whether it is up, as the loop sees it. Says each change of that once.
+/// One of the three services: whether it is up, as the loop sees it. Logs each change once.
 pub struct Service {
     title: &'static str,
     variable: &'static str,
@@ -52,7 +52,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// `variable` is what a refusal names; `count_retry` is called for each attempt that failed.
+    /// `variable` is what a refusal names; `count_retry` is called for each failed attempt that is retried.
     pub fn new(
         title: &'static str,
         variable: &'static str,
@@ -63,7 +63,7 @@ impl Service {
         Self { title, variable, url: url.to_owned(), count_retry: Box::new(count_retry), seen }
     }
 
-    /// Whether the last attempt succeeded.
+    /// Whether the last attempt succeeded and no connection was lost since.
     pub fn is_up(&self) -> bool {
         self.seen().state == State::Up
     }
@@ -77,7 +77,7 @@ impl Service {
         *seen = Seen { state: State::Up, ever_up: true };
     }
 
-    /// A connection that was up is gone; whether the service is down, the next attempt tells.
+    /// A connection that was up is gone; the next attempt tells whether the service is down.
     pub fn lost(&self, failure: &Failure) {
         let mut seen = self.seen();
         if seen.state == State::Up {
@@ -86,7 +86,7 @@ impl Service {
         }
     }
 
-    /// An attempt failed. Fails with what a retry cannot heal: a bug, and before the first success a refusal.
+    /// An attempt failed. Fails with what must not be retried: a bug, and before the first success a refusal.
     pub fn failed(&self, failure: &Failure) -> Result<(), Halt> {
         if let Failure::Bug(what) = failure {
             return Err(Halt::Bug(what.clone()));
@@ -143,7 +143,7 @@ pub enum Attempt<T> {
     Down,
 }
 
-/// One attempt. When the service is down, the wait before the next attempt is over when this returns.
+/// One attempt. When the service is down, it also waits: when it returns, the next attempt may begin.
 pub async fn attempt<T>(
     signal: &CancellationToken,
     service: &Service,
@@ -156,7 +156,7 @@ pub async fn attempt<T>(
     match action.await {
         Ok(result) => {
             service.succeeded();
-            // Also when the signal fired meanwhile: what was done is known to the caller.
+            // Also when the signal fired meanwhile: the caller must know what was done.
             return Ok(Attempt::Up(result));
         }
         Err(failure) => service.failed(&failure)?,

@@ -11,7 +11,8 @@ const MAX_DATABASE_BYTES: usize = 63;
 /// https://www.mongodb.com/docs/manual/reference/limits/#std-label-restrictions-on-db-names
 const NOT_IN_DATABASE: [char; 7] = ['/', '\\', '.', ' ', '"', '$', '\0'];
 
-/// What an option may be. Kept: it reaches the driver. All others are known and left out: they change nothing here.
+/// The values that an option may have. With `kept` it reaches the driver; every other known option is left out, because it
+/// changes nothing here.
 #[derive(Debug, Deserialize)]
 struct Form {
     is: String,
@@ -29,8 +30,9 @@ struct Form {
 
 type Options = BTreeMap<String, String>;
 
-/// A URL with those of its options alone that every language's driver takes in the same way. None for one that holds another,
-/// or a value that is none: what one language obeys and another ignores would make one deployment behave in two ways.
+/// A URL with only those of its options that reach the driver: every language's driver takes these in the same way. None for
+/// a URL with an unknown option or a wrong value: an option that one language obeys and another ignores would make one
+/// deployment behave in two ways.
 pub fn with_strict_options(variable: &str, url: &str) -> Option<String> {
     let forms: BTreeMap<String, BTreeMap<String, Form>> = serde_json::from_str(FORMS).ok()?;
     let forms = forms.get(variable)?;
@@ -83,7 +85,7 @@ impl Form {
     }
 }
 
-/// What holds of several options, or of an option and the rest of the URL.
+/// Whether the rules hold for options together, and for an option together with the rest of the URL.
 fn is_mongo(before: &str, options: &mut Options) -> bool {
     let Some((scheme, rest)) = before.split_once("://") else { return false };
     let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
@@ -105,12 +107,12 @@ fn is_mongo(before: &str, options: &mut Options) -> bool {
     holds && has_credentials(user, options, encrypted)
 }
 
-/// A user and a password, or neither; a certificate in place of the password.
+/// A user and a password, or neither. With MONGODB-X509: a certificate instead of the password.
 fn has_credentials(user: Option<&str>, options: &mut Options, encrypted: bool) -> bool {
     let mechanism = options.get("authmechanism").map(String::as_str);
     let Some(user) = user else {
         let asked = mechanism.is_some();
-        // Without a user it has no meaning, and not every driver leaves it at that.
+        // Without a user it has no meaning, but not every driver ignores it then.
         options.remove("authsource");
         return !asked;
     };

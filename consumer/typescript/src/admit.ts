@@ -38,7 +38,7 @@ export function judge(chunks: readonly ChunkDelivery[], rows: readonly AdmitRow[
   return { verdicts, owed: [...owed.values()] };
 }
 
-/** The order is the one of the tables in consumer/README.md: of two that fit, the upper one. */
+/** The order is that of the tables in consumer/README.md: when two rows fit, the upper one counts. */
 function verdictOf(chunk: Chunk, row: AdmitRow | undefined, inBatch: boolean): Verdict {
   if (!row?.campaign_known) return { reason: 'unknown_campaign', detail: 'ledger /campaign_id' };
   if (row.size === null) return { reason: 'unknown_chunk', detail: 'ledger /first_sequence' };

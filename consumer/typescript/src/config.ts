@@ -6,7 +6,7 @@ import {
   sharedConfiguration,
 } from '@disparo/contract';
 
-/** What this consumer is told; read once, at the start. */
+/** The configuration of this consumer, read once at the start. */
 export interface Config extends SharedConfiguration {
   /** The partitions that this process takes. */
   partitions: readonly number[];

@@ -15,7 +15,7 @@ import type { Config } from './config.js';
 
 const APP_NAME = 'disparo-consumer';
 const CONNECT_TIMEOUT_MS = 5_000;
-/** An answer that takes longer counts as a store that is down: the batch is retried. */
+/** A store whose answer takes longer counts as down: the batch is retried. */
 const ANSWER_TIMEOUT_MS = 30_000;
 const BROKER_TIMEOUT_MS = 10_000;
 const BROKER_CLOSE_TIMEOUT_MS = 2_000;
@@ -56,7 +56,7 @@ export async function probeLedger(postgres: pg.Pool): Promise<void> {
 
 /** The first success of MongoDB: it answers, and the collection has its validator. */
 export async function prepareMessages(mongo: Db): Promise<void> {
-  // A statement connects by itself, but only once: when that fails, the driver answers "Topology is closed" for ever.
+  // A statement connects by itself, but only once: when that fails, the driver says "Topology is closed" for ever.
   await mongo.client.connect();
   await declareMessages(mongo);
 }
@@ -91,9 +91,9 @@ export async function closeBroker(connection: ChannelModel, channels: readonly C
   clearTimeout(timer);
 }
 
-/** One statement at a time for each loop, and one for health. */
+/** A pool with one connection for each loop, and one for health. */
 function openPostgres(connectionString: string, connections: number): pg.Pool {
-  // The pool parses only when it connects; this client is never connected, it makes a bad URL known now.
+  // The pool parses the URL only when it connects. This client is never connected: it makes a bad URL known now.
   const { port } = new pg.Client({ connectionString });
   if (!(port >= 0 && port <= MAX_PORT)) throw new Error('no port');
   const pool = new pg.Pool({
@@ -104,9 +104,9 @@ function openPostgres(connectionString: string, connections: number): pg.Pool {
     keepAlive: true,
     application_name: APP_NAME,
   });
-  // An idle connection that dies is replaced by the next statement, which says so if it cannot.
+  // An idle connection that dies is replaced by the next statement, which fails if it cannot.
   pool.on('error', () => {});
-  // The pool listens to idle connections only: one that is told off while it closes would end the process.
+  // The pool listens to idle connections only: an error on one that is closing would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }

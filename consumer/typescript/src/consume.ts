@@ -34,8 +34,8 @@ const NOTHING_ADMITTED: Admission = { verdicts: new Map(), owed: [] };
 const NOTHING_WRITTEN: Written = { stored: 0, repeated: 0, refused: new Set() };
 
 /**
- * One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never throws for
- * one bad message.
+ * One of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never throws
+ * for one bad message.
  */
 export async function consume(queue: Queue, consumer: Consumer): Promise<void> {
   try {
@@ -45,7 +45,7 @@ export async function consume(queue: Queue, consumer: Consumer): Promise<void> {
   }
 }
 
-/** One batch, start to finish. Steps as in consumer/README.md. `over` when there is none to take any more. */
+/** One batch from start to finish. Steps as in consumer/README.md. `over` when there will be no further batch. */
 async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' | 'over'> {
   const batch = await queue.gather(); // 1
   if (batch === 'over') return 'over';
@@ -55,7 +55,7 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' |
   const { admission, written } = await admitAndStore(interrupted, consumer, chunks, batch.gatheredAt, watch); // 3, 4
   const stored = admission.owed.filter((chunk) => !written.refused.has(chunk));
   const campaigns = await watch.time('record', async () => {
-    // An acknowledgement of this batch may be one of all before it.
+    // An acknowledgement of this batch may include all batches before it.
     await batch.turn.wait(interrupted);
     return recordAndMark(interrupted, consumer, stored); // 5
   });
@@ -67,7 +67,7 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' |
     consumer.report.batch(settled); // 7
     return 'batch';
   }
-  // A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
+  // A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
   queue.session.hold(async () => {
     await watch.time('settle', () => bury(queue, dead));
     consumer.report.batch(settled); // 7
@@ -87,7 +87,7 @@ function settledBatch(
   return { queue, outcomes: [...outcomes.values()], written: { stored, repeated }, campaigns, traceparents, watch };
 }
 
-/** Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be cancelled. */
+/** Steps 3 and 4. A batch that had to wait for MongoDB is admitted again: its campaign may have been cancelled meanwhile. */
 async function admitAndStore(
   interrupted: AbortSignal,
   { stores, services, identifiers }: Consumer,

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { DeadReason, Delivery } from './decode.js';
 import { backoffMs, Interrupted, pause } from './until-up.js';
 
-/** After that long without a confirm it is said, once, that dead letters wait. */
+/** After this long without a confirm, one warning says that dead letters wait. */
 const SLOW_CONFIRM_MS = 10_000;
 
 /** A delivery that becomes a dead letter, and why. */
@@ -16,8 +16,8 @@ export interface DeadLetter extends DeadReason {
  * The way to the dead-letter exchange, on a connection of its own: a broker in an alarm blocks a connection that publishes,
  * and nothing could be acknowledged on it any more.
  *
- * A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in
- * the socket and not the dead letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+ * A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits
+ * in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a delivery that comes again.
  */
 export class DeadLetters {
   #answer: Promise<boolean> | undefined;
@@ -43,7 +43,10 @@ export class DeadLetters {
     }
   }
 
-  /** False when the broker refused it, as a full queue does: it is not there, and is published again. */
+  /**
+   * False when the broker refused it or its question, as it does when a queue is full: it is not there, and is published
+   * again.
+   */
   async #publishOnce(deadLetter: DeadLetter, sourceQueue: string): Promise<boolean> {
     if (this.interrupted.aborted) throw new Interrupted();
     this.#answer ??= this.#ask();
@@ -63,7 +66,7 @@ export class DeadLetters {
     const send = (options: Options.Publish) =>
       this.#confirmed(this.names.deadLetterExchange, '', message.content, options);
     return send(asItCame(message.properties, added)).catch((error: unknown) => {
-      // Not every header that amqplib can read can it write again, and such a message must not come again for ever.
+      // amqplib cannot write every header that it can read, and the message must not come again for ever.
       if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
       return send({ ...asItCame(message.properties, added), headers: { ...added, headers_dropped: true } });
     });
@@ -88,7 +91,7 @@ export class DeadLetters {
 }
 
 /**
- * The properties of the message, persistent. Two are left out, as the broker acts upon them: `expiration` would make the
+ * The properties of the message, persistent. Two are left out, because the broker acts on them: `expiration` would make the
  * dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
  */
 function asItCame(properties: Delivery['message']['properties'], added: Record<string, string>): Options.Publish {

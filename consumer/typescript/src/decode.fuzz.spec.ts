@@ -10,15 +10,15 @@ const CONTRACT = new URL('../../contract/', import.meta.url);
 /** What the decoders of all languages say of some bodies, one a line. */
 const KEPT = fileURLToPath(new URL('examples/verdicts.jsonl', CONTRACT));
 /**
- * With it set, verdicts are written to the file it names: of that many random bodies, for the other languages to judge, or,
- * when it names the kept file, of the kept bodies, anew.
+ * When DECODE_VERDICTS is set, verdicts are written to the file that it names: of DECODE_RUNS random bodies, for the other
+ * languages to judge. When it names the kept file, the verdicts of the kept bodies are written again.
  */
 const { DECODE_VERDICTS, DECODE_RUNS = '500' } = process.env;
 const CODES = JSON.parse(readFileSync(new URL('dead-letters.json', CONTRACT), 'utf8')) as Record<string, string[]>;
 const RUNS = 2_000;
 const STEP_2 = ['too_large', 'not_json', 'unknown_version', 'schema_violation'];
 
-/** `body`: a character a byte. Either the chunk, or why it is none. */
+/** `body` has one character for each byte. With it either the chunk, or why it is none. */
 interface Verdict {
   body: string;
   chunk?: Chunk;
@@ -26,7 +26,7 @@ interface Verdict {
   detail?: string;
 }
 
-/** JSON as it is written: of a value there are many notations. */
+/** JSON texts: one value has many notations. */
 const json = fc.oneof(
   fc.constantFrom('1', '1.0', '1e0', '10e-1', '2', '-0', '0', '1.5', '1e999', '-1e-999', '5', '-1', '999995000'),
   fc.constantFrom(
@@ -97,7 +97,7 @@ const space = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('\u00a0', '\f', '\ufeff') },
 );
 
-/** A body that is almost one of ours: fields in any order, perhaps one left out, some twice, some with a value of no business. */
+/** A body that is almost one of ours: fields in any order, perhaps one left out, some twice, some with any other value. */
 const almost = fc
   .tuple(
     fc.oneof(
@@ -110,7 +110,7 @@ const almost = fc
   )
   .map(([fields, others, at, blank]) => {
     const said = fields.map(([key, values]) => `"${key}":${blank}${values[at % values.length]}`);
-    // Mostly behind the others: of a field that stands twice the last one counts.
+    // Mostly after the others: when a field stands twice, the last one counts.
     for (const [key, other] of others)
       said.splice(at < 70 ? said.length : at % said.length, 0, `"${key}"${blank}:${other}`);
     return Buffer.from(`${blank}{${said.join(`${blank},`)}}${blank}`);
@@ -171,7 +171,7 @@ describe('step 2 takes any bytes', () => {
   });
 });
 
-/** The rules of campaign-chunk.v1.schema.json once more, in other words. */
+/** The rules of campaign-chunk.v1.schema.json once more, written in another way. */
 function isChunk({ campaign_id, company_id, message, first_sequence, phone_numbers }: Chunk): void {
   expect(campaign_id).toMatch(/^[a-z][a-z0-9]{1,31}$/);
   expect(company_id).toMatch(/^[a-z][a-z0-9]{1,31}$/);

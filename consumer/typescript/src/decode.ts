@@ -1,7 +1,7 @@
 import { CHUNK_VERSION, type Chunk, chunkFault, MAX_CHUNK_BYTES } from '@disparo/contract';
 import type { ConsumeMessage } from 'amqplib';
 
-/** Why a message is a dead letter: consumer/README.md, in the order in which they are looked for. */
+/** Why a message is a dead letter, as in consumer/README.md, in the order in which the reasons are checked. */
 export type Reason =
   | 'too_large'
   | 'not_json'
@@ -14,7 +14,7 @@ export type Reason =
 /** What a dead letter carries in its headers. */
 export interface DeadReason {
   reason: Reason;
-  /** A code and a path, as in consumer/contract/dead-letters.json: never a value, nothing of a library's words. */
+  /** A code and a path, as in consumer/contract/dead-letters.json: never a value, and no words of a library. */
   detail: string;
 }
 
@@ -41,7 +41,7 @@ export interface ChunkDelivery {
   chunk: Chunk;
 }
 
-/** Step 2. Splits deliveries into chunks and what is malformed. */
+/** Step 2. Splits deliveries into chunks and malformed ones. */
 export function decode(deliveries: readonly Delivery[]): {
   chunks: ChunkDelivery[];
   malformed: Map<Delivery, DeadReason>;
@@ -75,7 +75,7 @@ export function decodeBody(content: Buffer): Chunk | DeadReason {
 }
 
 const NOT_JSON = Symbol('not JSON');
-/** `ignoreBOM` keeps the mark in the text, where JSON.parse refuses it, as RFC 8259 lets it. */
+/** `ignoreBOM` keeps the byte order mark in the text; JSON.parse then refuses it, as RFC 8259 allows. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function strictText(content: Buffer): string | undefined {

@@ -4,7 +4,7 @@ const LONGEST = 300;
 
 /**
  * Why a service cannot be reached, in one line for an operator: in our words where the code of the error is known, else in
- * the driver's. The password of the URL never stands in it.
+ * the driver's. It never holds the password of the URL.
  */
 export function describe(error: unknown, url: string): string {
   const refused = refusal(error);
@@ -18,7 +18,9 @@ export function describe(error: unknown, url: string): string {
   return withoutSecrets(text || 'no reason given', url);
 }
 
-/** Cuts the URL and its password out of a driver's text; and what a store quotes of a document or a command. */
+/**
+ * Cuts the URL, its password and phone numbers out of a driver's text, and what a store quotes of a document or a command.
+ */
 function withoutSecrets(text: string, url: string): string {
   const password = /^[^:]+:\/\/[^/]*?:([^/]*)@/.exec(url)?.[1];
   const secrets = [url, password, password && decoded(password)].filter((secret) => secret);

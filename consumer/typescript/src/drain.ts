@@ -9,7 +9,10 @@ export interface Stop {
 /** How long the current batches may take after the first signal. */
 const GRACE_MS = 20_000;
 
-/** SIGTERM or SIGINT fires `receiving`; the grace time's end or a second one fires `working`, and then calls `forced`. */
+/**
+ * SIGTERM or SIGINT fires `receiving`. The end of the grace time, or a second signal, fires `working` and then calls
+ * `forced`.
+ */
 export function stopOnSignals(forced: () => void): Stop {
   const receiving = new AbortController();
   const working = new AbortController();

@@ -39,8 +39,8 @@ export class Inbox {
   }
 
   /**
-   * Step 1. Waits for at least one delivery. `over` when no further batch is to be gathered; what is fetched then goes back to
-   * the queue. Who asks first gets the batch that is first in the queue.
+   * Step 1. Waits for at least one delivery. `over` when no further batch is to be gathered; what is fetched then goes back
+   * to the queue. The first caller gets the batch that is first in the queue.
    */
   gather(): Promise<Batch | 'over'> {
     const gathered = this.#gathering.then(() => this.#gatherNext());
@@ -65,7 +65,9 @@ export class Inbox {
     return this.#deliveries.length >= this.prefetch || this.#fitting() < this.#deliveries.length;
   }
 
-  /** How many from the front make a batch: one that goes over the numbers waits for the next. */
+  /**
+   * How many deliveries from the front make a batch. One that would exceed the limit of numbers waits for the next batch.
+   */
   #fitting(): number {
     let numbers = 0;
     const most = Math.min(this.#deliveries.length, this.prefetch);

@@ -6,7 +6,7 @@ import type { Report } from './report.js';
 
 const PING_TIMEOUT_MS = 1_000;
 
-/** Serves `GET /health` and `GET /metrics`. Throws ConfigurationError when the port cannot be had. */
+/** Serves `GET /health` and `GET /metrics`. Throws ConfigurationError when the port cannot be opened. */
 export async function serveHealth(port: number, stores: Stores, services: Services, report: Report): Promise<Server> {
   const server = createServer(async (request, response) => {
     const path = request.url?.split('?')[0];
@@ -29,7 +29,7 @@ export async function serveHealth(port: number, stores: Stores, services: Servic
   return server;
 }
 
-/** What the loop sees, and a ping of each store: an idle loop does not notice that one went away. */
+/** What the loop knows, and a ping of each store: an idle loop does not notice that a store went away. */
 async function look({ postgres, mongo }: Stores, services: Services) {
   const [postgresAnswers, mongoAnswers] = await Promise.all([
     answers(services.postgres.isUp, () =>
@@ -48,7 +48,7 @@ async function look({ postgres, mongo }: Stores, services: Services) {
   };
 }
 
-/** A store that the loop saw down is down: it tries again by itself, and needs no ping for that. */
+/** A store that the loop saw down counts as down without a ping: the loop tries it again by itself. */
 async function answers(isUp: boolean, ping: () => Promise<unknown>): Promise<boolean> {
   if (!isUp) return false;
   return ping().then(

@@ -5,15 +5,15 @@ import { createId } from '@paralleldrive/cuid2';
 const IDENTIFIER_LENGTH = 24;
 /** Identifiers that come from the thread at a time, as one text. */
 export const IDENTIFIERS_A_BLOCK = 5_000;
-/** Made ahead, at most: 6 MB. */
+/** Blocks made ahead, at most: 6 MB. */
 const BLOCKS_AHEAD = 50;
-/** Small campaigns are done before a thread has started. */
+/** Identifiers made here before a thread is started: a small campaign is done before a thread would be ready. */
 const BEFORE_A_THREAD = 1_000;
 const WORKER = new URL('./identifiers.worker.js', import.meta.url);
 
 /**
- * Identifiers of documents. A cuid2 costs more time than all else that is done with a number, so after the first thousand a
- * thread makes them ahead; when none of those is there, they are made here.
+ * Makes the identifiers of documents. A cuid2 costs more time than everything else that is done for a number. So after the
+ * first thousand a thread makes them ahead; when none of those is ready, one is made here.
  */
 export class Identifiers {
   readonly #blocks: string[] = [];
@@ -23,7 +23,7 @@ export class Identifiers {
 
   constructor(private readonly startWorker = () => new Worker(WORKER)) {}
 
-  /** One that nobody else gets. */
+  /** Returns an identifier; no other call gets the same one. */
   take(): string {
     const [block] = this.#blocks;
     if (block === undefined) return this.#make();
@@ -45,7 +45,7 @@ export class Identifiers {
   #workAhead(): void {
     const worker = this.startWorker();
     worker.on('message', (block: string) => this.#blocks.push(block));
-    // An event without a listener would end the process, and there is another way to an identifier.
+    // Without a listener the event would end the process. Without the thread, identifiers are made here.
     worker.on('error', () => {});
     worker.unref();
     for (let block = 0; block < BLOCKS_AHEAD; block++) worker.postMessage('another');

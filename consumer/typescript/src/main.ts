@@ -10,7 +10,7 @@ import { Report } from './report.js';
 import { run } from './run.js';
 import { Service } from './until-up.js';
 
-/** A store that does not answer must not hold up the end. */
+/** A store that does not answer must not hold up the end of the process. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
 async function main(): Promise<void> {
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const identifiers = new Identifiers();
   const consumer = { config, stores, identifiers, services, report, stop, log, busy: false };
   const running = run(consumer);
-  // While it connects there is nothing to finish, and that attempt is not waited for.
+  // While it only connects there is nothing to finish, so that attempt is not waited for.
   await Promise.race([running, fired(stop.receiving)]);
   if (consumer.busy) {
     await running;

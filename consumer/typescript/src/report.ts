@@ -10,7 +10,7 @@ const MAX_TRACEPARENTS = 5;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const BATCH_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** A batch that was settled, without its deliveries: it may have waited for long for a dead letter. */
+/** A settled batch, without its deliveries: it may have waited long for a dead letter. */
 export interface SettledBatch {
   queue: string;
   outcomes: readonly Outcome[];
@@ -89,7 +89,10 @@ export class Report {
   }
 }
 
-/** Only what has the form of a trace, five at most: a header may hold anything, a phone number too. */
+/**
+ * Only values that have the form of a traceparent, different ones, five at most: a header may hold anything, even a phone
+ * number.
+ */
 export function traceparentsOf(deliveries: Iterable<Delivery>): string[] {
   const found = new Set<string>();
   for (const { message } of deliveries) {

@@ -4,13 +4,15 @@ import { type Consumer, consume } from './consume.js';
 import { type Queue, Session } from './session.js';
 import { backoffMs, pause, untilUp } from './until-up.js';
 
-/** Batches of one queue under way at a time: while one is stored, the next is gathered and admitted, and its storing begins. */
+/**
+ * Batches of one queue under way at a time: while one is stored, the next is gathered and admitted, and its storing begins.
+ */
 const BATCHES_AT_A_TIME = 2;
 
 /** Consumes until told to stop, session after session. Throws ConfigurationError at the start only; later only a bug. */
 export async function run(consumer: Consumer): Promise<void> {
   const { stores, services, stop } = consumer;
-  // Side by side: a wrong password of one must not wait for another that is not up yet.
+  // Side by side: the wrong password of one service must not wait for another service that is not up yet.
   const [first] = await Promise.all([
     openSession(consumer),
     untilUp(stop.receiving, services.postgres, () => probeLedger(stores.postgres)),
@@ -22,7 +24,7 @@ export async function run(consumer: Consumer): Promise<void> {
     await consumeSession(consumer, session);
     consumer.busy = false;
     if (stop.receiving.aborted) return;
-    // A broker that takes the connection and refuses the rest of it must not be hammered.
+    // A broker that takes the connection and refuses everything after it must not be hammered.
     fruitless = session.acknowledgements > 0 ? 0 : fruitless + 1;
     await pause(stop.receiving, backoffMs(fruitless + 1));
   }
@@ -32,7 +34,7 @@ function openSession({ config, services, stop, log }: Consumer): Promise<Session
   return untilUp(stop.receiving, services.rabbitmq, () => Session.open(config, stop, services.rabbitmq, log));
 }
 
-/** Every partition of one session, until told to stop or the session is gone. */
+/** Consumes every partition of one session, until told to stop or the session is gone. */
 async function consumeSession(consumer: Consumer, session: Session): Promise<void> {
   const queues = await subscribe(consumer, session);
   await Promise.all(
@@ -57,7 +59,7 @@ async function subscribe(
   }
 }
 
-/** Of each queue one consumer receives: the others say that they stand by. */
+/** One consumer of each queue receives; the others say that they stand by. */
 function sayWhoReceives(queues: readonly Queue[], prefetchEach: number, log: Logger): void {
   const say = (what: string, of: readonly Queue[]) => {
     if (of.length > 0) log.info({ queues: of.map(({ name }) => name), prefetch_each: prefetchEach }, what);

@@ -31,8 +31,8 @@ export class Queue {
   }
 
   /**
-   * Acknowledges a delivery, or all up to it on the channel. An acknowledgement has no answer: if it is lost, the delivery comes
-   * again and step 3 finds it stored. Throws Interrupted when the session is gone.
+   * Acknowledges a delivery, or all up to it on the channel. The broker does not confirm an acknowledgement: if it is lost,
+   * the delivery comes again and step 3 finds it stored. Throws Interrupted when the session is gone.
    */
   acknowledge({ message }: Delivery, multiple: boolean): void {
     const { session } = this;
@@ -49,8 +49,8 @@ export class Queue {
 }
 
 /**
- * Two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead letters.
- * Whatever breaks of it ends the whole of it.
+ * Two connections to the broker with everything on them: one receives and acknowledges, one is for dead letters. When any
+ * part of it breaks, the whole session ends.
  */
 export class Session {
   readonly #names: Topology;
@@ -59,12 +59,12 @@ export class Session {
   readonly interrupted: AbortSignal;
   /** Fires when no further batch is to be gathered. */
   readonly #over: AbortSignal;
-  /** Those of its queues. */
+  /** The channels of its queues. */
   readonly #channels: Channel[] = [];
   /** What waits for dead letters. */
   readonly #holding = new Set<Promise<void>>();
   #closing = false;
-  /** How many were sent here. */
+  /** How many acknowledgements this session has sent. */
   acknowledgements = 0;
   readonly deadLetters: DeadLetters;
 
@@ -127,7 +127,9 @@ export class Session {
     return new Queue(name, this, channel, inbox, standby);
   }
 
-  /** Does what is not settled yet, and nobody waits for before the end. Interrupted is no failure of it. */
+  /**
+   * Runs work that is not settled yet; only the end of the session waits for it. Interrupted does not count as a failure.
+   */
   hold(work: () => Promise<void>): void {
     const held = work()
       .catch((error: unknown) => {
@@ -143,7 +145,7 @@ export class Session {
     await unlessInterrupted(this.interrupted, nothingHeld).catch(() => {});
   }
 
-  /** The session is over: the current batches are dropped. Only the first reason counts. */
+  /** Ends the session: the current batches are dropped. Only the first reason counts. */
   end(error: unknown): void {
     if (this.#closing || this.#gone.signal.aborted) return;
     this.service.lost(error);

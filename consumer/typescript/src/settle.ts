@@ -6,13 +6,13 @@ import type { Queue } from './session.js';
 import type { Written } from './store.js';
 import { Interrupted } from './until-up.js';
 
-/** What a delivery gets, and as what it is counted. */
+/** What a delivery gets, and what it is counted as. */
 export type Outcome =
   | { gets: 'acknowledged'; as: 'stored' | 'repeated' | 'let_go' }
   | ({ gets: 'dead letter' } & DeadReason);
 
 /**
- * What a delivery gets, from what the steps 2 to 4 saw of it. Pure.
+ * What a delivery gets, from what steps 2 to 4 saw of it. Pure.
  *
  * | seen in | verdict | refused in 4 | gets | as |
  * |---|---|---|---|---|
@@ -39,7 +39,7 @@ export function outcomesOf(
   return new Map(
     batch.deliveries.map((delivery) => {
       const verdict = verdicts.get(delivery);
-      // To acknowledge what no step has judged would lose it.
+      // Acknowledging a delivery that no step has judged would lose it.
       if (verdict === undefined) throw new TypeError('a delivery without a verdict');
       return [delivery, outcomeOf(verdict, refused.has(delivery))];
     }),
@@ -53,8 +53,8 @@ export interface Acknowledgement {
 }
 
 /**
- * The acknowledgements of a batch. One, multiple, of the last delivery before the first that is held for its dead letter;
- * behind that each alone, as an acknowledgement of all before would be one of what is held, too. Pure.
+ * The acknowledgements of a batch. One, `multiple`, is of the last delivery before the first that is held for its dead
+ * letter. Each one behind that is acknowledged alone: `multiple` would acknowledge what is held, too. Pure.
  */
 export function acknowledgementsOf(
   outcomes: ReadonlyMap<Delivery, Outcome>,
@@ -88,8 +88,8 @@ export function settle(queue: Queue, outcomes: ReadonlyMap<Delivery, Outcome>): 
 }
 
 /**
- * Publishes dead letters, in their order, until the broker has them all, and acknowledges each delivery, alone, when its own is
- * confirmed. Throws Interrupted when the session broke.
+ * Publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when its dead
+ * letter is confirmed. Throws Interrupted when the session broke.
  */
 export async function bury(queue: Queue, dead: readonly DeadLetter[]): Promise<void> {
   await Promise.all(dead.map((deadLetter) => buryOne(queue, deadLetter)));

@@ -1,10 +1,10 @@
 type Step = 'gather' | 'admit' | 'store' | 'record' | 'settle';
 
-/** The time of each step of one batch. Of steps 3 and 4 that were repeated, all attempts and waits count. */
+/** The time of each step of one batch. A step that was repeated counts with all its attempts and waits. */
 export class Stopwatch {
   readonly #ms: Record<Step, number> = { gather: 0, admit: 0, store: 0, record: 0, settle: 0 };
 
-  /** Begins when the first delivery was there, by `performance.now()`; what has passed until now is the gathering. */
+  /** Begins when the first delivery was there, by `performance.now()`; the time until now is the gathering. */
   constructor(private readonly since: number) {
     this.#ms.gather = performance.now() - since;
   }

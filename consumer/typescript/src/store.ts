@@ -19,10 +19,10 @@ const REFUSED_BY_VALIDATOR = 121;
 
 /** Documents of one insert, at most. */
 const INSERT_DOCUMENTS = 1_000;
-/** Inserts at a time: while MongoDB has some, the next is made and sent. */
+/** Inserts at a time: while MongoDB works on some, the next is made and sent. */
 const INSERTS_AT_A_TIME = 4;
 
-/** The server's answer to an insert, as far as it is looked at. */
+/** The parts of the server's reply to an insert that are used here. */
 interface InsertReply {
   n: number;
   writeErrors?: { index: number; code: number }[];
@@ -35,7 +35,10 @@ interface Place {
   index: number;
 }
 
-/** Step 4. One document a number, in unordered inserts. Throws when it is not certain that all survive, and no insert is under way any more. */
+/**
+ * Step 4. One document a number, in unordered inserts. Throws when it is not certain that all survive; every insert has
+ * ended by then.
+ */
 export async function store(
   mongo: Db,
   owed: readonly ChunkDelivery[],
@@ -45,7 +48,7 @@ export async function store(
   const parts = partsOf(owed);
   const written = { stored: 0, repeated: 0, refused: new Set<ChunkDelivery>() };
   const insertParts = async () => {
-    // Shared: each takes the next part. A failure ends the parts for all.
+    // `parts` is shared: each run takes the next part. A failure ends the parts for all.
     for (const part of parts) {
       const { stored, repeated, refused } = await insert(mongo, part, identifiers, now);
       written.stored += stored;
@@ -86,7 +89,7 @@ function documentOf({ delivery: { chunk }, index }: Place, identifiers: Identifi
   };
 }
 
-/** Duplicates are stored, and a refusal concerns its chunk alone; whatever else was wrong is thrown. */
+/** Duplicates count as stored, and a refusal concerns its chunk alone; any other error is thrown. */
 function writtenAllTheSame({ n, writeErrors = [], writeConcernError }: InsertReply, places: readonly Place[]): Written {
   // Without the text of the server: it may hold a document.
   if (writeConcernError) throw new Error(`write concern error ${writeConcernError.code}`);

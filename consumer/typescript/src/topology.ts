@@ -2,7 +2,10 @@ import { declareTopology } from '@disparo/contract';
 import type { ChannelModel } from 'amqplib';
 import type { Config } from './config.js';
 
-/** On a channel of its own, as a refusal closes it, with an `error` event beside the rejection that is thrown here. */
+/**
+ * Declares on a channel of its own: a refusal closes that channel. The channel then also emits `error`, next to the
+ * rejection that is thrown here.
+ */
 export async function declare(
   connection: ChannelModel,
   { queuePrefix, queuePartitions, queueType }: Config,

@@ -1,6 +1,6 @@
 import { unlessInterrupted } from './until-up.js';
 
-/** A place in a row, as that of a batch among those of its queue: each is settled after the one before. */
+/** A place in a row, like that of a batch in its queue: each batch is settled after the one before. */
 export class Turn {
   #passed = () => {};
   readonly #behind = new Promise<void>((resolve) => {
@@ -9,7 +9,7 @@ export class Turn {
 
   private constructor(private readonly before: Promise<void>) {}
 
-  /** The first in its row; it waits for nobody. */
+  /** The first in its row; it waits for no other. */
   static first(): Turn {
     return new Turn(Promise.resolve());
   }
@@ -19,7 +19,7 @@ export class Turn {
     return new Turn(this.#behind);
   }
 
-  /** Waits until the one before has passed, which one that was dropped never does. Throws Interrupted when the signal fires. */
+  /** Waits until the one before has passed. One that was dropped never passes. Throws Interrupted when the signal fires. */
   wait(signal: AbortSignal): Promise<void> {
     return unlessInterrupted(signal, this.before);
   }

@@ -15,7 +15,7 @@ export class Interrupted extends Error {
   override name = 'Interrupted';
 }
 
-/** One of the three services: whether it is up, as the loop sees it. Says each change of that once. */
+/** One of the three services: whether it is up, as the loop sees it. Logs each change once. */
 export class Service {
   #state: 'unknown' | 'up' | 'lost' | 'down' | 'ledger missing' = 'unknown';
   #everUp = false;
@@ -39,14 +39,14 @@ export class Service {
     this.#everUp = true;
   }
 
-  /** A connection that was up is gone; whether the service is down, the next attempt tells. */
+  /** A connection that was up is gone; the next attempt tells whether the service is down. */
   lost(error: unknown): void {
     if (this.#state !== 'up') return;
     this.#state = 'lost';
     this.log.info(`the connection to ${this.title} is gone: ${describe(error, this.url)}`);
   }
 
-  /** An attempt failed. Throws what a retry cannot heal: a bug, and before the first success a refusal. */
+  /** An attempt failed. Throws what must not be retried: Interrupted, a bug, and before the first success a refusal. */
   failed(error: unknown): void {
     if (error instanceof Interrupted || PROGRAMMING.some((kind) => error instanceof kind)) throw error;
     const refused = this.#everUp ? undefined : refusal(error);
@@ -80,7 +80,7 @@ export async function pause(signal: AbortSignal, milliseconds: number): Promise<
   await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }
 
-/** Waits for something. Throws Interrupted when the signal fires before. */
+/** Waits for something. Throws Interrupted when the signal fires first. */
 export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<void>): Promise<void> {
   if (signal.aborted) throw new Interrupted();
   let interrupt = () => {};
@@ -98,7 +98,7 @@ export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<vo
 /** What an attempt came to: what the action returned, or that the service is down. */
 export type Attempt<T> = { up: true; value: T } | { up: false };
 
-/** One attempt. When the service is down, the wait before the next attempt is over when this returns. */
+/** One attempt. When the service is down, it also waits: when it returns, the next attempt may begin. */
 export async function attempt<T>(
   signal: AbortSignal,
   service: Service,
@@ -109,7 +109,7 @@ export async function attempt<T>(
   try {
     const value = await action();
     service.succeeded();
-    // Also when the signal fired meanwhile: what was done is known to the caller.
+    // Also when the signal fired meanwhile: the caller must know what was done.
     return { up: true, value };
   } catch (error) {
     service.failed(error);

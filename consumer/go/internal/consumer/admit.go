@@ -11,16 +11,16 @@ import (
 	"disparo/consumer/internal/contract"
 )
 
-// Verdict is what the steps 2 and 3 say of a delivery: As, or why it is a dead letter.
+// Verdict is what steps 2 and 3 say of a delivery: As, or why it is a dead letter.
 type Verdict struct {
 	As   As
 	Dead DeadReason
 }
 
-// As is as what a delivery counts that is no dead letter.
+// As says what a delivery that is no dead letter is counted as.
 type As string
 
-// Owed goes on to step 4; Repeated was stored before; LetGo is of a campaign that does not run; Stored is only said
+// Owed goes on to step 4; Repeated was stored before; LetGo belongs to a campaign that does not run; Stored is set only
 // after step 5.
 const (
 	Owed     As = "owed"
@@ -72,7 +72,7 @@ func admit(ctx context.Context, postgres *pgxpool.Pool, chunks []*Delivery) (Adm
 	return judge(chunks, ledger), nil
 }
 
-// judge gives the verdicts that the rows of the ledger say. Pure.
+// judge returns the verdicts that the rows of the ledger give. Pure.
 func judge(chunks []*Delivery, rows []AdmitRow) Admission {
 	ledger := make(map[contract.Key]*AdmitRow, len(rows))
 	for i := range rows {
@@ -92,7 +92,7 @@ func judge(chunks []*Delivery, rows []AdmitRow) Admission {
 	return admission
 }
 
-// verdictOf looks in the order of the tables in consumer/README.md: of two that fit, the upper one.
+// verdictOf checks in the order of the tables in consumer/README.md: when two rows fit, the upper one counts.
 func verdictOf(chunk *contract.Chunk, row *AdmitRow, inBatch bool) Verdict {
 	switch {
 	case row == nil || !row.CampaignKnown:

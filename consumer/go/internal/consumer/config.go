@@ -10,7 +10,7 @@ import (
 	"disparo/consumer/internal/contract"
 )
 
-// Config is what this consumer is told; read once, at the start.
+// Config is the configuration of this consumer, read once at the start.
 type Config struct {
 	contract.SharedConfiguration
 	// Partitions are those that this process takes.
@@ -21,8 +21,8 @@ type Config struct {
 	MetricsPort int
 }
 
-// ReadConfig reads every key of .env.example that concerns a consumer. Answers a ConfigurationError for the first that
-// is wrong.
+// ReadConfig reads every key of .env.example that concerns a consumer. Returns a ConfigurationError for the first that is
+// wrong.
 func ReadConfig(env contract.Environment) (Config, error) {
 	shared, err := env.Shared()
 	if err != nil {

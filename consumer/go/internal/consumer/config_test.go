@@ -66,7 +66,7 @@ type key struct {
 	Default  any
 }
 
-// ownKeys is every row that is told to consumers.
+// ownKeys is every row that consumers read.
 func ownKeys(t *testing.T) map[string]key {
 	text, err := os.ReadFile("../../../contract/keys.json")
 	if err != nil {
@@ -84,7 +84,7 @@ func ownKeys(t *testing.T) map[string]key {
 	return own
 }
 
-// wrongValues is what a key refuses, and what it says then.
+// wrongValues are the values that a key refuses, and what is said of each.
 func wrongValues(row key) map[string]string {
 	switch row.Kind {
 	case "integer":

@@ -23,7 +23,7 @@ const (
 	// Enough for the two batches of a queue and for health; further queues wait.
 	postgresConnections = 4
 	connectTimeout      = 5 * time.Second
-	// answerTimeout: an answer that takes longer counts as a store that is down; the batch is retried.
+	// answerTimeout: a store whose answer takes longer counts as down, and the batch is retried.
 	answerTimeout      = 30 * time.Second
 	brokerTimeout      = 10 * time.Second
 	brokerCloseTimeout = 2 * time.Second
@@ -112,7 +112,7 @@ func prepareMessages(ctx context.Context, stores *Stores) error {
 	return contract.DeclareMessages(ctx, database)
 }
 
-// BrokerConnection is a connection to the broker, and the socket below it: closing that ends it at once.
+// BrokerConnection is a connection to the broker, and the socket below it: closing the socket ends the connection at once.
 type BrokerConnection struct {
 	*amqp.Connection
 	socket net.Conn
@@ -126,7 +126,8 @@ func connectBroker(rabbitmqURL string) (*BrokerConnection, error) {
 	}
 	connection, err := dialBroker(address)
 	if err == amqp.ErrCredentials {
-		// The broker says nothing and hangs up when a password is wrong, and so does one that dies at this moment.
+		// When a password is wrong, the broker closes the connection without a word. So does a broker that dies at this
+		// moment: ask twice.
 		connection, err = dialBroker(address)
 	}
 	if err == amqp.ErrVhost {
@@ -183,7 +184,7 @@ func dialBroker(address string) (*BrokerConnection, error) {
 				return nil, err
 			}
 			socket = dialed
-			// For the handshake alone: the library takes it away when the connection is open.
+			// For the handshake alone: the library removes the deadline when the connection is open.
 			return dialed, dialed.SetDeadline(time.Now().Add(brokerTimeout))
 		},
 	})
@@ -210,7 +211,7 @@ func openPostgres(databaseURL string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), config)
 }
 
-// inTime gives a statement the time that an answer may take, and no other end: what was begun is finished.
+// inTime runs a statement with the time that an answer may take. Nothing else ends it: what was begun is finished.
 func inTime(statement func(context.Context) error) func() error {
 	return func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)

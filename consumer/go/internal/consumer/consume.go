@@ -23,8 +23,8 @@ type Consumer struct {
 	busy atomic.Bool
 }
 
-// consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone; never
-// for one bad message.
+// consume is one of the loops of a partition, batch after batch. Returns when it is told to stop or its session is gone;
+// never for one bad message.
 func (c *Consumer) consume(queue *Queue) error {
 	for {
 		over, err := c.consumeBatch(queue)
@@ -36,8 +36,8 @@ func (c *Consumer) consume(queue *Queue) error {
 	}
 }
 
-// consumeBatch takes one batch from start to finish. Steps as in consumer/README.md. It is over when there is none to take
-// any more.
+// consumeBatch takes one batch from start to finish. Steps as in consumer/README.md. It is over when there will be no
+// further batch.
 func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 	batch, over := queue.gather() // 1
 	if over {
@@ -52,7 +52,7 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 	}
 	var campaigns []RecordRow
 	err = watch.time(&watch.record, func() (err error) {
-		// An acknowledgement of this batch may be one of all before it.
+		// An acknowledgement of this batch may include all batches before it.
 		if err := batch.turn.wait(interrupted); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 		c.report.batch(settled) // 7
 		return false, nil
 	}
-	// A broker in an alarm takes no dead letter, and the batches behind are not to wait for that.
+	// A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
 	queue.session.hold(func() error {
 		err := watch.time(&watch.settle, func() error { return bury(queue, dead) })
 		if err == nil {
@@ -88,8 +88,8 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 	return false, nil
 }
 
-// admitAndStore is steps 3 and 4. A batch that had to wait for MongoDB is admitted again: meanwhile its campaign may be
-// cancelled.
+// admitAndStore is steps 3 and 4. A batch that had to wait for MongoDB is admitted again: its campaign may have been
+// cancelled meanwhile.
 func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery, now time.Time, watch *Stopwatch) (admission Admission, written Written, err error) {
 	if len(chunks) == 0 {
 		return admission, written, nil

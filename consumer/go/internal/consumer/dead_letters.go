@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// slowConfirm: after that long without a confirm it is said, once, that dead letters wait.
+	// slowConfirm: after this long without a confirm, one warning says that dead letters wait.
 	slowConfirm = 10 * time.Second
 	// questionKey: no queue is bound to it; what is published there is confirmed and dropped.
 	questionKey = "does-the-broker-take-messages"
 )
 
-// question has a byte in it: a broker in an alarm lets the header of a message pass, and stops at its body.
+// question has one byte: a broker in an alarm lets the header of a message pass, and stops at its body.
 var question = amqp.Publishing{Body: []byte("?")}
 
-// DeadLetter is a delivery that becomes one, and why.
+// DeadLetter is a delivery that becomes a dead letter, and why.
 type DeadLetter struct {
 	delivery *Delivery
 	reason   DeadReason
@@ -32,8 +32,8 @@ type DeadLetter struct {
 // DeadLetters is the way to the dead-letter exchange, on a connection of its own: a broker in an alarm blocks a connection
 // that publishes, and nothing could be acknowledged on it any more.
 //
-// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits in
-// the socket and not the dead letter, so a process that ends meanwhile leaves no copy behind of a delivery that comes again.
+// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits
+// in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a delivery that comes again.
 type DeadLetters struct {
 	channel *amqp.Channel
 	names   contract.Topology
@@ -55,8 +55,8 @@ type Answer struct {
 	err   error
 }
 
-// publish returns when the broker has it, however long that takes. It is sent in its turn, and does not wait for the confirms
-// of those before. ErrInterrupted when the session is gone before.
+// publish returns when the broker has it, however long that takes. It is sent in its turn, and does not wait for the
+// confirms of those before. ErrInterrupted when the session is gone before.
 func (d *DeadLetters) publish(deadLetter DeadLetter, sourceQueue string, turn *Turn) error {
 	defer turn.pass()
 	slow := time.AfterFunc(slowConfirm, d.sayTheyWait)
@@ -75,7 +75,8 @@ func (d *DeadLetters) publish(deadLetter DeadLetter, sourceQueue string, turn *T
 	}
 }
 
-// publishOnce returns false when the broker refused it, as a full queue does: it is not there, and is published again.
+// publishOnce returns false when the broker refused it or its question, as it does when a queue is full: it is not there,
+// and is published again.
 func (d *DeadLetters) publishOnce(publishing amqp.Publishing, turn *Turn) (taken bool, err error) {
 	answer := d.ask()
 	select {
@@ -117,7 +118,7 @@ func (d *DeadLetters) ask() *Answer {
 	return answer
 }
 
-// confirmed waits for what has been published, or was not.
+// confirmed waits for the confirm of what was published; err is what publishing returned.
 func (d *DeadLetters) confirmed(confirmation *amqp.DeferredConfirmation, err error) (bool, error) {
 	if err != nil {
 		return false, err
@@ -149,7 +150,7 @@ func (d *DeadLetters) sayTheyAreTaken() {
 	d.saidSlow = false
 }
 
-// asItCame is the message with its properties, persistent. Two are left out, as the broker acts upon them: `expiration`
+// asItCame is the message with its properties, persistent. Two are left out, because the broker acts on them: `expiration`
 // would make the dead letter vanish, and another user's `user-id` makes the broker close the channel, batch after batch.
 func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string, frameMax int) amqp.Publishing {
 	headers := amqp.Table{}
@@ -170,7 +171,7 @@ func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string, frameM
 	}
 	addReason(headers, dead, sourceQueue)
 	if headers.Validate() != nil || propertiesSize(publishing) > frameMax {
-		// The broker would close the connection for a frame above its limit, and such a message must not come again for ever.
+		// The broker would close the connection for a frame above its limit, and the message must not come again for ever.
 		publishing.Headers = amqp.Table{"headers_dropped": true}
 		addReason(publishing.Headers, dead, sourceQueue)
 	}

@@ -8,7 +8,7 @@ import (
 	"disparo/consumer/internal/contract"
 )
 
-// Reason is why a message is a dead letter: consumer/README.md, in the order in which they are looked for.
+// Reason is why a message is a dead letter, as in consumer/README.md, in the order in which the reasons are checked.
 type Reason string
 
 // The reasons of consumer/README.md.
@@ -25,7 +25,7 @@ const (
 // DeadReason is what a dead letter carries in its headers.
 type DeadReason struct {
 	Reason Reason
-	// Detail is a code and a path, as in consumer/contract/dead-letters.json: never a value, nothing of a library's words.
+	// Detail is a code and a path, as in consumer/contract/dead-letters.json: never a value, and no words of a library.
 	Detail string
 }
 
@@ -53,7 +53,7 @@ func (d *Delivery) numbers() int {
 	return 0
 }
 
-// decode is step 2. It splits deliveries into those that hold a chunk and what is malformed.
+// decode is step 2. It splits deliveries into chunks and malformed ones.
 func decode(deliveries []*Delivery) (chunks []*Delivery, malformed map[*Delivery]Verdict) {
 	malformed = map[*Delivery]Verdict{}
 	for _, delivery := range deliveries {
@@ -66,7 +66,7 @@ func decode(deliveries []*Delivery) (chunks []*Delivery, malformed map[*Delivery
 	return chunks, malformed
 }
 
-// decodeBody reads the body of a queue message as a chunk, or answers why it is none.
+// decodeBody reads the body of a queue message as a chunk, or returns why it is none.
 func decodeBody(body []byte) (*contract.Chunk, DeadReason) {
 	if len(body) > contract.MaxChunkBytes {
 		return nil, DeadReason{TooLarge, "max_bytes"}

@@ -118,7 +118,8 @@ func TestADeliveryIsDecodedOnce(t *testing.T) {
 	}
 }
 
-// The verdicts are those of the TypeScript decoder on bodies, most of them made at random; DECODE_VERDICTS names another file of them.
+// The verdicts are those of the TypeScript decoder on bodies, most of them made at random; DECODE_VERDICTS names another
+// file of them.
 func TestEveryKeptVerdictIsTheOneOfTheOtherLanguages(t *testing.T) {
 	path := os.Getenv("DECODE_VERDICTS")
 	if path == "" {
@@ -136,7 +137,7 @@ func TestEveryKeptVerdictIsTheOneOfTheOtherLanguages(t *testing.T) {
 	}
 }
 
-// verdict is a line of verdicts.jsonl: a body, a character a byte, and its chunk or why it is none.
+// verdict is a line of verdicts.jsonl: a body with one character for each byte, and its chunk or why it is none.
 type verdict struct {
 	Body   string
 	Chunk  *contract.Chunk
@@ -169,8 +170,8 @@ func keptVerdicts(t testing.TB, path string) []verdict {
 	return kept
 }
 
-// FuzzDecode: whatever comes, a chunk of the contract or a documented reason, never both; and what encoding/json calls no
-// JSON is none here. Its seeds are the examples and the kept verdicts.
+// FuzzDecode: any bytes give a chunk of the contract or a documented reason, never both. What encoding/json does not take as
+// JSON is no JSON here either. Its seeds are the examples and the kept verdicts.
 func FuzzDecode(f *testing.F) {
 	for _, folder := range []string{"valid", "invalid"} {
 		for _, name := range filesOf(f, folder) {
@@ -207,7 +208,7 @@ var (
 	numberForm = regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`)
 )
 
-// notOfTheContract holds a chunk against the rules of campaign-chunk.v1.schema.json, said in other words.
+// notOfTheContract checks a chunk against the rules of campaign-chunk.v1.schema.json, written in another way.
 func notOfTheContract(chunk *contract.Chunk) string {
 	length := utf8.RuneCountInString(chunk.Message)
 	switch {

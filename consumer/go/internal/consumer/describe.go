@@ -22,7 +22,7 @@ var (
 )
 
 // describe tells why a service cannot be reached, in one line for an operator: in our words where the kind of the error is
-// known, else in the driver's. The password of the URL never stands in it.
+// known, else in the driver's. It never holds the password of the URL.
 func describe(err error, url string) string {
 	if refused := contract.Refusal(err); refused != "" {
 		return withoutSecrets(refused, url)
@@ -44,7 +44,8 @@ func describe(err error, url string) string {
 	return withoutSecrets(strings.Join(strings.Fields(text), " "), url)
 }
 
-// withoutSecrets cuts the URL and its password out of a driver's text; and what a store quotes of a document or a command.
+// withoutSecrets cuts the URL, its password and phone numbers out of a driver's text, and what a store quotes of a document
+// or a command.
 func withoutSecrets(text, of string) string {
 	secrets := []string{of}
 	if found := passwordInURL.FindStringSubmatch(of); found != nil {

@@ -19,7 +19,7 @@ type Stop struct {
 	Working context.Context
 }
 
-// stopOnSignals ends Receiving at SIGTERM or SIGINT; the end of the grace time or a second signal ends Working, and then
+// stopOnSignals ends Receiving at SIGTERM or SIGINT. The end of the grace time, or a second signal, ends Working and then
 // calls forced.
 func stopOnSignals(forced func()) Stop {
 	receiving, stopReceiving := context.WithCancel(context.Background())

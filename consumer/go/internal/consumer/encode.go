@@ -16,7 +16,7 @@ import (
 // less than 1 MB; only long texts make a second one.
 const maxCommandBytes = 15 << 20
 
-// documentBytes is what a document takes beside its texts, at most.
+// documentBytes is the most that a document takes in addition to middle.
 const documentBytes = 320
 
 // encoder writes the documents of one chunk as BSON, by hand: the driver's own way costs eight times as much. The order
@@ -27,12 +27,12 @@ type encoder struct {
 	middle []byte
 	// end is created_at, updated_at and deleted.
 	end []byte
-	// room has space for documents to come; one allocation serves many.
+	// room holds the documents; one allocation serves many.
 	room []byte
 	size int
 }
 
-// newEncoder has room for a number of documents.
+// newEncoder allocates the space for a number of documents.
 func newEncoder(chunk *contract.Chunk, now time.Time, documents int) *encoder {
 	milliseconds := now.UnixMilli()
 	middle := bsoncore.AppendStringElement(nil, "message", chunk.Message)

@@ -6,12 +6,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// frameOverhead is what a frame with properties has beside them: 7 bytes before it and 1 after it, the class, the weight,
-// the size of the body, the flags.
+// frameOverhead is what a frame with properties has in addition to them: 7 bytes before it and 1 after it, the class, the
+// weight, the size of the body, the flags.
 const frameOverhead = 22
 
-// propertiesSize is the size of the frame with the properties of a message, in bytes. It is the one that is never split,
-// and the library sends it whatever the broker's limit is.
+// propertiesSize is the size of the frame with the properties of a message, in bytes. That frame is never split, and the
+// library sends it even above the broker's limit.
 func propertiesSize(publishing amqp.Publishing) int {
 	size := frameOverhead + tableSize(publishing.Headers)
 	for _, text := range []string{
@@ -34,7 +34,7 @@ func propertiesSize(publishing amqp.Publishing) int {
 	return size
 }
 
-// tableSize: the length, and of each field the name, the type and the value.
+// tableSize is the size of a table: its length, and the name, the type and the value of each field.
 func tableSize(table amqp.Table) int {
 	size := 4
 	for name, value := range table {

@@ -29,7 +29,7 @@ func TestTheSizeOfAFrameIsWhatTheLibraryWrites(t *testing.T) {
 	}
 }
 
-// writtenSize publishes to a broker of a few lines, and answers the size of the frame with the properties.
+// writtenSize publishes to a broker of a few lines, and returns the size of the frame with the properties.
 func writtenSize(t *testing.T, letter amqp.Publishing) int {
 	t.Helper()
 	client, server := net.Pipe()

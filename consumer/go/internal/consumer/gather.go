@@ -15,7 +15,7 @@ const (
 	linger = 2 * time.Millisecond
 )
 
-// Batch is what was buffered together, in the order of the queue.
+// Batch is the deliveries that were buffered together, in the order of the queue.
 type Batch struct {
 	deliveries []*Delivery
 	// since is when the first of them was there: idle time is no part of a batch.
@@ -30,7 +30,7 @@ type Inbox struct {
 	prefetch int
 	// over is done when no further batch is to be gathered.
 	over context.Context
-	// gathering is held by who gathers: who asks first gets the batch that is first in the queue.
+	// gathering is held while gathering: the first caller gets the batch that is first in the queue.
 	gathering sync.Mutex
 	turn      *Turn
 
@@ -99,7 +99,8 @@ func (i *Inbox) isFull() bool {
 	return len(deliveries) >= i.prefetch || i.fitting(deliveries) < len(deliveries)
 }
 
-// fitting is how many from the front make a batch: one that goes over the numbers waits for the next.
+// fitting is how many deliveries from the front make a batch. One that would exceed the limit of numbers waits for the next
+// batch.
 func (i *Inbox) fitting(deliveries []*Delivery) int {
 	numbers := 0
 	most := min(len(deliveries), i.prefetch)

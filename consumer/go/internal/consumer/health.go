@@ -29,7 +29,7 @@ type health struct {
 	Rabbitmq string `json:"rabbitmq"`
 }
 
-// serveHealth serves GET /health and GET /metrics. Returns a ConfigurationError when the port cannot be had.
+// serveHealth serves GET /health and GET /metrics. Returns a ConfigurationError when the port cannot be opened.
 func serveHealth(port int, stores *Stores, services *Services, report *Report) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
@@ -71,13 +71,13 @@ func answerHealth(response http.ResponseWriter, found health) {
 	_, _ = response.Write(body)
 }
 
-// look returns what the loops see, and a ping of each store: an idle loop does not notice that one went away.
+// look returns what the loop knows, and a ping of each store: an idle loop does not notice that a store went away.
 func look(ctx context.Context, stores *Stores, services *Services) health {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	var postgres, mongodb bool
 	var asking sync.WaitGroup
-	// A store that the loop saw down is down: it tries again by itself, and needs no ping for that.
+	// A store that the loop saw down counts as down without a ping: the loop tries it again by itself.
 	asking.Go(func() {
 		postgres = services.postgres.isUp() && pingPostgres(ctx, stores) == nil
 	})

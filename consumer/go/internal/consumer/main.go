@@ -14,7 +14,7 @@ import (
 	"disparo/consumer/internal/contract"
 )
 
-// storesCloseTimeout: a store that does not answer must not hold up the end.
+// storesCloseTimeout: a store that does not answer must not hold up the end of the process.
 const storesCloseTimeout = 3 * time.Second
 
 // Main runs the consumer until it is told to stop, and returns the exit code.
@@ -62,7 +62,8 @@ func consumeUntilStopped() error {
 	return nil
 }
 
-// runUntilStopped runs. While it connects there is nothing to finish, and that attempt is not waited for.
+// runUntilStopped consumes until told to stop. While it only connects there is nothing to finish, so that attempt is not
+// waited for.
 func (c *Consumer) runUntilStopped() error {
 	running := make(chan error, 1)
 	go func() {
@@ -116,7 +117,7 @@ func closeWithin(timeout time.Duration, stores *Stores) {
 	}
 }
 
-// exitOnPanic gives a bug its exit code: Go's own is 2. It is deferred in every goroutine.
+// exitOnPanic gives a bug its exit code: Go's own is 2. It is deferred in every goroutine of the loop.
 func exitOnPanic() {
 	if bug := recover(); bug != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", bug, debug.Stack())

@@ -25,8 +25,8 @@ func openMongo(url string) (*mongo.Client, error) {
 	return client, nil
 }
 
-// checkMongoURL tells what is wrong with a URL, as far as no name server has to be asked. This driver guesses at some
-// places what was meant, the others refuse; two consumers must not understand one URL in two ways.
+// checkMongoURL checks a URL as far as it can without asking a name server. In some places this driver guesses what was
+// meant, where the others refuse; two consumers must not understand one URL in two ways.
 func checkMongoURL(url string) error {
 	if _, err := contract.MessagesDatabase(url); err != nil || hasUnescapedUserinfo(url) {
 		return contract.ErrUnusableURL
@@ -39,7 +39,7 @@ func checkMongoURL(url string) error {
 	if err != nil || srv && (len(parsed.Hosts) != 1 || strings.Contains(parsed.Hosts[0], ":") || parsed.DirectConnection) {
 		return contract.ErrUnusableURL
 	}
-	// Not those that the driver found: it leaves empty ones out.
+	// Not the hosts that the driver found: it leaves out empty ones.
 	for host := range strings.SplitSeq(hostsOf(url), ",") {
 		if !strings.HasSuffix(host, ".sock") && !contract.IsHost(strings.ReplaceAll(host, " ", "")) {
 			return contract.ErrUnusableURL

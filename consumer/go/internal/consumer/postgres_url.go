@@ -8,8 +8,9 @@ import (
 	"disparo/consumer/internal/contract"
 )
 
-// postgresURL makes of DATABASE_URL what pgx reads as the other consumers' drivers do: no TLS unless it is asked for, and
-// then with a certificate that is trusted; parameters that are nobody's business at the server are left out.
+// postgresURL rewrites DATABASE_URL so that pgx reads it as the other consumers' drivers do. TLS only when it asks for TLS,
+// and then with a checked certificate unless it says otherwise: sslMode has the table. Unknown parameters are left out: pgx
+// would send them to the server.
 func postgresURL(databaseURL string) (string, error) {
 	parsed, err := contract.ParseURL(databaseURL)
 	if err != nil {
@@ -28,7 +29,7 @@ func postgresURL(databaseURL string) (string, error) {
 	if parsed.Host == "" && given["host"] == "" && os.Getenv("PGHOST") == "" {
 		kept.Set("host", "localhost")
 	}
-	// pgx takes a plus sign for itself, and text without two slashes for no URL.
+	// pgx reads a plus sign as a plus sign, and does not take text without two slashes as a URL.
 	parsed.RawQuery = strings.ReplaceAll(kept.Encode(), "+", "%20")
 	if parsed.Path == "" {
 		parsed.Path = "/"
@@ -36,7 +37,7 @@ func postgresURL(databaseURL string) (string, error) {
 	return parsed.String(), nil
 }
 
-// lastOfEach: of a parameter that stands twice, the last counts.
+// lastOfEach returns each parameter once: when one stands twice, the last counts.
 func lastOfEach(query url.Values) map[string]string {
 	last := make(map[string]string, len(query))
 	for name, values := range query {
@@ -50,7 +51,7 @@ func lastOfEach(query url.Values) map[string]string {
 //	in the URL                                    TLS
 //	nothing, sslmode=disable, ssl=0               no
 //	sslmode=no-verify                             yes, whatever the certificate
-//	uselibpqcompat=true                           as libpq has it, but never without TLS where that is a choice
+//	uselibpqcompat=true                           as in libpq, but always with TLS where libpq leaves that open
 //	another sslmode, another ssl, a certificate   yes, and the certificate must be trusted
 func sslMode(given map[string]string) string {
 	mode, ssl := given["sslmode"], given["ssl"]

@@ -20,7 +20,8 @@ type RecordRow struct {
 	Deleted bool
 }
 
-// record is step 5. It records chunks as stored. Returns the campaigns that moved; none when a retry finds them recorded.
+// record is step 5. It records chunks as stored. Returns the campaigns whose counters moved; none when a retry finds the
+// chunks recorded.
 func record(ctx context.Context, postgres *pgxpool.Pool, stored []*Delivery) ([]RecordRow, error) {
 	ids := make([]string, len(stored))
 	sequences := make([]int32, len(stored))
@@ -34,7 +35,8 @@ func record(ctx context.Context, postgres *pgxpool.Pool, stored []*Delivery) ([]
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[RecordRow])
 }
 
-// markDeleted is step 5 of campaigns that were deleted between 3 and 5: nobody else knows of the documents written since.
+// markDeleted is step 5, for campaigns that were deleted between steps 3 and 5: nothing else knows of the documents written
+// since.
 func markDeleted(ctx context.Context, stores *Stores, deleted []RecordRow) error {
 	database, err := stores.mongo()
 	if err != nil {

@@ -16,7 +16,7 @@ var (
 	batchSeconds    = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
 )
 
-// SettledBatch is a batch that was settled, without its deliveries: it may have waited for long for a dead letter.
+// SettledBatch is a settled batch, without its deliveries: it may have waited long for a dead letter.
 type SettledBatch struct {
 	queue            string
 	outcomes         []Outcome
@@ -132,7 +132,8 @@ func progressOf(campaigns []RecordRow) []progress {
 	return all
 }
 
-// traceparentsOf has only what has the form of a trace: a header may hold anything, a phone number too.
+// traceparentsOf returns only values that have the form of a traceparent, different ones, five at most: a header may hold
+// anything, even a phone number.
 func traceparentsOf(deliveries []*Delivery) []string {
 	found := make([]string, 0, maxTraceparents)
 	for _, delivery := range deliveries {

@@ -19,7 +19,7 @@ func (c *Consumer) run() error {
 		if err != nil || c.stop.Receiving.Err() != nil {
 			break
 		}
-		// A broker that takes the connection and refuses the rest of it must not be hammered.
+		// A broker that takes the connection and refuses everything after it must not be hammered.
 		if fruitless++; session.acknowledgements.Load() > 0 {
 			fruitless = 0
 		}
@@ -31,7 +31,8 @@ func (c *Consumer) run() error {
 	return err
 }
 
-// start connects to all three side by side: a wrong password of one must not wait for another that is not up yet.
+// start connects to all three side by side: the wrong password of one service must not wait for another service that is not
+// up yet.
 func (c *Consumer) start() (session *Session, err error) {
 	results := make(chan error, 3)
 	connect := func(action func() error) {
@@ -70,7 +71,7 @@ func (c *Consumer) openSession() (session *Session, err error) {
 	return session, err
 }
 
-// consumeSession takes every partition of one session, until told to stop or the session is gone.
+// consumeSession consumes every partition of one session, until told to stop or the session is gone.
 func (c *Consumer) consumeSession(session *Session) error {
 	defer session.close()
 	queues, err := c.subscribe(session)
@@ -110,7 +111,7 @@ func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 	return queues, nil
 }
 
-// sayWhoReceives: of each queue one consumer receives; the others say that they stand by.
+// sayWhoReceives: one consumer of each queue receives; the others say that they stand by.
 func (c *Consumer) sayWhoReceives(session *Session, queues []*Queue) {
 	say := func(what string, names ...string) {
 		if len(names) > 0 {

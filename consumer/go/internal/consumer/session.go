@@ -28,8 +28,8 @@ type Queue struct {
 // gather is step 1.
 func (q *Queue) gather() (batch Batch, over bool) { return q.inbox.gather() }
 
-// acknowledge acknowledges a delivery, or all up to it on the channel. An acknowledgement has no answer: if it is lost, the
-// delivery comes again and step 3 finds it stored. ErrInterrupted when the session is gone.
+// acknowledge acknowledges a delivery, or all up to it on the channel. The broker does not confirm an acknowledgement: if it
+// is lost, the delivery comes again and step 3 finds it stored. ErrInterrupted when the session is gone.
 func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
 	if q.session.interrupted.Err() != nil {
 		return ErrInterrupted
@@ -42,13 +42,13 @@ func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
 	return nil
 }
 
-// Session is two connections to the broker with all that hangs on them: one that receives and acknowledges, one for dead
-// letters. Whatever breaks of it ends the whole of it.
+// Session is two connections to the broker with everything on them: one receives and acknowledges, one is for dead letters.
+// When any part of it breaks, the whole session ends.
 type Session struct {
 	names      contract.Topology
 	receiving  *BrokerConnection
 	publishing *BrokerConnection
-	// channels are those of its queues.
+	// channels are the channels of its queues.
 	channels    []*amqp.Channel
 	deadLetters *DeadLetters
 	// holding is what waits for dead letters.
@@ -63,7 +63,7 @@ type Session struct {
 	cancel  func()
 	gone    sync.Once
 	closing atomic.Bool
-	// acknowledgements is how many were sent here.
+	// acknowledgements is how many this session has sent.
 	acknowledgements atomic.Int64
 }
 
@@ -145,7 +145,8 @@ func (s *Session) subscribe(partition, prefetch int) (*Queue, error) {
 	return queue, nil
 }
 
-// hold does what is not settled yet, and nobody waits for before the end. ErrInterrupted is no failure of it.
+// hold runs work that is not settled yet; only the end of the session waits for it. ErrInterrupted does not count as a
+// failure.
 func (s *Session) hold(work func() error) {
 	s.holding.Go(func() {
 		defer exitOnPanic()
@@ -168,7 +169,7 @@ func (s *Session) awaitHeld() {
 	}
 }
 
-// end: the session is over, the current batches are dropped. Only the first reason counts.
+// end ends the session: the current batches are dropped. Only the first reason counts.
 func (s *Session) end(err error) {
 	if s.closing.Load() {
 		return

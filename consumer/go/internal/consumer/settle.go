@@ -2,13 +2,13 @@ package consumer
 
 import "errors"
 
-// Outcome is what a delivery gets, and as what it is counted: acknowledged As stored, repeated or let go, or a dead letter.
+// Outcome is what a delivery gets, and what it is counted as: acknowledged As stored, repeated or let go, or a dead letter.
 type Outcome Verdict
 
 // isDead tells whether the delivery becomes a dead letter.
 func (o Outcome) isDead() bool { return o.Dead.Reason != "" }
 
-// outcomeOf is what a delivery gets, from what the steps 2 to 4 saw of it. Pure.
+// outcomeOf is what a delivery gets, from what steps 2 to 4 saw of it. Pure.
 //
 //	seen in  verdict   refused in 4  gets          as
 //	2, 3     a reason  -             dead letter   that reason
@@ -37,7 +37,7 @@ func outcomesOf(batch Batch, malformed, admitted map[*Delivery]Verdict, written 
 			verdict, found = admitted[delivery]
 		}
 		if !found {
-			// To acknowledge what no step has judged would lose it.
+			// Acknowledging a delivery that no step has judged would lose it.
 			return nil, errNoVerdict
 		}
 		outcomes = append(outcomes, outcomeOf(verdict, written.refused[delivery]))
@@ -51,8 +51,9 @@ type Acknowledgement struct {
 	multiple bool
 }
 
-// acknowledgementsOf is how a batch is acknowledged: one, multiple, of the last delivery before the first that is held for
-// its dead letter; behind that each alone, as an acknowledgement of all before would be one of what is held, too. Pure.
+// acknowledgementsOf returns the acknowledgements of a batch. One, `multiple`, is of the last delivery before the first that
+// is held for its dead letter. Each one behind that is acknowledged alone: `multiple` would acknowledge what is held, too.
+// Pure.
 //
 // held tells whether a delivery of an earlier batch is still held.
 func acknowledgementsOf(deliveries []*Delivery, outcomes []Outcome, held bool) []Acknowledgement {
@@ -95,8 +96,8 @@ func settle(queue *Queue, deliveries []*Delivery, outcomes []Outcome) ([]DeadLet
 	return dead, nil
 }
 
-// bury publishes dead letters, in their order, until the broker has them all, and acknowledges each delivery, alone, when its
-// own is confirmed. ErrInterrupted when the session broke.
+// bury publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when its
+// dead letter is confirmed. ErrInterrupted when the session broke.
 func bury(queue *Queue, dead []DeadLetter) error {
 	results := make(chan error, len(dead))
 	turn := firstTurn()
@@ -121,7 +122,8 @@ func buryOne(queue *Queue, deadLetter DeadLetter, turn *Turn) error {
 		queue.session.end(err)
 		return ErrInterrupted
 	}
-	// An acknowledgement of all before it may come between the two, and must not be one of this delivery as well.
+	// Acknowledged first, then counted down: in the other order, a `multiple` acknowledgement between the two would include
+	// this delivery.
 	err := queue.acknowledge(deadLetter.delivery, false)
 	queue.held.Add(-1)
 	return err

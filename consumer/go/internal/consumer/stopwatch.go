@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Stopwatch has the time of each step of one batch. Of steps 3 and 4 that were repeated, all attempts and waits count.
+// Stopwatch has the time of each step of one batch. A step that was repeated counts with all its attempts and waits.
 type Stopwatch struct {
 	since                                time.Time
 	gather, admit, store, record, settle time.Duration
 }
 
-// newStopwatch begins when the first delivery was there; what has passed until now is the gathering.
+// newStopwatch begins when the first delivery was there; the time until now is the gathering.
 func newStopwatch(since time.Time) *Stopwatch {
 	return &Stopwatch{since: since, gather: time.Since(since)}
 }

@@ -19,7 +19,7 @@ const (
 	refusedByValidator = 121
 	// insertDocuments is how many documents one insert has at most.
 	insertDocuments = 1_000
-	// insertsAtATime: while MongoDB has some, the next is made and sent.
+	// insertsAtATime: while MongoDB works on some, the next is made and sent.
 	insertsAtATime = 4
 )
 
@@ -39,8 +39,8 @@ type place struct {
 	index    int
 }
 
-// store is step 4. One document a number, in unordered inserts. An error when it is not certain that all survive; no insert
-// is under way any more then.
+// store is step 4. One document a number, in unordered inserts. Returns an error when it is not certain that all survive;
+// every insert has returned by then.
 func store(ctx context.Context, stores *Stores, owed []*Delivery, now time.Time) (Written, error) {
 	database, err := stores.mongo()
 	if err != nil {
@@ -94,8 +94,8 @@ func insert(ctx context.Context, database *mongo.Database, places []place, now t
 	return written, nil
 }
 
-// add takes up the errors of an insert: duplicates are stored, and a refusal concerns its chunk alone. Whatever else was
-// wrong is returned, without the text of the server: it may hold a document.
+// add counts the errors of an insert: duplicates count as stored, and a refusal concerns its chunk alone. Any other error is
+// returned, without the text of the server: it may hold a document.
 func (w *Written) add(err error, places []place) error {
 	var failed mongo.WriteException
 	if !errors.As(err, &failed) {

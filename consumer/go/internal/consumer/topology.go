@@ -6,7 +6,7 @@ import (
 	"disparo/consumer/internal/contract"
 )
 
-// declare makes the topology on a channel of its own, which a refusal closes.
+// declare makes the topology on a channel of its own: a refusal closes that channel.
 func declare(connection *amqp.Connection, names contract.Topology) error {
 	declaring, err := connection.Channel()
 	if err != nil {

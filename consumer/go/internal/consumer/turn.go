@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// Turn is a place in a row, as that of a batch among those of its queue: each is settled after the one before.
+// Turn is a place in a row, like that of a batch in its queue: each batch is settled after the one before.
 type Turn struct {
 	before <-chan struct{}
 	passed chan struct{}
 	once   sync.Once
 }
 
-// firstTurn is the first in its row; it waits for nobody.
+// firstTurn is the first in its row; it waits for no other.
 func firstTurn() *Turn {
 	before := make(chan struct{})
 	close(before)
@@ -24,7 +24,7 @@ func (t *Turn) next() *Turn {
 	return &Turn{before: t.passed, passed: make(chan struct{})}
 }
 
-// wait waits until the one before has passed, which one that was dropped never does. ErrInterrupted when the context is done.
+// wait waits until the one before has passed. One that was dropped never passes. ErrInterrupted when the context is done.
 func (t *Turn) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

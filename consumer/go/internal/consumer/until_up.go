@@ -31,7 +31,7 @@ const (
 	ledgerMissing
 )
 
-// Service is one of the three services: whether it is up, as the loops see it. It says each change of that once.
+// Service is one of the three services: whether it is up, as the loop sees it. Logs each change once.
 type Service struct {
 	title      string
 	variable   string
@@ -44,7 +44,7 @@ type Service struct {
 	everUp bool
 }
 
-// isUp tells whether the last attempt succeeded.
+// isUp tells whether the last attempt succeeded and no connection was lost since.
 func (s *Service) isUp() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -61,7 +61,7 @@ func (s *Service) succeeded() {
 	s.state, s.everUp = up, true
 }
 
-// lost: a connection that was up is gone; whether the service is down, the next attempt tells.
+// lost: a connection that was up is gone; the next attempt tells whether the service is down.
 func (s *Service) lost(err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -72,7 +72,8 @@ func (s *Service) lost(err error) {
 	s.log.Info("the connection to " + s.title + " is gone: " + describe(err, s.url))
 }
 
-// failed: an attempt did. Returns what a retry cannot heal: before the first success a refusal.
+// failed: an attempt did. Returns what must not be retried: ErrInterrupted, a ConfigurationError, and before the first
+// success a refusal.
 func (s *Service) failed(err error) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -131,9 +132,9 @@ func pause(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// attempt is one attempt. When the service is not up, the wait before the next attempt is over when this returns.
+// attempt is one attempt. When the service is down, it also waits: when it returns, the next attempt may begin.
 //
-// An action is not handed the context: what was begun is finished, so that the caller knows what was done.
+// An action does not get the context: what was begun is finished, so that the caller knows what was done.
 func attempt(ctx context.Context, service *Service, failures int, action func() error) (up bool, err error) {
 	if ctx.Err() != nil {
 		return false, ErrInterrupted

@@ -100,7 +100,7 @@ type reader struct {
 	fault  string
 }
 
-// rule notes the fault when the rule does not hold, and answers whether it does.
+// rule notes the first fault when the rule does not hold, and returns whether it holds.
 func (r *reader) rule(holds bool, code, path string) bool {
 	if !holds && r.fault == "" {
 		r.fault = code + " /" + path
@@ -178,7 +178,7 @@ func isID(text string) bool {
 	return true
 }
 
-// isPhoneNumber is the schema's pattern of a number, likewise.
+// isPhoneNumber is the same for the schema's pattern of a number.
 func isPhoneNumber(text string) bool {
 	if len(text) < 9 || len(text) > 16 || text[0] != '+' || text[1] == '0' {
 		return false
@@ -203,7 +203,7 @@ type rule struct {
 	Items                                                      *rule
 }
 
-// schema is what the file of the contract says of a chunk; the limits stand there alone.
+// schema is what the file of the contract says of a chunk; the limits stand only there.
 var schema = func() (parsed struct {
 	Required   []string
 	Properties map[string]rule

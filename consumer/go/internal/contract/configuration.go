@@ -12,11 +12,11 @@ import (
 
 // How an app of Disparo ends (sysexits.h where it has a name). The same in every language.
 const (
-	// ExitDrained says: told to stop, and everything at hand was finished.
+	// ExitDrained says: told to stop, and the current work was finished.
 	ExitDrained = 0
 	// ExitBug says: a bug.
 	ExitBug = 1
-	// ExitForced says: the grace time ran out, or a second signal came; what was at hand comes again.
+	// ExitForced says: the grace time ran out, or a second signal came; the current work comes again.
 	ExitForced = 75
 	// ExitConfiguration says: something that cannot heal by waiting, as a wrong value, password, vhost, certificate, queue.
 	ExitConfiguration = 78
@@ -59,7 +59,7 @@ func (env Environment) Word(key string, words []string, fallback string) (string
 	return "", &ConfigurationError{key, fmt.Sprintf(`must be one of %s, not "%s"`, strings.Join(words, ", "), value)}
 }
 
-// URL is the URL of a service; its scheme must be one of those given. The error does not show it.
+// URL is the URL of a service; its scheme must be one of those given. The error does not show the URL.
 func (env Environment) URL(key string, schemes ...string) (string, error) {
 	text, set := env[key]
 	wanted := strings.Join(schemes, ":// or ") + "://"
@@ -70,9 +70,9 @@ func (env Environment) URL(key string, schemes ...string) (string, error) {
 	if !found || !slices.Contains(schemes, scheme) {
 		return "", &ConfigurationError{key, "must begin with " + wanted}
 	}
-	// A blank that is no part of a URL comes with a copy or a file, and drivers take it for a part of the last name.
+	// A blank or a control character comes from a copied text or a file. Drivers would take it as a part of the last name.
 	blank := strings.ContainsFunc(text, func(char rune) bool { return char <= ' ' })
-	// MongoDB's lists of hosts are no URL of the WHATWG; its driver parses those.
+	// MongoDB's lists of hosts are no WHATWG URL; its driver parses those.
 	if blank || !slices.Contains(schemes, "mongodb") && !isReadable(text) {
 		return "", &ConfigurationError{key, "is not a URL; a password with special characters must be percent-encoded"}
 	}
@@ -87,14 +87,14 @@ func (env Environment) URL(key string, schemes ...string) (string, error) {
 	return strict, nil
 }
 
-// SharedConfiguration is what every app of Disparo is told.
+// SharedConfiguration is the configuration that every app of Disparo has.
 type SharedConfiguration struct {
 	DatabaseURL string
 	MongodbURL  string
 	RabbitmqURL string
 	// QueuePrefix begins the names of exchanges and queues.
 	QueuePrefix string
-	// QueuePartitions is how many queues stand side by side, numbered from 0.
+	// QueuePartitions is how many campaign queues there are, numbered from 0.
 	QueuePartitions int
 	// QueueType is one of QueueTypes; when it is empty the vhost's default decides.
 	QueueType string
@@ -106,7 +106,7 @@ var (
 	queuePrefixForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 )
 
-// Shared reads the keys that all apps share. Answers a ConfigurationError for the first that is wrong or missing.
+// Shared reads the keys that all apps share. Returns a ConfigurationError for the first that is wrong or missing.
 func (env Environment) Shared() (shared SharedConfiguration, err error) {
 	shared.QueuePrefix = "disparo"
 	if prefix, set := env["QUEUE_PREFIX"]; set {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// FindRoot answers the nearest folder at or above from that holds .env.example: the root of the clone. Empty outside of one.
+// FindRoot returns the nearest folder at or above from that holds .env.example: the root of the clone. Empty outside of one.
 func FindRoot(from string) string {
 	for folder := from; ; folder = filepath.Dir(folder) {
 		if _, err := os.Stat(filepath.Join(folder, ".env.example")); err == nil {
@@ -20,8 +20,8 @@ func FindRoot(from string) string {
 	}
 }
 
-// ReadEnvironment answers the one configuration of every app, first found wins: environment (as os.Environ has it),
-// `.env` at the root, `.local/services.env`. An empty value means unset, in each of the three.
+// ReadEnvironment returns the one configuration of every app, first found wins: environment (as os.Environ has it), `.env`
+// at the root, `.local/services.env`. An empty value means unset, in each of the three.
 func ReadEnvironment(environ []string, root string) (Environment, error) {
 	merged := Environment{}
 	if root != "" {
@@ -79,7 +79,7 @@ func ParseEnv(text string) map[string]string {
 	return env
 }
 
-// cutQuoted answers the value that text begins with, if it is one in quotes, and what follows its last line.
+// cutQuoted returns the value that text begins with, if it is one in quotes, and what follows its last line.
 func cutQuoted(text string) (value, after string, is bool) {
 	if text == "" || strings.IndexByte("\"'`", text[0]) < 0 {
 		return "", "", false

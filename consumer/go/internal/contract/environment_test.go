@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Each answer is that of util.parseEnv of Node 20.20, unless it says otherwise.
+// Each result is that of util.parseEnv of Node 20.20, unless it says otherwise.
 func TestParseEnvReadsAsNodeDoes(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		"A=":                         {"A": ""},

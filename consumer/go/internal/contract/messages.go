@@ -18,11 +18,11 @@ import (
 	files "disparo/contract"
 )
 
-// Messages is the collection of all messages. It has no index but _id: a second one costs half the speed and more.
+// Messages is the collection of all messages. Its only index is _id: a second one costs half the speed or more.
 const Messages = "messages"
 
 const (
-	// noMessage is the _id of no document.
+	// noMessage is an _id that no document has.
 	noMessage       = ""
 	unauthorized    = 13
 	namespaceExists = 48
@@ -34,7 +34,7 @@ func MessagesWriteConcern() *writeconcern.WriteConcern {
 	return &writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}
 }
 
-// MessageID is the _id of a number's document: storing a number twice is impossible, a campaign is a range in order.
+// MessageID is the _id of a number's document: a number cannot be stored twice, and a campaign is one range, in order.
 func MessageID(campaignID string, sequence int32) string {
 	return fmt.Sprintf("%s:%09d", campaignID, sequence)
 }
@@ -47,7 +47,7 @@ func MessageRange(campaignID string) bson.D {
 
 var databaseInURL = regexp.MustCompile(`^[^:]+://[^/]+/([^?]+)`)
 
-// MessagesDatabase is the database in a MongoDB URL, or `disparo`. Answers ErrUnusableURL for a name that no server takes.
+// MessagesDatabase is the database in a MongoDB URL, or `disparo`. Returns ErrUnusableURL for a name that no server takes.
 func MessagesDatabase(mongodbURL string) (string, error) {
 	found := databaseInURL.FindStringSubmatch(mongodbURL)
 	if found == nil {
@@ -83,7 +83,8 @@ func createMessages(ctx context.Context, database *mongo.Database) error {
 		command := bson.D{{Key: "collMod", Value: Messages}, {Key: "validator", Value: validator}}
 		err = database.RunCommand(ctx, command).Err()
 		if errors.As(err, &refused) && refused.Code == unauthorized {
-			// MongoDB's role readWrite may create a collection and not change one: such a user keeps the validator that is there.
+			// MongoDB's role readWrite may create a collection but not change one: for that user the present validator
+			// stays.
 			return nil
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	files "disparo/contract"
 )
 
-// says is what refusals.json has of a refusal: by the code of a server, or by what a driver finds itself.
+// says has the sentence for each refusal: of a service by the code of its server, of Client by what a driver itself finds.
 var says = func() (parsed struct {
 	PostgreSQL map[string]string
 	MongoDB    map[int]string
@@ -28,18 +28,19 @@ var says = func() (parsed struct {
 	return parsed
 }()
 
-// UnusableURL is said without the words of a driver's parser: they may quote a part of a password.
+// UnusableURL is said of a URL that its driver does not take, instead of the driver's words: they may quote a part of the
+// password.
 var UnusableURL = says.Client["unusable_url"]
 
-// ErrUnusableURL is what a driver's own parser says, when it can be asked no sooner than when it connects.
+// ErrUnusableURL is the error of a URL that no driver may or can take; its text is UnusableURL.
 var ErrUnusableURL = errors.New(UnusableURL)
 
 // ErrPasswordMissing says that the server refused an empty password, and the URL has none.
 var ErrPasswordMissing = errors.New(says.Client["no_password"])
 
-// Refusal tells what stops a start from what waits: only what cannot heal by itself is a refusal. A closed port, a
-// time-out and an unknown host are none. Returns what was refused, in words without a secret; empty for all that is
-// worth a retry.
+// Refusal tells what stops a start from what waits. Only what cannot heal by itself is a refusal; a closed port, a time-out
+// and an unknown host are none. Returns what was refused, in words without a secret; empty for everything that is worth a
+// retry.
 func Refusal(err error) string {
 	text := err.Error()
 	err = WithServers(err)
@@ -71,7 +72,7 @@ func Refusal(err error) string {
 	return ""
 }
 
-// WithServers is an error together with what went wrong with each server: the driver of MongoDB keeps that beside it.
+// WithServers joins an error with what went wrong with each server: MongoDB's driver keeps that apart from the error.
 func WithServers(err error) error {
 	var selection topology.ServerSelectionError
 	if !errors.As(err, &selection) {
@@ -96,7 +97,7 @@ func mongoRefusal(err error) string {
 	return ""
 }
 
-// rabbitRefusal is of an error that the broker sent, or that the library has in the place of one.
+// rabbitRefusal is the refusal of an error that the broker sent, or that the library made in its place.
 func rabbitRefusal(err *amqp.Error) string {
 	if err == amqp.ErrCredentials || err == amqp.ErrSASL {
 		return says.RabbitMQ[amqp.AccessRefused]
@@ -104,12 +105,12 @@ func rabbitRefusal(err *amqp.Error) string {
 	if !err.Server {
 		return ""
 	}
-	// Of the broker's words the part that names the queue.
+	// Only the part of the broker's words that names the queue.
 	_, why, _ := strings.Cut(err.Reason, " - ")
 	return strings.Replace(says.RabbitMQ[err.Code], "{why}", why, 1)
 }
 
-// untrusted is why a certificate is not trusted; nil when that is not the trouble.
+// untrusted is why a certificate is not trusted; nil for any other error.
 func untrusted(err error) error {
 	var (
 		authority x509.UnknownAuthorityError

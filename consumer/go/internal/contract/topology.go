@@ -32,7 +32,7 @@ var template = func() (parsed struct {
 		Exchange exchangeTemplate
 		Queue    queueTemplate
 	} `json:"dead_letter"`
-	// QueueTypes is what every queue has beside its own arguments, by the word in QUEUE_TYPE.
+	// QueueTypes is what every queue has in addition to its own arguments, by the word in QUEUE_TYPE.
 	QueueTypes map[string]map[string]any `json:"queue_types"`
 }) {
 	if err := json.Unmarshal(files.TopologyJSON, &parsed); err != nil {
@@ -62,9 +62,9 @@ func (t Topology) CampaignExchange() string { return t.fill(template.Exchange.Na
 // DeadLetterExchange is where dead letters are published.
 func (t Topology) DeadLetterExchange() string { return t.fill(template.DeadLetter.Exchange.Name, 0) }
 
-// Declare makes exchanges, queues and bindings, all durable and with identical arguments in every app, so that whoever
-// starts first on an empty broker creates them. Idempotent. The broker refuses with 406 and closes the channel when one
-// exists with other arguments, a queue of another type among them.
+// Declare makes exchanges, queues and bindings, all durable and with identical arguments in every app, so that the app that
+// starts first on an empty broker creates them. Idempotent. When one exists with other arguments, or a queue with another
+// type, the broker refuses with 406 and closes the channel.
 func (t Topology) Declare(channel *amqp.Channel) error {
 	dead := template.DeadLetter
 	if err := t.declareExchange(channel, dead.Exchange); err != nil {
@@ -114,6 +114,6 @@ func (t Topology) argument(value any, partition int) any {
 }
 
 func (t Topology) fill(text string, partition int) string {
-	// One pass: a prefix is never filled itself.
+	// One pass: a placeholder within a prefix is not filled.
 	return strings.NewReplacer("{prefix}", t.Prefix, "{partition}", strconv.Itoa(partition)).Replace(text)
 }

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// ParseURL reads a URL as the WHATWG standard does where net/url is stricter: whatever stands in a user or a password
-// and has no meaning there counts as itself. The error never shows the URL.
+// ParseURL reads a URL as the WHATWG standard does where net/url is stricter: a character without a meaning in a user or a
+// password counts as itself. The error never shows the URL.
 func ParseURL(text string) (*url.URL, error) {
 	parsed, err := url.Parse(StrictURL(text))
 	if err != nil {
@@ -22,8 +22,8 @@ type malformedURL struct{}
 
 func (*malformedURL) Error() string { return "URI malformed" }
 
-// StrictURL writes a URL that the WHATWG standard takes so that net/url takes it too: what it refuses in the user and
-// the password is percent-encoded.
+// StrictURL rewrites a URL of the WHATWG standard so that net/url takes it, too: it percent-encodes what net/url refuses in
+// the user and the password.
 func StrictURL(text string) string {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -49,7 +49,7 @@ func escaped(userinfo string) string {
 	return text.String()
 }
 
-// parts cuts what stands after a scheme: the user and the password with their at sign, the host with its port, the rest.
+// parts splits what follows a scheme: the user and the password with their at sign, the host with its port, the rest.
 func parts(rest string) (userinfo, host, after string) {
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 {
@@ -59,12 +59,12 @@ func parts(rest string) (userinfo, host, after string) {
 	return rest[:at], rest[at:end], rest[end:]
 }
 
-// isReadable tells whether the WHATWG standard takes text for a URL whose parts can be decoded.
+// isReadable tells whether the WHATWG standard takes text as a URL, and its parts can be decoded.
 func isReadable(text string) bool {
 	_, rest, _ := strings.Cut(text, "://")
 	userinfo, host, after := parts(rest)
 	before, fragment, _ := strings.Cut(after, "#")
-	// These come from a password that is not encoded, of which a part would then pass for a host and be shown.
+	// These come from a password that is not encoded. A part of it would then pass for a host and be shown.
 	ats := strings.Count(text, "@")
 	if fragment != "" || ats > 1 || ats == 1 && strings.Trim(userinfo, ":@") == "" {
 		return false

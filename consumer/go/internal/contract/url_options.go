@@ -12,7 +12,8 @@ import (
 	files "disparo/contract"
 )
 
-// optionForm is what an option may be. Kept: it reaches the driver. All others are known and left out: they change nothing here.
+// optionForm has the values that an option may have. With Kept it reaches the driver; every other known option is left out,
+// because it changes nothing here.
 type optionForm struct {
 	Is       string
 	Of       []string
@@ -39,9 +40,9 @@ const (
 	notInDatabase = "/\\. \"$\x00"
 )
 
-// WithStrictOptions is a URL with those of its options alone that every language's driver takes in the same way. Answers
-// ErrUnusableURL for one that holds another, or a value that is none: what one language obeys and another ignores would make
-// one deployment behave in two ways.
+// WithStrictOptions is a URL with only those of its options that reach the driver: every language's driver takes these in
+// the same way. Returns ErrUnusableURL for a URL with an unknown option or a wrong value: an option that one language obeys
+// and another ignores would make one deployment behave in two ways.
 func WithStrictOptions(variable, address string) (string, error) {
 	before, query, _ := strings.Cut(address, "?")
 	options, err := optionsOf(optionForms[variable], query)
@@ -120,7 +121,7 @@ func (f optionForm) takes(value string) bool {
 	return err == nil && optionNumber.MatchString(value) && number >= f.Min && number <= f.Max
 }
 
-// isMongo tells whether what holds of several options, or of an option and the rest of the URL, does.
+// isMongo tells whether the rules hold for options together, and for an option together with the rest of the URL.
 func isMongo(address, before string, options map[string]string) bool {
 	scheme, rest, _ := strings.Cut(before, "://")
 	authority, path := rest, ""
@@ -147,7 +148,7 @@ func isMongo(address, before string, options map[string]string) bool {
 		!tls:
 		return false
 	case at < 0:
-		// Without a user it has no meaning, and not every driver leaves it at that.
+		// Without a user it has no meaning, but not every driver ignores it then.
 		delete(options, "authsource")
 		return !has("authmechanism")
 	}
@@ -167,7 +168,7 @@ func mongoTLS(options map[string]string, srv bool) (agree, encrypted bool) {
 	return true, srv
 }
 
-// haveCredentials: a user and a password, or a certificate in place of the password.
+// haveCredentials: a user and a password. With MONGODB-X509: a certificate instead of the password.
 func haveCredentials(userinfo string, options map[string]string, encrypted bool) bool {
 	user, password, found := strings.Cut(userinfo, ":")
 	if options["authmechanism"] != "MONGODB-X509" {

@@ -21,7 +21,7 @@ const (
 
 	bigLength = 32
 	base      = 36
-	// About 22,000 processes before two of them begin to count at the same number with a chance of a half.
+	// With about 26,000 processes the chance is a half that two of them begin to count at the same number.
 	initialCountMax = 476_782_367
 	digits          = "0123456789abcdefghijklmnopqrstuvwxyz"
 )
@@ -34,7 +34,7 @@ var (
 
 func init() { counter.Store(rand.Int64N(initialCountMax)) }
 
-// New answers a new id. Safe for use by many at once.
+// New returns a new id. Safe for use by many at once.
 func New() string {
 	return id(time.Now().UnixMilli(), entropy(Length), counter.Add(1)-1, fingerprint, byte('a'+rand.IntN(26)))
 }
@@ -63,7 +63,7 @@ func createFingerprint(globals string) string {
 	return hash([]byte(globals + entropy(bigLength)))[:bigLength]
 }
 
-// entropy answers random digits in base 36. The generator of math/rand/v2 is ChaCha8, seeded by the system.
+// entropy returns random digits in base 36. The generator of math/rand/v2 is ChaCha8, seeded by the system.
 func entropy(length int) string {
 	text := make([]byte, length)
 	for i := range text {

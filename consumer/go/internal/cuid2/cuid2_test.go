@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What @paralleldrive/cuid2 2.3.1 answers with these in place of its clock, counter, fingerprint and random numbers.
+// What @paralleldrive/cuid2 2.3.1 returns with these instead of its clock, counter, fingerprint and random numbers.
 func TestAgreesWithThePublishedAlgorithm(t *testing.T) {
 	for _, c := range []struct {
 		milliseconds int64
@@ -85,8 +85,8 @@ func TestManyAtOnceAreDistinctAndEvenlySpread(t *testing.T) {
 			t.Errorf("bucket %d has %d, its share is %.0f", bucket, count, share)
 		}
 	}
-	// Chi-square of the characters, 35 degrees of freedom: 80 is passed by chance once in 40,000 runs. The second
-	// character of the hash is left out of no id, so each of the 36 has the same share.
+	// Chi-square of the characters, 35 degrees of freedom: 80 is passed by chance once in 40,000 runs. The uneven first
+	// digit of the hash is in no id, so each of the 36 has the same share.
 	share, chiSquare := float64(makers*each*(Length-1))/base, 0.0
 	for _, digit := range digits {
 		difference := float64(characters[digit]) - share

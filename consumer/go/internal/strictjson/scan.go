@@ -2,8 +2,8 @@ package strictjson
 
 import "strings"
 
-// skipValue answers where the value that begins at `at` ends, or -1 when there is none. What is open is kept on a stack
-// of its own: a megabyte of brackets must not end the process.
+// skipValue returns where the value that begins at `at` ends, or -1 when there is none. Open brackets are kept on a stack of
+// their own: a megabyte of them must not end the process.
 func skipValue(text string, at int) int {
 	var open []byte
 	for {
@@ -23,7 +23,7 @@ func skipValue(text string, at int) int {
 	}
 }
 
-// skipScalarOrOpen goes over a value that nests nothing, or into an object or array, whose closing byte it answers.
+// skipScalarOrOpen skips a value without nesting, or enters an object or an array and returns its closing byte.
 func skipScalarOrOpen(text string, at int) (int, byte) {
 	if at >= len(text) {
 		return -1, 0
@@ -54,7 +54,7 @@ func skipScalarOrOpen(text string, at int) (int, byte) {
 	return -1, 0
 }
 
-// skipClosers goes on after a value: over the brackets that close here, to the next value or the end.
+// skipClosers continues after a value: it skips the brackets that close here, and stops at the next value or the end.
 func skipClosers(text string, at int, open []byte) (int, []byte) {
 	for len(open) > 0 {
 		at = skipSpace(text, at)
@@ -79,7 +79,7 @@ func skipClosers(text string, at int, open []byte) (int, []byte) {
 	return at, open
 }
 
-// skipKey goes over a key and its colon.
+// skipKey skips a key and its colon.
 func skipKey(text string, at int) int {
 	if at >= len(text) || text[at] != '"' {
 		return -1

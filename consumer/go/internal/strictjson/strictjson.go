@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Document answers the one value that text holds, without the white space around it; false when it is not JSON.
-// The text must be valid UTF-8.
+// Document returns the one value that text holds, without the white space around it; false when it is not JSON. The text
+// must be valid UTF-8.
 func Document(text string) (string, bool) {
 	begin := skipSpace(text, 0)
 	end := skipValue(text, begin)
@@ -37,7 +37,7 @@ func Fields(object string, visit func(key, value string)) {
 	}
 }
 
-// Elements answers the values of an array that Document has accepted.
+// Elements returns the values of an array that Document has accepted.
 func Elements(array string) []string {
 	var elements []string
 	at := skipSpace(array, 1)
@@ -52,7 +52,7 @@ func Elements(array string) []string {
 	return elements
 }
 
-// Number answers the double that a value is; false when it is no number. What is too large is infinite.
+// Number returns a value as a double; false when it is no number. A number that is too large becomes infinite.
 func Number(value string) (float64, bool) {
 	if value == "" || value[0] != '-' && !isDigit(value[0]) {
 		return 0, false
@@ -61,10 +61,10 @@ func Number(value string) (float64, bool) {
 	return number, true
 }
 
-// escape is one of a string: two of them where they are one character.
+// escape matches one escape of a string, or two that are one character.
 var escape = regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..|\\.`)
 
-// Unquote returns the text of a string value. False when it has a lone surrogate, of which each becomes U+FFFD.
+// Unquote returns the text of a string value. False when it has lone surrogates; each of them becomes U+FFFD.
 func Unquote(value string) (text string, wellFormed bool) {
 	inner := value[1 : len(value)-1]
 	if strings.IndexByte(inner, '\\') < 0 {
