@@ -26,7 +26,7 @@ export default async function bench(args: string[]): Promise<number> {
       for (const file of writeResults(results, plan)) say(`Written: ${file}`);
       return 0;
     } finally {
-      // Told to stop: what is being measured fails, closes its stage, and only then the services may go.
+      // Told to stop: the measurement fails and closes its stage. Only then may the services stop.
       await measuring.stop();
       await running.catch(() => {});
     }

@@ -8,7 +8,7 @@ import { type CampaignRow, chunksOf, insertCampaign } from '../testing/seeds.js'
 import { Stage, type StageOptions, TRACEPARENT } from '../testing/stage.js';
 import { untilTrue } from '../testing/until.js';
 
-/** As `CAMPAIGN_QUEUE_SLOTS`, unless somebody changes it. */
+/** The default of `CAMPAIGN_QUEUE_SLOTS`. */
 const QUEUE_SLOTS = 500;
 /** The text of every campaign here; a usual length. */
 export const MESSAGE = 'Olá! Sua fatura deste mês já está disponível no aplicativo. Obrigado por estar conosco.';
@@ -17,7 +17,7 @@ const SLICE = 200;
 const FASTEST_POLL_MS = 2;
 const POLL_MS = 10;
 const LARGE = 100_000;
-/** The slowest that is still waited for: a start, and 500 numbers a second. */
+/** The slowest drain that is waited for: a minute to start, then 500 numbers a second. */
 const PATIENCE_MS = 60_000;
 const PATIENCE_PER_NUMBER_MS = 2;
 
@@ -26,14 +26,17 @@ export interface BenchCampaign extends CampaignRow {
   chunkSize: number;
 }
 
-/** The stage of one measurement, with the collection of the consumers. One connection: what is inserted here is a ceiling of one client. */
+/**
+ * The stage of one measurement, with the collection of the consumers. It has one connection to each store, as ceiling M is
+ * that of one client.
+ */
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const stage = await Stage.open({ prefix: 'bench', connections: 1, ...options });
   await declareMessages(stage.mongo);
   return stage;
 }
 
-/** A company and its campaign, pending: not a chunk is in the ledger yet. */
+/** A company and its campaign, pending: the ledger has no chunk of it yet. */
 export async function pendingCampaign({ pool }: Stage, total: number, partition = 0): Promise<BenchCampaign> {
   const chunkSize = Math.min(Math.max(Math.ceil(total / QUEUE_SLOTS), 1), MAX_CHUNK_NUMBERS);
   const campaign = { id: createId(), companyId: createId(), message: MESSAGE, total, partition, chunkSize };
@@ -41,7 +44,7 @@ export async function pendingCampaign({ pool }: Stage, total: number, partition 
   return campaign;
 }
 
-/** Ceiling C: one COPY of the campaign's rows, which are made before. Returns the seconds until its commit. */
+/** Ceiling C: one COPY of the campaign's rows, made before the clock starts. Returns the seconds until its commit. */
 export async function copyChunks({ pool }: Stage, campaign: BenchCampaign): Promise<number> {
   const rows = [...chunksOf(campaign, campaign.chunkSize)].map(({ first_sequence, phone_numbers }) =>
     Buffer.from(`${campaign.id}\t${first_sequence}\t${phone_numbers.length}\t${phone_numbers.join('\\n')}\n`),
@@ -57,13 +60,16 @@ export async function copyChunks({ pool }: Stage, campaign: BenchCampaign): Prom
   }
 }
 
-/** Before they are published, as a consumer may be at work on them while they are. */
+/** Called before the chunks are published, as a consumer may already store the first of them during the publishing. */
 export async function markPublished(stage: Stage, { id }: BenchCampaign): Promise<void> {
   await stage.sql('UPDATE campaign_chunks SET published_at = clock_timestamp() WHERE campaign_id = $1', [id]);
   await stage.sql('UPDATE campaigns SET published = total WHERE id = $1', [id]);
 }
 
-/** Ceiling Q: the campaign's chunks, encoded before, published and confirmed; never more in flight than a slice. */
+/**
+ * Ceiling Q: the campaign's chunks, published and confirmed, at most a slice in flight. They are encoded outside of the
+ * measured time. Returns the seconds.
+ */
 export async function publishChunks({ channel, names }: Stage, campaign: BenchCampaign): Promise<number> {
   const key = names.routingKey(campaign.partition ?? 0);
   let seconds = 0;
@@ -78,7 +84,9 @@ export async function publishChunks({ channel, names }: Stage, campaign: BenchCa
   return seconds;
 }
 
-/** Waits until a campaign is `enviado`; returns when, by `performance.now()`. `alive` throws when it is in vain. */
+/**
+ * Waits until a campaign is `enviado` and returns that time, by `performance.now()`. `alive` throws when waiting is in vain.
+ */
 export function untilSent(
   { pool }: Stage,
   { id, total }: Pick<BenchCampaign, 'id' | 'total'>,
@@ -99,13 +107,13 @@ export function untilSent(
   });
 }
 
-/** Throws unless each number of the campaign is stored exactly once: what is fast and wrong is not measured. */
+/** Throws unless as many documents as numbers are stored: a drain that is fast and wrong does not count. */
 export async function requireStored(stage: Stage, { id, total }: Pick<BenchCampaign, 'id' | 'total'>): Promise<void> {
   const found = await stage.messages.countDocuments({ _id: messageRange(id) });
   if (found !== total) throw new Error(`${found} of ${total} documents are stored`);
 }
 
-/** Some at a time, in order. */
+/** The items in order, in arrays of `length`; the last may be shorter. */
 export function* slices<T>(items: Iterable<T>, length: number): Generator<T[]> {
   let slice: T[] = [];
   for (const item of items) {
@@ -117,7 +125,7 @@ export function* slices<T>(items: Iterable<T>, length: number): Generator<T[]> {
   if (slice.length > 0) yield slice;
 }
 
-/** Seconds since a `performance.now()`. */
+/** Seconds since `begun`, a `performance.now()`. */
 export function secondsSince(begun: number): number {
   return (performance.now() - begun) / 1_000;
 }

@@ -3,16 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Process } from '../testing/process.js';
 
 const IDLE_FOR_MS = 300;
-/** The consumer in TypeScript makes 250,000 identifiers before it rests: seconds, minutes where much else runs. */
+/** The TypeScript consumer makes 250,000 identifiers before it rests. That takes seconds, or minutes on a busy machine. */
 const IDLE_WITHIN_MS = 300_000;
-/** Linux counts a process's CPU time in hundredths of a second, whatever its clock (USER_HZ). */
+/** Linux counts a process's CPU time in hundredths of a second (USER_HZ), whatever the frequency of its own timer. */
 const TICKS_PER_S = 100;
 
 /** What a process has cost since its start; undefined where the system does not say (macOS). */
 export interface Cost {
   cpuS: number;
   rssMb: number;
-  /** The most since its start, or since `resetPeak`. */
+  /** The most memory since its start, or since `resetPeak`. */
   peakMb: number;
 }
 
@@ -21,7 +21,7 @@ export function costOf({ pid }: Process): Cost | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    // The name, in parentheses, may hold blanks; utime, stime and those of the reaped are fields 14 to 17.
+    // The name, in parentheses, may hold blanks. utime, stime and those of reaped children are fields 14 to 17.
     const times = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')
@@ -37,7 +37,7 @@ export function costOf({ pid }: Process): Cost | undefined {
   }
 }
 
-/** The cost of a process from an earlier look on; its peak since its start. */
+/** The CPU time of a process since `before`, an earlier cost; its memory as `costOf` has it. */
 export function costSince(process: Process, before: Cost | undefined): Cost | undefined {
   const now = costOf(process);
   return now && { ...now, cpuS: now.cpuS - (before?.cpuS ?? 0) };
@@ -57,7 +57,7 @@ export async function untilIdle(process: Process): Promise<boolean> {
   return false;
 }
 
-/** Has a process stand still (SIGSTOP) while `work` is done; returns when it went on, by `performance.now()`. */
+/** Stops a process (SIGSTOP) during `work`, then lets it go on. Returns when it went on, by `performance.now()`. */
 export async function whileStanding(process: Process, work: () => Promise<unknown>): Promise<number> {
   process.signal('SIGSTOP');
   try {
@@ -68,7 +68,7 @@ export async function whileStanding(process: Process, work: () => Promise<unknow
   return performance.now();
 }
 
-/** From here on `peakMb` is the most since now. Linux lets a process's owner do so: proc(5), clear_refs. */
+/** From now on `peakMb` is the most since this call. Linux allows it to a process's owner: proc(5), clear_refs. */
 export function resetPeak({ pid }: Process): void {
   const file = `/proc/${pid}/clear_refs`;
   if (existsSync(file)) writeFileSync(file, '5');

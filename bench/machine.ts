@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import type { Stage } from '../testing/stage.js';
 
-/** What the figures of a run belong to. */
+/** The machine and the versions that a run was measured with. */
 export interface Machine {
   cores: number;
   processor: string;
@@ -18,7 +18,7 @@ export interface Machine {
 
 const GB = 1e9;
 
-/** Asks the services and the compilers; a compiler that is not there is "-". */
+/** Asks the services and the compilers for their versions; a compiler that is not installed is "-". */
 export async function machineOf({ pool, mongo, channel }: Stage): Promise<Machine> {
   const { rows } = await pool.query<{ server_version: string }>('SHOW server_version');
   const { version } = await mongo.command({ buildInfo: 1 });

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { LANGUAGE_NAMES, type LanguageName } from '@disparo/contract/languages';
 import { CommandError } from '../services/command-error.js';
 
-/** What can be measured, in the order in which it is. */
+/** What can be measured, in the order of a run. */
 export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'health', 'partitions', 'routines'] as const;
 
 /** The name of a part, as `--only` takes it. */
@@ -16,11 +16,11 @@ export interface Size {
 
 /** What a run of the bench measures. */
 export interface Plan {
-  /** Part of the names of the results; the default has none. */
+  /** Stands in the names of the result files; empty for the default plan. */
   name: '' | 'quick' | 'full' | 'part';
   parts: readonly Part[];
   languages: readonly LanguageName[];
-  /** Those of which a consumer is started, and has to be built. */
+  /** The languages whose consumer is started, and so must be built. */
   consumers: readonly LanguageName[];
   /** Drained from a full queue by one consumer. */
   drains: readonly Size[];
@@ -28,46 +28,49 @@ export interface Plan {
   largest: readonly Size[];
   uploads: readonly Size[];
   endToEnd: readonly Size[];
-  /** Files that are read while others ask for health: of wrong lines, and of right ones. */
+  /** Files that are read while others call /api/health: of wrong lines, and of right ones. */
   wrongLines: readonly Size[];
   rightLines: readonly Size[];
-  /** What the naive pair gets. A ratio to it names the size it was measured with. */
+  /** Sizes that the naive pair is measured with. A ratio to naive names its size. */
   naive: readonly Size[];
-  /** Queues, each with a consumer of its own, and the numbers that they share. */
+  /** Counts of queues, each queue with one consumer. They share `partitionNumbers` numbers. */
   partitions: readonly number[];
   partitionNumbers: number;
-  /** What each way of a routine does, of its own usual number at most. */
+  /** `atMost`: items that each way of a routine does, or its own usual number where that is less. */
   routines: { atMost: number; rounds: number };
 }
 
 const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
 
-/** Small sizes are over in milliseconds, which a busy machine disturbs: they are measured more often. */
+/** Small sizes take milliseconds, and a busy machine disturbs them: uploads of these are measured more often. */
 const DRAINS = [size(10_000, 3), size(100_000, 3), size(1_000_000, 3)];
 const UPLOADS = [size(5, 5), size(1_000, 5), size(100_000, 3), size(1_000_000, 3)];
 const END_TO_END = [size(100_000, 1), size(1_000_000, 3)];
-/** Wrong lines are read in a moment, so a quick run has them too. */
+/** Wrong lines are read fast, so a quick run has them too. */
 const WRONG_LINES = [size(400_000, 1), size(1_000_000, 1), size(4_000_000, 1)];
 const QUICK_WRONG_LINES = WRONG_LINES.slice(0, 1);
 const RIGHT_LINES = [size(100_000, 1), size(1_000_000, 1)];
 const LARGEST = [size(10_000_000, 1)];
-/** It does about 1,000 a second: as many as a drain's take minutes, so a quick run has the small size alone. */
+/** Naive does about 1,000 a second. The size of a drain takes it minutes, so a quick run has only the small size. */
 const NAIVE = [size(2_000, 3), size(100_000, 1)];
 const PARTITION_NUMBERS = 400_000;
 const ROUTINE_ROUNDS = 3;
-/** The 1,000,000 and more are left out, and what takes minutes beside them. */
+/** A quick run leaves out 1,000,000 and more, and whatever else takes minutes. */
 const QUICK = { atMost: 100_000, naiveAtMost: 2_000, without: 'routines' };
 
 const WITH_CONSUMER: ReadonlySet<Part> = new Set(['drain', 'end-to-end', 'partitions']);
 
-/** Rust is first where it is chosen: it is the one whose queue is the least of the time. */
+/**
+ * Rust is first where it is chosen, as `largest` and `partitions` take the first language only. Of its time the queue is
+ * the smallest part.
+ */
 const ORDER: readonly LanguageName[] = ['rust', 'go', 'typescript'];
 
 function size(numbers: number, rounds: number): Size {
   return { numbers, rounds };
 }
 
-/** What the arguments ask for. Throws CommandError. */
+/** The plan that the arguments ask for. Throws CommandError. */
 export function parsePlan(args: string[]): Plan {
   const values = parse(args);
   const only = among(values.only, PARTS, '--only');
@@ -126,7 +129,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** The sizes up to a limit; the limit itself where all are larger. */
+/** The sizes up to a limit; one size of the limit itself where all are larger. */
 function upTo(limit: number, sizes: readonly Size[]): Size[] {
   const fitting = sizes.filter(({ numbers }) => numbers <= limit);
   return fitting.length > 0 ? fitting : sizes.slice(0, 1).map(({ rounds }) => size(limit, rounds));

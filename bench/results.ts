@@ -12,7 +12,7 @@ export interface CeilingMeasure {
   numbers: number;
   /** With the validator of the consumers' collection. */
   validatedS: number;
-  /** Without: what the machine can, whatever we ask of a document. */
+  /** Without a validator: what the machine itself can do. */
   plainS: number;
 }
 
@@ -29,15 +29,15 @@ export interface Results {
   run: string;
   parts: readonly Part[];
   machine: Machine;
-  /** Load average of one minute; with more than the cores at the beginning, something else was running too. */
+  /** Load average of one minute. More than the cores at the beginning means that something else was running. */
   load: { begin: number; end: number };
   naive: { each: NaiveMeasure[]; end: NaiveMeasure[] };
   drains: BracketedDrain[];
   uploads: UploadMeasure[];
   endToEnd: EndToEndMeasure[];
   partitions: PartitionMeasure[];
-  /** Not in runs of before they were measured. */
+  /** Absent in older runs, which did not measure them. */
   routines?: RoutineMeasure[];
-  /** Absent in runs from before it was measured. */
+  /** Absent in older runs, which did not measure it. */
   health?: HealthMeasure[];
 }

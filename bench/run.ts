@@ -15,7 +15,7 @@ import type { CeilingMeasure, Results } from './results.js';
 import { ROUTINES, type RoutineMeasure } from './routines/routines.js';
 
 const PLAIN = 'plain';
-/** Of one minute; above it something else takes part of the machine. */
+/** Load average of one minute; above it something else uses the machine. */
 const QUIET_LOAD = 1;
 
 /** Measures what the plan says, one thing at a time, each on a stage of its own. */
@@ -51,7 +51,7 @@ export class Bench {
     return { begun, ended: new Date().toISOString(), run: name || 'default', parts, machine, load, ...measured };
   }
 
-  /** Ends every process that is being measured, upon which run() fails and closes what it has open. */
+  /** Ends every process that is being measured. run() then fails and closes what it has open. */
   async stop(): Promise<void> {
     await this.#stage?.killProcesses();
   }
@@ -63,7 +63,7 @@ export class Bench {
     return { each: await measure('each'), end: await measure('end') };
   }
 
-  /** Ceilings between the drains: each drain has one right before and one right after it. */
+  /** Measures a ceiling between the drains: each drain has one right before and one right after it. */
   private async drains(): Promise<Results['drains']> {
     const { plan } = this;
     if (!plan.parts.includes('drain')) return [];
@@ -127,7 +127,7 @@ export class Bench {
     return measured;
   }
 
-  /** The ways of a routine take turns, so that whatever else runs meanwhile meets all of them. */
+  /** The ways of a routine take turns, so that other load on the machine affects all of them. */
   private async routines(): Promise<RoutineMeasure[]> {
     const { parts, routines } = this.plan;
     const measured: RoutineMeasure[] = [];
@@ -144,7 +144,7 @@ export class Bench {
     return measured;
   }
 
-  /** Every round of every size of a part, unless the part is left out. */
+  /** Measures every round of every size of a part, unless the part is left out. */
   private async each<T>(
     part: Part,
     sizes: readonly Size[],

@@ -19,7 +19,7 @@ const NONE_GIVEN = {};
 const GIVEN_MONGODB_RABBITMQ = { MONGODB_URL: 'mongodb://127.0.0.1:1/x', RABBITMQ_URL: 'amqp://127.0.0.1:1' };
 const roots: string[] = [];
 
-/** Empty, and open to the services' users, as a clone under /home is. */
+/** An empty root that the services' users can enter. */
 function newRoot(): string {
   const root = mkdtempSync(join(tmpdir(), 'disparo-services-'));
   chmodSync(root, 0o755);
@@ -27,7 +27,7 @@ function newRoot(): string {
   return root;
 }
 
-/** A docker whose daemon answers but whose compose does not work: the machine's own is never used here. */
+/** Puts a docker on the PATH whose daemon answers but whose compose fails, so that the machine's own is never used. */
 function withoutDocker(): void {
   const folder = newRoot();
   writeFileSync(
@@ -127,7 +127,7 @@ test('two commands at once start each service once', async () => {
 test('a service that another command still uses is not stopped at the end of this one; the last one stops it', async () => {
   const { release, urls } = await come(root);
   const users = join(root, '.local', 'users');
-  // A living process that is not ours: our parent.
+  // Our parent: a living process that is no command of ours.
   writeFileSync(join(users, String(process.ppid)), '');
   await release(silent);
   expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);

@@ -23,24 +23,24 @@ import { waitUntilReachable } from './probe.js';
 import { rabbitmq } from './rabbitmq.js';
 import type { Service } from './service.js';
 
-/** In the order of the messages about them. */
+/** All three services, in the order of the messages about them. */
 export const SERVICES: readonly Service[] = [postgres, mongodb, rabbitmq];
 
-/** A server that recovers from a crash listens before it lets anybody in. */
+/** A server that recovers from a crash listens before it accepts connections. */
 const REACHABLE_MS = 10_000;
 
-/** How the services of one command stand. */
+/** The services of one command. */
 export interface Services {
   urls: Record<Variable, string>;
-  /** Those of this clone's own; the others were given from outside and are nobody's to stop or to use freely. */
+  /** The clone's own services. The others were given from outside: no command may stop them or use them freely. */
   own: ReadonlySet<Variable>;
-  /** To be called at the end of the command: stops what no other command uses and nobody asked to keep. */
+  /** To be called at the end of the command: stops the services, unless another command uses them or they are to be kept. */
   release(say: Say): Promise<void>;
 }
 
 /**
- * Brings up each service whose URL is not given by the environment or `.env`, and waits until it answers. `keep` makes
- * them stay after this command. Throws CommandError, which says for each service that cannot be had how to give it.
+ * Starts each service whose URL is not given by the environment or `.env`, and waits until it answers. With `keep` they stay
+ * up after this command. Throws CommandError, which says for each service that could not be started how to provide it.
  */
 export async function bringUp(
   root: string,
@@ -87,7 +87,7 @@ export async function resetServices(root: string, say: Say): Promise<void> {
   });
 }
 
-/** What the environment or `.env` says; what only services.env says is our own. */
+/** The URLs from the environment or `.env`. A URL that services.env has too is our own service, and not given. */
 export function givenUrls(clone: Clone, env: NodeJS.ProcessEnv): Partial<Record<Variable, string>> {
   const configured = readEnvironment(env, clone.root);
   const written = readUrls(clone);
@@ -106,7 +106,7 @@ async function startMissing(clone: Clone, state: State, needed: Service[], say: 
     if (running[index]) say(`${service.title}: running`);
   });
   const missing = needed.filter((_, index) => !running[index]);
-  // Before anything starts, here and below: a command that is killed leaves no service behind that nobody knows of.
+  // Saved before anything starts, here and below: a killed command must not leave a service that no command knows of.
   await movePorts(state, missing);
   save(clone, state, needed);
   const binaries = await throughCompose(clone, state, missing, say);
@@ -117,7 +117,7 @@ async function startMissing(clone: Clone, state: State, needed: Service[], say: 
   const failures = results.filter((line) => line !== undefined);
   if (failures.length === 0) return;
   await leave(clone, () => {});
-  // What never ran as a binary may run in Docker the next time.
+  // A service that has never run as a binary may run in Docker next time.
   results.forEach((line, index) => {
     const name = binaries[index]?.name;
     if (line !== undefined && name && !before[name]) delete state.ways[name];
@@ -126,7 +126,10 @@ async function startMissing(clone: Clone, state: State, needed: Service[], say: 
   throw new CommandError(failures.join('\n'));
 }
 
-/** Really asks: a service that answers with this clone's password is this clone's. One that only listens gets time to recover. */
+/**
+ * Whether the clone's own service runs, by connecting: one that accepts this clone's password is this clone's. One that
+ * listens but does not accept yet gets time to recover.
+ */
 export async function isRunning(service: Service, state: State): Promise<boolean> {
   const url = { [service.variable]: service.url(state.password, state.ports[service.name]) };
   const patience = (await isFree(state.ports[service.name])) ? 0 : REACHABLE_MS;
@@ -138,14 +141,14 @@ export async function isRunning(service: Service, state: State): Promise<boolean
   }
 }
 
-/** Erlang says nothing and ends with 0 when one of its own two ports is taken. */
+/** The ports of each service. Erlang ends with 0 and says nothing when one of its own two ports is taken. */
 const PORTS_OF: Record<ServiceName, readonly (keyof State['ports'])[]> = {
   postgres: ['postgres'],
   mongodb: ['mongodb'],
   rabbitmq: ['rabbitmq', 'rabbitmqDistribution', 'epmd'],
 };
 
-/** A port that somebody else has taken since is given up for another. */
+/** Replaces each port that another program has taken since. */
 async function movePorts(state: State, missing: Service[]): Promise<void> {
   const taken = new Set(Object.values(state.ports));
   for (const { name } of missing)
@@ -153,14 +156,17 @@ async function movePorts(state: State, missing: Service[]): Promise<void> {
       if (!(await isFree(state.ports[port]))) state.ports[port] = await freePort(taken);
 }
 
-/** Returns what is still missing: all, where no daemon brings them healthy. What has its data in binaries' folders stays there. */
+/**
+ * Starts services by docker compose, but none that has its data in a binary's folder. Returns those that are still missing:
+ * all, where Docker does not bring them up healthy.
+ */
 async function throughCompose(clone: Clone, state: State, missing: Service[], say: Say): Promise<Service[]> {
   const fitting = missing.filter(({ name }) => state.ways[name] !== 'binary');
   if (fitting.length === 0 || !(await daemonAnswers())) return missing;
   const names = fitting.map(({ name }) => name);
   say(`Docker answers: docker compose up ${names.join(' ')} ...`);
   const healthy = await composeUp(clone, state, names);
-  // Healthy by its own word; what counts is whether we get in.
+  // Docker calls them healthy; what counts is whether we can connect.
   const urls = pick(urlsOf(state), fitting);
   const result = healthy === true ? await waitUntilReachable(urls, say, REACHABLE_MS).catch(messageOf) : healthy;
   if (result !== true) {
@@ -175,7 +181,7 @@ async function throughCompose(clone: Clone, state: State, missing: Service[], sa
   return missing.filter((service) => !fitting.includes(service));
 }
 
-/** Returns the lines to print when it cannot be had. */
+/** Starts one service as a binary. Returns undefined, or the lines to print when that failed. */
 async function startBinary(service: Service, clone: Clone, state: State, say: Say): Promise<string | undefined> {
   const begun = Date.now();
   try {
@@ -204,7 +210,7 @@ function save(clone: Clone, state: State, needed: Service[]): void {
   writeUrls(clone, { ...readUrls(clone), ...pick(urlsOf(state), needed) });
 }
 
-/** Ends this process's use of the services, for whoever holds the lock: the last one stops what nobody asked to keep. */
+/** Ends this process's use of the services; the caller holds the lock. The last user stops them, unless they are kept. */
 export async function leave(clone: Clone, say: Say): Promise<void> {
   const inUse = leaveUser(clone);
   if (!inUse && !readState(clone)?.kept) await stopAll(clone, say);
@@ -215,7 +221,7 @@ async function stopAll(clone: Clone, say: Say): Promise<State | undefined> {
   if (!state) return undefined;
   const binaries = SERVICES.filter(({ name }) => state.ways[name] === 'binary');
   await Promise.all(binaries.map((service) => service.stop(clone, state)));
-  // Without its daemon no container runs.
+  // Without the Docker daemon no container runs.
   if (usesCompose(state) && (await daemonAnswers())) await composeStop(clone, state);
   for (const { name, title } of SERVICES)
     if (state.ways[name] && !(await isFree(state.ports[name])))

@@ -18,33 +18,33 @@ import type { ServiceName, Variable } from './names.js';
 import { choosePorts, type Ports } from './ports.js';
 import { POSTGRES_COPY, postgresBinaries, reachableBinaries } from './postgres-binaries.js';
 
-/** The folders of one clone. Two clones on one machine share none of them. */
+/** The folders of one clone. Two clones on one machine share no folder. */
 export interface Clone {
   root: string;
   /** `.local/` of the clone: services.env, locks, secrets. */
   local: string;
-  /** Where the services keep their data: `local`, or a folder under /var/tmp where their users cannot reach the clone. */
+  /** Where the services keep their data: `local`, or a folder under /var/tmp when their users cannot enter the clone. */
   data: string;
   /** Short hash of the clone's path: names its compose project, its RabbitMQ node, its folder under /var/tmp. */
   id: string;
 }
 
-/** What was once decided for this clone, kept beside the data it belongs to. */
+/** What was once decided for this clone, kept next to the services' data. */
 export interface State {
   password: string;
   ports: Ports;
   /** How a service was brought up, so that it finds its data again. */
   ways: Partial<Record<ServiceName, 'compose' | 'binary'>>;
-  /** Asked for by `npm run services`: stays when the commands that use it end. */
+  /** Set by `npm run services`: the services stay up when the commands that use them end. */
   kept: boolean;
-  /** A member of a cluster of several: what its configuration has beside that of a service alone. */
+  /** For a member of a cluster: the configuration that a single service does not have. */
   member?: { rabbitmq?: string[]; replicaSet?: string };
 }
 
 const STATE_FILE = 'services.json';
 const NOBODY = 65534;
 
-/** The folders of the clone at `root`, which are made where missing. Throws CommandError. */
+/** The folders of the clone at `root`. Makes those that are missing. Throws CommandError. */
 export function openClone(root: string): Clone {
   const id = createHash('sha256').update(root).digest('hex').slice(0, 10);
   const local = join(root, '.local');
@@ -56,7 +56,7 @@ export function openClone(root: string): Clone {
   return { root, local, data, id };
 }
 
-/** Folders inside the data of the clone at `root`, for services beside its own; whoever asks removes `data`. */
+/** Folders inside the data of the clone at `root`, for a further service. The caller removes `data`. */
 export function openBeside(root: string): Clone {
   const clone = openClone(root);
   const data = mkdtempSync(join(clone.data, 'beside-'));
@@ -66,7 +66,7 @@ export function openBeside(root: string): Clone {
   return { ...clone, data, id: basename(data) };
 }
 
-/** As root, PostgreSQL and RabbitMQ run as users of their own: may such a user enter `.local/` and run the binaries? */
+/** Under root, PostgreSQL and RabbitMQ run as other users. Whether such a user may enter `.local/` and run the binaries. */
 function servicesReach(local: string): boolean {
   if (process.getuid?.() !== 0) return true;
   const postgres = join(postgresBinaries() ?? local, 'bin', 'postgres');
@@ -74,7 +74,7 @@ function servicesReach(local: string): boolean {
   return spawnSync('test', tests, { uid: NOBODY, gid: NOBODY }).status === 0;
 }
 
-/** /var/tmp is open to all: a folder there that somebody else has made is refused. */
+/** Makes the folder under /var/tmp, which is open to all: throws when another user has made it. */
 function openOutside(folder: string): void {
   mkdirSync(folder, { recursive: true });
   if (statSync(folder).uid !== process.getuid?.())
@@ -82,7 +82,7 @@ function openOutside(folder: string): void {
   chmodSync(folder, 0o755);
 }
 
-/** What was decided earlier; undefined where nothing was. */
+/** The state that was decided earlier; undefined where there is none. */
 export function readState(clone: Clone): State | undefined {
   const file = join(clone.data, STATE_FILE);
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as State) : undefined;
@@ -110,7 +110,7 @@ export function readUrls(clone: Clone): Partial<Record<Variable, string>> {
   return existsSync(urlsFile(clone)) ? parseEnv(readFileSync(urlsFile(clone), 'utf8')) : {};
 }
 
-/** The files that `services reset` removes beside the data. */
+/** The files that `services:reset` removes in addition to the data. */
 export function stateFiles(clone: Clone): string[] {
   return [join(clone.data, STATE_FILE), urlsFile(clone)];
 }
@@ -119,7 +119,7 @@ function urlsFile(clone: Clone): string {
   return join(clone.local, 'services.env');
 }
 
-/** Whole or not at all, and for its owner alone: passwords are inside. */
+/** Writes a file whole or not at all, readable by its owner alone: it holds passwords. */
 function writePrivate(file: string, text: string): void {
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, text, { mode: 0o600 });

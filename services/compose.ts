@@ -5,7 +5,7 @@ import type { ServiceName } from './names.js';
 import { run } from './process.js';
 
 const ASK_TIMEOUT_MS = 5_000;
-/** Pulling three images on a slow line. */
+/** Enough to pull three images on a slow line. */
 const UP_TIMEOUT_MS = 300_000;
 const HEALTHY_TIMEOUT_S = 120;
 const DOWN_TIMEOUT_MS = 60_000;
@@ -52,7 +52,7 @@ function compose(clone: Clone, state: State, args: string[], timeoutMs: number) 
     POSTGRES_PORT: String(state.ports.postgres),
     MONGODB_PORT: String(state.ports.mongodb),
     RABBITMQ_PORT: String(state.ports.rabbitmq),
-    // The page of the management plugin is for a compose file used by hand; here any free port will do.
+    // The management plugin's page is for a compose file used by hand. Here any free port will do.
     RABBITMQ_MANAGEMENT_PORT: '0',
     DISPARO_PASSWORD: state.password,
   };

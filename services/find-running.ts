@@ -6,7 +6,7 @@ import { enterUser, withLock } from './lock.js';
 import type { Say, Variable } from './names.js';
 import type { Service } from './service.js';
 
-/** For what the command never asks: the app wants all three URLs, and connects to none before it needs it. */
+/** URLs of services that the command never uses. The app needs all three URLs, but connects only when it uses one. */
 const NOWHERE: Record<Variable, string> = {
   DATABASE_URL: 'postgresql://127.0.0.1:9/nowhere',
   MONGODB_URL: 'mongodb://127.0.0.1:9/nowhere',
@@ -14,8 +14,8 @@ const NOWHERE: Record<Variable, string> = {
 };
 
 /**
- * The services for a command that only looks: starts none. Of those that it asks, each that is this clone's own must be
- * running. Throws CommandError, which names those that are not.
+ * The services for a command that only looks; starts none. Each service in `asked` that is this clone's own must be running.
+ * Throws CommandError, which names those that are not.
  */
 export async function findRunning(
   root: string,
@@ -29,7 +29,7 @@ export async function findRunning(
   if (needed.length > 0)
     await withLock(clone, say, async () => {
       await requireRunning(needed, readState(clone));
-      // Whoever else uses them and ends must not stop them meanwhile.
+      // Another command that uses them and ends must not stop them meanwhile.
       enterUser(clone);
     });
   return {

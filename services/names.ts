@@ -4,5 +4,5 @@ export type ServiceName = 'postgres' | 'mongodb' | 'rabbitmq';
 /** The variable that holds a service's URL. */
 export type Variable = 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL';
 
-/** Tells the person at the terminal what happens, one line a call. */
+/** Prints one line for the person at the terminal. */
 export type Say = (line: string) => void;

@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { CommandError } from './command-error.js';
 
-/** One port for each thing that listens; chosen once for a clone. */
+/** A port for everything that listens; chosen once for a clone. */
 export interface Ports {
   postgres: number;
   mongodb: number;
   rabbitmq: number;
-  /** Between Erlang nodes; listens on loopback even for one node. */
+  /** For traffic between Erlang nodes; listens on loopback, even for a single node. */
   rabbitmqDistribution: number;
-  /** Erlang's port mapper: one of our own, so that stopping it stops nobody else's node. */
+  /** For an Erlang port mapper of our own: stopping the shared one would affect other nodes of the machine. */
   epmd: number;
 }
 
-/** Below the ephemeral range of Linux (32768..): a kept port is not taken by some outgoing connection meanwhile. */
+/** Below the ephemeral range of Linux (32768..), so that no outgoing connection takes a chosen port. */
 const RANGE = { from: 20_000, size: 10_000 };
 const ATTEMPTS = 200;
 

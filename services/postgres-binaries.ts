@@ -2,7 +2,7 @@ import { cpSync, existsSync, readFileSync, renameSync, symlinkSync } from 'node:
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
-/** The copy's folder, beside the data. */
+/** The folder of the copied binaries, next to the data. */
 export const POSTGRES_COPY = 'postgres-binaries';
 
 /** Where the npm package of this platform holds `bin/`, `lib/` and `share/`; undefined where there is no such package. */
@@ -15,7 +15,7 @@ export function postgresBinaries(): string | undefined {
   }
 }
 
-/** The binaries where PostgreSQL's user can reach them: in place, or as a copy beside the data. Throws when there are none. */
+/** Binaries that PostgreSQL's user can reach: in place, or a copy next to the data. Throws when there are none. */
 export function reachableBinaries(clone: { local: string; data: string }): string {
   const packaged = postgresBinaries();
   if (!packaged) throw new Error(`there are no binaries for ${process.platform}-${process.arch}`);
@@ -28,7 +28,7 @@ export function reachableBinaries(clone: { local: string; data: string }): strin
   return linkLibraries(copy);
 }
 
-/** An npm package cannot hold symbolic links: its install script makes them, which npm runs only where it is allowed to. */
+/** Makes the package's symbolic links, which npm cannot pack. Its install script would, but npm may not be allowed to run it. */
 function linkLibraries(native: string): string {
   const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
     source: string;

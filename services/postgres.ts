@@ -12,10 +12,13 @@ const START_TIMEOUT_S = 60;
 const STOP_TIMEOUT_S = 30;
 const USER = 'disparo';
 const DATABASE = 'disparo';
-/** Two APIs, a demo and the tests at once on one server. */
+/** Enough for two APIs, a demo and the tests on one server. */
 const MAX_CONNECTIONS = 300;
 
-/** PostgreSQL from the npm package of this platform, through initdb and pg_ctl: unlike the package's own API, they leave the server running. */
+/**
+ * PostgreSQL from the npm package of this platform. It is started by initdb and pg_ctl, which leave the server running; the
+ * package's own API does not.
+ */
 export const postgres: Service = {
   name: 'postgres',
   title: 'PostgreSQL',
@@ -45,7 +48,7 @@ export const postgres: Service = {
     if (!existsSync(join(paths.data, 'postmaster.pid'))) return;
     const args = ['stop', '-D', paths.data, '-m', 'fast', '-w', '-t', String(STOP_TIMEOUT_S)];
     const stopped = await run(paths.control, args, { user, cwd: paths.home, timeoutMs: STOP_TIMEOUT_S * 1000 });
-    // A server that was killed leaves its pid file: there is nothing to stop, and pg_ctl says so with code 1.
+    // A killed server leaves its pid file. There is nothing to stop then, and pg_ctl ends with code 1.
     if (stopped.code !== 0 && !/No such process|is not running|Is server running/i.test(stopped.output))
       throw new Error(stopped.output.trim());
   },
@@ -68,7 +71,7 @@ function layout(clone: Clone, user: User | undefined) {
   };
 }
 
-/** Into a folder that gets its name when all is there: an initdb that was killed leaves nothing that looks like a database. */
+/** Runs initdb in a folder that is renamed when complete: a killed initdb leaves nothing that looks like a database. */
 async function initialise(paths: ReturnType<typeof layout>, state: State, user: User | undefined): Promise<void> {
   const draft = `${paths.data}.new`;
   const password = join(paths.home, 'password');
@@ -103,7 +106,7 @@ export async function createDatabase(url: string): Promise<void> {
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
     if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
   } catch (error) {
-    // Two at once: the other was quicker.
+    // Another process has made it at the same time.
     if (!['42P04', '23505'].includes(String((error as { code?: string }).code))) throw error;
   } finally {
     await client.end();

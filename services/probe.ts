@@ -37,14 +37,14 @@ const CONNECT: Record<Variable, (url: string) => Promise<void>> = {
   },
 };
 
-/** What a failed connection means to whoever knows more of a service than `refusal`: the error itself, or another in its place. */
+/** Explains a failed connection where the caller knows more than `refusal`: returns the error, or a better one. */
 type Meaning = (error: unknown) => unknown;
 
 const itself: Meaning = (error) => error;
 
 /**
- * Whether the service behind a URL lets us in now, by really going in: true, or why not, in words without a secret.
- * Throws ConfigurationError for what no waiting heals.
+ * Whether the service behind a URL accepts us now, by connecting: true, or why not, in words without a secret. Throws
+ * ConfigurationError for what no waiting heals.
  */
 export async function answers(variable: Variable, url: string, meaning = itself): Promise<true | string> {
   try {
@@ -61,8 +61,8 @@ export async function answers(variable: Variable, url: string, meaning = itself)
 }
 
 /**
- * Waits until all these services let us in: true, or, after `timeoutMs`, a line for each that did not. Throws
- * ConfigurationError for what no waiting heals.
+ * Waits until all these services accept us. Returns true or, after `timeoutMs`, why not for each that did not, in one line.
+ * Throws ConfigurationError for what no waiting heals.
  */
 export async function waitUntilReachable(
   urls: Partial<Record<Variable, string>>,

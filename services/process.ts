@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Whom a process runs as; undefined is whoever we are. */
+/** The user that a process runs as. Undefined: our own. */
 export interface User {
   uid: number;
   gid: number;
@@ -30,7 +30,7 @@ const STOP_GRACE_MS = 30_000;
 const KILL_GRACE_MS = 5_000;
 const POLL_MS = 50;
 
-/** Runs a command to its end. Its output comes back whole; a command not found or out of time has code 127 or 124. */
+/** Runs a command to its end and returns all its output. Code 127: the command was not found; 124: it took too long. */
 export async function run(
   command: string,
   args: string[],
@@ -56,8 +56,8 @@ export async function run(
 }
 
 /**
- * A file without a name takes the output, not a pipe: when a command has ended, all it wrote can be read from a file,
- * while a pipe may still hold some, and ends only with the last daemon that the command has left behind.
+ * A file without a name for the output. When a command has ended, all its output can be read from a file. A pipe may still
+ * hold some, and ends only with the last daemon that the command has left behind.
  */
 function openNameless(): number {
   const folder = mkdtempSync(join(tmpdir(), 'disparo-'));
@@ -74,7 +74,7 @@ function readWhole(file: number): string {
   return bytes.toString('utf8');
 }
 
-/** Starts a service that outlives this command: a session of its own, none of our streams. `exited` settles with its code. */
+/** Starts a service that outlives this command: in its own session, with none of our streams. `exited` is its exit code. */
 export function launch(command: string, args: string[], options: Options): { exited: Promise<number> } {
   const child = spawn(command, args, { ...common(options), stdio: 'ignore', detached: true });
   child.unref();
@@ -89,7 +89,7 @@ function common({ user, env, cwd }: Options) {
   return { ...(user ?? {}), ...(env ? { env } : {}), ...(cwd ? { cwd } : {}) };
 }
 
-/** Waits until `ready` returns true; throws with `why` when the process ends before, or after `timeoutMs`. */
+/** Waits until `ready` returns true. Throws with `why` when the process ends first, or after `timeoutMs`. */
 export async function untilReady(
   ready: () => Promise<boolean>,
   exited: Promise<number>,
@@ -108,7 +108,10 @@ export async function untilReady(
   }
 }
 
-/** SIGTERM to the process that a pid file names, then SIGKILL after a grace time. A number that now belongs to another program is left alone. */
+/**
+ * Stops the process that a pid file names: SIGTERM, and SIGKILL after a grace time. Another program that has the number now
+ * is left alone: its command line does not hold `marker`.
+ */
 export async function stopByPidFile(file: string, marker: string): Promise<void> {
   const pid = livingPid(file, marker);
   if (pid === undefined) return;
@@ -118,7 +121,10 @@ export async function stopByPidFile(file: string, marker: string): Promise<void>
   await gone(pid, KILL_GRACE_MS);
 }
 
-/** Waits until no process of that number lives. By the process and not by its pid file, which a service may remove long before it ends. */
+/**
+ * Waits until no process of that number lives; false when one still does after `withinMs`. It looks at the process and not
+ * at the pid file, which a service may remove long before it ends.
+ */
 export async function gone(pid: number, withinMs: number): Promise<boolean> {
   for (const deadline = Date.now() + withinMs; Date.now() < deadline; await delay(POLL_MS))
     if (!isAlive(pid)) return true;
@@ -131,7 +137,7 @@ export function livingPid(file: string, marker: string): number | undefined {
   return Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(marker) ? pid : undefined;
 }
 
-/** A process's arguments in one string; empty when there is no such process, or only what is left of one. */
+/** A process's arguments in one string; empty when there is no such process, or it is dead and not yet reaped. */
 export function commandLine(pid: number): string {
   const file = `/proc/${pid}/cmdline`;
   if (existsSync(file)) return readFileSync(file, 'utf8').replaceAll('\0', ' ');
@@ -139,7 +145,7 @@ export function commandLine(pid: number): string {
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
 
-/** Sends a signal to a process and to those that it has started; nothing to those that are gone. Returns who was there. */
+/** Sends a signal to a process and to the processes that it has started. Returns the ids of those that were still there. */
 export function signalFamily(pid: number, name: NodeJS.Signals): number[] {
   const family = [pid, ...childrenOf(pid)];
   for (const member of family) {
@@ -187,7 +193,7 @@ export function isAlive(pid: number): boolean {
   return commandLine(pid) !== '';
 }
 
-/** Whether a process of that number is a command of ours, and not another program that has the number by now. */
+/** Whether a process of that number is a command of ours, and not another program that has the number now. */
 export function isCommand(pid: number): boolean {
   return commandLine(pid).includes('run.mjs');
 }

@@ -5,21 +5,24 @@ import type { Say } from './names.js';
 import { isFree } from './ports.js';
 import { run } from './process.js';
 
-/** Debian's own, before the wrapper of the same name on the PATH: that one insists on the package's user and folders. */
+/** Debian's own script, looked for first: its wrapper on the PATH insists on the package's user and folders. */
 const DEBIAN = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 const DEFAULT_PORT = 5672;
 const UPDATE_TIMEOUT_MS = 120_000;
 const INSTALL_TIMEOUT_MS = 300_000;
 const SERVICE_TIMEOUT_MS = 60_000;
 
-/** There is none, and it is not for us to install it. */
+/** There is no rabbitmq-server, and we may not install one. */
 export class NotInstalled extends Error {
   constructor() {
     super('rabbitmq-server is not installed');
   }
 }
 
-/** The path of a rabbitmq-server: found on this machine, or installed through apt where one may. Throws; NotInstalled where one may not. */
+/**
+ * The path of a rabbitmq-server: found on this machine, or installed through apt. Throws NotInstalled where we may not
+ * install it, and Error where the installation fails.
+ */
 export async function findRabbitmq(say: Say): Promise<string> {
   const found = look();
   if (found) return found;
@@ -39,7 +42,7 @@ async function installThroughApt(say: Say): Promise<void> {
   say('RabbitMQ: installing the Debian package rabbitmq-server (apt-get update, apt-get install), about a minute');
   const env = { ...readEnvironment(), DEBIAN_FRONTEND: 'noninteractive' };
   const free = await isFree(DEFAULT_PORT);
-  // The list of a third source may be out of reach and the package still be there: only the installation decides.
+  // A third-party source may be out of reach although the package is available: only the installation decides.
   await run('apt-get', ['-q', 'update'], { env, timeoutMs: UPDATE_TIMEOUT_MS });
   const args = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', 'install', '--no-install-recommends', 'rabbitmq-server'];
   const installed = await run('apt-get', args, { env, timeoutMs: INSTALL_TIMEOUT_MS });
@@ -48,7 +51,7 @@ async function installThroughApt(say: Say): Promise<void> {
   if (free) await stopPackagedService(say);
 }
 
-/** The package starts a broker on the default port, at every boot: nobody has asked for that one. */
+/** Stops the broker that the package starts on the default port, now and at every boot. Nobody has asked for it. */
 async function stopPackagedService(say: Say): Promise<void> {
   const systemd = existsSync('/run/systemd/system');
   if (!systemd && (await isFree(DEFAULT_PORT))) return;

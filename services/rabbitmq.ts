@@ -13,7 +13,10 @@ const EPMD_TIMEOUT_MS = 5_000;
 const CONTROL_TIMEOUT_MS = 30_000;
 const USER = 'disparo';
 
-/** `rabbitmq-server` by hand: a node name, ports and folders of the clone's own, so that a broker of the machine is left alone. */
+/**
+ * RabbitMQ from `rabbitmq-server`, with a node name, ports and folders of the clone's own, so that a broker of the machine is
+ * left alone.
+ */
 export const rabbitmq: Service = {
   name: 'rabbitmq',
   title: 'RabbitMQ',
@@ -36,7 +39,7 @@ export const rabbitmq: Service = {
   async stop(clone, state) {
     const user = await serviceUser('rabbitmq');
     const paths = layout(clone, user);
-    // The node's name is only in its environment; Erlang puts HOME on its command line.
+    // The marker is HOME, which Erlang puts on its command line. The node's name is only in its environment.
     await stopByPidFile(paths.pid, paths.home);
     const env = { ...nodeEnvironment(clone, paths, state) };
     await run('epmd', ['-port', String(state.ports.epmd), '-kill'], { env, timeoutMs: EPMD_TIMEOUT_MS });
@@ -48,7 +51,7 @@ export const rabbitmq: Service = {
   },
 };
 
-/** Has a clone's broker do something that AMQP has no word for. Returns what was printed; throws it when that failed. */
+/** Runs rabbitmqctl on a clone's broker. Returns its output; throws with the output when it failed. */
 export async function rabbitmqctl(clone: Clone, state: State, args: string[]): Promise<string> {
   const server = await findRabbitmq(() => {});
   const user = await serviceUser('rabbitmq');
@@ -61,7 +64,7 @@ export async function rabbitmqctl(clone: Clone, state: State, args: string[]): P
   return output;
 }
 
-/** The name of a clone's node among others. */
+/** The Erlang node name of a clone's broker. */
 export function nodeName(clone: Clone): string {
   return `disparo-${clone.id}@localhost`;
 }
@@ -82,7 +85,7 @@ function layout(clone: Clone, user: User | undefined) {
 function configure(paths: ReturnType<typeof layout>, state: State, user: User | undefined): void {
   const configuration = [
     `listeners.tcp.local = 127.0.0.1:${state.ports.rabbitmq}`,
-    // Taken on the first start of an empty node only.
+    // RabbitMQ reads these two only at the first start of an empty node.
     `default_user = ${USER}`,
     `default_pass = ${state.password}`,
     ...(state.member?.rabbitmq ?? []),

@@ -4,8 +4,8 @@ import { run, type User } from './process.js';
 const TIMEOUT_MS = 10_000;
 
 /**
- * PostgreSQL refuses to run as root, and RabbitMQ should not: for root, the system user of that name, made where it is
- * missing. For everybody else undefined: the service runs as whoever runs this.
+ * The user that a service runs as. PostgreSQL refuses to run as root, and RabbitMQ should not: under root it is the system
+ * user of that name, made where it is missing. Otherwise undefined: the service runs as the current user.
  */
 export async function serviceUser(name: string): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;

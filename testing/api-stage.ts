@@ -6,7 +6,7 @@ import { Process, ROOT } from './process.js';
 import { Stage } from './stage.js';
 import { untilTrue } from './until.js';
 
-/** What the API answered. `body` is parsed JSON, the text of anything else, undefined for nothing. */
+/** An answer of the API. `body` is parsed JSON, or the text of another type, or undefined when it was empty. */
 export interface Answer<T = Record<string, unknown>> {
   status: number;
   headers: Headers;
@@ -15,7 +15,7 @@ export interface Answer<T = Record<string, unknown>> {
 
 export interface Ask {
   token?: string | undefined;
-  /** Goes out as JSON; a string as it is, under the same Content-Type; FormData as multipart. */
+  /** Sent as JSON; a string is sent as it is, with the Content-Type of JSON; FormData is sent as multipart. */
   body?: unknown;
   headers?: Record<string, string>;
 }
@@ -32,22 +32,25 @@ export interface TestCompany {
   document: string;
 }
 
-/** What the API's process is told beyond the stores, unless a test says otherwise. */
+/** The environment of the API's process in addition to the stores, unless a test says otherwise. */
 const OWN = { API_HOST: '127.0.0.1', API_PORT: '0', LOG_LEVEL: 'info' };
 
 type Env = Record<string, string>;
 
-/** A stage with the API as a real process on it. `start: false` leaves the process to start() and the database without a table. */
+/**
+ * A stage with the API as a real process on it. With `start: false` the test calls start() itself, and the database has no
+ * table before.
+ */
 export class ApiStage {
-  /** Where the API listens, while it runs. */
+  /** The URL of the API while it runs. */
   url = '';
-  /** Each line that the process wrote, standard error included, from one start to the next. */
+  /** Each line that the process wrote since the stage was made, standard error included, over all its starts. */
   readonly output: string[] = [];
   #process: Process | undefined;
 
   private constructor(
     readonly stores: Stage,
-    /** What the process is told, on top of the environment of this one. */
+    /** Variables for the process, on top of our own environment. */
     readonly env: Stage['env'] & Env,
     private readonly ends: () => Promise<void>,
   ) {}
@@ -67,7 +70,7 @@ export class ApiStage {
     return stage;
   }
 
-  /** A second process of the API on the same stores, which stay when it is closed. */
+  /** A second API process on the same stores, which stay when it is closed. */
   async beside(env: Env = {}): Promise<ApiStage> {
     const other = new ApiStage(this.stores, { ...this.env, ...env }, async () => {});
     await other.start();
@@ -83,12 +86,12 @@ export class ApiStage {
     this.url = (JSON.parse(line('listening') ?? '{}') as { url: string }).url;
   }
 
-  /** Starts the process and waits for nothing. */
+  /** Starts the process without waiting. */
   spawn(env: Env = {}): void {
     this.#process = this.program('server', [], env, (line) => this.output.push(line));
   }
 
-  /** One of our programs on the stores of this stage, such as `command`, in the clone's own environment. */
+  /** Starts one of our scripts on the stores of this stage, such as `command`, at the root and with our own environment. */
   program(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
     const told = { ...process.env, NODE_ENV: '', ...this.env, ...env };
     const options = { env: told, cwd: ROOT, ...(hear ? { hear } : {}) };
@@ -106,7 +109,7 @@ export class ApiStage {
     return this.exited();
   }
 
-  /** Ends the process without asking it. */
+  /** Kills the process. */
   async kill(): Promise<void> {
     await this.#process?.kill();
   }
@@ -116,12 +119,12 @@ export class ApiStage {
     this.#process?.signal(signal);
   }
 
-  /** The process, to be asked about. */
+  /** The id of the process. */
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** The exit code, once the process has ended by itself; null after a signal that it did not handle. */
+  /** Waits until the process has ended. Returns its exit code; null after a signal that it did not handle. */
   async exited(): Promise<number | null> {
     return this.#process ? this.#process.exited : null;
   }
@@ -150,7 +153,7 @@ export class ApiStage {
     };
   }
 
-  /** A registered user with a token. */
+  /** Registers a user and logs them in. */
   async user({ email = `${ownName()}@example.com`, password = 'correct horse' } = {}): Promise<TestUser> {
     const { id } = await this.#done<{ id: string }>(201, 'POST', '/api/users', { body: { email, password } });
     return { id, email, password, token: await this.login(email, password) };
@@ -161,14 +164,14 @@ export class ApiStage {
     return (await this.#done<{ access_token: string }>(200, 'POST', '/api/auth/login', ask)).access_token;
   }
 
-  /** A company that `owner` owns. */
+  /** Makes a company that this user owns. */
   async company({ token }: TestUser, name = 'Acme'): Promise<TestCompany> {
     const document = someCnpj();
     const { id } = await this.#done<{ id: string }>(201, 'POST', '/api/companies', { token, body: { name, document } });
     return { id, document };
   }
 
-  /** Makes `user`, who accepts, a member of what `owner` owns. */
+  /** Makes another user, who accepts, a member of a company that this user owns. */
   async member(
     { token }: TestUser,
     { id }: TestCompany,
@@ -179,7 +182,7 @@ export class ApiStage {
     await this.#done(200, 'POST', `/api/invitations/${id}/accept`, { token: user.token });
   }
 
-  /** Straight into the stage's PostgreSQL. */
+  /** Runs a statement on the stage's PostgreSQL and returns its rows. */
   sql<T = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]> {
     return this.stores.sql(text, values);
   }
@@ -188,7 +191,7 @@ export class ApiStage {
     return this.stores.mongo;
   }
 
-  /** Looks until `condition` returns something truthy, and returns that. Fails with `what` and the process's last lines. */
+  /** Waits until `condition` returns something truthy, and returns that. Fails with `what` and the process's last lines. */
   until<T>(condition: () => T | Promise<T>, what: string, withinMs?: number): Promise<NonNullable<T>> {
     const patience = { everyMs: 25, ...(withinMs === undefined ? {} : { withinMs }) };
     return untilTrue(condition, () => `${what}\n${this.output.slice(-20).join('\n')}`, patience);

@@ -4,12 +4,12 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import pg from 'pg';
 import { inDatabase } from '../services/place.js';
 
-/** A name that nobody else has: of a database, a role, a prefix of queues. */
+/** A unique name for a database, a role or a prefix of queues. */
 export function ownName(begin = 'test'): string {
   return `${begin}_${randomBytes(6).toString('hex')}`;
 }
 
-/** Statements on a PostgreSQL server, each outside of any transaction. Returns the rows of the last. */
+/** Runs statements on a PostgreSQL server, each outside of any transaction. Returns the rows of the last one. */
 export async function onServer<T = Record<string, unknown>>(url: string, ...statements: string[]): Promise<T[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -26,11 +26,11 @@ export async function onServer<T = Record<string, unknown>>(url: string, ...stat
 export interface OwnDatabase {
   name: string;
   url: string;
-  /** Removes it, whoever is connected. */
+  /** Removes it, even while others are connected. */
   drop(): Promise<unknown>;
 }
 
-/** Makes an empty one on the server of this URL, with these settings, such as `deadlock_timeout = '100ms'`. */
+/** Makes an empty database on the server of this URL, with these settings, such as `deadlock_timeout = '100ms'`. */
 export async function ownDatabase({
   adminUrl = readEnvironment().DATABASE_URL ?? '',
   name = ownName(),
@@ -46,7 +46,10 @@ export async function ownDatabase({
   return { name, url: inDatabase(adminUrl, name), drop };
 }
 
-/** A pool that nothing breaks: a connection may be lost, and one that is still closing when its database is dropped is told so. */
+/**
+ * A pool whose lost connections end no test. A connection that is still closing when its database is dropped gets an error,
+ * too.
+ */
 export function quietPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);
   pool.on('error', () => {});
@@ -60,7 +63,7 @@ export interface Broker {
   channel: ConfirmChannel;
 }
 
-/** Connects; what breaks later breaks the call that is made then. */
+/** Connects. A connection that breaks later fails only the next call. */
 export async function openBroker(url: string): Promise<Broker> {
   const connection = await connect(url, { noDelay: true });
   connection.on('error', () => {});

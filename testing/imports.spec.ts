@@ -6,7 +6,7 @@ import { ROOT } from './process.js';
 const SOURCE = /\.(ts|mjs)$/;
 const NOT_OURS = new Set(['node_modules', 'dist', 'target', 'bin', '.git', '.local', '.serverless']);
 const SPECIFIER = /(?:\bfrom|\bimport|\bimport\()\s*'([^']+)'/g;
-/** Consumers, commands and suites stand on it, so that it counts for itself. */
+/** Consumers, commands and suites import it, so it counts as a folder of its own. */
 const CONTRACT = 'consumer/contract';
 const CONTRACT_PACKAGE = '@disparo/contract';
 
@@ -38,7 +38,7 @@ function folderOf(path: string): string {
   return rest.length > 0 ? top : 'the root';
 }
 
-/** The imports that go round: what is left when nothing else leads to or from a folder. */
+/** The imports that are part of a circle of folders. */
 function circles(all: readonly Import[]): Import[] {
   const among = all.filter(({ from, to }) => folderOf(from) !== folderOf(to));
   const importing = new Set(among.map(({ from }) => folderOf(from)));

@@ -11,17 +11,17 @@ import { PATIENCE_MS, untilTrue } from './until.js';
 
 const silent = () => {};
 
-/** A service that a test may stop, kill and start again: as `npm run services` starts it, with data and ports of its own. */
+/** A service that a test may stop, kill and start again. `npm run services` starts it the same way; data and ports differ. */
 export class OwnService {
   private constructor(
     private readonly service: Service,
     readonly clone: Clone,
     readonly state: State,
-    /** Calls off what happens when this process ends before `close`. */
+    /** Calls off the reaper, which cleans up when this process ends before `close`. */
     private readonly callOff: () => void,
   ) {}
 
-  /** `prepare` may still change ports, password and data, as a member of a cluster has them. */
+  /** Starts one. `prepare` may change ports, password and data before, for a member of a cluster. */
   static async start(
     name: ServiceName,
     prepare?: (clone: Clone, state: State) => void | Promise<void>,
@@ -52,21 +52,21 @@ export class OwnService {
     return this.service.start(this.clone, this.state, silent);
   }
 
-  /** As an operator does it: SIGTERM, or what the service has for it. */
+  /** Stops it as an operator does: by SIGTERM, or by the service's own command. */
   stop(): Promise<void> {
     return this.service.stop(this.clone, this.state);
   }
 
-  /** As a power cut does it to the process. */
+  /** Kills it, as a power cut would. */
   async kill(): Promise<void> {
     for (const pid of this.#signal('SIGKILL')) {
       if (!(await gone(pid, PATIENCE_MS))) throw new Error(`${this.service.title}: process ${pid} lives on`);
-      // PostgreSQL takes one that is dead and not yet reaped for a living server.
+      // PostgreSQL takes a dead process that is not yet reaped for a living server.
       await untilTrue(() => !isThere(pid), `process ${pid} is reaped`);
     }
   }
 
-  /** Stands still, with every connection open and nobody answering. */
+  /** Stops it with SIGSTOP: every connection stays open, and nothing answers. */
   freeze(): void {
     this.#signal('SIGSTOP');
   }
@@ -75,7 +75,7 @@ export class OwnService {
     this.#signal('SIGCONT');
   }
 
-  /** RabbitMQ only: see rabbitmqctl. */
+  /** Runs rabbitmqctl; for RabbitMQ only. */
   control(...args: string[]): Promise<string> {
     return rabbitmqctl(this.clone, this.state, args);
   }
@@ -87,14 +87,14 @@ export class OwnService {
     this.callOff();
   }
 
-  /** With its children, as PostgreSQL has one for each connection. Returns whom it reached. */
+  /** Signals the process and its children: PostgreSQL has one for each connection. Returns the ids that it reached. */
   #signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): number[] {
     const pid = this.service.pid(this.clone);
     return pid === undefined ? [] : signalFamily(pid, name);
   }
 }
 
-/** Also of a process that is dead, as long as nobody has reaped it. */
+/** Whether the process exists; true for a dead one, too, until it is reaped. */
 function isThere(pid: number): boolean {
   try {
     return process.kill(pid, 0);

@@ -28,29 +28,29 @@ interface Said {
   at: number;
 }
 
-/** How a process ended: by our kill, and all else by itself, with an exit code or by a signal that we did not send. */
+/** How a process ended: by our kill(), or else by itself with an exit code, or by another signal. */
 export type Ending = 'killed by us' | `code ${number | null}` | NodeJS.Signals;
 
-/** `env` is all that the process gets. `cwd` is a folder without any configuration file, unless it is given. */
+/** `env` is the whole environment of the process. The default `cwd` is a folder without any configuration file. */
 interface ProcessOptions {
   env: NodeJS.ProcessEnv;
   cwd?: string;
   /** Its output is appended to this file, too. */
   log?: string;
-  /** Told each line of either stream. */
+  /** Called with each line of either stream. */
   hear?: (line: string) => void;
 }
 
 const GRACE_MS = 25_000;
 const LAST_LINES = 20;
 
-/** A real process as its user has it: what it prints, how it ends. */
+/** A real process, seen as its user sees it: what it prints, how it ends. */
 export class Process {
-  /** Each whole line that it wrote on either stream, in the order in which they came. */
+  /** Each whole line that it wrote on either stream, in the order of arrival. */
   readonly output: string[] = [];
   /** All that it wrote on standard error. */
   errors = '';
-  /** Its exit code, null after a signal that it did not handle; resolves when all that it printed is here. */
+  /** Its exit code; null after a signal that it did not handle. Resolves when all that it printed has been read. */
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
   readonly #said: (Said | string)[] = [];
@@ -85,24 +85,24 @@ export class Process {
       this.#printed += text;
       keep(text);
     });
-    // `close`, not `exit`: only then everything it printed is here.
+    // `close`, not `exit`: only then all that it printed has been read.
     this.exited = once(this.#child, 'close').then(([code]) => code as number | null);
     this.exited.then(() => this.#news.emit('line'));
   }
 
-  /** A consumer, as built. */
+  /** Starts a built consumer. */
   static consumer(language: LanguageName, options: ProcessOptions): Process {
     const [program, ...args] = LANGUAGES[language].command.map((word) => (word === 'node' ? word : join(ROOT, word)));
     const command = program === 'node' ? process.execPath : (program ?? '');
     return new Process(`consumer-${language}`, [command, ...args], options);
   }
 
-  /** A script of `dist/`, such as `functions/server.js`. */
+  /** Starts a script of `dist/`, such as `functions/server.js`. */
   static script(path: string, options: ProcessOptions, args: readonly string[] = []): Process {
     return new Process(path, [process.execPath, join(ROOT, 'dist', path), ...args], options);
   }
 
-  /** The process, to be asked about. */
+  /** The id of the process. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
@@ -111,7 +111,7 @@ export class Process {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Waits for its exit code. Throws with what it printed when it goes on. */
+  /** Waits for its exit code. Throws with what it printed when it does not end in time. */
   async exit(withinMs = PATIENCE_MS): Promise<number | null> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -125,8 +125,8 @@ export class Process {
   }
 
   /**
-   * The same, and waits until its handler has run: the kernel has no signal left for it, and it sleeps again. Returns at once
-   * where the system does not tell (no /proc).
+   * Sends a signal and waits until its handler has run: the kernel has no pending signal for the process, and it sleeps again.
+   * Returns at once where the system has no /proc.
    */
   async signalAndTaken(name: NodeJS.Signals): Promise<void> {
     this.signal(name);
@@ -144,22 +144,22 @@ export class Process {
     return this.exited.finally(() => clearTimeout(timer));
   }
 
-  /** Returns how it ended: by itself, when it had done so before. */
+  /** Kills it and returns how it ended, which is by itself when it had ended before. */
   kill(): Promise<Ending> {
     if (this.#child.kill('SIGKILL')) this.#killed = true;
     return this.ended();
   }
 
-  /** Returns how it ended, when it has. */
+  /** Waits until it has ended, and returns how. */
   async ended(): Promise<Ending> {
     await this.exited;
     const { exitCode, signalCode } = this.#child;
-    // Whether our SIGKILL still reached it: a process of another end was dying by itself then.
+    // SIGKILL is how it ended: our kill has reached it. With another ending it was already dying by itself.
     if (this.#killed && signalCode === 'SIGKILL') return 'killed by us';
     return signalCode ?? `code ${exitCode}`;
   }
 
-  /** Throws with its last words when it is gone, for what is expected to go on. */
+  /** Throws with its last lines when it has ended. For a process that must go on. */
   throwIfEnded(): void {
     if (this.alive) return;
     const how = this.#child.signalCode ? `by ${this.#child.signalCode}` : `with code ${this.#child.exitCode}`;
@@ -179,16 +179,16 @@ export class Process {
     });
   }
 
-  /** The lines whose message begins so. */
+  /** The lines whose message begins with `begin`. */
   said(begin: string): LogLine[] {
     return this.lines.filter(({ msg }) => msg.startsWith(begin));
   }
 
-  /** Waits until a line begins so, and returns the first. Throws with what it printed when it ends before. */
+  /** Waits for the first line that begins with `begin`. Throws with what it printed when it ends first, or too late. */
   async untilSaid(begin: string, withinMs = PATIENCE_MS): Promise<Said> {
     for (const signal = AbortSignal.timeout(withinMs); ; ) {
       const over = signal.aborted || !this.alive;
-      // Of a process that has ended the last lines may still be on their way.
+      // The last lines of a process that has ended may not be read yet.
       if (!this.alive) await this.exited;
       const found = this.#said.find((said) => typeof said === 'object' && said.line.msg?.startsWith(begin));
       if (typeof found === 'object') return found;
@@ -197,13 +197,13 @@ export class Process {
     }
   }
 
-  /** The sum of a field over the lines of all batches. */
+  /** The sum of a field over its "batch settled" lines. */
   sum(field: string): number {
     return this.said('batch settled').reduce((sum, line) => sum + Number(line[field] ?? 0), 0);
   }
 }
 
-/** A line that is no JSON stays a text. */
+/** The parsed line and its time; the text itself when it is no JSON. */
 function saidNow(text: string): Said | string {
   try {
     return { line: JSON.parse(text) as LogLine, at: performance.now() };
@@ -212,7 +212,7 @@ function saidNow(text: string): Said | string {
   }
 }
 
-/** Hands on each whole line of a stream, and before it each piece as it comes. */
+/** Passes on each piece of a stream as it arrives, then each whole line. */
 function read(stream: Readable | null, line: (text: string) => void, piece: (text: string) => void): void {
   let begun = '';
   stream?.setEncoding('utf8').on('data', (text: string) => {

@@ -4,14 +4,14 @@ import { Transform } from 'node:stream';
 import { freePort } from '../services/ports.js';
 
 /**
- * A TCP port before a service, which a test lets fail. Open: all goes through. Closed: the port refuses and what is open
- * breaks. Held: connections stand, and what the caller says from now on is swallowed, so that it waits for an answer.
+ * A TCP port in front of a service, with which a test makes the network fail. Open: all goes through. Closed: the port
+ * refuses, and open connections break. Held: connections stay open, but what callers send is swallowed, so that they wait.
  */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #held = false;
-  /** Connections that came through. */
+  /** How many connections it has accepted. */
   connections = 0;
   /** Bytes that a held proxy has kept from the service. */
   swallowed = 0;
@@ -23,38 +23,38 @@ export class TcpProxy {
     private readonly hear: (bytes: Buffer) => void,
   ) {}
 
-  /** On a port of its own, which is taken when it is opened and not before. `hear` is told what the service says. */
+  /** A proxy on a free port, which it takes only when it is opened. `hear` is called with what the service sends. */
   static async to(url: string, defaultPort: number, hear: (bytes: Buffer) => void = () => {}): Promise<TcpProxy> {
     return new TcpProxy(await freePort(), new URL(url), defaultPort, hear);
   }
 
-  /** The same, open. */
+  /** The same, and opens it. */
   static async openTo(...given: Parameters<typeof TcpProxy.to>): Promise<TcpProxy> {
     const proxy = await TcpProxy.to(...given);
     await proxy.open();
     return proxy;
   }
 
-  /** The service's URL, by way of this proxy. */
+  /** The service's URL, through this proxy. */
   get url(): string {
     const url = new URL(this.service);
     url.host = `127.0.0.1:${this.port}`;
     return url.href;
   }
 
-  /** Lets all through; on the same port again after close(). */
+  /** Listens and lets all through. After close() it is the same port again. */
   async open(): Promise<void> {
     this.#held = false;
     this.#server = createServer((near) => this.#join(near)).listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
   }
 
-  /** Swallows what callers say, until open(). */
+  /** Swallows what callers send, until close() and open(). */
   hold(): void {
     this.#held = true;
   }
 
-  /** Every connection breaks; new ones are let through. */
+  /** Breaks every connection. New ones go through. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -79,8 +79,8 @@ export class TcpProxy {
 }
 
 /**
- * Connects `near` with a service and hands the bytes on, both ways, those of `near` as long as `passes` says so; a side that
- * closes takes the other one with it. Both are in `open` for as long as they are, so that whoever stands between can cut them.
+ * Connects `near` with a service and passes the bytes both ways; those of `near` only when `passes` returns true. When one
+ * side closes, the other one is closed. Both are in `open` while they are open, so that the caller can cut them.
  */
 export function joinWith(
   service: URL,

@@ -8,7 +8,10 @@ import { ROOT } from './process.js';
 
 const SERVICES = pathToFileURL(join(ROOT, 'dist/services/bring-up.js'));
 
-/** Reads until whoever started it is gone, however that went. The build's own modules: this one is no TypeScript. */
+/**
+ * Reads its input until the process that started it is gone, however that ended. It imports the built modules, as plain node
+ * runs it.
+ */
 const SCRIPT = `
   import { rmSync } from 'node:fs';
   import { text } from 'node:stream/consumers';
@@ -19,8 +22,8 @@ const SCRIPT = `
 `;
 
 /**
- * Has a service stopped and its data removed when this process ends without having done it: by Ctrl-C, for one, of which a
- * runner's worker gets no time to clean up. Returns how to call it off.
+ * Stops a service and removes its data when this process ends without having done so: after Ctrl-C, for one, a runner's
+ * worker has no time to clean up. Returns a function that calls it off.
  */
 export function reaper(name: ServiceName, clone: Clone, state: State): () => void {
   const args = ['--input-type=module', '--eval', SCRIPT];
@@ -28,7 +31,7 @@ export function reaper(name: ServiceName, clone: Clone, state: State): () => voi
   const waiting = spawn(process.execPath, args, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   waiting.on('error', () => {});
   waiting.stdin.on('error', () => {});
-  // Never ended: the pipe closes with this process.
+  // Never ended here: the pipe closes with this process.
   waiting.stdin.write(JSON.stringify({ name, clone, state }));
   waiting.unref();
   (waiting.stdin as Socket).unref();

@@ -3,14 +3,14 @@ import cuid2 from '@paralleldrive/cuid2';
 import type pg from 'pg';
 import { someCnpj } from './cnpj.js';
 
-/** A campaign in the ledger, and the chunks that its queue messages are. */
+/** A campaign in the ledger, and its chunks, each of which is one queue message. */
 export interface Campaign {
   id: string;
   companyId: string;
   chunks: Chunk[];
 }
 
-/** What the ledger has of a campaign before it has a chunk. */
+/** A campaign in the ledger that has no chunk yet. */
 export interface CampaignRow {
   id: string;
   companyId: string;
@@ -20,7 +20,7 @@ export interface CampaignRow {
   published?: number;
 }
 
-/** The number of a sequence, a Brazilian mobile: so the order of documents can be checked against nothing but arithmetic. */
+/** The Brazilian mobile number of a sequence. So a test can check the order of documents by arithmetic alone. */
 export function phoneNumber(sequence: number): string {
   return `+55119${String(sequence).padStart(8, '0')}`;
 }
@@ -30,7 +30,7 @@ export function allNumbers(total: number): string[] {
   return Array.from({ length: total }, (_, index) => phoneNumber(index + 1));
 }
 
-/** The chunks of a campaign whose numbers follow from its total, in order, made as they are asked for. */
+/** The chunks of a campaign in order, made one by one when asked for. Their numbers follow from the campaign's total. */
 export function* chunksOf(
   { id, companyId, message, total }: CampaignRow,
   chunkSize: number,
@@ -42,7 +42,7 @@ export function* chunksOf(
   }
 }
 
-/** A user, a company and its campaign, without a chunk. */
+/** Inserts a user, a company and its campaign, without a chunk. */
 export async function insertCampaign(
   pool: pg.Pool,
   { id, companyId, message, total, partition = 0, published = 0 }: CampaignRow,
@@ -57,7 +57,7 @@ export async function insertCampaign(
   );
 }
 
-/** The chunks of a campaign, published and not stored. */
+/** Inserts the chunks of a campaign as published and not stored. */
 export async function insertChunks(pool: pg.Pool, id: string, chunks: readonly Chunk[]): Promise<void> {
   await pool.query(
     `INSERT INTO campaign_chunks (campaign_id, first_sequence, size, phone_numbers, published_at)

@@ -27,23 +27,26 @@ import { PATIENCE_MS, until } from './until.js';
 export const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const MIGRATIONS = join(ROOT, 'infra/postgres/migrations');
 
-/** `migrated`: the ledger has its tables; `declared`: the broker has exchanges and queues. Both are so unless said. */
+/** `migrated`: the ledger has its tables; `declared`: the broker has exchanges and queues. Both default to true. */
 export interface StageOptions {
   migrated?: boolean;
   declared?: boolean;
   partitions?: number;
-  /** What its names begin with. */
+  /** The beginning of its names. */
   prefix?: string;
-  /** The most connections to PostgreSQL and to MongoDB; several unless said. */
+  /** The most connections to PostgreSQL and to MongoDB; several by default. */
   connections?: number;
   /** URLs of services of the test's own, which it may stop. */
   services?: Partial<Record<Variable, string>>;
 }
 
-/** What a process needs to work on a stage, and nothing else. */
+/** The variables that a process needs to work on a stage, and no others. */
 type StageEnv = Record<Variable | 'QUEUE_PREFIX' | 'QUEUE_PARTITIONS', string>;
 
-/** Real stores and a real broker: databases and a prefix of its own, all gone after close(), with the processes started on it. */
+/**
+ * Real stores and a real broker, with databases and a prefix of its own. close() removes all of it and ends the processes
+ * that were started on it.
+ */
 export class Stage {
   readonly #processes: Process[] = [];
 
@@ -96,7 +99,7 @@ export class Stage {
     });
   }
 
-  /** Straight into its PostgreSQL. */
+  /** Runs a statement on its PostgreSQL and returns the rows. */
   async sql<T = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<T[]> {
     return (await this.pool.query(text, values)).rows as T[];
   }
@@ -125,7 +128,7 @@ export class Stage {
     return this.with(Process.consumer(language, { env: { ...this.env, ...env } }));
   }
 
-  /** Has a process killed at the end. */
+  /** Kills this process when the stage is closed. */
   with(process: Process): Process {
     this.#processes.push(process);
     return process;
@@ -140,13 +143,13 @@ export class Stage {
     return campaign;
   }
 
-  /** Seeds a campaign that is given as it is: the ids and chunks of an example, for one. */
+  /** Seeds a given campaign as it is, with its ids and chunks: that of an example, for one. */
   async seed({ id, companyId, chunks }: Campaign, message: string, total: number): Promise<void> {
     await insertCampaign(this.pool, { id, companyId, message, total, published: total });
     await insertChunks(this.pool, id, chunks);
   }
 
-  /** Publishes chunks, confirmed. */
+  /** Publishes chunks and waits for their confirms. */
   async publish(chunks: readonly Chunk[], partition = 0): Promise<void> {
     for (const chunk of chunks) {
       const { content, properties } = chunkMessage(chunk, TRACEPARENT);
@@ -155,7 +158,7 @@ export class Stage {
     await this.channel.waitForConfirms();
   }
 
-  /** Publishes bytes as they are, confirmed. */
+  /** Publishes bytes as they are and waits for the confirm. */
   async publishRaw(content: Buffer, properties: Options.Publish = {}): Promise<void> {
     this.channel.publish(this.names.exchange, this.names.routingKey(0), content, { persistent: true, ...properties });
     await this.channel.waitForConfirms();
@@ -171,7 +174,7 @@ export class Stage {
     return found ?? { status: 'none', stored: -1, chunks: -1 };
   }
 
-  /** Waits until the ledger says so. */
+  /** Waits until the campaign has this status in the ledger. */
   async untilStatus(id: string, status: string): Promise<void> {
     await until(async () => {
       const found = await this.ledger(id);
@@ -190,12 +193,12 @@ export class Stage {
     return this.messages.countDocuments();
   }
 
-  /** Messages that are ready in a queue. */
+  /** How many messages are ready in a queue. */
   async ready(queue = this.names.queue(0)): Promise<number> {
     return (await this.channel.checkQueue(queue)).messageCount;
   }
 
-  /** Takes that many dead letters out of their queue. */
+  /** Takes `count` dead letters out of their queue. */
   async deadLetters(count: number): Promise<GetMessage[]> {
     const found: GetMessage[] = [];
     await until(async () => {
@@ -209,7 +212,7 @@ export class Stage {
     return found;
   }
 
-  /** Ends every process of this stage at once: what waits for one of them fails then. */
+  /** Kills every process of this stage at once. What waits for one of them then fails. */
   async killProcesses(): Promise<void> {
     await Promise.all(this.#processes.map((process) => process.kill()));
   }
@@ -227,7 +230,7 @@ export class Stage {
   async #removeQueues(): Promise<void> {
     const { exchange, deadLetterExchange, deadLetterQueue, queue, partitions } = this.names;
     const queues = Array.from({ length: partitions }, (_, partition) => queue(partition));
-    // A channel of its own: the other one may be closed by what a test has asked for.
+    // A new channel: a test may have caused the broker to close the other one.
     const channel = await this.broker.connection.createChannel();
     for (const name of [...queues, deadLetterQueue]) await channel.deleteQueue(name);
     for (const name of [exchange, deadLetterExchange]) await channel.deleteExchange(name);

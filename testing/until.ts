@@ -9,7 +9,7 @@ interface Patience {
   everyMs?: number;
 }
 
-/** Waits until `check` no longer throws, and returns what it returns; in the end throws what it has thrown last. */
+/** Waits until `check` no longer throws, and returns its result. When the time is over, throws its last error. */
 export async function until<T>(
   check: () => T | Promise<T>,
   { withinMs = PATIENCE_MS, everyMs = POLL_MS }: Patience = {},
@@ -23,7 +23,7 @@ export async function until<T>(
   }
 }
 
-/** Waits until `condition` returns something truthy, and returns that. What it throws is thrown at once. */
+/** Waits until `condition` returns something truthy, and returns that. An error of it is thrown at once. */
 export async function untilTrue<T>(
   condition: () => T | Promise<T>,
   what: string | (() => string),
@@ -37,7 +37,7 @@ export async function untilTrue<T>(
   }
 }
 
-/** Waits until a number is reached, and returns the number that was found. */
+/** Waits until `count` returns at least `wanted`, and returns its number. */
 export function untilAtLeast(wanted: number, count: () => Promise<number>): Promise<number> {
   return until(async () => {
     const found = await count();

@@ -17,17 +17,18 @@ export interface DrainMeasure {
   /** Ceiling Q: confirmed publishes of its bodies. */
   publishS: number;
   /**
-   * One more campaign of the same size, for the same consumer once it is at rest: it stands still while the queue is filled,
-   * and then from there to `enviado`. Undefined: not measured, or the system does not say when a process rests.
+   * Seconds of a second campaign of the same size, drained by the same consumer once it is at rest. The consumer is stopped
+   * while the queue is filled; the time is from when it goes on to `enviado`. Undefined: not measured, or the system does
+   * not say when a process rests.
    */
   atHandS: number | undefined;
-  /** Of the consumer, from "receiving" to `enviado`; its peak since its start. */
+  /** CPU time of the consumer from "receiving" to `enviado`; its peak memory since its start. */
   consumer: Cost | undefined;
 }
 
 /**
- * Fills the queue with a campaign, then starts the consumer and waits; with `again`, the same once more with the consumer at
- * hand. Throws unless all are stored.
+ * Fills the queue with a campaign, then starts the consumer and waits until all is sent. With `again`, the same consumer
+ * drains a second campaign. Throws unless every number is stored.
  */
 export async function measureDrain(
   stage: Stage,

@@ -7,18 +7,18 @@ import { withApi } from './upload.js';
 const BETWEEN_MS = 10;
 const HEALTH_TIMEOUT_MS = 120_000;
 
-/** One file read by a plain server, and how long /api/health had to wait meanwhile. */
+/** One file read by a plain server, and how long calls of /api/health took meanwhile. */
 export interface HealthMeasure {
-  /** Lines of the file, all right or, but for one, all wrong. */
+  /** Lines of the file: all of them right, or all wrong but one. */
   numbers: number;
   kind: LineKind;
   /** From the first byte of the file to its answer. */
   answerS: number;
-  /** Of /api/health, one after the other until the file was answered, in milliseconds. */
+  /** How long each call of /api/health took, in milliseconds: one call after the other until the upload was answered. */
   waitsMs: number[];
 }
 
-/** Uploads a file and asks for health until it is answered. */
+/** Uploads a file and calls /api/health until the upload is answered. */
 export async function measureHealth(stage: Stage, kind: LineKind, numbers: number): Promise<HealthMeasure> {
   return withApi(stage, async ({ base, client }) => {
     const { remove, ...file } = linesFile(numbers, kind);

@@ -10,8 +10,8 @@ const SLICE = 100;
 const IDENTIFIER_LENGTH = 24;
 
 /**
- * The driver's own section of encoded documents, which its public API does not give: the server's limit is to be measured,
- * and not this process's encoder. A driver that no longer has it fails here at once.
+ * The driver's own section of encoded documents, which is not in its public API. With it the server's limit is measured,
+ * and not this process's encoder. A driver that no longer has the class fails here at once.
  */
 const { DocumentSequence } = createRequire(import.meta.url)('mongodb/lib/cmap/commands.js') as {
   DocumentSequence: new (field: string) => { push(document: object, encoded: Uint8Array): number };
@@ -20,8 +20,8 @@ const { DocumentSequence } = createRequire(import.meta.url)('mongodb/lib/cmap/co
 const writeConcern = { w: MESSAGES_WRITE_CONCERN.w, j: MESSAGES_WRITE_CONCERN.journal };
 
 /**
- * Ceiling M: one client on one connection inserts the documents of a campaign, encoded before, in batches of 1,000 with
- * the consumers' write concern. Returns the seconds spent in inserts.
+ * Ceiling M: one client on one connection inserts the documents of a campaign in batches of 1,000, with the consumers'
+ * write concern. They are encoded outside of the measured time. Returns the seconds spent in inserts.
  */
 export async function insertEncoded(database: Db, collection: string, campaign: BenchCampaign): Promise<number> {
   let seconds = 0;
@@ -46,7 +46,7 @@ function* batchesOf(campaign: BenchCampaign) {
   }
 }
 
-/** As a consumer writes them, byte for byte but for the identifier, which is as long and costs nothing. */
+/** The documents as a consumer writes them, byte for byte. Only the identifier differs: it is as long, and costs no time. */
 function* documentsOf(campaign: BenchCampaign): Generator<Uint8Array> {
   const now = new Date();
   for (const { company_id, message, first_sequence, phone_numbers } of chunksOf(campaign, campaign.chunkSize))

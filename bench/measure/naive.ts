@@ -7,22 +7,22 @@ import { numbersFile } from './numbers-file.js';
 /** How the naive publisher waits for confirms: for each before the next message, or for all at the end. */
 export type Confirm = 'each' | 'end';
 
-/** The naive pair on some numbers. */
+/** What the naive publisher and the naive consumer took for some numbers. */
 export interface NaiveMeasure {
   numbers: number;
   /** From the file to the last confirm, without the start of the process. */
   publishS: number;
-  /** From "receiving" to the UPDATE. */
+  /** From "receiving" to the UPDATE that ends the campaign. */
   drainS: number;
   consumer: Cost | undefined;
 }
 
 const POLL_MS = 5;
-/** The slowest that is still waited for: a start, and 200 numbers a second. */
+/** The slowest that is waited for: two minutes to start, then 200 numbers a second. */
 const PATIENCE_MS = 120_000;
 const PATIENCE_PER_NUMBER_MS = 5;
 
-/** Publishes a file of so many numbers and drains them, each by a process of its own. Throws unless all are stored. */
+/** One process publishes a file of `numbers` numbers, another drains them. Throws unless all are stored. */
 export async function measureNaive(stage: Stage, numbers: number, confirm: Confirm): Promise<NaiveMeasure> {
   const file = numbersFile(numbers);
   const withinMs = PATIENCE_MS + numbers * PATIENCE_PER_NUMBER_MS;

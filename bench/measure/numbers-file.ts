@@ -5,22 +5,22 @@ import { phoneNumber } from '../../testing/seeds.js';
 
 const LINES_A_WRITE = 10_000;
 
-/** What the lines of a file are: all of them different numbers, or none of them but the last. */
+/** What the lines of a file are: `right`, all different numbers; `wrong`, none a number but the last. */
 export type LineKind = 'right' | 'wrong';
 
-/** A file, its bytes, and how to be rid of it. */
+/** A file, its size in bytes, and how to remove it. */
 export interface LinesFile {
   path: string;
   size: number;
   remove(): void;
 }
 
-/** A file of so many different numbers, one a line. */
+/** A file of `numbers` different numbers, one a line. */
 export function numbersFile(numbers: number): LinesFile {
   return linesFile(numbers, 'right');
 }
 
-/** A file of so many lines of a kind. */
+/** A file of `lines` lines of one kind. */
 export function linesFile(lines: number, kind: LineKind): LinesFile {
   const lineOf = (line: number) => (kind === 'right' || line === lines ? phoneNumber(line) : 'x');
   const folder = mkdtempSync(join(tmpdir(), 'disparo-bench-'));

@@ -9,12 +9,12 @@ export interface PartitionMeasure {
   language: LanguageName;
   partitions: number;
   numbers: number;
-  /** Numbers that were left when the last consumer said "receiving"; the time counts from there. */
+  /** Numbers still to be stored when the last consumer said "receiving"; the time starts there. */
   left: number;
   drainS: number;
 }
 
-/** Fills every queue, starts all consumers and counts from when the last of them receives. */
+/** Fills every queue and starts all consumers. The time starts when the last of them receives. */
 export async function measurePartitions(
   stage: Stage,
   language: LanguageName,

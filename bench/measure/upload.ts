@@ -20,7 +20,7 @@ export interface UploadMeasure {
   numbers: number;
   /** From the first byte of the request to its answer. */
   answerS: number;
-  /** From the first byte until the broker has confirmed the last chunk, as the ledger has it. */
+  /** From the first byte until the broker has confirmed the last chunk, by the time in the ledger. */
   confirmedS: number;
   memory: ApiMemory | undefined;
 }
@@ -33,13 +33,13 @@ export interface EndToEndMeasure {
   memory: ApiMemory | undefined;
 }
 
-/** Of the API's process: at rest before the upload, and the most during it. */
+/** Memory of the API's process: at rest before the upload, and the most during it. */
 export interface ApiMemory {
   idleMb: number;
   peakMb: number;
 }
 
-/** Uploads, on a server of its own that has had one upload of five numbers before. */
+/** Measures one upload on a new server that has already taken an upload of five numbers. */
 export async function measureUpload(stage: Stage, numbers: number): Promise<UploadMeasure> {
   return withApi(stage, async ({ upload, memory }) => {
     const { begunAt, answerS, id } = await upload(numbers);
@@ -48,7 +48,7 @@ export async function measureUpload(stage: Stage, numbers: number): Promise<Uplo
   });
 }
 
-/** Uploads with a consumer that waits, and waits until all is stored. */
+/** Measures one upload while a consumer is ready, until the campaign is `enviado`. Throws unless all is stored. */
 export async function measureEndToEnd(stage: Stage, language: LanguageName, numbers: number): Promise<EndToEndMeasure> {
   return withApi(stage, async ({ upload, memory, api }) => {
     const consumer = stage.consumer({}, language);
@@ -65,17 +65,17 @@ export async function measureEndToEnd(stage: Stage, language: LanguageName, numb
   });
 }
 
-/** A server of its own and somebody who has logged in there. */
+/** A running server, and a client that has logged in there. */
 interface Api {
   api: Process;
   base: string;
   client: Client;
-  /** `begun` by `performance.now()`, `begunAt` in seconds since 1970. */
+  /** Uploads a file of `numbers` numbers. `begun` is by `performance.now()`, `begunAt` in seconds since 1970. */
   upload(numbers: number): Promise<{ id: string; begun: number; begunAt: number; answerS: number }>;
   memory(): ApiMemory | undefined;
 }
 
-/** Does `work` with a server that has taken one upload of five numbers before. */
+/** Does `work` with a new server that has already taken an upload of five numbers. */
 export async function withApi<T>(stage: Stage, work: (api: Api) => Promise<T>): Promise<T> {
   const port = await freePort();
   const env = { ...stage.env, API_HOST: HOST, API_PORT: String(port), JWT_SECRET: randomBytes(32).toString('hex') };
@@ -118,7 +118,7 @@ async function uploaded(client: Client, numbers: number) {
   }
 }
 
-/** When the last chunk was stamped as confirmed, in seconds since 1970: the server's clock is this machine's. */
+/** When the last chunk was stamped as confirmed, in seconds since 1970. PostgreSQL has the clock of this machine. */
 async function confirmedAt(stage: Stage, id: string): Promise<number> {
   const confirmed = async () => {
     const [found] = await stage.sql<{ at: number }>(

@@ -1,5 +1,5 @@
 /**
- * The naive way out, as commonly written: one message at a time, one insert, one acknowledgement, and one UPDATE at the
+ * The naive consumer, as commonly written: one message at a time, one insert, one acknowledgement, and one UPDATE at the
  * end of the campaign. It keeps none of the promises of consumer/README.md.
  */
 import { createId } from '@paralleldrive/cuid2';

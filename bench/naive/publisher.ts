@@ -1,6 +1,6 @@
 /**
- * The naive way in, as commonly written: the file is read whole, and each number becomes a queue message of its own whose
- * confirm is awaited before the next (`each`), or all are sent and the confirms are awaited at the end (`end`).
+ * The naive publisher, as commonly written: it reads the whole file, and each number becomes one queue message. With `each`
+ * it waits for a message's confirm before the next; with `end` it sends all, then waits for the confirms.
  * `node publisher.js FILE each|end`.
  */
 import { readFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { openPool, QUEUE, read } from './setting.js';
 const [file = '', confirm = 'each'] = process.argv.slice(2);
 const { databaseUrl, rabbitmqUrl, prefix } = read();
 const pool = await openPool(databaseUrl);
-// Kind to it: without noDelay the confirm of a message over 2,048 bytes takes 40 ms. These are smaller.
+// In its favour: without noDelay the confirm of a message over 2,048 bytes takes 40 ms. These messages are smaller.
 const connection = await connect(rabbitmqUrl, { noDelay: true });
 const channel = await connection.createConfirmChannel();
 await channel.assertQueue(prefix + QUEUE, { durable: true });

@@ -18,7 +18,7 @@ describe('the chart', () => {
     const svg = chart(words.join(' '), words.join(' '), [bar('a', 1)]);
     const lines = [...svg.matchAll(/<text class="(title|subtitle)" x="16" y="(\d+)">([^<]+)/g)];
     expect(lines.map(([, , , text]) => text).join(' ')).toBe([...words, ...words].join(' '));
-    // At 15 and 13 pixels, in a wide font: a letter takes 0.62 of its size.
+    // At 15 and 13 pixels, in a wide font: a character takes 0.62 of the font size.
     for (const [, kind, , text = ''] of lines) expect(text.length * (kind === 'title' ? 9.3 : 8.06)).toBeLessThan(704);
     const [, top] = /<rect [^>]*y="(\d+)"/.exec(svg) ?? [];
     expect(Math.max(...lines.map(([, , y]) => Number(y)))).toBeLessThan(Number(top));

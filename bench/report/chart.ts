@@ -2,7 +2,7 @@
 export interface Bar {
   label: string;
   value: number;
-  /** Where the number stands behind it. */
+  /** The number in words, behind the bar. */
   text: string;
   kind: 'ceiling' | 'ours' | 'naive';
 }
@@ -14,18 +14,18 @@ const RIGHT = 190;
 const TITLE = 22;
 const LINE = 18;
 const BELOW_TEXT = 16;
-/** Of a letter, in parts of its size, in the widest font that a page may choose: a line that fits so fits everywhere. */
+/** Width of a character as a part of its font size, in the widest font that a page may choose. So a line fits everywhere. */
 const WIDEST = 0.62;
 const SIZES = { title: 15, text: 13 };
 const ROW = 34;
 const BAR = 20;
 const BOTTOM = 16;
-/** A bar of almost nothing is still seen. */
+/** So that a bar of almost nothing is still seen. */
 const THINNEST = 2;
 
 /**
- * Bars below each other, the longest first, as SVG: no fonts of its own, and colours for a light and a dark page. Title and
- * subtitle go on in a line of their own where they are too long for one.
+ * Bars below each other, the longest first, as SVG: without fonts of its own, with colours for a light and a dark page. A
+ * title or subtitle that is too long goes on in another line.
  */
 export function chart(title: string, subtitle: string, bars: readonly Bar[]): string {
   const head = [...wrapped(title, 'title'), ...wrapped(subtitle, 'subtitle')];
@@ -60,7 +60,7 @@ ${sorted.map(line).join('\n')}
 `;
 }
 
-/** Cut between words, as full as the picture lets a line be. */
+/** The text cut between words into lines, each as full as the width of the picture allows. */
 function wrapped(text: string, kind: 'title' | 'subtitle'): { text: string; kind: string }[] {
   const size = kind === 'title' ? SIZES.title : SIZES.text;
   const letters = Math.floor((WIDTH - 2 * MARGIN) / (size * WIDEST));

@@ -5,7 +5,7 @@ import { percent, type Row, thousands } from './table.js';
 
 const MILLION = 1_000_000;
 
-/** Naive, by size: publishing, confirmed in both ways, and its consumer. */
+/** Naive, by size: publishing with both ways of confirming, and its consumer. */
 export function naiveRows({ naive }: Results): Row[] {
   return sizesOf([...naive.each, ...naive.end]).flatMap((numbers) => naiveRowsOf(naiveOfSize(naive, numbers)));
 }
@@ -39,7 +39,7 @@ function naiveOfSize({ each, end }: Results['naive'], size: number): Results['na
 }
 
 /**
- * What something of so many numbers is compared with: naive of the largest size that is no larger, else of the smallest.
+ * The naive measurement that `numbers` numbers are compared with: the largest size up to `numbers`, else the smallest one.
  * Undefined where naive was not measured.
  */
 export function naiveFor({ naive }: Results, numbers: number): (Results['naive'] & { size: number }) | undefined {
@@ -74,7 +74,7 @@ export function drainRows(results: Results): Row[] {
 }
 
 function ceilingRows(drains: readonly BracketedDrain[], numbers: number): Row[] {
-  // The one after a drain is the one before the next.
+  // The ceiling after a drain is also the one before the next drain.
   const ceilings = [...new Set(drains.flatMap((drain) => drain.ceilings))];
   const row = (measured: string, seconds: number[]): Row => ({
     measured,
@@ -102,7 +102,7 @@ function ceilingRows(drains: readonly BracketedDrain[], numbers: number): Row[] 
   ];
 }
 
-/** The share of ceiling M that a drain reaches in so many seconds: of the two right before and right after it. */
+/** The share of ceiling M that a drain reaches in `seconds`. M is the mean of the two right before and right after it. */
 export function shareOfM(
   { numbers, drainS, ceilings }: BracketedDrain,
   of: 'plainS' | 'validatedS' = 'plainS',

@@ -1,14 +1,14 @@
 import type { LanguageName } from '@disparo/contract/languages';
 
-/** A ratio that is wanted; undefined `met`: this machine or this run cannot tell. */
+/** A ratio that is wanted, and whether it was met. Undefined `met`: this machine or this run cannot tell. */
 export interface Goal {
   wanted: string;
   met: boolean | undefined;
 }
 
-/** Where the goals of a drain begin: below it the start of the loop is part of what is measured. */
+/** The goals of a drain apply from this size on: below it the start of the loop weighs too much. */
 export const JUDGED_FROM = 100_000;
-/** The size of which first byte to enviado is judged. */
+/** The size at which the time from first byte to `enviado` is judged. */
 export const WHOLE = 1_000_000;
 
 /** What is wanted; what each figure means is in bench/README.md. */
@@ -20,9 +20,9 @@ export const WANTED = {
   apiAboveIdleMb: 250,
   steepest: 1.25,
   twoPartitions: 1.6,
-  /** At the 99th percentile, while a file is read. */
+  /** The most that /api/health may take while a file is read, at the 99th percentile. */
   healthMs: 250,
 } as const;
 
-/** Two consumers, mongod and the rest want one each. */
+/** Two consumers, mongod and the rest need one core each. */
 export const CORES_FOR_TWO = 4;

@@ -5,10 +5,10 @@ import type { Row } from './table.js';
 
 const COST = { cpuS: 2, rssMb: 40, peakMb: 50 };
 
-/** 1,000 numbers in 2 s, drained in 1 s. For specs, as is all of this file. */
+/** Naive: 1,000 numbers published in 2 s and drained in 1 s. For specs, as is this whole file. */
 export const NAIVE: NaiveMeasure = { numbers: 1_000, publishS: 2, drainS: 1, consumer: COST };
 
-/** A run on two cores that has measured this and nothing else. */
+/** A run on two cores that has measured only this. */
 export function results(measured: Partial<Results>): Results {
   const machine = { cores: 2, processor: 'p', memoryGb: 8, system: 's', node: 'n' };
   return {
@@ -27,7 +27,7 @@ export function results(measured: Partial<Results>): Results {
   };
 }
 
-/** A drain between two ceilings of so many seconds each; the validator doubles them. */
+/** A drain between two ceilings, of `plainS` seconds each; with the validator they take twice as long. */
 export function drain(language: LanguageName, numbers: number, drainS: number, plainS = [1, 1]): BracketedDrain {
   const [before, after] = plainS.map((seconds) => ({ numbers, plainS: seconds, validatedS: 2 * seconds }));
   const times = {
@@ -40,7 +40,7 @@ export function drain(language: LanguageName, numbers: number, drainS: number, p
   return { language, numbers, ...times, ceilings: [before, after] as unknown as BracketedDrain['ceilings'] };
 }
 
-/** Of the lines that are judged: the name, the ratio and whether it is met. */
+/** The name, the ratio and `met` of each line that has a goal. */
 export function judged(rows: readonly Row[]): unknown[][] {
   return rows.flatMap(({ measured, ratio, goal }) => (goal ? [[measured.trim(), ratio, goal.met]] : []));
 }

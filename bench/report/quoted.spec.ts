@@ -6,7 +6,7 @@ import { rowsOf } from './rows.js';
 import type { Row } from './table.js';
 import { chartOf } from './write.js';
 
-/** The run that the documents quote; a new one is named here when they do. */
+/** The run that the documents quote. Who quotes a new one there names it here. */
 const QUOTED = '2026-11-24-full.json';
 const RUN = JSON.parse(readFileSync(`bench/results/${QUOTED}`, 'utf8')) as Results;
 const ROWS = rowsOf(RUN);
@@ -23,12 +23,12 @@ function row(measured: string, numbers: number): Row {
   return found;
 }
 
-/** The number that a ratio begins with: 41 of "41 x naive", 175 of "1/175 of naive". */
+/** The first number of a ratio: 41 of "41 x naive", 175 of "1/175 of naive". */
 function ratio(measured: string, numbers: number): number {
   return Number(/^(?:1\/)?([\d.]+)/.exec(row(measured, numbers).ratio ?? '')?.[1]);
 }
 
-/** Against naive: fresh, and at hand. */
+/** How many times naive: just started (`fresh`), and with its second campaign (`warm`). */
 function timesNaive(language: LanguageName, numbers: number): { fresh: number; warm: number } {
   return {
     fresh: ratio(`${language} and naive`, numbers),
@@ -50,7 +50,7 @@ function whole(value: number, locale: 'en' | 'pt-BR'): string {
   return Math.round(value).toLocaleString(locale);
 }
 
-/** With so many digits behind a comma. */
+/** A number with `digits` decimals and a decimal comma. */
 function comma(value: number, digits: number): string {
   return value.toFixed(digits).replace('.', ',');
 }
@@ -61,10 +61,10 @@ const LANGUAGES = [
   ['go', 'Go'],
   ['typescript', 'TypeScript'],
 ] as const;
-/** Naive was measured with so many, and with no more, in the run that is quoted. */
+/** The only size that naive was measured with in the run that is quoted. */
 const NAIVE_SIZE = 2_000;
 
-/** What the questionnaire says that was measured. Each of its sentences with that word must be one of these. */
+/** What the questionnaire may call measured: each of its sentences with the word *medido* must be one of these. */
 function measuredSentences(): string[] {
   const fresh = (language: LanguageName, numbers: number) => rate(`drain: ${language}`, numbers);
   const warm = (language: LanguageName, numbers: number) => rate(`drain, at hand: ${language}`, numbers);
@@ -119,7 +119,7 @@ test('the README quotes the published run', () => {
 });
 
 test('every sentence of the questionnaire that says "medido" quotes the published run', () => {
-  // The paragraph on where the figures come from speaks of the word itself.
+  // The paragraph about the source of the figures explains the word itself.
   const answers = textOf('docs/questionario.md').replace(
     /Tudo o que traz a palavra \*medido\*|O que não diz \*medido\*/g,
     '',

@@ -2,7 +2,7 @@ import type { Results } from '../results.js';
 import { median } from './statistics.js';
 import type { Row } from './table.js';
 
-/** Each way of a routine, and how many times the first of its ways it takes for as many items. */
+/** Each way of a routine, and its time for the same number of items as a multiple of the first way's. */
 export function routineRows({ routines = [] }: Results): Row[] {
   return [...new Set(routines.map(({ routine }) => routine))].flatMap((routine) => {
     const own = routines.filter((one) => one.routine === routine);

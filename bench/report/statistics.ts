@@ -1,4 +1,4 @@
-/** The middle of some values; of two in the middle, their mean. NaN of none. */
+/** The middle one of the values, or the mean of the two in the middle. NaN of none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
@@ -6,18 +6,18 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** The value that such a part of all does not exceed: the nearest rank. NaN of none. */
+/** The value that `part` of all values (0 to 1) do not exceed, by nearest rank. NaN of none. */
 export function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.ceil(part * sorted.length) - 1] ?? Number.NaN;
 }
 
-/** NaN of none. */
+/** The arithmetic mean. NaN of none. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** How far the values lie from their mean at most, as a part of it: 0.05 is plus or minus 5 %. */
+/** The largest distance of a value from the mean, as a part of the mean: 0.05 is plus or minus 5 %. */
 export function spread(values: readonly number[]): number {
   const middle = mean(values);
   return Math.max(...values.map((value) => Math.abs(value - middle))) / middle;
@@ -35,8 +35,8 @@ export interface Point {
 }
 
 /**
- * How cost grows: of all steps from one size to the next, the worst quotient of the growth of the time and the growth of
- * the size. 1 is a straight line through zero, 2 a step that costs twice as much as it should. Undefined of one size.
+ * How cost grows: for each step from one size to the next, the growth of the time divided by the growth of the size;
+ * returns the worst. 1 is a straight line through zero, 2 a step that costs twice too much. Undefined of one size.
  */
 export function steepest(points: readonly Point[]): number | undefined {
   const sorted = points.toSorted((a, b) => a.numbers - b.numbers);

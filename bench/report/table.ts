@@ -1,14 +1,14 @@
 import { table } from '../../infra/local/demo/table.js';
 import type { Goal } from './goals.js';
 
-/** A line of the table. What a line does not have is empty. */
+/** A line of the table. A field that is undefined is an empty cell. */
 export interface Row {
   measured: string;
   numbers?: number;
   seconds?: number;
-  /** Against what, in words. */
+  /** How it compares, and with what, in words. */
   ratio?: string;
-  /** CPU seconds of the process a million numbers. */
+  /** CPU seconds of the process for each million numbers. */
   cpuPerMillion?: number | undefined;
   peakMb?: number | undefined;
   goal?: Goal;
@@ -17,7 +17,7 @@ export interface Row {
 const WIDTH = 200;
 const NUMERIC = new Set([1, 2, 3, 5, 6]);
 
-/** The one table of a run, of its lines. */
+/** The table of a run as text. */
 export function tableOf(rows: readonly Row[]): string {
   const headers = ['measured', 'numbers', 'seconds', 'numbers/s', 'ratio', 'CPU s/million', 'peak MB', 'goal'];
   const right = (cells: string[], column: number) =>

@@ -8,10 +8,13 @@ import { mean, median } from './statistics.js';
 import { percent, thousands } from './table.js';
 
 const FOLDER = join('bench', 'results');
-/** Shown by the README: only a run of everything is. */
+/** The chart that the README shows. Only a run of all parts writes it: the default one, or `--full`. */
 const LATEST = 'latest.svg';
 
-/** Writes every raw time as JSON, and the chart where there were drains. Returns the files, from the root of the clone. */
+/**
+ * Writes every raw time as JSON, and the chart where there were drains. Returns the paths of the files, from the root of
+ * the clone.
+ */
 export function writeResults(results: Results, { name }: Pick<Plan, 'name'>): string[] {
   const stem = `${results.begun.slice(0, 10)}${name && `-${name}`}`;
   mkdirSync(FOLDER, { recursive: true });
@@ -27,7 +30,10 @@ export function writeResults(results: Results, { name }: Pick<Plan, 'name'>): st
   return files;
 }
 
-/** Naive, the consumers, fresh and warm, and ceiling M at the largest size that all drained. Undefined without a drain. */
+/**
+ * The chart of the largest size that all languages drained: ceiling M, the consumers fresh and warm, and naive. Undefined
+ * without a drain.
+ */
 export function chartOf(results: Results): string | undefined {
   const languages = [...new Set(results.drains.map(({ language }) => language))];
   const has = (numbers: number) => languages.every((one) => of(results, one, numbers).length > 0);
@@ -52,7 +58,7 @@ export function chartOf(results: Results): string | undefined {
 
 const TITLES: Record<BracketedDrain['language'], string> = { rust: 'Rust', go: 'Go', typescript: 'TypeScript' };
 
-/** Of a consumer that has just started, and of the same again where that was measured. */
+/** A bar for a consumer that has just started, and one for its second campaign where that was measured. */
 function barsOf(title: string, rounds: readonly BracketedDrain[]): Bar[] {
   const bar = (label: string, own: readonly BracketedDrain[], seconds: (round: BracketedDrain) => number): Bar => {
     const value = median(own.map((round) => round.numbers / seconds(round)));

@@ -11,7 +11,7 @@ const MILLION = 1_000_000;
 const IDENTIFIERS = 100_000;
 const BRAZILIAN_MOBILE = /^(?:\+?55)?\(?([1-9]\d)\)?9\d{8}$/;
 
-/** What the processor does, without any service. */
+/** Routines that need only the processor, no service. */
 export const computing: readonly Routine[] = [
   {
     name: 'lines into numbers',
@@ -33,7 +33,7 @@ export const computing: readonly Routine[] = [
   },
 ];
 
-/** With its numbers kept, and no repeats looked for. */
+/** Keeps the numbers, and does not look for duplicates. */
 async function readBytes(items: number): Promise<number> {
   const { path, remove } = numbersFile(items);
   try {
@@ -61,7 +61,7 @@ async function readLines(items: number): Promise<number> {
   }
 }
 
-/** Each number twice over the list, as in a file that was pasted after itself. */
+/** The whole list twice, one after the other, as in a file that was pasted behind itself. */
 function dropInTable(items: number): Promise<number> {
   const list = new NumberList();
   for (let at = 0; at < items; at++) list.push(Number(phoneNumber(at % half(items)).slice(1)));

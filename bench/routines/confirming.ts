@@ -5,13 +5,13 @@ import type { Routine } from './routine.js';
 
 const QUEUE = '.confirming';
 const SMALL = Buffer.from(JSON.stringify({ phone_number: '+5511900000001', message: 'Olá!' }));
-/** Above 2,048 bytes the library writes header and body apart, and the second waits where Nagle's algorithm is on. */
+/** Above 2,048 bytes the library writes header and body separately. With Nagle's algorithm on, the second write waits. */
 const LARGE = Buffer.alloc(3_000, 'a');
 const MANY = 2_000;
 /** Few, as each may wait 40 ms for a delayed acknowledgement of TCP. */
 const FEW = 100;
 
-/** Messages of the broker: when their confirms are awaited, and what the socket's default makes of it. */
+/** Messages to the broker: when confirms are awaited, and what the socket's default (no noDelay) costs. */
 export const confirming: readonly Routine[] = [
   {
     name: 'messages confirmed',

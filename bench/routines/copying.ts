@@ -12,7 +12,7 @@ const TABLE = 'CREATE TABLE bench_rows (sequence int PRIMARY KEY, phone_number t
 
 type Work = (client: pg.PoolClient, numbers: readonly string[]) => Promise<unknown>;
 
-/** Rows of PostgreSQL, each one number. */
+/** Ways of writing rows to PostgreSQL, one number a row. */
 export const copying: readonly Routine[] = [
   {
     name: 'rows into PostgreSQL',

@@ -16,7 +16,7 @@ interface Numbered {
   phone_number: string;
 }
 
-/** Documents of MongoDB, with the write concern of the consumers. */
+/** Ways of inserting documents into MongoDB, with the write concern of the consumers. */
 export const inserting: readonly Routine[] = [
   {
     name: 'documents that survive a crash',
@@ -38,7 +38,7 @@ function collectionOf(stage: Stage): Collection<Numbered> {
   return stage.mongo.collection('bench_routines');
 }
 
-/** Padded, so that the order of the identifiers is that of the numbers, as in the consumers' collection. */
+/** The identifiers are padded, so that they sort like the numbers, as in the consumers' collection. */
 function documents(items: number): Numbered[] {
   return Array.from({ length: items }, (_, at) => {
     return { _id: String(at + 1).padStart(9, '0'), phone_number: phoneNumber(at + 1) };

@@ -3,15 +3,15 @@ import type { Stage } from '../../testing/stage.js';
 /** One way of doing a thing. */
 export interface Way {
   name: string;
-  /** `cpu`: seconds of this process, which what else runs hardly changes. `wall`: of waiting there is nothing else. */
+  /** `cpu`: CPU seconds of this process, which a busy machine hardly changes. `wall`: elapsed time, for ways that wait. */
   clock: 'wall' | 'cpu';
-  /** Items it is measured with, unless fewer are asked for. */
+  /** Items that it is measured with, unless fewer are asked for. */
   usual: number;
-  /** Does it on so many items and returns the seconds. Throws unless it is done wholly. */
+  /** Does it with `items` items and returns the seconds. Throws unless all are done. */
   run(stage: Stage, items: number): Promise<number>;
 }
 
-/** A thing to be done, and the ways of doing it, the fast one first: the others are told as so many times that one. */
+/** A task and the ways of doing it, the fast one first. The others are reported as multiples of it. */
 export interface Routine {
   name: string;
   ways: readonly Way[];
@@ -36,7 +36,7 @@ export async function cpuSeconds(work: () => unknown): Promise<number> {
   return (user + system) / US;
 }
 
-/** A way that is wrong is not measured. */
+/** Throws unless all items were done: a way with a wrong result does not count. */
 export function requireAll(found: number, items: number): void {
   if (found !== items) throw new Error(`a routine did ${found} of ${items}`);
 }

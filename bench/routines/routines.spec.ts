@@ -6,7 +6,7 @@ import { ROUTINES } from './routines.js';
 const WAYS = ROUTINES.flatMap(({ name, ways }) => ways.map((way) => [name, way.name, way] as const));
 
 describe('the routines', () => {
-  // Each looks itself whether all of it is done, and throws otherwise.
+  // Each way checks itself that all items are done, and throws otherwise.
   it.each(WAYS)('%s: does all of it, %s', async (_, __, way) => {
     const stage = await openStage();
     try {

@@ -6,5 +6,5 @@ import type { Routine } from './routine.js';
 
 export type { RoutineMeasure } from './routine.js';
 
-/** The routines that docs/questionario.md speaks of, each beside a faster way of doing the same. */
+/** The routines that docs/questionario.md speaks of, each with a faster way of doing the same. */
 export const ROUTINES: readonly Routine[] = [...computing, ...confirming, ...copying, ...inserting];

@@ -1,5 +1,5 @@
 // S3 for `serverless offline start`: takes the PUT of an upload on loopback and posts its event to the functions that
-// serverless.yml lists for the bucket, as AWS does. Where S3_ENDPOINT is set, or no function has an s3 event, it stays away.
+// serverless.yml lists for the bucket, as AWS does. It does not start where S3_ENDPOINT is set or no function has an s3 event.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -24,12 +24,12 @@ export default class LocalS3 {
     const bucket = service.provider.environment.UPLOAD_BUCKET;
     const listeners = listenersOf(service, bucket);
     if (S3_ENDPOINT) {
-      // What stands in .env is not known to serverless.yml, whose environment would win over it.
+      // serverless.yml does not know what .env says, and its own environment would win over .env.
       service.provider.environment.UPLOAD_BUCKET = UPLOAD_BUCKET ?? bucket;
       return;
     }
     if (listeners.length === 0) return;
-    // Of this process only: a URL of an earlier one is not let in.
+    // Keys of this process only: a URL that an earlier process signed is refused.
     const keys = { accessKeyId: 'local', secretAccessKey: randomBytes(32).toString('hex') };
     const { S3Server } = await import('../../dist/services/s3/server.js');
     this.#server = await S3Server.open({
@@ -62,13 +62,13 @@ export default class LocalS3 {
       });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
     } catch (error) {
-      // The function looks by itself, each minute, for what no event told it of.
+      // No upload is lost: each minute the function looks by itself for uploads without an event.
       process.stderr.write(`S3 on this machine: no event to ${name}: ${error.message}\n`);
     }
   }
 }
 
-/** The functions with an event of created objects in the bucket, by the name that they are invoked by. */
+/** The functions with an event for created objects in the bucket, with the names that they are invoked by. */
 function listenersOf(service, bucket) {
   const listeners = [];
   for (const { name, events = [] } of Object.values(service.functions ?? {}))
@@ -79,7 +79,7 @@ function listenersOf(service, bucket) {
   return listeners;
 }
 
-/** An event names a bucket, or a key of `provider.s3`. */
+/** The name of the bucket. An event gives either that, or a key of `provider.s3`. */
 function bucketOf(service, given) {
   return service.provider.s3?.[given]?.name ?? given;
 }

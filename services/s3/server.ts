@@ -15,13 +15,13 @@ export interface Created {
   eTag: string;
 }
 
-/** What a store is told. */
+/** The settings of a store. */
 export interface S3Options {
-  /** Where the objects are kept, a file each. */
+  /** The folder of the objects, a file each. */
   folder: string;
   bucket: string;
   keys: Keys;
-  /** After each PUT, when it has been answered. */
+  /** Called after each PUT has been answered. */
   onCreated?: (object: Created) => void;
   port?: number;
 }
@@ -44,7 +44,7 @@ const STATUS: Record<string, number> = {
  * signature. An object is streamed to disk and appears whole, by a rename, or not at all.
  */
 export class S3Server {
-  /** Without a bucket: what S3_ENDPOINT is set to. */
+  /** The URL without a bucket, as in S3_ENDPOINT. */
   readonly url: string;
 
   private constructor(
@@ -138,7 +138,7 @@ async function write(request: IncomingMessage, file: string): Promise<{ size: nu
   }
 }
 
-/** The object as it is now, held open: whatever is written to its key meanwhile, it is read to its end. Throws S3Error. */
+/** Opens the object as it is now: it can be read to its end, even if its key is written meanwhile. Throws S3Error. */
 async function openObject(file: string): Promise<{ handle: FileHandle; found: Stats }> {
   const handle = await open(file).catch(() => {
     throw new S3Error('NoSuchKey');
@@ -149,7 +149,7 @@ async function openObject(file: string): Promise<{ handle: FileHandle; found: St
   throw new S3Error('NoSuchKey');
 }
 
-/** Another one for each PUT; no MD5, which only some of S3's are. */
+/** A new ETag for each PUT. It is not the MD5 of the content, which S3 does not always give either. */
 function etagOf({ ino, mtimeMs, size }: Stats): string {
   return createHash('md5').update(`${ino} ${mtimeMs} ${size}`).digest('hex');
 }
@@ -160,7 +160,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
     return;
   }
   const code = error instanceof S3Error ? error.code : 'InternalError';
-  // A client that sends its whole body before it reads gets to the answer.
+  // Reads on, so that a client that sends its whole body before it reads gets the answer.
   request.resume();
   const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${code}</Message></Error>`;
   response.writeHead(STATUS[code] ?? 500, { 'content-type': 'application/xml', connection: 'close' });

@@ -1,13 +1,13 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** The one pair of keys that a store lets in. */
+/** The one pair of keys that a store accepts. */
 export interface Keys {
   accessKeyId: string;
   secretAccessKey: string;
 }
 
-/** What S3 answers to a request that it does not let in: an error code of its API. */
+/** The error code of S3's API for a request that is refused. */
 export type Refusal = 'AccessDenied' | 'SignatureDoesNotMatch' | 'RequestTimeTooSkewed';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -20,12 +20,12 @@ interface Claim {
   signature: string;
   date: string;
   bodyHash: string;
-  /** Of a signed URL; undefined: the request is signed by its Authorization. */
+  /** How long a signed URL is valid. Undefined: the signature is in the Authorization header. */
   expiresS?: number;
 }
 
 /**
- * Checks a request's AWS Signature Version 4, of its URL or its Authorization; undefined: it is let in.
+ * Checks a request's AWS Signature Version 4, in its URL or its Authorization header. Undefined: it is valid.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
 export function refusalOf(request: IncomingMessage, keys: Keys, now = Date.now()): Refusal | undefined {
@@ -84,12 +84,12 @@ function canonicalRequest(request: IncomingMessage, url: URL, { signedHeaders, b
   );
 }
 
-/** RFC 3986: everything but the unreserved characters. */
+/** Percent-encodes all but the unreserved characters of RFC 3986. */
 function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** `20261124T083000Z`. */
+/** Milliseconds since 1970 of a date such as `20261124T083000Z`. */
 function timeOf(date: string): number {
   return Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
 }

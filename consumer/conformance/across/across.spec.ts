@@ -202,7 +202,10 @@ prove('several languages on one queue', [
   },
 ]);
 
-/** A stage where the first consumer makes the topology, unless partitions are asked for; and every language is built. */
+/**
+ * A stage of the case's own. Unless `options` say otherwise, the first consumer on it makes the topology. Fails unless every
+ * language is built.
+ */
 async function stageOfAll(scope: Scope, options: StageOptions = { declared: false }): Promise<Stage> {
   for (const { binary } of Object.values(LANGUAGES)) expect(existsSync(binary), `${binary} is not built`).toBe(true);
   return scope.stage(options);
@@ -212,7 +215,7 @@ function receiving(stage: Stage, language: LanguageName, env: Record<string, str
   return started(stage, language, 'receiving', env);
 }
 
-/** A consumer that has said what it is: the one that receives, or one that stands by. */
+/** Starts a consumer and waits until it has said that it is receiving or standing by. */
 async function started(
   stage: Stage,
   language: LanguageName,
@@ -224,7 +227,7 @@ async function started(
   return consumer;
 }
 
-/** Three batches, one after the other: a campaign of five numbers, the same once more, and bytes that are no JSON. */
+/** Three batches, one after the other: a campaign of five numbers, the same again, and bytes that are no JSON. */
 async function work(stage: Stage, consumer: Process): Promise<Campaign> {
   const campaign = await stage.campaign(5);
   const settled = (count: number) => until(() => expect(consumer.said('batch settled')).toHaveLength(count));
@@ -237,7 +240,7 @@ async function work(stage: Stage, consumer: Process): Promise<Campaign> {
   return campaign;
 }
 
-/** The line as it is, but for its `name`, the id of the campaign, and what is another number each time. */
+/** The line without its `name`. The campaign's id and the values that differ each time are replaced. */
 function withoutWhatVaries({ name: _, ...line }: LogLine, id: string): unknown {
   const fields = Object.entries(line).map(([field, value]) => {
     if (field === 'pid' || field.endsWith('_ms')) return [field, typeof value];
@@ -247,7 +250,10 @@ function withoutWhatVaries({ name: _, ...line }: LogLine, id: string): unknown {
   return JSON.parse(JSON.stringify(Object.fromEntries(fields)).replaceAll(id, 'CAMPAIGN'));
 }
 
-/** Every line, labels sorted, without the values that are times; sorted, as a registry may put them in any order. */
+/**
+ * Every line of /metrics with its labels sorted; the values of buckets and sums, which are times, are replaced. The lines
+ * are sorted, as a registry may write them in any order.
+ */
 async function metrics(port: number): Promise<string[]> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   return text
@@ -262,7 +268,7 @@ async function metrics(port: number): Promise<string[]> {
     .sort();
 }
 
-/** Options and indexes; the two that mongod writes out as soon as a validator is set again are its defaults. */
+/** Options and indexes. Two options with their defaults are added: mongod lists them only once a validator is set again. */
 async function collection(stage: Stage): Promise<Document> {
   const [found] = await stage.mongo.listCollections({ name: MESSAGES }).toArray();
   const options = (found as Document | undefined)?.options;
@@ -272,7 +278,7 @@ async function collection(stage: Stage): Promise<Document> {
   };
 }
 
-/** Each document as a list of field, BSON type as the server names it, and value; in the order in which it is stored. */
+/** Each document as a list of field, BSON type (the server's name for it) and value, in the stored order. */
 async function shapes(stage: Stage, id: string, companyId: string): Promise<Document[]> {
   const field = { name: '$$pair.k', type: { $type: '$$pair.v' }, value: '$$pair.v' };
   const documents = await stage.messages

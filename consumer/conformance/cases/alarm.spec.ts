@@ -9,7 +9,7 @@ import { prove, type Scope } from '../runner/cases.js';
 
 const TOTAL = 200;
 const SIZE = 5;
-/** Behind which chunks a bad message stands: at the front, in the middle of a batch, and at the end. */
+/** How many chunks are published before each bad message: one is at the front, two in the middle, one at the end. */
 const BAD_BEFORE = [0, 7, 23, 40];
 const NO_MEMORY = '0.0000001';
 
@@ -27,7 +27,7 @@ prove('a broker that takes no dead letters', [
       expect(await beside.ready(stage.names.deadLetterQueue)).toBe(0);
       expect(consumer.said('dead letter')).toEqual([]);
       const ended = endAlarm(broker);
-      // Before the alarm ends, which takes rabbitmqctl some time.
+      // Before the alarm has ended: rabbitmqctl takes some time for that.
       consumer.signal('SIGTERM');
       await ended;
       expect(await consumer.exit()).toBe(0);
@@ -94,7 +94,7 @@ async function campaignWithBadMessages(
   return { broker, stage, campaign };
 }
 
-/** Begins it, and waits until a connection that publishes is told that it is blocked. */
+/** Begins a memory alarm, and waits until a publishing connection is told that it is blocked. */
 async function beginAlarm(scope: Scope, broker: OwnService, stage: Stage): Promise<void> {
   await broker.control('set_vm_memory_high_watermark', NO_MEMORY);
   const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
@@ -113,7 +113,7 @@ async function endAlarm(broker: OwnService): Promise<void> {
   await broker.control('set_vm_memory_high_watermark', '0.6');
 }
 
-/** A connection that has published nothing, and so is not blocked. */
+/** The counts of queues, by a connection that has published nothing and so is not blocked. */
 async function besideTheAlarm(scope: Scope, stage: Stage) {
   const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
   scope.cleaned({ close: () => connection.close() });
@@ -123,7 +123,7 @@ async function besideTheAlarm(scope: Scope, stage: Stage) {
   };
 }
 
-/** Waits until a consumer has all that is left of the queue: the bad messages. */
+/** Waits until a consumer holds all that is left of the queue: the bad messages. */
 async function untilHeld(scope: Scope, stage: Stage): Promise<void> {
   const beside = await besideTheAlarm(scope, stage);
   await until(async () => {
@@ -132,7 +132,7 @@ async function untilHeld(scope: Scope, stage: Stage): Promise<void> {
   });
 }
 
-/** Waits until every bad message is dead; then the consumer has nothing at hand. */
+/** Waits until every bad message is dead-lettered. The consumer then holds nothing, and must drain with code 0. */
 async function settled(consumer: Process): Promise<void> {
   await until(() => expect(consumer.said('dead letter')).toHaveLength(BAD_BEFORE.length));
   consumer.signal('SIGTERM');

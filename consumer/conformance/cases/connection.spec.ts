@@ -78,7 +78,7 @@ prove('connections that break', [
       await until(async () => expect(await postgresRetries(metricsPort)).toBeGreaterThanOrEqual(4));
       expect(consumer.said('batch settled')).toHaveLength(settled);
       expect((await stage.ledger(id)).stored).toBe(stored);
-      // At most the batch at hand is ahead of the ledger.
+      // Only the current batch may be ahead of the ledger.
       expect((await stage.count()) - stored).toBeLessThanOrEqual(200);
       await proxy.open();
       await stage.untilStatus(id, 'enviado');
@@ -206,7 +206,7 @@ prove('what the operator sees', [
         .split('\n')
         .filter((line) => line !== '' && !/^#|_bucket|_sum/.test(line));
       const batches = consumer.said('batch settled').length;
-      // A registry may sort them: the order of lines means nothing.
+      // A registry may write the lines in any order.
       expect(values.sort()).toEqual(
         [
           `disparo_consumer_batches_total ${batches}`,
@@ -224,7 +224,7 @@ prove('what the operator sees', [
   },
 ]);
 
-/** Attempts on PostgreSQL that have failed, by the consumer's own count. */
+/** Failed attempts on PostgreSQL, as the consumer counts them. */
 async function postgresRetries(port: number): Promise<number> {
   return Number(/store_retries_total\{store="postgres"\} (\d+)/.exec(await metrics(port))?.[1]);
 }

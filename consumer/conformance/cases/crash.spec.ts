@@ -42,7 +42,7 @@ prove('a consumer that is killed', [
         const consumer = stage.consumer({ PREFETCH: '2' });
         await consumer.untilSaid('receiving');
         await untilAtLeast(TOTAL * share, () => stage.count());
-        // Not to wait for something, but to come at no chosen step of the loop.
+        // This delay waits for nothing: the kill is to hit any step of the loop.
         await delay(laterMs);
         await consumer.kill();
         expect((await stage.ledger(id)).stored, 'killed in the middle').toBeLessThan(TOTAL);
@@ -58,7 +58,7 @@ prove('a consumer that is killed', [
     why: 'An acknowledgement is one of all before it: chunks that the ledger still owes would be gone from the queue.',
     async run(scope) {
       const stage = await scope.stage();
-      // The first fills a batch: what comes behind is another one.
+      // The first campaign fills a batch, so that the second is in another one.
       const [held, behind] = [await stage.campaign(10_000, 5_000), await stage.campaign(1_000, 500)];
       const holder = await stage.pool.connect();
       await holder.query('BEGIN');
@@ -66,7 +66,7 @@ prove('a consumer that is killed', [
       await stage.publish([...held.chunks, ...behind.chunks]);
       const consumer = stage.consumer();
       await untilAtLeast(11_000, () => stage.count());
-      // Not to wait for something, but for what must not happen.
+      // Time for what must not happen.
       await delay(300);
       expect((await stage.ledger(behind.id)).stored).toBe(0);
       await consumer.kill();
@@ -124,7 +124,7 @@ prove('a consumer that is killed', [
   },
 ]);
 
-/** Waits for `enviado`; then every number is there once, in order, and the ledger agrees. */
+/** Waits for `enviado`. Then every number must be there once, in order, and the ledger must agree. */
 async function exactly(stage: Stage, id: string, total = TOTAL): Promise<void> {
   await stage.untilStatus(id, 'enviado');
   expect(await stage.storedNumbers(id)).toEqual(allNumbers(total));

@@ -61,7 +61,7 @@ prove('one bad message stops nothing', [
       const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(10, 5);
       await stage.publish(chunks.slice(0, 1));
-      // The largest timestamp there can be: amqplib reads it and then refuses to write it.
+      // The largest possible timestamp: amqplib can read it, and refuses to write it.
       const headers = { when: { '!': 'timestamp', value: 2n ** 64n - 1n } };
       await stage.publishRaw(Buffer.from('not json'), { headers });
       await stage.publish(chunks.slice(1));

@@ -13,7 +13,7 @@ prove('drain', [
     async run(scope) {
       const { stage, campaign, lock, consumer } = await batchInStep5(scope);
       consumer.signal('SIGTERM');
-      // The consumer on the broker is gone before the batch is done.
+      // The broker has no consumer any more, while the batch is not done yet.
       await untilNobodyConsumes(stage);
       await release(lock);
       expect(await consumer.exit()).toBe(0);
@@ -54,7 +54,7 @@ prove('drain', [
       expect(Date.now() - signalled).toBeGreaterThanOrEqual(20_000);
       await until(async () => expect(await stage.ready()).toBe(10));
       await release(lock);
-      // The statement that was interrupted may still have been carried out by the server: that is what step 3 finds.
+      // The server may still have carried out the interrupted statement. Step 3 finds that out.
       stage.consumer();
       await stage.untilStatus(campaign.id, 'enviado');
       expect(await stage.storedNumbers(campaign.id)).toEqual(allNumbers(50));
@@ -86,7 +86,7 @@ prove('drain', [
   },
 ]);
 
-/** A batch of one chunk that stands in step 5, as its campaign is locked; the other nine chunks wait in the queue. */
+/** A batch of one chunk that waits in step 5, as its campaign is locked. The other nine chunks are in the queue. */
 async function batchInStep5(scope: Scope): Promise<{
   stage: Stage;
   campaign: Campaign;

@@ -9,7 +9,7 @@ import { type Case, prove } from '../runner/cases.js';
 
 const VALID = new URL('../../contract/examples/valid/', import.meta.url);
 
-/** Texts that something on the way could read as more than letters. */
+/** Texts that some program on the way could take for more than plain characters. */
 const TEXTS = [
   {
     name: 'emoji, flags and joined ones',
@@ -161,7 +161,7 @@ prove('what the queue brings, and in which order', [
       await lock.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [campaign.id]);
       await stage.publish(campaign.chunks);
       stage.consumer({ PREFETCH: '7' });
-      // A batch stands in step 5 and nothing is acknowledged: what is not ready is what the consumer holds.
+      // A batch waits in step 5 and nothing is acknowledged: the consumer holds every message that is not ready.
       await until(async () => {
         const { rowCount } = await stage.pool.query(
           `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,

@@ -45,7 +45,7 @@ prove('a service that goes away in the middle, three times, and comes back', [
         }
         await whole(stage, campaign);
         expect(consumer.said('the connection to RabbitMQ is gone')).toEqual([]);
-        // A driver may sit out a short outage by itself: then there is no change of state to be told.
+        // A driver may wait out a short outage by itself. Then the consumer has no change of state to report.
         const told = consumer.said(`waiting for ${title}`).length;
         expect(told).toBeLessThanOrEqual(3);
         expect(consumer.said(`${title} is back`)).toHaveLength(told);
@@ -58,7 +58,7 @@ prove('a service that goes away in the middle, three times, and comes back', [
     async run(scope) {
       const { stage, service, campaign, consumer } = await storing(scope, 'rabbitmq');
       await inTheMiddle(stage, campaign, 0.1);
-      // Held for as long as the command takes, so that it meets a consumer at work.
+      // Stopped for as long as the command takes, so that the connection closes in the middle of the consumer's work.
       consumer.signal('SIGSTOP');
       await service.control('close_all_connections', 'closed by the operator');
       consumer.signal('SIGCONT');
@@ -66,7 +66,7 @@ prove('a service that goes away in the middle, three times, and comes back', [
         await inTheMiddle(stage, campaign, 0.4 + 0.3 * turn);
         const told = consumer.said('RabbitMQ is back').length;
         await goes(service);
-        // A broker that stops or starts may let somebody in and close the door once more.
+        // A broker that stops or starts may accept a connection and then close it again.
         await consumer.untilSaid('waiting for RabbitMQ');
         await delay(GONE_MS);
         await comes(service);
@@ -95,7 +95,7 @@ prove('a campaign that changes while its batch is held up', [
       await stage.publish(chunks);
       await consumer.untilSaid('waiting for MongoDB');
       await stage.pool.query('UPDATE campaigns SET cancelled_at = now() WHERE id = $1', [id]);
-      // Still down: a step 4 that began before the cancelling must not come through.
+      // MongoDB is still down: a step 4 that began before the cancellation must not succeed later.
       await until(() => expect(consumer.sum('let_go')).toBe(1));
       await service.start();
       expect(await stage.count()).toBe(0);
@@ -113,7 +113,7 @@ prove('a campaign that changes while its batch is held up', [
       await consumer.untilSaid('receiving');
       service.freeze();
       await stage.publish(chunks);
-      // Admitted: the last statement that PostgreSQL saw of the consumer is the one of step 3, with a chunk in it.
+      // Admitted: step 3 is the consumer's last statement on PostgreSQL, so its batch is in step 4.
       await until(async () => expect(await admitted(stage)).toBe(true));
       await stage.pool.query('UPDATE campaigns SET deleted = true WHERE id = $1', [id]);
       service.thaw();
@@ -126,7 +126,7 @@ prove('a campaign that changes while its batch is held up', [
   },
 ]);
 
-/** A consumer at work on a campaign, one service of which is the case's own. */
+/** A consumer at work on a campaign. One of its services is the case's own. */
 async function storing(
   scope: Scope,
   name: 'postgres' | 'mongodb' | 'rabbitmq',
@@ -138,13 +138,13 @@ async function storing(
   return { stage, service, campaign, consumer: stage.consumer({ PREFETCH: '2' }) };
 }
 
-/** Waits until a share of the campaign is stored; throws when all of it is. */
+/** Waits until a share of the campaign is stored. Throws when all of it is. */
 async function inTheMiddle(stage: Stage, { id }: Campaign, share: number): Promise<void> {
   await untilAtLeast(TOTAL * share, () => stage.count());
   expect((await stage.ledger(id)).stored, 'too late: all is stored').toBeLessThan(TOTAL);
 }
 
-/** The ids of the documents whose chunks the ledger has as stored. */
+/** The `_id`s of the documents whose chunks are stored by the ledger. */
 async function recordedIds(stage: Stage, { id }: Campaign): Promise<string[]> {
   const { rows } = await until(() =>
     stage.pool.query<{ first: number }>(
@@ -155,7 +155,7 @@ async function recordedIds(stage: Stage, { id }: Campaign): Promise<string[]> {
   return rows.flatMap(({ first }) => Array.from({ length: SIZE }, (_, index) => messageId(id, first + index)));
 }
 
-/** Waits for `enviado`; then every number is there once, in order, and nothing is left on the queue. */
+/** Waits for `enviado`. Then every number must be there once, in order, and the queue must be empty. */
 async function whole(stage: Stage, { id, chunks }: Campaign): Promise<void> {
   await stage.untilStatus(id, 'enviado');
   expect(await stage.storedNumbers(id)).toEqual(allNumbers(TOTAL));
@@ -164,7 +164,10 @@ async function whole(stage: Stage, { id, chunks }: Campaign): Promise<void> {
   await until(async () => expect(await stage.ready()).toBe(0));
 }
 
-/** The probe at the start ends with the statement of step 5; idle after that of step 3 means that a batch is in step 4. */
+/**
+ * Whether a batch is in step 4: the consumer's session is idle after the statement of step 3. It is idle after the start,
+ * too, but the probe at the start ends with the statement of step 5.
+ */
 async function admitted(stage: Stage): Promise<boolean> {
   const { rows } = await stage.pool.query<{ query: string }>(
     `SELECT query FROM pg_stat_activity

@@ -8,7 +8,7 @@ import { prove } from '../runner/cases.js';
 
 const QUORUM = { QUEUE_TYPE: 'quorum' };
 const UNDECLARED = { declared: false };
-/** RabbitMQ 4 gives up a message of a quorum queue that has come back 20 times, unless the queue says another number. */
+/** Over 20: RabbitMQ 4 drops a message of a quorum queue that has come back 20 times, unless the queue says otherwise. */
 const DEATHS = 25;
 
 prove('a quorum queue', [
@@ -43,7 +43,7 @@ prove('a quorum queue', [
   },
 ]);
 
-/** What a consumer does that dies over its first delivery. */
+/** Does what a consumer does that dies with its first delivery. */
 async function takeAndDie({ env, names }: Stage): Promise<void> {
   const { connection, channel } = await openBroker(env.RABBITMQ_URL);
   let taken = 0;

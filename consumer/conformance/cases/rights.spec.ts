@@ -5,10 +5,10 @@ import type { Stage } from '../../../testing/stage.js';
 import { prove, type Scope } from '../runner/cases.js';
 
 const PASSWORD = 'segredo';
-/** More than the bytes of a name that a MongoDB takes. */
+/** A name of more bytes than MongoDB takes. */
 const LONG = 'd'.repeat(64);
 
-/** Options of MONGODB_URL that every language takes, whatever they say, on the server of the tests. */
+/** Options of MONGODB_URL that every language must accept and work with on the server of the tests, whatever they ask for. */
 const TAKEN = [
   'w=2&journal=false&wtimeout=5',
   'compressors=snappy,zstd',
@@ -17,7 +17,7 @@ const TAKEN = [
   'retryWrites=true&maxPoolSize=1&minPoolSize=5',
   'directConnection=true&appName=other',
 ];
-/** What no waiting heals: the driver of one language or another would try for ever, or take it for something else. */
+/** URLs that no waiting heals. The driver of some language would retry them for ever, or read them as something else. */
 const REFUSED: Record<'MONGODB_URL' | 'RABBITMQ_URL', string[]> = {
   MONGODB_URL: [
     'loadBalanced=true',
@@ -129,7 +129,7 @@ prove('users without a right, and URLs that no waiting heals', [
   })),
 ]);
 
-/** Starts it, and returns the one line with which it refuses; exit code 78, without a password. */
+/** Starts a consumer that must refuse: exit code 78 and one line without a password. Returns that line. */
 async function refused(stage: Stage, env: Record<string, string>): Promise<string> {
   const consumer = stage.consumer(env);
   expect(await consumer.exit(), consumer.everything).toBe(78);

@@ -4,7 +4,7 @@ import { type Stage } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
 
-/** The ledger's tables go to a schema that only a search_path finds. */
+/** Moves the ledger's tables to a schema that only a search_path finds. */
 async function moveLedger(stage: Stage, schema: string): Promise<void> {
   await stage.pool.query(`ALTER SCHEMA public RENAME TO "${schema}"`);
   await stage.pool.query('CREATE SCHEMA public');

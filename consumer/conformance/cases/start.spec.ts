@@ -7,14 +7,14 @@ import { freePort } from '../../../services/ports.js';
 import type { Stage, StageOptions } from '../../../testing/stage.js';
 import { type Case, prove, type Scope } from '../runner/cases.js';
 
-/** Its words stand in no message of a consumer: so even a part of it that is printed is seen. */
+/** None of its words is in any message of a consumer, so a test sees even a printed part of it. */
 const SECRET = 'uma-senha-errada';
 const PARTS_OF_SECRET = /senha|errada/;
 const SERVICES = ['DATABASE_URL', 'MONGODB_URL', 'RABBITMQ_URL'] as const;
-/** Enough where the start ends before anything of the stores or of the broker is looked at. */
+/** Enough for a start that fails before it looks at the stores or the broker. */
 const BARE: StageOptions = { migrated: false, declared: false };
 
-/** A change of the right URL that makes it a wrong one, and what is said of it. */
+/** A change that makes the right URL wrong, and what the consumer must say of it. */
 interface WrongUrl {
   name: string;
   variable: Variable;
@@ -54,7 +54,7 @@ const WRONG_URLS: WrongUrl[] = [
   },
 ];
 
-/** URLs that no service would understand. */
+/** URLs that are malformed for every service. */
 const MALFORMED: { variable: Variable; url: string; why: string }[] = [
   {
     variable: 'DATABASE_URL',
@@ -98,7 +98,7 @@ const MALFORMED: { variable: Variable; url: string; why: string }[] = [
   },
 ];
 
-/** What becomes of a URL when a password goes into it as it is. */
+/** URLs with a password that was not percent-encoded. */
 const NOT_ENCODED: { variable: Variable; url: string }[] = [
   { variable: 'RABBITMQ_URL', url: `amqp://user:${SECRET}#1@127.0.0.1` },
   { variable: 'RABBITMQ_URL', url: `amqp://user:uma@senha-errada@127.0.0.1` },
@@ -112,7 +112,7 @@ const NOT_ENCODED: { variable: Variable; url: string }[] = [
   { variable: 'DATABASE_URL', url: `postgresql://user:${SECRET}@127.0.0.1/a%zz` },
 ];
 
-/** Values that are out of what is documented, and what is said of them. */
+/** Values outside of the documented range, and what the consumer must say of them. */
 const WRONG_VALUES: { variable: string; value: string; says: RegExp; why: string }[] = [
   {
     variable: 'DATABASE_URL',
@@ -333,7 +333,7 @@ prove('what waits', [
   },
 ]);
 
-/** Exit code 78 and one line, which the expectation names; nothing secret in all that was printed. */
+/** Starts a consumer that must refuse: exit code 78, one line, nothing secret in all its output. Returns the line. */
 async function refused(stage: Stage, env: Record<string, string>): Promise<string> {
   const consumer = stage.consumer(env);
   expect(await consumer.exit(), consumer.everything).toBe(78);
@@ -344,7 +344,7 @@ async function refused(stage: Stage, env: Record<string, string>): Promise<strin
   return consumer.errors;
 }
 
-/** The URL of the stage, changed. */
+/** The stage's URL of a service after `change`. */
 function changed(stage: Stage, variable: Variable, change: (url: URL) => void): string {
   const url = new URL(stage.env[variable]);
   change(url);
@@ -356,7 +356,7 @@ function withWrongPassword(url: URL): void {
   url.password = SECRET;
 }
 
-/** A port that somebody listens on until the case ends. */
+/** A port that is in use until the case ends. */
 async function takenPort(scope: Scope): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   scope.cleaned({

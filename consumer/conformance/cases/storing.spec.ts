@@ -7,7 +7,7 @@ import { type Stage, TRACEPARENT } from '../../../testing/stage.js';
 import { until } from '../../../testing/until.js';
 import { type Case, prove } from '../runner/cases.js';
 
-/** Campaigns that are no longer sent: the change in the ledger, and the status that it makes. */
+/** Campaigns that are no longer sent: the change in the ledger, and the status that follows from it. */
 const LET_GO = [
   {
     state: 'paused',
@@ -143,7 +143,7 @@ prove('what comes from the queue is stored once, in order', [
       expect(new Set(identifiers).size).toBe(20_000);
       expect(new Set(identifiers.map((identifier) => identifier.slice(0, 12))).size, 'the first halves').toBe(20_000);
       expect(new Set(identifiers.map((identifier) => identifier.slice(12))).size, 'the second halves').toBe(20_000);
-      // By chance one of two neighbours is the larger; of a counter or a clock it would always be the later one.
+      // By chance, either of two neighbours is the larger one. With a counter or a clock it would always be the later one.
       const larger = identifiers.filter((identifier, at) => identifier > (identifiers[at - 1] ?? ''));
       expect(larger.length).toBeGreaterThan(9_000);
       expect(larger.length).toBeLessThan(11_000);
@@ -191,7 +191,7 @@ prove('what comes from the queue is stored once, in order', [
       const { id, chunks } = await stage.campaign(5);
       await stage.publish(chunks);
       await stage.untilStatus(id, 'enviado');
-      // As a crash between steps 4 and 5 leaves it.
+      // The state after a crash between steps 4 and 5.
       await stage.pool.query('UPDATE campaigns SET stored = 0 WHERE id = $1', [id]);
       await stage.pool.query('UPDATE campaign_chunks SET stored_at = NULL WHERE campaign_id = $1', [id]);
       await stage.publish(chunks);
@@ -255,7 +255,7 @@ prove('what comes from the queue is stored once, in order', [
       await stage.channel.deleteQueue(stage.names.queue(1));
       await until(() => expect(consumer.said('receiving')).toHaveLength(2));
       expect(consumer.said('the connection to RabbitMQ is gone')).toHaveLength(1);
-      // With the same arguments, or the broker refuses it.
+      // The consumer has declared the queue with the same arguments, or the broker would refuse this.
       await declareTopology(stage.channel, stage.env.QUEUE_PREFIX, 2);
       await stage.publish(later.chunks, 1);
       for (const { id, total } of [
@@ -271,14 +271,17 @@ prove('what comes from the queue is stored once, in order', [
   },
 ]);
 
-/** Where nothing is declared, the consumer itself makes the topology. */
+/** Starts a consumer and waits until it receives. Where nothing is declared, it makes the topology itself. */
 async function receiving(stage: Stage, env: Record<string, string> = {}): Promise<Process> {
   const consumer = stage.consumer(env);
   await consumer.untilSaid('receiving');
   return consumer;
 }
 
-/** Characters that are at their position less than half or more than twice as often as by chance: of 20,000, none is. */
+/**
+ * Characters that are at a position less than half or more than twice as often as by chance. In 20,000 identifiers there is
+ * none.
+ */
 function rareOrFrequent(identifiers: readonly string[]): string[] {
   const letters = 'abcdefghijklmnopqrstuvwxyz';
   return Array.from({ length: 24 }, (_, position) => {

@@ -7,7 +7,7 @@ import { Authority, TlsBroker } from '../runner/tls-broker.js';
 
 const { rootsVariable } = LANGUAGES[languageUnderTest()];
 
-/** `names`: of the certificate; `trusted`: the authority that the consumer is told to trust, if any. */
+/** `names`: the names in the certificate; `trusted`: the authority that the consumer is told to trust, if any. */
 interface Refusal {
   name: string;
   names: string;
@@ -66,7 +66,7 @@ prove('a broker behind TLS', [
   ),
 ]);
 
-/** The broker behind a certificate of these names that `ours` has signed; `strangers` has signed nothing. */
+/** The broker behind a certificate of these names, signed by the authority `ours`. `strangers` has signed nothing. */
 async function behindTls(scope: Scope, names: string) {
   const stage = await scope.stage();
   const ours = scope.cleaned(new Authority('ours'));

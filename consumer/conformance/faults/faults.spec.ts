@@ -5,11 +5,11 @@ import { Run } from './run.js';
 import { long, SHORT } from './schedule.js';
 import { System } from './system.js';
 
-/** `npm run faults`. Without it the run has the short form of `npm test`. */
+/** Set by `npm run faults`. Without it the run has the short form of `npm test`. */
 const FULL = process.env.FAULTS === 'full';
 const FORM = FULL ? long(Number(process.env.FAULTS_MINUTES ?? 3)) : SHORT;
 const SEED = Number(process.env.FAULTS_SEED ?? Date.now() % 1_000_000);
-/** For services to start and to stop, as often as they do. */
+/** Time for services to start and stop, all restarts included. */
 const SLOW_MACHINE_MS = 240_000;
 const TIMEOUT_MS = FORM.parts.reduce(
   (sum, { rounds, roundMs }) => sum + rounds * roundMs + FORM.settleMs,
@@ -24,7 +24,7 @@ describe('a random schedule of faults', { timeout: TIMEOUT_MS }, () => {
   it(`leaves every number sent once, in order, with the ${language} consumer`, async ({ skip, onTestFinished }) => {
     process.stdout.write(`${REPLAY} repeats the schedule\n`);
     const scope = new Scope(skip);
-    // Also when the run hangs, which ends neither way below.
+    // Also when the run hangs and ends in neither way below.
     onTestFinished(() => scope.close().catch(() => {}));
     const system = await System.open(scope, language, FORM.slots);
     const run = new Run(system, SEED, FORM);

@@ -4,15 +4,15 @@ import { until } from '../../../testing/until.js';
 import type { Fault, Going, Kind } from './schedule.js';
 import type { System } from './system.js';
 
-/** A purge waits so long for a queue with something in it. */
+/** How long a purge waits for a queue that is not empty. */
 const PURGE_PATIENCE_MS = 20_000;
 const POLL_MS = 100;
 const WORDS = 100;
 
-/** Tells what has just been done to the system, in words that go behind the fault's name. */
+/** Reports what has just been done to the system, in words that are printed behind the fault's name. */
 type Tell = (what?: string) => void;
 
-/** How each fault is done to the system. Each resolves when it is over and everything that it took down is up again. */
+/** How each fault is inflicted. Each resolves when it is over and all that it took down is up again. */
 const INFLICT: { [K in Kind]: (system: System, fault: Extract<Fault, { kind: K }>, tell: Tell) => Promise<void> } = {
   'consumer killed': (system, { which, backMs, prefetch }, tell) =>
     system.inTurn(`consumer ${which}`, async () => {
@@ -69,7 +69,7 @@ const INFLICT: { [K in Kind]: (system: System, fault: Extract<Fault, { kind: K }
 
   'queues purged': async (system, _, tell) => {
     const deadline = performance.now() + PURGE_PATIENCE_MS;
-    // A turn for each try: while nothing is there, others may have the broker.
+    // One turn for each try, so that other faults may have the broker while the queues are empty.
     let removed = await system.inTurn('rabbitmq', () => purge(system));
     while (removed === 0 && performance.now() < deadline) {
       await system.wait(POLL_MS);
@@ -80,20 +80,20 @@ const INFLICT: { [K in Kind]: (system: System, fault: Extract<Fault, { kind: K }
   },
 };
 
-/** What the purges of a run have done, for its last line: one that found nothing has tried nothing. */
+/** What the purges of a run have done, for its last line. A purge that found nothing has tested nothing. */
 export function purgesInWords(purged: readonly number[]): string {
   if (purged.every((removed) => removed === 0))
     return 'no purge found anything in a queue: this run does not show that a loss is healed';
   return `chunks lost by each purge, and healed: ${purged.join(', ')}`;
 }
 
-/** Does it, at once or when the thing is free, and sees it to its end. Rejects when the system is closed meanwhile. */
+/** Inflicts a fault, at once or in its turn, and waits for its end. Rejects when the system is closed meanwhile. */
 export function inflict(system: System, fault: Fault, say: (line: string) => void): Promise<void> {
   const tell: Tell = (what) => say(what ? `${fault.kind}: ${what}` : fault.kind);
   return (INFLICT[fault.kind] as (system: System, fault: Fault, tell: Tell) => Promise<void>)(system, fault, tell);
 }
 
-/** Returns how many messages there were to remove. Those that a consumer holds are not among them. */
+/** Purges the queues. Returns how many messages were removed; those that a consumer holds stay. */
 function purge(system: System): Promise<number> {
   return system.onBroker(async (channel) => {
     let removed = 0;
@@ -114,14 +114,14 @@ async function restart(
     tell(`${how}, down for ${downMs} ms`);
     await system.wait(downMs);
     await service.start().catch((error: unknown) => {
-      // On a machine that is very busy a RabbitMQ has ended once while it booted: an operator would try again, too.
+      // On a very busy machine RabbitMQ once ended while it booted. An operator would try again, too.
       tell(`did not start, trying again: ${String(error).slice(0, WORDS)}`);
       return service.start();
     });
   });
 }
 
-/** Chunks of running campaigns as the ledger has them, whether published and stored or not. */
+/** One chunk of the ledger for each pick, of any campaign, published and stored or not. */
 async function chosen(
   system: System,
   picks: number[],

@@ -12,7 +12,7 @@ import { Watch } from './watch.js';
 const POLL_MS = 200;
 const SOON_MS = 5;
 const LIES_SHOWN = 5;
-/** An API that was killed during an upload is back after that long. */
+/** An API that was killed during an upload starts again after this time. */
 const API_BACK_MS = 500;
 
 /** A file that was accepted. */
@@ -32,7 +32,7 @@ export class Run {
     private readonly form: Form,
   ) {}
 
-  /** Throws what is not as it must be. */
+  /** Runs all parts. Throws when anything is not as it must be. */
   async toItsEnd(): Promise<void> {
     const { system } = this;
     const parts = schedule(this.seed, this.form);
@@ -47,7 +47,7 @@ export class Run {
     this.say(purgesInWords(system.purged));
   }
 
-  /** Ends every process; what stands where then, and who had ended before: for whom the run has failed. */
+  /** Ends every process. Returns the state of ledger and queues, and which processes had ended before: for a failed run. */
   async state(): Promise<string> {
     await this.system.end();
     const { rows: campaigns } = await this.system.pool.query(
@@ -85,7 +85,7 @@ export class Run {
     const { system } = this;
     system.healAfterS = part.healAfterS;
     const [first, ...others] = part.campaigns.map((sent, nth) => ({ sent, nth: this.#accepted.length + nth }));
-    // The clock of a part begins when there is something to hit.
+    // The clock of a part starts when there is something to hit.
     if (first) await this.upload(first.sent, first.nth, user);
     await this.untilStoring();
     const uploads = others.map(({ sent, nth }) => this.upload(sent, nth, user));
@@ -93,7 +93,7 @@ export class Run {
       await system.wait(atMs);
       await inflict(system, fault, (line) => this.say(line));
     });
-    // All of them to their end, also when one fails: what is down comes up again.
+    // Waits for all of them, even when one fails, so that all that is down comes up again.
     for (const done of await Promise.allSettled([...uploads, ...faults]))
       if (done.status === 'rejected') throw done.reason;
     this.say('all is well again');
@@ -105,7 +105,7 @@ export class Run {
     const sent = uploadOf(this.seed, nth, total);
     await this.system.wait(atMs);
     const dying = apiDies === undefined ? undefined : this.apiDies(apiDies, sent);
-    // Awaited below, where an upload that fails never comes.
+    // Awaited below, but not when the upload fails first.
     dying?.catch(() => {});
     const receipt = await user.send(sent);
     await dying;
@@ -180,7 +180,7 @@ export class Run {
     expect((await user.campaignIds()).sort(), 'one campaign for each key').toEqual(ids);
     const total = this.#accepted.reduce((sum, { upload }) => sum + upload.numbers.length, 0);
     expect(await system.messages.countDocuments(), 'documents').toBe(total);
-    // Their list is long: only how many.
+    // Only their number, as the list would be long.
     const identifiers = await system.messages
       .aggregate([{ $group: { _id: '$identifier' } }, { $count: 'of' }])
       .toArray();

@@ -1,9 +1,9 @@
 import { randomFrom } from '../../../testing/random.js';
 
-/** How a service goes: as an operator stops it, or as a power cut does it to the process. */
+/** How a service goes down: stopped as by an operator, or killed as by a power cut. */
 export type Going = 'stopped' | 'killed';
 
-/** One thing that goes wrong, with all that was drawn for it. Times in milliseconds. */
+/** One thing that goes wrong, with all that was drawn for it at random. Times in milliseconds. */
 export type Fault =
   | { kind: 'consumer killed'; which: number; backMs: number; prefetch: number }
   | { kind: 'consumer stands still'; which: number; forMs: number }
@@ -13,11 +13,11 @@ export type Fault =
   | { kind: 'broker restarted'; how: Going; downMs: number }
   | { kind: 'MongoDB restarted'; how: Going; downMs: number }
   | { kind: 'PostgreSQL restarted'; how: Going; downMs: number }
-  /** `picks`: which chunks of the ledger, each as a share of all of them, in the order in which they are published. */
+  /** `picks`: which chunks, each as a position among all chunks of the ledger (0 to 1), in the order of publishing. */
   | { kind: 'chunks published again'; picks: number[] }
   | { kind: 'queues purged' };
 
-/** What a fault is called. */
+/** The name of a fault. */
 export type Kind = Fault['kind'];
 
 /** A fault and its time, from the beginning of its part. */
@@ -27,7 +27,7 @@ export type Planned = Fault & { atMs: number };
 export interface Sent {
   atMs: number;
   total: number;
-  /** The API is killed during this upload: so long after it was begun, or as soon as the ledger has the campaign. */
+  /** The API is killed during this upload: after that many milliseconds, or as soon as the ledger has the campaign. */
   apiDies?: number | 'once accepted';
 }
 
@@ -43,11 +43,14 @@ export interface Part {
 export interface Form {
   /** Numbers a campaign. */
   total: number;
-  /** CAMPAIGN_QUEUE_SLOTS: so many chunks that a campaign takes long enough to be met by faults. */
+  /** CAMPAIGN_QUEUE_SLOTS: so many chunks that a campaign takes long enough for faults to hit it. */
   slots: number;
   /** How long a consumer stands still. */
   stillMs: number;
-  /** When all is well again, that long without one more number stored is for ever: leases are 30 s, grace times have doubled. */
+  /**
+   * After the faults, a campaign is stuck when no further number was stored for this time. Leases are 30 s, and grace times
+   * have doubled.
+   */
   settleMs: number;
   parts: readonly { healAfterS: number; rounds: number; roundMs: number; campaigns: number; kinds: readonly Kind[] }[];
 }
@@ -66,9 +69,9 @@ export const KINDS: readonly Kind[] = [
   'chunks published again',
   'queues purged',
 ];
-/** All that loses nothing. */
+/** All kinds that lose no message. */
 const LOSSLESS = KINDS.filter((kind) => kind !== 'queues purged');
-/** Longer than a run: nothing is given back, so that what a fault loses stays lost. */
+/** Longer than a run, so that nothing heals and what a fault loses stays lost. */
 const NO_HEALING_S = 86_400;
 const SOON_S = 2;
 const MINUTE_MS = 60_000;
@@ -91,7 +94,7 @@ export const SHORT: Form = {
   ],
 };
 
-/** So many minutes of faults, 2 or more: two thirds of them lossless and without healing, then with purges and with it. */
+/** `minutes` of faults, 2 at least: first two thirds without losses and without healing, then with purges and healing. */
 export function long(minutes: number): Form {
   const rounds = Math.max(minutes, 2);
   const withPurges = Math.max(Math.floor(rounds / 3), 1);
@@ -116,15 +119,15 @@ export function schedule(seed: number, form: Form): Part[] {
     for (let round = 0; round < rounds; round++) {
       const beginMs = round * roundMs;
       for (let nth = 0; nth < campaigns; nth++) {
-        // Spread, so that there is something to hit most of the time.
+        // Spread over the round, so that there is something to hit most of the time.
         const slotMs = roundMs / campaigns;
         const atMs = beginMs + (nth === 0 ? 0 : draw.between((nth - 1) * slotMs, nth * slotMs));
         part.campaigns.push({ atMs, total: form.total, ...(nth === 1 && { apiDies: death(draw, round) }) });
       }
       for (const kind of kinds) {
-        // It takes most of a round, so it is not in every one.
+        // It takes most of a round, so it is only in every third one.
         if (kind === 'consumer stands still' && round % 3 > 0) continue;
-        // A purge of an empty queue loses nothing: it comes while there is something in it.
+        // A purge of an empty queue loses nothing. Early in a round the queues hold something.
         const atMs = kind === 'queues purged' ? beginMs + draw.between(0, 500) : beginMs + draw.between(0, roundMs);
         part.faults.push({ ...fault(kind, draw, form), atMs });
       }
@@ -134,7 +137,7 @@ export function schedule(seed: number, form: Form): Part[] {
   });
 }
 
-/** What is drawn, from one sequence. */
+/** Draws at random, all from one sequence. */
 class Draw {
   constructor(private readonly random: () => number) {}
 
@@ -143,7 +146,7 @@ class Draw {
     return this.random();
   }
 
-  /** A whole number. */
+  /** A whole number, from `from` up to but not `to`. */
   between(from: number, to: number): number {
     return Math.floor(from + this.random() * (to - from));
   }
@@ -153,7 +156,10 @@ class Draw {
   }
 }
 
-/** In the first round the answer is lost for certain. The lease of the publisher that dies with the API is over after 30 s. */
+/**
+ * When the API dies during an upload. In the first round the upload is surely accepted and its answer lost. The lease of the
+ * publisher that dies with the API ends after 30 s.
+ */
 function death(draw: Draw, round: number): NonNullable<Sent['apiDies']> {
   const afterMs = draw.between(0, 500);
   return round === 0 || draw.share() < 0.5 ? 'once accepted' : afterMs;
@@ -166,7 +172,7 @@ function fault(kind: Kind, draw: Draw, { stillMs }: Form): Fault {
         kind,
         which: draw.oneOf([0, 1]),
         backMs: draw.between(0, 3_000),
-        // Shared by two partitions: mostly one chunk at a time, so that there are many moments to be killed at.
+        // Shared by two partitions: mostly one chunk at a time each, so that a kill can hit many different moments.
         prefetch: draw.oneOf([2, 4]),
       };
     case 'consumer stands still':

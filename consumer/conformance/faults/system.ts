@@ -19,26 +19,26 @@ import type { Scope } from '../runner/cases.js';
 
 const CONSUMERS = 2;
 const PREFIX = 'faults';
-/** So that order is kept side by side as well. */
+/** Two, to test the order in partitions that run side by side. */
 const PARTITIONS = 2;
-/** One chunk at a time for each partition: there are many moments to be killed at. */
+/** One chunk at a time for each partition, so that a kill can hit many different moments. */
 const DEFAULT_PREFETCH = 2;
 const AMQP_PORT = 5672;
 const POLL_MS = 5;
-/** A scheduler calls each minute; here there is less time. */
+/** A real scheduler calls once a minute; a run has less time. */
 const DISPATCH_PAUSE_MS = 1_000;
-/** Done, and the one for what is still owed or away. */
+/** 0: done; 75: something is still to be done, or a service was down. */
 const DISPATCH_ENDS: readonly Ending[] = ['code 0', 'code 75'];
 
 type Services = Record<ServiceName, OwnService>;
 
 /** Everything that runs: three services of its own, the API, a scheduler that calls the dispatcher, two consumers. */
 export class System {
-  /** How processes ended that nobody had killed. */
+  /** How processes ended that the run had not killed. */
   readonly endedByThemselves: string[] = [];
   /** How many messages each purge has removed. */
   readonly purged: number[] = [];
-  /** Whoever waits in the system stops waiting when this is aborted. */
+  /** Aborts all waiting in the system. */
   readonly #closing = new AbortController();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #consumers: Process[] = [];
@@ -58,11 +58,11 @@ export class System {
     /** Where the processes' output goes. */
     readonly folder: string,
   ) {
-    // Everybody who waits listens to it.
+    // Every wait adds a listener.
     setMaxListeners(0, this.over);
   }
 
-  /** The services run; nothing else does. Skips where a broker of its own cannot be had. */
+  /** Starts the services and nothing else. Skips the test where no broker of its own can be started. */
   static async open(scope: Scope, language: LanguageName, slots: number): Promise<System> {
     const started = await Promise.allSettled([scope.own('postgres'), scope.own('mongodb'), scope.own('rabbitmq')]);
     const [postgres, mongodb, rabbitmq] = started.map((one) => {
@@ -147,7 +147,7 @@ export class System {
     });
   }
 
-  /** Kills a dispatcher that long after its start. Returns whether it was still at work. */
+  /** Kills the next dispatcher `afterMs` after its start. Returns whether it was still at work. */
   async killDispatcher(afterMs: number): Promise<boolean> {
     const before = this.#dispatcher;
     while (this.#dispatcher === before || !this.#dispatcher?.alive) await this.wait(POLL_MS);
@@ -156,7 +156,7 @@ export class System {
     return (await dispatcher.kill()) === 'killed by us';
   }
 
-  /** One after the other on the same thing: what is down cannot be stopped again. */
+  /** Does `work` when earlier work on the same thing is done: what is down cannot be stopped again. */
   inTurn<T>(thing: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(thing) ?? Promise.resolve()).then(work);
     this.#turns.set(
@@ -166,12 +166,12 @@ export class System {
     return turn;
   }
 
-  /** Lets time go by; rejects when the system is closed meanwhile. */
+  /** Waits; rejects when the system is closed meanwhile. */
   async wait(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.over });
   }
 
-  /** A channel of the test's own, past the proxy, for as long as `work` takes. Waits for a broker that is away. */
+  /** Does `work` with a channel of the test's own that does not go through the proxy. Waits for a broker that is down. */
   async onBroker<T>(work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
     const { connection, channel } = await until(() => openBroker(this.services.rabbitmq.url));
     try {
@@ -181,7 +181,7 @@ export class System {
     }
   }
 
-  /** Ends every process, the consumers last, and every wait. What had ended by itself is known then. */
+  /** Ends every process, the consumers last, and every wait. Then `endedByThemselves` is complete. */
   async end(): Promise<void> {
     this.#closing.abort();
     await this.#dispatcher?.kill();
@@ -191,7 +191,7 @@ export class System {
     await Promise.allSettled(this.#turns.values());
   }
 
-  /** Ends it; the services are the scope's to close. */
+  /** Ends the system. The scope closes the services. */
   async close(): Promise<void> {
     await this.end();
     await this.proxy.close();
@@ -199,7 +199,7 @@ export class System {
     await this.mongo.close();
   }
 
-  /** Forgets the output of the processes: nobody needs to read it. */
+  /** Removes the output of the processes, for a run that went well. */
   removeFolder(): void {
     rmSync(this.folder, { recursive: true });
   }

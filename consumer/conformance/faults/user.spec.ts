@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { User } from './user.js';
 
-/** An API that has so many campaigns and gives them out as ours does, 100 a page at the most. */
+/** An API with these campaigns, which lists them as ours does: 100 a page at most. */
 async function apiWith(campaigns: string[]): Promise<string> {
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://api');

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { randomFrom } from '../../../testing/random.js';
 import { unlessOutage } from './outage.js';
 
-/** Area codes of Brazil, some of them. */
+/** Some area codes of Brazil. */
 const AREA_CODES = [11, 21, 31, 41, 51, 61, 71, 81, 91];
 const SUBSCRIBERS = 1e8;
 const RETRY_MS = 100;
-/** Longer than any fault takes the API away. */
+/** Longer than the API is down in any fault. */
 const PATIENCE_MS = 120_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const OK = 200;
@@ -15,7 +15,7 @@ const AWAY = 503;
 /** The most that the API has on a page. */
 const PAGE_SIZE = 100;
 
-/** A file of numbers and the text that each of them is to get. */
+/** A file of numbers, and the text to send to each. */
 export interface Upload {
   name: string;
   message: string;
@@ -23,10 +23,10 @@ export interface Upload {
   numbers: string[];
 }
 
-/** How an upload went. */
+/** How an accepted upload went. */
 export interface Receipt {
   id: string;
-  /** 200: an earlier try was accepted, and its answer lost. */
+  /** 200: an earlier try was accepted, but its answer was lost. */
   status: typeof OK | typeof CREATED;
   /** Tries without any answer. */
   unanswered: number;
@@ -53,7 +53,7 @@ export function uploadOf(seed: number, nth: number, total: number): Upload {
   return { name: `campaign ${nth}`, message: `Oi! Esta é a campanha ${nth}.`, numbers: [...numbers] };
 }
 
-/** Somebody who sends campaigns through the API, and tries again for as long as it is away. */
+/** A user who sends campaigns through the API, and tries again while it is down. */
 export class User {
   private constructor(
     private readonly api: string,
@@ -74,7 +74,7 @@ export class User {
     return new User(api, over, access_token, id);
   }
 
-  /** Sends a file until it is accepted; with one key, so that it is accepted once. Throws what is no answer to wait for. */
+  /** Sends a file until it is accepted, with the same key each time, so that it is accepted once. Throws when it is refused. */
   async send({ name, message, numbers }: Upload): Promise<Receipt> {
     const file = new Blob([`${numbers.join('\n')}\n`]);
     const headers = { 'idempotency-key': name };
@@ -94,7 +94,7 @@ export class User {
     return this.json('GET', `/api/campaigns/${id}`, undefined, OK);
   }
 
-  /** The ids of all campaigns there are, page by page: to be asked when none is being sent. */
+  /** The ids of all campaigns, page by page. To be called while none is being sent. */
   async campaignIds(): Promise<string[]> {
     const ids: string[] = [];
     for (let page = 1; ; page++) {
@@ -110,7 +110,7 @@ export class User {
     return (await this.answered<T>(path, () => ({ method, ...json }), [wanted])).body;
   }
 
-  /** Asks until there is an answer other than 503; throws when it is none of those wanted. */
+  /** Asks until there is an answer other than 503. Throws when its status is not a wanted one. */
   private async answered<T>(
     path: string,
     ask: () => RequestInit,

@@ -4,7 +4,7 @@ import type { Upload, User } from './user.js';
 
 const SHOWN = 5;
 
-/** All that there is to say of a campaign after the faults. Counts are of numbers, unless it says chunks. */
+/** The state of a campaign after the faults. Counts are of numbers, unless the name says chunks. */
 export interface Verdict {
   status: string;
   total: number;
@@ -13,11 +13,11 @@ export interface Verdict {
   chunks: { unpublished: number; unstored: number; numbers: number };
   documents: number;
   identifiers: number;
-  /** Where a document is not what the file has there; the first five. */
+  /** The first five places where a document differs from the file. */
   wrong: string[];
 }
 
-/** What everything must have come to. */
+/** The verdict that an upload must end with. */
 export function exactly({ numbers: { length } }: Upload): Verdict {
   return {
     status: 'enviado',
@@ -66,7 +66,7 @@ export async function verdict(
   };
 }
 
-/** Where two lists differ: the first places. A diff of fifty thousand lines is nothing to read. */
+/** The first places where two lists differ. Nobody could read a diff of fifty thousand lines. */
 function differences(found: string[], wanted: string[]): string[] {
   const places: string[] = [];
   for (let at = 0; at < Math.max(found.length, wanted.length) && places.length < SHOWN; at++)

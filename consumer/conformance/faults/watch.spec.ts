@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { System } from './system.js';
 import { Watch } from './watch.js';
 
-/** A ledger that answers each question with the next of these errors, and then has no campaign. */
+/** A watch on a ledger whose queries fail with these errors, one after the other, and then find no campaign. */
 function watching(...errors: Error[]): Watch {
   const closing = new AbortController();
   onTestFinished(() => closing.abort());

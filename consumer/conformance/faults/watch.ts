@@ -12,10 +12,10 @@ interface Seen {
   stored: number;
 }
 
-/** Looks at the ledger and at the store while things go wrong. A lie that heals before the end is a lie all the same. */
+/** Looks at the ledger and the store during the faults. A wrong state that heals before the end still counts. */
 export class Watch {
   readonly lies: string[] = [];
-  /** How often it could look; services that are down let nobody look. */
+  /** How often it has looked. While services are down it cannot. */
   looks = 0;
   /** Rejects with the first error that no outage explains. Never resolves. */
   readonly failed: Promise<never>;
@@ -26,7 +26,7 @@ export class Watch {
     this.failed = new Promise((_, reject) => void this.run().catch(reject));
   }
 
-  /** Numbers of all campaigns that the ledger had as stored when it was last asked. */
+  /** How many numbers of all campaigns were stored by the ledger at the last look. */
   get stored(): number {
     return [...this.#last.values()].reduce((sum, { stored }) => sum + stored, 0);
   }
@@ -47,7 +47,7 @@ export class Watch {
       if (before?.status === 'enviado') this.lies.push(`${now.name}: was enviado and is ${now.status}`);
       if (before && now.stored < before.stored)
         this.lies.push(`${now.name}: ${before.stored} were stored, now ${now.stored}`);
-      // The ledger was asked first: what it has as stored must be there.
+      // The ledger was asked first, so the documents of all that it counts as stored must exist.
       const documents = await this.system.messages.countDocuments({ _id: messageRange(now.id) });
       if (documents < now.stored)
         this.lies.push(`${now.name}: the ledger has ${now.stored} as stored, and there are ${documents}`);

@@ -6,12 +6,12 @@ import { OwnService } from '../../../testing/own-service.js';
 import { Stage, type StageOptions } from '../../../testing/stage.js';
 import { PATIENCE_MS } from '../../../testing/until.js';
 
-/** `--full`: long cases in their whole length. Without it they have the shorter form of `npm test`. */
+/** Set by `--full`: long cases run in full length. Without it they have the shorter form of `npm test`. */
 export const FULL = process.env.CONFORMANCE === 'full';
 
 const LIST = new URL(`../known-failing/${process.env.CONSUMER ?? 'typescript'}.txt`, import.meta.url);
 
-/** `title > name`, one a line. They run all the same, and one that passes is an error: then its line goes. */
+/** `title > name`, one a line. These cases run all the same. One that passes is an error, and its line must go. */
 const KNOWN_FAILING = new Set(readFileSync(LIST, 'utf8').split('\n').filter(Boolean));
 
 /** Something that a case opens and that has to be closed after it. */
@@ -19,7 +19,7 @@ interface Closable {
   close(): Promise<void>;
 }
 
-/** What a case works with. All that it opens here is closed after the case, the last first. */
+/** What a case works with. All that it opens through its scope is closed after the case, the last first. */
 export class Scope {
   readonly #opened: Closable[] = [];
 
@@ -30,7 +30,7 @@ export class Scope {
     return this.cleaned(await Stage.open(options));
   }
 
-  /** A service of the case's own. Skips the case where its binary is not to be had. */
+  /** A service of the case's own. Skips the case where its binary is not installed and cannot be. */
   async own(name: ServiceName): Promise<OwnService> {
     try {
       return this.cleaned(await OwnService.start(name));
@@ -46,7 +46,7 @@ export class Scope {
     return thing;
   }
 
-  /** Closes everything, whatever cannot be closed; then throws what was thrown first. */
+  /** Closes everything, even when closing one thing fails; then throws the first error. */
   async close(): Promise<void> {
     const closed: PromiseSettledResult<void>[] = [];
     for (const thing of this.#opened.splice(0)) closed.push(...(await Promise.allSettled([thing.close()])));
@@ -58,7 +58,7 @@ export class Scope {
 export interface Case {
   /** A sentence; with the title of its group it is the name in `known-failing/`. */
   name: string;
-  /** Who would suffer, and how, if it were not so. Printed with a failure. */
+  /** Who would suffer without the rule, and how. Printed with a failure. */
   why: string;
   /** Throws when the consumer under test does something else. */
   run(scope: Scope): Promise<void>;
@@ -70,7 +70,7 @@ export function prove(title: string, cases: readonly Case[]): void {
     for (const { name, why, run } of cases)
       it(name, { fails: KNOWN_FAILING.has(`${title} > ${name}`) }, async ({ skip, onTestFinished }) => {
         const scope = new Scope(skip);
-        // Also when the case hangs, which ends neither way below.
+        // Also when the case hangs and ends in neither way below.
         onTestFinished(() => scope.close().catch(() => {}));
         try {
           await run(scope);

@@ -11,7 +11,7 @@ import { joinWith } from '../../../testing/proxy.js';
 const DAYS = '2';
 const AMQP_PORT = 5672;
 
-/** A certificate authority of the test's own, made by openssl, that no system trusts. */
+/** A certificate authority of the test's own, made by openssl. No system trusts it. */
 export class Authority {
   readonly #folder = mkdtempSync(join(tmpdir(), 'disparo-authority-'));
 
@@ -21,12 +21,12 @@ export class Authority {
     this.#openssl(...args, ...extensions.flatMap((it) => ['-addext', it]), '-keyout', 'ca.key', '-out', 'ca.pem');
   }
 
-  /** Its own certificate: what a client must trust. */
+  /** The path of its own certificate, which a client must trust. */
   get file(): string {
     return join(this.#folder, 'ca.pem');
   }
 
-  /** The key and the certificate of a server of these names, as in `DNS:localhost`. */
+  /** Signs a certificate for a server of these names (`DNS:localhost`), and returns it with its key. */
   issue(names: string): { key: Buffer; cert: Buffer } {
     writeFileSync(
       join(this.#folder, 'extensions'),
@@ -49,7 +49,7 @@ export class Authority {
   }
 }
 
-/** The broker behind TLS: ends it, and hands the bytes on. */
+/** A TLS server in front of the broker: it decrypts, and hands the bytes on. */
 export class TlsBroker {
   readonly #sockets = new Set<Socket>();
 
@@ -70,7 +70,7 @@ export class TlsBroker {
     return broker;
   }
 
-  /** `amqps`, and a host by its name, as certificates name hosts. */
+  /** The `amqps` URL. The host is a name and not an address, as certificates contain names. */
   get url(): string {
     const { username, password, pathname } = this.target;
     return `amqps://${username}:${password}@localhost:${this.port}${pathname}`;

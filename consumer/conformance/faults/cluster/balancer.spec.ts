@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { Balancer } from './balancer.js';
 
-/** A server that says who it is, to each who comes. */
+/** A server that sends its name to each connection. */
 async function server(name: string): Promise<{ port: number; close(): void }> {
   const listening = createServer((socket) => socket.end(name)).listen(0, '127.0.0.1');
   await once(listening, 'listening');

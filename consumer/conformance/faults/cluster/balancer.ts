@@ -4,7 +4,7 @@ import { freePort } from '../../../../services/ports.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 
-/** One address for several servers: each connection goes to the next one that takes it, and lives as long as that does. */
+/** One address for several servers. A connection goes to the next server that takes it, and breaks when that one ends. */
 export class Balancer {
   readonly #open = new Set<Socket>();
   #next = 0;
@@ -52,7 +52,7 @@ export class Balancer {
   }
 }
 
-/** Undefined where nobody listens, or nobody answers. */
+/** A connection to the port; undefined where nothing listens, or nothing answers. */
 async function reach(port: number): Promise<Socket | undefined> {
   const socket = connect(port, '127.0.0.1');
   try {

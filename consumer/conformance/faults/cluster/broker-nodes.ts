@@ -14,7 +14,7 @@ const NODES = 3;
 const WHOLE_MS = 120_000;
 const POLL_MS = 250;
 
-/** Three RabbitMQ nodes that are one cluster, behind one address; the fewer of them stop when they lose the others. */
+/** A cluster of three RabbitMQ nodes behind one address. A minority that loses the others stops. */
 export class BrokerNodes {
   private constructor(
     private readonly nodes: OwnService[],
@@ -29,7 +29,7 @@ export class BrokerNodes {
     const prepare = async (clone: Clone, state: State) => {
       state.password = password;
       state.ports.epmd = epmd.port;
-      // The first makes the cluster; each other one looks for it.
+      // The first node makes the cluster; each other one looks for it.
       const names = [...nodes.map((node) => nodeName(node.clone)), nodeName(clone)];
       state.member = { rabbitmq: ['cluster_partition_handling = pause_minority', ...discovery(names)] };
       await writeCookie(clone, cookie);
@@ -52,14 +52,14 @@ export class BrokerNodes {
     }
   }
 
-  /** By way of the balancer. */
+  /** The cluster's URL, through the balancer. */
   get url(): string {
     const url = new URL(this.nodes[0]?.services.RABBITMQ_URL ?? '');
     url.port = String(this.balancer.port);
     return url.href;
   }
 
-  /** The node that leads a quorum queue, or has the classic one. */
+  /** The node that leads the quorum queue or holds the classic queue of this name. */
   async nodeOf(queue: string): Promise<OwnService> {
     const living = this.nodes.find((node) => node.alive);
     const listed = (await living?.control('list_queues', 'name', 'pid', 'leader')) ?? '';
@@ -69,7 +69,7 @@ export class BrokerNodes {
     return node;
   }
 
-  /** Nobody reaches the node but its clients, and it reaches nobody. Waits until the others have noticed. */
+  /** Separates a node from the others; its clients still reach it. Waits until another node has noticed. */
   async cut(node: OwnService): Promise<void> {
     this.epmd.cut(nodeName(node.clone));
     const other = this.nodes.find((one) => one !== node);
@@ -80,7 +80,7 @@ export class BrokerNodes {
     this.epmd.mend();
   }
 
-  /** Each node sees each other one. */
+  /** Waits until each node sees all the others. */
   async untilWhole(): Promise<void> {
     for (const node of this.nodes) await untilRunning(node, NODES);
   }
@@ -94,13 +94,13 @@ export class BrokerNodes {
 
   async close(): Promise<void> {
     await this.balancer.close();
-    // One after the other: each hands its part over to those that are left.
+    // One after the other, so that each hands its part over to those that are left.
     for (const node of this.nodes) await node.close();
     await this.epmd.close();
   }
 }
 
-/** Waits until a node sees that many of them run, itself among them. To ask takes seconds: it is a program of its own. */
+/** Waits until a node sees `count` running nodes, itself included. Each question takes seconds: it starts a program. */
 async function untilRunning(node: OwnService, count: number): Promise<void> {
   let seen = '';
   for (const deadline = performance.now() + WHOLE_MS; performance.now() < deadline; await delay(POLL_MS)) {
@@ -115,7 +115,7 @@ function discovery(names: string[]): string[] {
   return ['cluster_formation.peer_discovery_backend = classic_config', ...listed];
 }
 
-/** What Erlang's nodes know each other by. */
+/** Writes the Erlang cookie: nodes with the same one trust each other. */
 async function writeCookie(clone: Clone, cookie: string): Promise<void> {
   const user = await serviceUser('rabbitmq');
   const file = join(privateFolder(join(clone.data, 'rabbitmq'), user), '.erlang.cookie');

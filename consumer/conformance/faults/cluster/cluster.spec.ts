@@ -18,22 +18,22 @@ const CUT_OFF_MS = 10_000;
 /** How long campaigns are sent before PostgreSQL dies, and after its standby has taken over. */
 const SENDING_MS = 3_000;
 
-/** `npm run faults -- cluster`: where the lines of its table go, and the one case that it wants, unless it wants all. */
+/** Set by `npm run faults -- cluster`: the file for the lines of its table, and the one case to run (unset: all). */
 const { CLUSTER_RESULTS, CLUSTER_CASE } = process.env;
 const language = languageUnderTest();
 
-/** A case: the services, and who is hit in them. */
+/** A case: the services, and what is done to them. */
 interface Set {
   urls: Partial<Record<Variable, string>>;
   env?: Record<string, string>;
-  /** Asked when everything runs and nothing is sent yet. Returns what is done in the middle of the drain. */
+  /** Called when everything runs and nothing is sent yet. Returns what is to be done in the middle of the drain. */
   aim(): Promise<() => Promise<void>>;
   sendingMs?: number;
 }
 
-/** Takes the bigger part of a minute to start: cases share it, and each leaves it whole. */
+/** Takes most of a minute to start, so cases share it. Each leaves it whole. */
 let nodes: Promise<BrokerNodes> | undefined;
-// Where they did not start there is nothing to close.
+// When they did not start, there is nothing to close.
 afterAll(async () => (await nodes?.catch(() => undefined))?.close(), TIMEOUT_MS);
 
 const SETS: Record<ClusterCase, (scope: Scope) => Promise<Set>> = {
@@ -80,7 +80,7 @@ describe.skipIf(CLUSTER_RESULTS === undefined)('a cluster that loses a part', { 
   });
 });
 
-/** On three brokers and one of each store. `hit` has the node that leads the queue, or has it alone. */
+/** A case on three brokers and one of each store. `hit` gets the node that leads the quorum queue or has the classic one. */
 async function onNodes(
   scope: Scope,
   type: 'quorum' | 'classic',
@@ -114,7 +114,7 @@ async function tried(name: ClusterCase, { urls, env = {}, aim, sendingMs }: Set)
     await trial.untilDraining();
     const stop = new AbortController();
     const sending = sendingMs === undefined ? undefined : trial.sendUntil(stop.signal);
-    // Awaited below; a hit that fails is told first.
+    // Awaited below. Until then its failure must not end the process, so that a hit that fails is reported first.
     sending?.catch(() => {});
     await delay(sendingMs ?? 0);
     const begun = performance.now();

@@ -15,7 +15,7 @@ async function request(port: number, bytes: number[]): Promise<Socket> {
   return socket;
 }
 
-/** As a node does it: registered for as long as the connection stands. */
+/** Registers as a node does: for as long as the connection is open. */
 async function register(epmd: Epmd, name: string, port: number): Promise<void> {
   const bytes = [120, port >> 8, port & 255, 77, 0, 0, 6, 0, 5, 0, name.length, ...Buffer.from(name), 0, 0];
   const socket = await request(epmd.port, bytes);

@@ -1,21 +1,21 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** Of the protocol of Erlang's port mapper; each request has two bytes of length before it. */
+/** Codes of the protocol of Erlang's port mapper. Each request begins with its length in two bytes. */
 const REGISTER = 120;
 const REGISTERED = 118;
 const WHERE_IS = 122;
 const IS_AT = 119;
 const NAMES = 110;
-/** A normal node, of the versions of the protocol that a node of today has. */
+/** A normal node, with the protocol versions of a current node. */
 const KIND = [77, 0, 0, 6, 0, 5];
 const OK = 0;
 const UNKNOWN = 1;
-/** In a request to register: the length of the name, and the name. */
+/** In a request to register: where the length of the name is, and where the name is. */
 const NAME_LENGTH_AT = 9;
 const NAME_AT = 11;
 
-/** A node that has registered, and a way in front of it. */
+/** A node that has registered, and the server in front of it. */
 interface Registered {
   port: number;
   way: number;
@@ -29,8 +29,8 @@ interface Link {
 }
 
 /**
- * Erlang's port mapper, as far as a cluster wants it. It names to each node not the port of another but one of its own, so that
- * all that nodes say to each other comes through here and can be cut, without any right on the machine's network.
+ * Erlang's port mapper, as far as a cluster needs it. Instead of a node's port it names one of its own. So all traffic
+ * between nodes passes through here and can be cut, without any right on the machine's network.
  */
 export class Epmd {
   readonly #nodes = new Map<string, Registered>();
@@ -51,7 +51,7 @@ export class Epmd {
     return new Epmd(port, await listening(port));
   }
 
-  /** The other nodes and this one lose each other, and do not find each other again. `name`: `node@host`. */
+  /** Separates this node from all others until mend(). `name`: `node@host`. */
   cut(name: string): void {
     this.#away = shortName(name);
     for (const { nodes, sockets } of this.#links)
@@ -75,7 +75,7 @@ export class Epmd {
     else socket.end('NO');
   }
 
-  /** The connection stays open for as long as the node lives. */
+  /** Registers a node for as long as its connection is open, which is as long as the node lives. */
   async #register(socket: Socket, request: Buffer): Promise<void> {
     const name = request.toString('latin1', NAME_AT, NAME_AT + request.readUInt16BE(NAME_LENGTH_AT));
     const port = request.readUInt16BE(1);
@@ -104,7 +104,7 @@ export class Epmd {
     return Buffer.concat([own, Buffer.from(lines.join(''))]);
   }
 
-  /** Who calls says its name in the first bytes. A command line tool is no node of the cluster, and is let through. */
+  /** Connects a caller, which says its name in its first bytes, with a node. A command line tool is always let through. */
   #join(to: string, port: number, near: Socket): void {
     near.on('error', () => {});
     near.once('data', (greeting: Buffer) => {

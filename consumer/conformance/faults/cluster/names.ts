@@ -7,7 +7,7 @@ export const CLUSTER_CASES = {
   'postgres-standby': 'PostgreSQL killed, its standby promoted, under uploads',
 } as const;
 
-/** The name of such a case. */
+/** The name of a cluster case. */
 export type ClusterCase = keyof typeof CLUSTER_CASES;
 
 /** A line of the table that the command ends with. */

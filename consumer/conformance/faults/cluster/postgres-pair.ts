@@ -10,7 +10,7 @@ import { Balancer } from './balancer.js';
 
 const STANDBY = 'standby';
 
-/** A PostgreSQL server and another one that has every commit before it is answered, behind one address. */
+/** A PostgreSQL primary and a standby behind one address. The standby has each commit before the client is told of it. */
 export class PostgresPair {
   private constructor(
     private readonly primary: OwnService,
@@ -32,14 +32,14 @@ export class PostgresPair {
     }
   }
 
-  /** The address that stays. */
+  /** The URL of the balancer, which stays the same after failOver(). */
   get url(): string {
     const url = new URL(urlOf(this.primary));
     url.port = String(this.address.port);
     return url.href;
   }
 
-  /** The primary dies, and the standby takes its place and its address. */
+  /** Kills the primary; the standby takes its place and its address. */
   async failOver(): Promise<void> {
     await this.primary.kill();
     await onServer(urlOf(this.standby), 'SELECT pg_promote()');
@@ -56,7 +56,7 @@ function urlOf(server: OwnService): string {
   return server.services.DATABASE_URL ?? '';
 }
 
-/** A copy of the files of a server that is at rest is a standby that only has to be told so. Both run after it. */
+/** Makes a standby: a copy of the files of the stopped primary, plus the settings of a standby. Both run afterwards. */
 async function copyOf(primary: OwnService): Promise<OwnService> {
   await primary.stop();
   return OwnService.start('postgres', async (clone, state) => {

@@ -17,7 +17,7 @@ import { exactly, type Verdict, verdict } from '../verdict.js';
 
 const SEED = 1;
 const TOTAL = 20_000;
-/** So small that a drain takes long enough to be hit in its middle. */
+/** So many chunks that a drain takes long enough to be hit in its middle. */
 const SLOTS = 1_000;
 const PREFETCH = 2;
 const CONSUMERS = 2;
@@ -28,7 +28,7 @@ const SMALL = 200;
 const PATIENCE_FOR_SENT_MS = 180_000;
 const API = 'functions/server.js';
 
-/** The plain server and two consumers on the services of a case, a campaign of 20,000, and somebody who sends more. */
+/** The plain server and two consumers on the services of a case, a campaign of 20,000, and a user who sends more. */
 export class Trial {
   readonly #accepted: { id: string; upload: Upload }[] = [];
 
@@ -68,7 +68,7 @@ export class Trial {
     return this.mongo.db().collection(MESSAGES);
   }
 
-  /** Waits until the API answers and somebody is logged in. */
+  /** Waits until the API answers and the user is logged in with a company. */
   async untilReady(): Promise<void> {
     await this.user;
   }
@@ -89,7 +89,7 @@ export class Trial {
     for (const { id } of this.#accepted) await this.#until(id, ({ status }) => status === 'enviado');
   }
 
-  /** Throws unless each number is one document in its place, the ledger agrees, and nobody has ended. */
+  /** Throws unless each number is one document in its place, the ledger agrees, and no process has ended. Ends them. */
   async judge(): Promise<void> {
     const user = await this.user;
     const found: Record<string, Verdict> = {};
@@ -105,7 +105,7 @@ export class Trial {
     ]);
   }
 
-  /** What the processes said is kept in `folder`, unless all is well. */
+  /** Ends everything. Keeps the output of the processes in `folder`, unless all is well. */
   async close(well: boolean): Promise<void> {
     this.over.abort();
     await this.user.catch(() => {});
