@@ -5,7 +5,7 @@ import { allFolders, NUMBERS_FILE } from './build/collection.js';
 import { type Contract, routesOf } from './build/contract.js';
 import { built, COLLECTION_FILE, outOfDate, readAnswers } from './build/files.js';
 
-/** What tsc made, since a test runner compiles decorators without their metadata. */
+/** tsc's output, as a test runner compiles decorators without their metadata. */
 const DOCUMENT = pathToFileURL('dist/postman/build/document.js').href;
 
 let contract: Contract;

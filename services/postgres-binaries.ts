@@ -28,7 +28,7 @@ export function reachableBinaries(clone: { local: string; data: string }): strin
   return linkLibraries(copy);
 }
 
-/** Makes the package's symbolic links, which npm cannot pack. Its install script would, but npm may not be allowed to run it. */
+/** Makes the symbolic links that an npm package cannot hold. Its install script makes them, but npm may not run that. */
 function linkLibraries(native: string): string {
   const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
     source: string;

@@ -145,7 +145,7 @@ export function commandLine(pid: number): string {
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
 
-/** Sends a signal to a process and to the processes that it has started. Returns the ids of those that were still there. */
+/** Sends a signal to a process and to those that it has started, where they still exist. Returns all their ids. */
 export function signalFamily(pid: number, name: NodeJS.Signals): number[] {
   const family = [pid, ...childrenOf(pid)];
   for (const member of family) {

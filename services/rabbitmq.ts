@@ -14,8 +14,8 @@ const CONTROL_TIMEOUT_MS = 30_000;
 const USER = 'disparo';
 
 /**
- * RabbitMQ from `rabbitmq-server`, with a node name, ports and folders of the clone's own, so that a broker of the machine is
- * left alone.
+ * RabbitMQ from `rabbitmq-server`, with a node name, ports and folders of the clone's own, so that a broker of the machine
+ * is left alone.
  */
 export const rabbitmq: Service = {
   name: 'rabbitmq',

@@ -38,7 +38,10 @@ function folderOf(path: string): string {
   return rest.length > 0 ? top : 'the root';
 }
 
-/** The imports that are part of a circle of folders. */
+/**
+ * The imports that keep folders in a circle: what is left when all imports from a folder that none imports, and to a folder
+ * that imports none, are removed again and again.
+ */
 function circles(all: readonly Import[]): Import[] {
   const among = all.filter(({ from, to }) => folderOf(from) !== folderOf(to));
   const importing = new Set(among.map(({ from }) => folderOf(from)));

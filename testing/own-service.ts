@@ -11,7 +11,7 @@ import { PATIENCE_MS, untilTrue } from './until.js';
 
 const silent = () => {};
 
-/** A service that a test may stop, kill and start again. `npm run services` starts it the same way; data and ports differ. */
+/** A service that a test may stop, kill and start again: started as `npm run services` does, with its own data and ports. */
 export class OwnService {
   private constructor(
     private readonly service: Service,
@@ -87,7 +87,7 @@ export class OwnService {
     this.callOff();
   }
 
-  /** Signals the process and its children: PostgreSQL has one for each connection. Returns the ids that it reached. */
+  /** Signals the process and its children: PostgreSQL has one for each connection. Returns their ids. */
   #signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): number[] {
     const pid = this.service.pid(this.clone);
     return pid === undefined ? [] : signalFamily(pid, name);

@@ -125,8 +125,8 @@ export class Process {
   }
 
   /**
-   * Sends a signal and waits until its handler has run: the kernel has no pending signal for the process, and it sleeps again.
-   * Returns at once where the system has no /proc.
+   * Sends a signal and waits until its handler has run: the kernel has no pending signal for the process, and it sleeps
+   * again. Returns at once where the system has no /proc.
    */
   async signalAndTaken(name: NodeJS.Signals): Promise<void> {
     this.signal(name);

@@ -7,7 +7,7 @@ import { announceApi } from './supervise/running-api.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
-/** `npm run api`: the functions alone, under serverless offline. Answers the exit code. */
+/** `npm run api`: the functions alone, under serverless offline. Returns the exit code. */
 export default async function api(args: string[]): Promise<number> {
   if (args.length > 0) throw new CommandError('usage: npm run api');
   const { host, port } = await apiAddress();

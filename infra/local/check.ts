@@ -2,7 +2,7 @@ import { CommandError } from '../../services/command-error.js';
 import { say } from './supervise/terminal.js';
 import { tool } from './supervise/tool.js';
 
-/** `npm run check`: types, the tests' types, lint and format. Runs all of them and answers 0 when all pass. */
+/** `npm run check`: types, the tests' types, lint and format. Runs all of them and returns 0 when all pass. */
 export default async function check(args: string[]): Promise<number> {
   if (args.length > 0) throw new CommandError('usage: npm run check');
   const checks = [

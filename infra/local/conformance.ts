@@ -15,8 +15,8 @@ import { say } from './supervise/terminal.js';
 
 /**
  * `npm run conformance -- typescript|rust|go|all [--full] [filters]`: builds a consumer and runs the cases on it, on real
- * services; `all` adds the cases that start several languages at once, `--full` takes the long form of the long ones. Runs
- * every language and answers the first exit code that is not 0.
+ * services. `all` adds the cases that start several languages at once; `--full` runs long cases in full length. Runs every
+ * language and returns the first exit code that is not 0.
  */
 export default async function conformance(args: string[]): Promise<number> {
   const [which, ...filters] = args.filter((arg) => arg !== '--full');
@@ -32,7 +32,7 @@ export default async function conformance(args: string[]): Promise<number> {
   const untilRunning = (line: string) => {
     if (!quiet) say(line);
   };
-  // A filter may name cases of one language only, or of the last file only.
+  // A filter may match cases of only one language, or only those across languages.
   const options = which === 'all' && filters.length > 0 ? [...filters, '--passWithNoTests'] : filters;
   return withServices(untilRunning, { wait: true }, async ({ supervisor, env: given }) => {
     quiet = true;

@@ -16,7 +16,7 @@ const HELP = [
   'Its lines are those of npm start: "receiving" says that it has the queue, "standing by" that another consumer has it.',
 ];
 
-/** `npm run consumer [-- typescript|rust|go]`: one consumer, built first. Answers its exit code. */
+/** `npm run consumer [-- typescript|rust|go]`: builds and runs one consumer. Returns its exit code. */
 export default async function consumer([name = 'typescript', ...rest]: string[]): Promise<number> {
   if (name === '--help' || name === '-h') {
     for (const line of HELP) say(line);

@@ -9,7 +9,7 @@ import type { Session } from './supervise/session.js';
 import type { Program } from './supervise/supervisor.js';
 import { say } from './supervise/terminal.js';
 
-/** What `--consumer` takes, for a line of usage. */
+/** The `--consumer` option in a usage line. */
 export const CONSUMER_USAGE = `--consumer=${LANGUAGE_NAMES.join('|')}, several with a comma`;
 
 const DEFAULT: readonly LanguageName[] = ['typescript'];
@@ -18,8 +18,8 @@ const LAST_PORT = 65_535;
 const TITLES: Record<LanguageName, string> = { typescript: 'TypeScript', rust: 'Rust', go: 'Go' };
 
 /**
- * Takes `--consumer=rust,go`, `--consumer rust` and repetitions of them out of a command's arguments; the languages in the
- * order they are named, or TypeScript. Throws CommandError: `usage`, for an option that there is not.
+ * Takes `--consumer=rust,go`, `--consumer rust` and repetitions of them out of a command's arguments. Returns the languages
+ * in the order of the arguments, TypeScript by default. Throws CommandError; for an unknown option it is `usage`.
  */
 export function parseConsumers(args: string[], usage: string): { languages: readonly LanguageName[]; rest: string[] } {
   const { values, positionals } = parse(args, usage);
@@ -39,24 +39,24 @@ function parse(args: string[], usage: string) {
   }
 }
 
-/** The language of that name. Throws CommandError. */
+/** The language of that name. Throws CommandError when there is none. */
 export function languageNamed(name: string): LanguageName {
   const found = LANGUAGE_NAMES.find((language) => language === name);
   if (found) return found;
   throw new CommandError(`There is no consumer "${name}"; there are ${listed(LANGUAGE_NAMES)}`);
 }
 
-/** `a Rust consumer`, as a person calls it. */
+/** The consumer in words, as in `a Rust consumer`. */
 export function inWords(language: LanguageName): string {
   return `a ${TITLES[language]} consumer`;
 }
 
-/** `a, b and c`. */
+/** The words as a list in a sentence: `a, b and c`. */
 export function listed(words: readonly string[]): string {
   return new Intl.ListFormat('en-GB').format(words);
 }
 
-/** Builds what is not built or no longer of its sources, with the compiler's own progress on the terminal. Throws CommandError. */
+/** Builds the consumers that are not up to date, with the compiler's own output on the terminal. Throws CommandError. */
 export async function buildConsumers({ supervisor, env }: Session, languages: readonly LanguageName[]): Promise<void> {
   for (const language of languages) {
     const steps = buildOf(language);
@@ -70,16 +70,15 @@ export async function buildConsumers({ supervisor, env }: Session, languages: re
   requireBinaries(languages);
 }
 
-/** The consumer of a language, as built; its name is the one in its own log. */
+/** The built consumer of a language, under the name that it has in its own log. */
 export function consumerProgram(language: LanguageName): Omit<Program, 'env'> {
   const [command, ...args] = LANGUAGES[language].command;
   return { name: `consumer-${language}`, ...(command === 'node' ? {} : { command }), args };
 }
 
 /**
- * The METRICS_PORT of each consumer, none when it is not set: the one that is set for the first, and for the others, which
- * cannot listen there too, the next free ones. `taken` are ports on which something of ours will listen. Throws
- * ConfigurationError and CommandError.
+ * The METRICS_PORT of each consumer; empty when it is not set. The first one has the port that is set, the others the next
+ * free ones. `taken` are ports on which another process of ours will listen. Throws ConfigurationError and CommandError.
  */
 export async function metricsPorts(
   consumers: number,

@@ -15,7 +15,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The whole command, as npm runs it from some other folder. */
+/** Runs the whole command, as npm does for a caller in another folder. */
 async function demo(...args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, ['infra/local/run.mjs', 'demo', ...args], {
     env: { ...process.env, INIT_CWD: folder },

@@ -23,31 +23,31 @@ import { colour, say } from './supervise/terminal.js';
 
 const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file]]`;
 const SAMPLE = 'postman/numeros.txt';
-/** What the API takes in a function; a larger file goes to the plain server. */
+/** The largest file that the API takes in a function. A larger one goes to the plain server. */
 const FUNCTION_LIMIT_BYTES = 9 * 1024 * 1024;
 const HOST = '127.0.0.1';
 const POLL_MS = 100;
 const STALL_MS = 60_000;
-/** The dispatch function's own clock ticks once a minute, which is long for somebody who looks on. */
+/** How often the demo calls the dispatch function, whose own schedule, once a minute, is slow for a person who watches. */
 const NUDGE_MS = 2_000;
 const KEPT_LINES = 15;
 
 interface File {
   path: string;
-  /** As the person knows it. */
+  /** As the person has typed it. */
   name: string;
   size: number;
 }
 
 /**
- * `npm run demo [-- --consumer=rust,go] [-- file]`: a file of numbers through API, queue and a consumer of each language
- * named into the stores. Answers the exit code.
+ * `npm run demo [-- --consumer=rust,go] [-- file]`: sends a file of numbers through the API, the queue and a consumer of
+ * each named language into the stores. Returns the exit code.
  */
 export default async function demo(args: string[]): Promise<number> {
   const { languages, rest } = parseConsumers(args, USAGE);
   const file = await inputFile(rest);
   requireBuildTools(languages, (language) => `npm run demo -- --consumer=${language}`);
-  // Of the process: what had to be installed first is counted too.
+  // The start of the process, so that the time of an installation counts, too.
   const begun = performance.timeOrigin;
   say(colour('bold', `Disparo: ${file.name} becomes messages`));
   return withServices(say, { wait: true }, (session) => run(session, languages, file, begun));
@@ -74,7 +74,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     supervisor.start({ ...api, line: keep('api') });
     for (const language of languages) {
       const consumer = consumerProgram(language);
-      // Given here and not left out: what the environment leaves out is looked up in .env.
+      // Always set: a consumer would take it from .env otherwise.
       const METRICS_PORT = String(await freePort(taken));
       supervisor.start({ ...consumer, env: { ...own, METRICS_PORT }, line: keep(consumer.name) });
     }
@@ -85,14 +85,14 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     say(`\n${colour('green', 'Done')} in ${seconds(begun)} with all set-up. Next: npm start`);
     return 0;
   } catch (error) {
-    // What the children said last is of use when something broke, not when the person's file is wrong or they have had enough.
+    // The children's last lines help when something broke, not when the file is wrong or the person has stopped the demo.
     if (error instanceof ChildDied || (error instanceof CommandError && error.exitCode === EXIT.bug))
       for (const line of lines) say(line);
     throw error;
   }
 }
 
-/** The whole way of one campaign, from the person who has it to the tables at the end. */
+/** Shows one campaign from the log-in to the tables at the end. */
 async function campaign(client: Client, file: File, urls: Urls, nudge: () => Promise<void>): Promise<void> {
   const email = await client.enter();
   say(`Logged in as ${email}, with a company of their own\n`);
@@ -140,8 +140,8 @@ async function untilSent(client: Client, accepted: Campaign, nudge: () => Promis
 type Urls = Services['urls'] & { QUEUE_PREFIX: string };
 
 /**
- * Databases and queues beside those of `npm start`, so that its consumer and its dispatch leave the demo alone and the
- * demo's leave it alone. In services that were given from outside only the queues are the demo's own.
+ * The URLs and the prefix of the demo: databases and queues other than those of `npm start`, so that neither disturbs the
+ * other. In services that were given from outside only the queues are the demo's own.
  */
 async function ownRoom({ urls, own }: Services): Promise<Urls> {
   const inOwn = (variable: keyof Services['urls']) =>
@@ -157,7 +157,7 @@ async function ownRoom({ urls, own }: Services): Promise<Urls> {
   };
 }
 
-/** The file to upload. A path is meant from where the person typed the command, which npm has left. Throws CommandError. */
+/** The file to upload. Its path is relative to the folder where the person typed the command. Throws CommandError. */
 async function inputFile(args: string[]): Promise<File> {
   if (args.length > 1) throw new CommandError(`usage: ${USAGE}`);
   const typedIn = readEnvironment().INIT_CWD ?? process.cwd();

@@ -13,7 +13,7 @@ const LANGUAGES = `[${LANGUAGE_NAMES.join('|')}|all]`;
 const USAGE = `usage: npm run faults -- ${LANGUAGES} [--minutes n], or npm run faults -- cluster ${LANGUAGES} [--case ${Object.keys(CLUSTER_CASES).join('|')}]`;
 const DEFAULT_MINUTES = 3;
 
-/** What is run for each language: a spec, and what it is told. */
+/** The spec that is run for each language, and its environment. */
 interface Plan {
   languages: LanguageName[];
   spec: string;
@@ -21,9 +21,10 @@ interface Plan {
 }
 
 /**
- * `npm run faults [-- typescript|rust|go|all] [--minutes n]`: campaigns of 50,000 under faults at random, on each consumer in
- * turn, with services of the run's own. FAULTS_SEED repeats a schedule. `npm run faults -- cluster`: clusters of each service
- * lose a part in the middle of a drain, and a table says how long that took. Returns the first exit code that is not 0.
+ * `npm run faults [-- typescript|rust|go|all] [--minutes n]`: campaigns of 50,000 under random faults, on each consumer in
+ * turn, with services of the run's own. FAULTS_SEED repeats a schedule. `npm run faults -- cluster`: clusters of each
+ * service lose a part in the middle of a drain, and a table says how long that took. Returns the first exit code that is
+ * not 0.
  */
 export default async function faults(args: string[]): Promise<number> {
   const clustered = args[0] === 'cluster';
@@ -40,7 +41,7 @@ export default async function faults(args: string[]): Promise<number> {
     for (const language of languages) codes.push(await runSteps(supervisor, given, [conformanceOf(language, [spec])]));
     const failed = codes.find((code) => code !== 0);
     if (!clustered) return failed ?? 0;
-    // A case that was left out, as a binary is not to be had, is none that was exact.
+    // A case that was skipped, as a binary cannot be had, does not count as exact.
     const cases = env.CLUSTER_CASE ? 1 : Object.keys(CLUSTER_CASES).length;
     const exact = sayTable(results);
     return failed ?? (exact === cases * languages.length ? 0 : EXIT.bug);
@@ -74,7 +75,7 @@ function parseCluster(args: string[]): Plan {
   };
 }
 
-/** What stands behind an option; empty where nothing does. */
+/** The value behind an option (empty where nothing follows it, undefined without the option), and the other arguments. */
 function option(args: string[], name: string): { value: string | undefined; others: string[] } {
   const at = args.indexOf(name);
   return at < 0 ? { value: undefined, others: args } : { value: args[at + 1] ?? '', others: args.toSpliced(at, 2) };
@@ -86,7 +87,7 @@ function languagesOf([which = 'all', ...others]: string[]): LanguageName[] {
   return languages;
 }
 
-/** Prints what became of each case. Returns how many were exact. */
+/** Prints the result of each case. Returns how many were exact. */
 function sayTable(file: string): number {
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
   say(`\n${'case'.padEnd(64)} ${'language'.padEnd(10)} s until enviado  exact`);

@@ -7,16 +7,16 @@ import { describe, expect, test } from 'vitest';
 const KEYS: [name: string, key: Key][] = Object.values(KEY_GROUPS).flatMap((group) => Object.entries(group));
 const LANGUAGES = ['typescript', 'rust', 'go'];
 const SHARED = 'consumer/contract/src/configuration.ts';
-/** Where each app reads its keys, and nowhere else. */
+/** The only files where each app reads its keys. */
 const CONFIGS: [reader: Reader, files: string[]][] = [
   ['api', [SHARED, 'functions/platform/config.ts']],
   ['consumers', [SHARED, 'consumer/typescript/src/config.ts']],
   ['consumers', ['consumer/rust/src/config.rs']],
   ['consumers', ['consumer/go/internal/contract/configuration.go', 'consumer/go/internal/consumer/config.go']],
 ];
-/** Of tests that start serverless offline by themselves. */
+/** Variables of serverless.yml that are no keys: tests that start serverless offline themselves set them. */
 const OF_TESTS = ['LAMBDA_PORT'];
-/** As `ENOENT`. */
+/** An error code of Node such as `ENOENT`, which looks like a key. */
 const NODE_CODE = /^E[A-Z]+$/;
 const TABLE_HEAD = '| key | default | values | what |\n|---|---|---|---|\n';
 const WIDTH = 120;
@@ -26,7 +26,7 @@ const namesOf = (keys: [string, Key][]) => keys.map(([name]) => name).sort();
 const keysOf = (reader: Reader) => KEYS.filter(([, { readers }]) => readers.includes(reader));
 const isKey = (name: string) => KEYS.some(([key]) => key === name);
 
-/** What a text has in such a place, each once. */
+/** The sorted first groups of all matches in a text, each once. */
 function named(text: string, pattern: RegExp): string[] {
   return [...new Set([...text.matchAll(pattern)].map(([, name = '']) => name))].sort();
 }
@@ -36,7 +36,7 @@ const serverless = load(read('serverless.yml')) as {
   params: Record<'default' | 'local', Record<string, string>>;
   plugins: string[];
 };
-/** Of YAML 1.1 for its `<<`. */
+/** Read as YAML 1.1, which has `<<`. */
 const compose = load(read('docker-compose.yml'), { schema: YAML11_SCHEMA }) as {
   services: Record<string, { environment?: Record<string, string> }>;
 };
@@ -138,7 +138,7 @@ function linesOf([name, key]: [string, Key]): string[] {
   return [...wrapped(told.join(' ')), line];
 }
 
-/** As comments, each line within the width. */
+/** The text as comment lines within the width. */
 function wrapped(text: string): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.close());
 
-/** `npm run migrate` on the stage's database, with this appended to its URL: the exit code, and its last line. */
+/** Runs `npm run migrate` on the stage's database, with `options` behind its URL. Returns exit code and last line. */
 async function migrate(options: string, ...args: string[]): Promise<[number | null, string | undefined]> {
   const env = { ...process.env, ...stage.env, DATABASE_URL: `${stage.env.DATABASE_URL}${options}` };
   const command = [process.execPath, 'infra/local/run.mjs', 'migrate', ...args] as const;

@@ -3,7 +3,7 @@ import { migrated } from './migrations.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
-/** `npm run migrate [-- down]`: all that is missing up, or the newest one down. Answers the exit code. */
+/** `npm run migrate [-- down]`: runs all missing migrations, or takes the newest one back. Returns the exit code. */
 export default async function run([direction = 'up', ...rest]: string[]): Promise<number> {
   if (rest.length > 0 || (direction !== 'up' && direction !== 'down'))
     throw new CommandError('usage: npm run migrate [-- up | down]');

@@ -5,7 +5,7 @@ import { CommandError } from '../../services/command-error.js';
 import type { Session } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
 
-/** Migrates for a command, which says what that waits for; returns the names of what ran. A failure is one line. */
+/** Migrates for a command, and prints what it waits for. Returns the names of what ran. A failure is one line. */
 export async function migrated(
   { supervisor }: Pick<Session, 'supervisor'>,
   databaseUrl: string,

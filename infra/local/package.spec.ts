@@ -9,14 +9,14 @@ import { migrate } from '../../functions/platform/stores/migrate.js';
 import { ApiStage } from '../../testing/api-stage.js';
 import { type Artefact, functionNames, makeArtefacts } from './package/artefacts.js';
 
-/** What a call came to: what the handler answered, or the error that Lambda would report; and its log. */
+/** The outcome of a call: what the handler returned, or the error that Lambda would report, and its log. */
 interface Outcome {
   answer?: { statusCode: number; headers: Record<string, string>; body: string };
   error?: { name: string; message: string };
   log: Record<string, unknown>[];
 }
 
-/** Lambda's part: loads the handler, gives it the event, and takes what it answers through JSON. */
+/** Does what Lambda does: loads the handler, passes the event and writes what it returns as JSON. */
 const LAMBDA = `
 import { writeFileSync } from 'node:fs';
 const [file, event, outcomeFile] = process.argv.slice(1);
@@ -31,7 +31,7 @@ process.exit();
 `;
 const JSON_BODY = 'application/json; charset=utf-8';
 
-/** Outside of the clone: nothing there is to be found from within. */
+/** Outside of the clone, so that a function finds nothing of the clone. */
 const folder = mkdtempSync(join(tmpdir(), 'disparo-package-'));
 let artefacts: Artefact[];
 let stage: ApiStage;
@@ -55,7 +55,7 @@ function unpack(zip: string, into: string): void {
   }
 }
 
-/** Calls a function in a process of its own, with this environment and no other. */
+/** Calls a function in a new process, with only this environment. */
 async function invoke(name: string, event: unknown, env: Record<string, string>): Promise<Outcome> {
   const cwd = join(folder, name);
   const bundle = join(cwd, 'dist', 'functions', `${name}.mjs`);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.close());
 
-/** A program whose reader leaves as soon as it has a first piece, or at once: its exit code, and what it complains of. */
+/** Runs a program whose reader leaves after the first piece, or at once. Returns its exit code and its standard error. */
 async function leftBy(program: string[], { atOnce = false } = {}): Promise<[number | null, string]> {
   const child = spawn(process.execPath, program, { env: { ...process.env, ...stage.env } });
   let complaint = '';

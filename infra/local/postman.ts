@@ -8,9 +8,8 @@ import { say } from './supervise/terminal.js';
 const USAGE = 'npm run postman [-- [record] [url of the API] | build | verify]';
 
 /**
- * `npm run postman [-- url]`: the whole collection against a running API, once its health is good. `record` keeps its
- * answers as the examples, `build` writes the collection, `verify` tells whether it is what would be built. Answers the
- * exit code.
+ * `npm run postman [-- url]`: runs the whole collection against a running API that is healthy. `record` keeps its answers as
+ * the examples, `build` writes the collection, `verify` tells whether the collection is up to date. Returns the exit code.
  */
 export default async function postman(args: string[]): Promise<number> {
   const [action, ...rest] = args;
@@ -21,7 +20,7 @@ export default async function postman(args: string[]): Promise<number> {
   const [url, ...surplus] = action === 'record' ? rest : args;
   if (surplus.length > 0 || url?.startsWith('-')) throw new CommandError(`usage: ${USAGE}`);
   const base = await healthyApi(url);
-  // As in `npm run postman | head`: a run cannot be stopped otherwise.
+  // For `npm run postman | head`: there is no other way to stop a run.
   process.stdout.on('error', () => process.exit(EXIT.forced));
   say(`The API at ${base}`);
   return action === 'record' ? record(base) : run(base);
@@ -40,7 +39,7 @@ async function verify(): Promise<number> {
   return wrong.length === 0 ? 0 : EXIT.bug;
 }
 
-/** newman is loaded here only: it is large, and `build` does without. */
+/** Runs the collection. newman is loaded only here, as it is large and `build` does not need it. */
 async function run(base: string): Promise<number> {
   const { runCollection } = await import('../../postman/build/run.js');
   const { failures } = await runCollection(base, { show: true });

@@ -1,7 +1,7 @@
 /**
- * `node infra/local/run.mjs <command> [args]`: what every npm script runs. Node's built-ins only, as this runs before
- * anything is installed: it installs, builds, and then runs the command in this very process, so that a signal to npm
- * meets one process and not a chain of shells.
+ * `node infra/local/run.mjs <command> [args]`: what every npm script runs. It uses only Node's built-ins, as it runs before
+ * anything is installed. It installs, builds, and then runs the command in this same process, so that a signal to npm
+ * reaches one process and not a chain of shells.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,10 +13,10 @@ const NEEDED = [20, 19];
 const BUG = 1;
 const CONFIGURATION = 78;
 const TERMINATED = 143;
-/** They must work while the product's own code does not compile: they start nothing of it, or report the errors themselves. */
+/** Commands that must work while our own code does not compile: they start none of it, or report the errors themselves. */
 const SURVIVE_BROKEN_BUILD = new Set(['services', 'build', 'check']);
 const OF_THE_APP = 'functions/commands';
-/** The bench stands by itself, as it measures what the commands start. */
+/** The folders of commands. The bench is its own folder, as it measures what the other commands start. */
 const FOLDERS = ['infra/local', 'bench', OF_THE_APP];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -33,7 +33,7 @@ function checkNode() {
   stop(`disparo needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}`, CONFIGURATION);
 }
 
-/** Runs to its end with the terminal's own streams; a command whose caller is gone meanwhile goes too. */
+/** Runs a program to its end with the terminal's own streams. If our caller is gone by then, we exit, too. */
 function runToEnd(command, args) {
   const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   if (signal || process.ppid !== parent) process.exit(TERMINATED);
@@ -42,8 +42,9 @@ function runToEnd(command, args) {
 }
 
 /**
- * Installs what package-lock.json says. Up to date is an installation that npm finished after the lock file was written
- * (its hidden lock file is the last thing it writes), or whose stamp is of the same content: a git checkout touches files.
+ * Installs what package-lock.json says, unless that is up to date: npm finished an installation after the lock file was
+ * written (npm writes its hidden lock file last), or the stamp has the hash of the lock file, as a git checkout touches
+ * files.
  */
 function install() {
   const lock = join(root, 'package-lock.json');
@@ -72,8 +73,8 @@ function build() {
 }
 
 /**
- * A command is a file with a default export: one that is a command by itself, `start.ts` of `npm start`, or one of
- * functions/commands, which declares what is done with the app.
+ * The names of the commands in a folder. A command is a file with a default export: a function, as in `start.ts` of
+ * `npm start`, or in functions/commands a declaration of what is done with the app.
  */
 function commandsIn(folder) {
   const sources = readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'));
@@ -90,7 +91,10 @@ async function run(command, args) {
   return runAppCommand(command, found, args);
 }
 
-/** As in `npm run status | head`: whoever reads no more is no failure. A command that runs until it is stopped looks itself. */
+/**
+ * A reader that leaves is no failure, as in `npm run status | head`. A command that runs until it is stopped handles this
+ * itself.
+ */
 function surviveClosedPipes() {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
@@ -100,7 +104,7 @@ function surviveClosedPipes() {
 
 const [command = '', ...given] = process.argv.slice(2);
 const help = given.some((arg) => arg === '--help' || arg === '-h');
-/** To every command --help is an argument that it does not know, and so it says how it is called, before it starts anything. */
+/** No command knows --help, so each prints its usage before it starts anything. */
 const args = help ? ['--help'] : given;
 surviveClosedPipes();
 const FOLDER_OF = Object.fromEntries(FOLDERS.flatMap((folder) => commandsIn(folder).map((name) => [name, folder])));

@@ -3,7 +3,7 @@ import { CommandError } from '../../services/command-error.js';
 
 const say = (line: string) => console.log(line);
 
-/** `npm run services`, `services:stop`, `services:reset`. Answers the exit code. */
+/** `npm run services`, `services:stop`, `services:reset`. Returns the exit code. */
 export default async function services([action, ...rest]: string[]): Promise<number> {
   const root = process.cwd();
   if (rest.length > 0 || !['stop', 'reset', undefined].includes(action))

@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const started: ChildProcess[] = [];
 
-/** Databases and queues of this test alone, given from outside, as whoever has services of their own gives them. */
+/** Databases and queues of this test alone. They are given by URLs, as a user with their own services gives them. */
 let room: Record<string, string> = {};
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ function start(port: number, ...args: string[]) {
   return { child, output: () => output };
 }
 
-/** What stands in the README to be pasted below the sequence that `npm start` prints, by a word in it. */
+/** The README's block with this word, which is to be pasted after the lines that `npm start` prints. */
 function readmeBlock(word: string): string {
   const blocks = [...readFileSync('README.md', 'utf8').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
     ([, text]) => text ?? '',
@@ -48,7 +48,7 @@ function readmeBlock(word: string): string {
   return blocks.find((text) => text.includes(word)) ?? `echo 'no block with ${word}'; exit 1`;
 }
 
-/** By a POSIX shell, as whoever pastes them has one; it ends at the first failure. */
+/** Runs the blocks in a POSIX shell, which ends at the first failure. Returns the output. */
 function paste(...blocks: string[]): string {
   return execFileSync('sh', ['-e', '-c', blocks.join('\n')], { encoding: 'utf8', timeout: 60_000 });
 }
@@ -62,7 +62,7 @@ test('everything comes up, the printed lines work when pasted, and SIGTERM stops
   expect(output()).not.toMatch(/:\/\/\w+:\w+@/);
 
   const pasted = /^API=[\s\S]*?messages; echo$/m.exec(output())?.[0] ?? '';
-  // The messages are there as soon as the consumer has them, which the last line does not wait for.
+  // The last line does not wait until the consumer has stored the messages, so this repeats it.
   const messages = `until ${pasted.split('\n').at(-1)?.replace('; echo', '')} | grep -q '"sequence":5'; do :; done`;
   const answers = execFileSync('bash', ['-c', `${pasted}\n${messages}`], { encoding: 'utf8', timeout: 30_000 });
   expect(answers).toContain('"total":5');
@@ -74,7 +74,7 @@ test('everything comes up, the printed lines work when pasted, and SIGTERM stops
   await vi.waitUntil(() => (output().match(/campaign \w{24} enviado: \d of \d messages stored/g) ?? []).length === 5);
   const shown = output().slice(output().indexOf('Ready.'));
   expect(shown).not.toMatch(/answered|RequestId|\(λ: |batch settled|publishing ended|scheduled function/);
-  // The sequence has not been scrolled away: two lines a campaign at most, and the upload that was accepted.
+  // The printed lines have not scrolled away: two lines a campaign at most, and the upload that was accepted.
   const logged = shown.split('\n').filter((line) => /^[a-z-]+ +\| \d\d:\d\d:\d\d /.test(line));
   expect(logged.length).toBeLessThanOrEqual(12);
 

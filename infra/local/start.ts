@@ -16,8 +16,8 @@ const USAGE = `npm start [-- ${CONSUMER_USAGE}]`;
 
 /**
  * `npm start [-- --consumer=rust,go]`: services, migrations, the functions under serverless offline and a consumer of each
- * language named, until Ctrl-C. Says how far each campaign is, and what is out of the ordinary; all else with
- * LOG_LEVEL=debug. Answers the exit code.
+ * named language, until Ctrl-C. Shows how far each campaign is, and what is out of the ordinary; with LOG_LEVEL=debug every
+ * line. Returns the exit code.
  */
 export default async function start(args: string[]): Promise<number> {
   const { languages, rest } = parseConsumers(args, USAGE);
@@ -73,7 +73,7 @@ function welcome(base: string, urls: Record<string, string>): string {
   ].join('\n');
 }
 
-/** To be pasted whole into a shell: each answer's id goes into the next call. A new person and company at each pasting. */
+/** Lines to paste into a shell: each answer's id goes into the next call. Each pasting makes a new person and company. */
 function curl(base: string): string[] {
   const field = (name: string) => `node -pe 'JSON.parse(fs.readFileSync(0)).${name}'`;
   const post = `curl -s -H 'content-type: application/json'`;

@@ -10,7 +10,7 @@ const COMMAND = ['infra/local/run.mjs', 'status'];
 const ESCAPE = '\x1b';
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
-/** Of util-linux: runs a command on a terminal of its own. */
+/** Whether there is `script` of util-linux, which runs a command on a terminal of its own. */
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
 let stage: ApiStage;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.close());
 
-/** The command on the stores of the stage, with what it has printed so far. */
+/** Starts the command on the stores of the stage. `printed` returns what it has printed so far. */
 function started(
   args: string[] = [],
   env: Record<string, string> = {},
@@ -146,7 +146,7 @@ test('--watch prints one screen below the other where there is no terminal, unti
 });
 
 test.skipIf(!hasScript)('--watch gives the terminal back as it was at Ctrl-C', async () => {
-  // A shell that stays would be told of the Ctrl-C too, and answer for it in the command's place.
+  // Without exec the shell would get the Ctrl-C, too, and the exit code would be the shell's.
   const command = ['exec', process.execPath, ...COMMAND, '--watch'].join(' ');
   const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...stage.env } });
   let output = '';

@@ -9,7 +9,7 @@ import { interactive, say } from './supervise/terminal.js';
 const EVERY_MS = 1_000;
 const WIDTH = 100;
 const SOME_SERVICE_DOWN = 1;
-/** xterm's: a second screen without a cursor, and back to the first one with what stood there. */
+/** Control sequences of xterm: to a second screen without a cursor, and back to the first one with its content. */
 const ENTER_SCREEN = '\x1b[?1049h\x1b[?25l';
 const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l';
 const HOME = '\x1b[H';
@@ -17,8 +17,8 @@ const CLEAR_LINE = '\x1b[K';
 const CLEAR_REST = '\x1b[J';
 
 /**
- * `npm run status [-- --watch]`: services, queues, dead letters and the last ten campaigns on one screen, each second again
- * until Ctrl-C. Starts nothing. Answers 0 when all three services are up, else 1.
+ * `npm run status [-- --watch]`: services, queues, dead letters and the last ten campaigns on one screen; with --watch again
+ * each second until Ctrl-C. Starts nothing. Returns 0 when all three services are up, else 1.
  */
 export default async function status(args: string[]): Promise<number> {
   const [option, ...rest] = args;
@@ -41,7 +41,7 @@ async function watch(look: Look): Promise<number> {
     stop.signal.addEventListener('abort', () => resolve(undefined));
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
-  // As in `npm run status -- --watch | head`.
+  // The reader has left, as in `npm run status -- --watch | head`.
   process.stdout.on('error', () => stop.abort());
   const callerIsGone = watchCaller();
   let last: Status | undefined;
@@ -60,7 +60,7 @@ async function watch(look: Look): Promise<number> {
   return last ? exitCode(last) : SOME_SERVICE_DOWN;
 }
 
-/** Over the one before on a terminal, below it elsewhere. */
+/** Draws a screen: over the last one on a terminal, below it elsewhere. */
 function draw(found: Status): void {
   const text = screen(found, process.stdout.columns ?? WIDTH);
   if (!interactive) {

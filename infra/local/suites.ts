@@ -11,11 +11,11 @@ import { say } from './supervise/terminal.js';
 export interface Step {
   command: string;
   args: string[];
-  /** From the root. */
+  /** The folder, from the root. */
   cwd?: string;
-  /** On top of ours. */
+  /** Variables on top of our own environment. */
   env?: Record<string, string>;
-  /** It answers 0 however it went, and lists what is wrong: what such a list means. */
+  /** For a program that exits with 0 in any case and lists what is wrong: what its list means. */
   listMeans?: string;
 }
 
@@ -24,13 +24,13 @@ type Tools = Record<string, string>;
 
 /** What `npm test` does for one language. */
 interface Suite {
-  /** What the build wants, and what the checks want beside it. */
+  /** What the build needs, and what the checks need in addition. */
   tools: { build: Tools; checks: Tools };
   checks: Step[];
   build: Step[];
 }
 
-/** Whose cases: those on the consumer of one language, or those that start several at once. */
+/** A set of cases: those on the consumer of one language, or those that start several consumers at once. */
 type CasesOf = LanguageName | 'all';
 
 const VITEST = 'node_modules/vitest/vitest.mjs';
@@ -41,7 +41,7 @@ const STATICCHECK = 'honnef.co/go/tools/cmd/staticcheck@v0.7.0';
 const GO_FROM = 'https://go.dev/dl';
 const CC_FROM = 'a C compiler, such as the package gcc';
 
-/** By the language that a suite tests. TypeScript is built already when this runs, and its specs are the runner's. */
+/** The suite of each language. TypeScript is already built when this runs, and the runner runs its specs. */
 const SUITES: Record<LanguageName, Suite> = {
   typescript: { tools: { build: {}, checks: {} }, checks: [], build: [] },
   rust: {
@@ -54,7 +54,7 @@ const SUITES: Record<LanguageName, Suite> = {
     build: [cargo('build', '--release')],
   },
   go: {
-    // The race detector is C.
+    // The race detector needs a C compiler.
     tools: { build: { go: GO_FROM }, checks: { gofmt: GO_FROM, cc: CC_FROM } },
     checks: [
       { command: 'gofmt', args: ['-l', '.'], cwd: GO, listMeans: 'gofmt would change these' },
@@ -66,23 +66,23 @@ const SUITES: Record<LanguageName, Suite> = {
   },
 };
 
-/** Into the folder where the consumer is looked for, whatever CARGO_TARGET_DIR says. */
+/** A cargo step that builds into the folder where the consumer is expected, whatever CARGO_TARGET_DIR is set to. */
 function cargo(...args: string[]): Step {
   return { command: 'cargo', args, cwd: RUST, env: { CARGO_TARGET_DIR: 'target' } };
 }
 
-/** The checks, the unit tests and the build of a language, then the runner on what is left of it. */
+/** The checks, the unit tests and the build of a language, then the runner with its specs or conformance cases. */
 export function suiteOf(language: LanguageName): Step[] {
   const { checks, build } = SUITES[language];
   return [...checks, ...build, language === 'typescript' ? typescriptSpecs([]) : conformanceOf(language, [])];
 }
 
-/** The build of a language's consumer. */
+/** The steps that build a language's consumer. */
 export function buildOf(language: LanguageName): Step[] {
   return SUITES[language].build;
 }
 
-/** Every TypeScript spec, conformance of the TypeScript consumer among them. */
+/** Every TypeScript spec, including the conformance of the TypeScript consumer. */
 export function typescriptSpecs(filters: string[]): Step {
   return vitest({}, filters);
 }
@@ -101,13 +101,13 @@ function vitest(env: Record<string, string>, filters: string[]): Step {
   return { command: process.execPath, args: [VITEST, 'run', ...filters], env };
 }
 
-/** Throws one line when a filter leaves none of these cases: the runner would run nothing, and be content. */
+/** Throws one line when no case matches the filters: the runner would run nothing and pass. */
 export function requireCases(of: readonly CasesOf[], filters: string[]): void {
   if (filters.length === 0 || of.some((which) => casesOf(which, filters).length > 0)) return;
   throw new CommandError(`There is no case that matches ${filters.join(' ')}`);
 }
 
-/** Throws one line when a list of known failures names a case that there is not: nobody would miss what it excuses. */
+/** Throws one line when a list of known failures names a case that does not exist: nobody would notice that line. */
 export function requireKnownCases(of: readonly CasesOf[], folder = KNOWN_FAILING): void {
   for (const which of of) {
     const list = join(folder, `${which}.txt`);
@@ -129,17 +129,17 @@ function casesOf(which: CasesOf, filters: string[]): string[] {
   return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
 }
 
-/** Throws one line when a consumer cannot be built for want of a program, before anything is started. */
+/** Throws one line when a program that the build of a consumer needs is missing, before anything is started. */
 export function requireBuildTools(languages: readonly LanguageName[], command: Command): void {
   requireTools('A consumer cannot be built', languages, ({ build }) => build, command);
 }
 
-/** Throws one line when a suite cannot be run for want of a program, before anything is started. */
+/** Throws one line when a program that a suite needs is missing, before anything is started. */
 export function requireToolchains(languages: readonly LanguageName[], command: Command): void {
   requireTools('A suite cannot be run', languages, ({ build, checks }) => ({ ...build, ...checks }), command);
 }
 
-/** The same for another language, to be proposed. */
+/** The same command for another language, to propose in the message. */
 type Command = (language: LanguageName) => string;
 
 function requireTools(
@@ -163,13 +163,16 @@ function requireTools(
   );
 }
 
-/** Throws when a consumer that is to be started is not there. */
+/** Throws CommandError when a consumer that is to be started is not built. */
 export function requireBinaries(languages: readonly LanguageName[] = LANGUAGE_NAMES): void {
   const missing = languages.map((language) => LANGUAGES[language].binary).filter((binary) => !existsSync(binary));
   if (missing.length > 0) throw new CommandError(`Not built: ${missing.join(', ')}`);
 }
 
-/** Runs steps one after the other, as children of the command. Answers the exit code of the first that fails. Throws Interrupted. */
+/**
+ * Runs steps one after the other, as children of the command. Returns the exit code of the first that fails, else 0. Throws
+ * Interrupted.
+ */
 export async function runSteps(supervisor: Supervisor, env: NodeJS.ProcessEnv, steps: Step[]): Promise<number> {
   for (const step of steps) {
     const code = await runStep(supervisor, env, step);

@@ -14,14 +14,14 @@ import { say } from './supervise/terminal.js';
 
 /**
  * `npm test [-- --only typescript|rust|go] [-- filters]`: the suites of the three languages on real services, and the cases
- * across them. Filters choose TypeScript specs. Answers the exit code of the first step that fails.
+ * across them. Filters choose TypeScript specs. Returns the exit code of the first step that fails.
  */
 export default async function test(args: string[]): Promise<number> {
   const { only, filters } = parse(args);
   const chosen = filters.length > 0 ? 'typescript' : only;
   requireToolchains(chosen ? [chosen] : LANGUAGE_NAMES, (language) => `npm test -- --only ${language}`);
   requireKnownCases(only ? [only] : [...LANGUAGE_NAMES, 'all']);
-  // The runner's own last lines are to be the last: nothing of ours follows them.
+  // The runner's summary must be the last output, so we print nothing after it.
   let quiet = false;
   const untilRunning = (line: string) => {
     if (!quiet) say(line);

@@ -9,10 +9,10 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const OF_THE_APP = 'functions/commands';
 const FOLDERS = ['infra/local', 'bench', OF_THE_APP];
-/** What they do not know is a filter of specs, or an option of the runner. */
+/** Commands that take an unknown argument as a filter of specs, or as an option of the runner. */
 const TAKE_FILTERS = ['test', 'conformance'];
 
-/** As run.mjs looks for them. What `consumer` says is held with the consumers. */
+/** The commands, found as run.mjs finds them. The help of `consumer` is tested with the consumers. */
 const files = FOLDERS.flatMap((folder) => readdirSync(folder).map((file) => `${folder}/${file}`))
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
   .filter((file) => /^export default /m.test(readFileSync(file, 'utf8')));

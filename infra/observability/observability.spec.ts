@@ -25,7 +25,7 @@ interface Panel {
   datasource?: { uid: string };
   targets?: { expr: string }[];
 }
-/** Labels of each metric that was really scraped, by the name of its samples. */
+/** The labels of each scraped metric, by the name of its samples. */
 type Exposed = Map<string, Set<string>>;
 
 const rules = (yaml('alerts.yml') as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
@@ -114,7 +114,7 @@ test.skipIf(!hasPromtool).each([
   expect(status, stdout + stderr).toBe(0);
 });
 
-/** What a consumer exposes once it has met a message that it cannot take, and what that has written on the broker. */
+/** The metrics of a consumer that has dead-lettered a message. */
 async function scrapeOf(stage: ApiStage, language: LanguageName): Promise<string> {
   const port = await freePort();
   const consumer = stage.stores.consumer({ METRICS_PORT: String(port) }, language);
@@ -132,7 +132,7 @@ async function scrapeOf(stage: ApiStage, language: LanguageName): Promise<string
   }
 }
 
-/** From the text format: `name{label="value"} 1`. */
+/** Parses the text format: `name{label="value"} 1`. */
 function samplesOf(scrape: string): Exposed {
   const exposed: Exposed = new Map();
   for (const [, name = '', labels = ''] of scrape.matchAll(/^([a-z_:][\w:]*)(?:\{(.*)\})? /gim)) {
@@ -143,7 +143,7 @@ function samplesOf(scrape: string): Exposed {
   return exposed;
 }
 
-/** The metrics and labels of an expression of PromQL: no parser, and enough for those that stand here. */
+/** The metrics and labels of a PromQL expression. It is no full parser, but enough for our expressions. */
 function namesIn(expr: string): { metrics: string[]; labels: string[] } {
   const bare = expr.replace(/"[^"]*"/g, '""');
   const matchers = [...bare.matchAll(/\{([^}]*)\}/g)].flatMap(([, inner = '']) => inner.match(/\w+(?=\s*[=!])/g) ?? []);
@@ -158,7 +158,7 @@ function namesIn(expr: string): { metrics: string[]; labels: string[] } {
   return { metrics, labels: [...matchers, ...grouped] };
 }
 
-/** Of the headings, as GitHub makes them. */
+/** The anchors of the headings, as GitHub makes them. */
 function anchors(): string[] {
   const headings = readFileSync(OPERATING, 'utf8').matchAll(/^#+ (.*)$/gm);
   return [...headings].map(([, title = '']) =>

@@ -1,27 +1,27 @@
-/** What the API answered once, as it is shown beside a request. */
+/** A recorded answer of the API, as it is shown next to a request. */
 export interface Answer {
   status: number;
-  /** The words of the status. */
+  /** The reason phrase of the status. */
   reason: string;
-  /** In lower case. */
+  /** The names are in lower case. */
   headers: Record<string, string>;
   body: string;
 }
 
-/** By the name of the request. */
+/** Recorded answers by the name of the request. */
 export type Answers = Record<string, Answer>;
 
 const SHOWN_HEADERS = ['content-type', 'location', 'retry-after', 'www-authenticate'];
 const LONGEST = 2_000;
-/** What stands where a token stood. */
+/** Written in the place of a token. */
 export const TOKEN_PLACEHOLDER = '<the access token>';
 const SIGNATURE_PLACEHOLDER = '<the signature>';
 
-/** An answer as it may be shown: no token, no signature, not too long. */
+/** An answer that may be shown: without tokens and signatures, and not too long. */
 export function shown(status: number, reason: string, headers: [string, string][], body: string): Answer {
   const kept = headers
     .map(([name, value]): [string, string] => [name.toLowerCase(), value])
-    // serverless offline gives a type to nothing, too.
+    // serverless offline sets a content-type even for an empty body.
     .filter(([name]) => SHOWN_HEADERS.includes(name) && !(name === 'content-type' && body === ''));
   return { status, reason, headers: Object.fromEntries(kept.sort()), body: cut(withoutSecrets(pretty(body))) };
 }

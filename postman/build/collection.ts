@@ -5,7 +5,7 @@ import type { Answers } from './answers.js';
 import { type Contract, fieldsOf, type Parameter, type Route, routesOf } from './contract.js';
 import { testsOf } from './scripts.js';
 
-/** Where the API of `npm start` is. */
+/** The address of the API of `npm start`. */
 const BASE_URL = 'http://127.0.0.1:3000';
 export const NUMBERS_FILE = 'postman/numeros.txt';
 const SCHEMA = 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json';
@@ -42,7 +42,7 @@ export function allFolders(): Folder[] {
   return folders(readFileSync(NUMBERS_FILE, 'utf8'));
 }
 
-/** The collection, in the form 2.1 of Postman. Throws where an operation is asked that there is not, or one is left out. */
+/** The collection in Postman's format 2.1. Throws when a step asks an unknown operation, or no step asks an operation. */
 export function collectionOf(contract: Contract, answers: Answers): Json {
   const routes = routesOf(contract);
   const all = allFolders();
@@ -62,7 +62,7 @@ export function collectionOf(contract: Contract, answers: Answers): Json {
   };
 }
 
-/** The environment of an API on this machine. */
+/** The Postman environment for an API on this machine. */
 export function environmentOf(): Json {
   return {
     name: 'Disparo, local',
@@ -143,7 +143,7 @@ function operationRequest(step: Step, { method, path, operation }: Route): Json 
   };
 }
 
-/** What the document says of the problem that the step is there to show. */
+/** What the OpenAPI document says about the problem that the step shows. */
 function refusalOf({ status, code }: Step, { responses }: Route['operation']): string | undefined {
   if (code === undefined) return undefined;
   const meaning = responses[status]?.description.split('\n').find((line) => line.startsWith(`- \`${code}\`: `));
@@ -158,7 +158,7 @@ interface Given {
   disabled?: true;
 }
 
-/** A parameter that the step does not give is there to be switched on. */
+/** A parameter with the step's value. One that the step does not set is disabled, so that a user can switch it on. */
 function given({ name, description = '', example, schema }: Parameter, values: Record<string, string> = {}): Given {
   const value = values[name];
   if (value !== undefined) return { key: name, value, description };
@@ -170,7 +170,7 @@ function queryText(query: Given[]): string {
   return on.length > 0 ? `?${on.join('&')}` : '';
 }
 
-/** A path that is there and empty would be sent as a slash. */
+/** The URL in Postman's form. An empty path is left out, as it would be sent as a slash. */
 function urlOf(raw: string): { raw: string; host: string[]; path?: string[] } {
   const [host = '', ...path] = raw.split('/');
   return { raw, host: [host], ...(path.length > 0 && { path }) };

@@ -24,7 +24,7 @@ export interface Parameter {
   schema: Schema;
 }
 
-/** A schema of OpenAPI 3.0, as far as the API writes any. */
+/** A schema of OpenAPI 3.0, with only the keywords that the API uses. */
 export interface Schema {
   $ref?: string;
   type?: string;
@@ -39,7 +39,7 @@ export interface Schema {
   [keyword: string]: unknown;
 }
 
-/** An operation and where it is. */
+/** An operation with its method and path. */
 export interface Route {
   method: string;
   path: string;
@@ -55,7 +55,7 @@ export function routesOf(contract: Contract): Map<string, Route> {
   return routes;
 }
 
-/** The examples of a body's properties, and what each is for. */
+/** The example and the description of each property of a body. */
 export function fieldsOf(operation: Operation, type: string): Map<string, { example: unknown; description: string }> {
   const { properties = {} } = operation.requestBody?.content[type]?.schema ?? {};
   return new Map(
@@ -63,14 +63,14 @@ export function fieldsOf(operation: Operation, type: string): Map<string, { exam
   );
 }
 
-/** The schema of an answer in JSON; undefined where there is none. */
+/** The schema of a JSON answer; undefined where there is none. */
 export function answerSchema({ responses }: Operation, status: number): Schema | undefined {
   return responses[status]?.content?.['application/json']?.schema;
 }
 
 const DRAFT_7 = ['type', 'enum', 'format', 'minLength', 'minimum', 'maximum', 'required'];
 
-/** A schema as JSON Schema draft 7, which Postman checks: nothing is referred to, and null is a type. */
+/** A schema as JSON Schema draft 7, which Postman checks: references are resolved, nullable is an `anyOf` with null. */
 export function draft7(schema: Schema, contract: Contract): Record<string, unknown> {
   if (schema.$ref) {
     const name = schema.$ref.split('/').at(-1) ?? '';

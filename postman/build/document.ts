@@ -5,7 +5,7 @@ import { openApiDocument } from '../../functions/platform/http/openapi.js';
 import { Runtime } from '../../functions/platform/runtime.js';
 import type { Contract } from './contract.js';
 
-/** Stores that nobody asks: the app connects to none before its first request. */
+/** URLs of stores that do not exist. The app connects to none before its first request. */
 const NOWHERE = {
   DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
   MONGODB_URL: 'mongodb://127.0.0.1:1/none',
@@ -14,7 +14,7 @@ const NOWHERE = {
   LOG_LEVEL: 'silent',
 };
 
-/** The OpenAPI document of this code, from the app itself and without any service. */
+/** The OpenAPI document of this code, made by the app itself, without any service. */
 export async function document(): Promise<Contract> {
   const app = await createApp(loadConfig(NOWHERE), new Runtime('server'));
   try {

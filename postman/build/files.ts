@@ -3,12 +3,12 @@ import type { Answers } from './answers.js';
 import { collectionOf, environmentOf } from './collection.js';
 import type { Contract } from './contract.js';
 
-/** Paths from the root. */
+/** Path from the root of the clone, as are all paths here. */
 export const COLLECTION_FILE = 'postman/disparo.postman_collection.json';
 export const ENVIRONMENT_FILE = 'postman/disparo.local.postman_environment.json';
 const ANSWERS_FILE = 'postman/build/answers.json';
 
-/** The files that are built, by path. */
+/** The text of each built file, by its path. */
 export function built(contract: Contract, answers = readAnswers()): Record<string, string> {
   return {
     [COLLECTION_FILE]: written(collectionOf(contract, answers)),
@@ -26,14 +26,14 @@ export function writeAnswers(answers: Answers): void {
   writeFileSync(ANSWERS_FILE, written(answers));
 }
 
-/** Writes what is built. Answers the paths of the files that changed. */
+/** Writes the files that changed. Returns their paths. */
 export function write(files: Record<string, string>): string[] {
   const different = outOfDate(files);
   for (const path of different) writeFileSync(path, files[path] ?? '');
   return different;
 }
 
-/** The paths of files that are not what would be built. */
+/** The paths of files whose text differs from what would be built. */
 export function outOfDate(files: Record<string, string>): string[] {
   return Object.keys(files).filter((path) => readIfThere(path) !== files[path]);
 }

@@ -4,7 +4,7 @@ import { COLLECTION_FILE, ENVIRONMENT_FILE } from './files.js';
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** One request of a run and what came back. */
+/** One request of a run and its answer. */
 export interface Asked {
   name: string;
   method: string;
@@ -13,10 +13,10 @@ export interface Asked {
   body: string;
 }
 
-/** What came of a run. */
+/** The result of a run. */
 export interface Run {
   asked: Asked[];
-  /** What failed, a line each. */
+  /** One line for each failure. */
   failures: string[];
   /** The last answer to each request, as it may be shown. */
   answers: Answers;

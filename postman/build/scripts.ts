@@ -4,7 +4,7 @@ import { answerSchema, type Contract, draft7, type Route } from './contract.js';
 /** Lines of JavaScript, as a collection has them. */
 type Script = string[];
 
-/** What is checked of the answer: status, shape, meaning; then what later requests need is kept. */
+/** Checks the answer's status, shape and meaning, then keeps what later requests need. */
 export function testsOf(step: Step, route: Route | undefined, contract: Contract): Script {
   const schema = route && answerSchema(route.operation, step.status);
   const isJson = schema !== undefined || step.code !== undefined || route === undefined;
@@ -58,7 +58,7 @@ function kept({ keep = {} }: Step): Script {
   return Object.entries(keep).map(([variable, value]) => `pm.collectionVariables.set(${quoted(variable)}, ${value});`);
 }
 
-/** Asks again, a bounded number of times; what the answer means is looked at in the end. */
+/** Asks again until a condition holds, at most `tries` times. Only the last answer is checked by `meaning`. */
 function polled({ until, tries, everyMs }: Poll, meaning: Script): Script {
   return [
     "const asked = Number(pm.collectionVariables.get('asked') || 0) + 1;",

@@ -2,7 +2,7 @@ import type { Folder } from './step.js';
 
 const NUMBERS = "['+5511987654321', '+5521998765432', '+5531987651234', '+5541988887777', '+5585991234567']";
 
-/** What the rest of the collection looks at; made first, since an answer comes before all is stored. */
+/** The campaigns that the rest of the collection uses. They are made early, as the API answers before all is stored. */
 export const campaigns: Folder = {
   name: '4 Send a campaign',
   description:

@@ -10,7 +10,7 @@ import { strangers } from './strangers.js';
 import { uploads } from './uploads.js';
 import { users } from './users.js';
 
-/** The whole collection, in the order in which one tries it. `numbers`: the text of postman/numeros.txt. */
+/** The whole collection, in the order of use. `numbers` is the text of postman/numeros.txt. */
 export function folders(numbers: string): Folder[] {
   return [operating, users, companies, campaigns, files, repeating, steering, uploads(numbers), strangers, cleaning];
 }

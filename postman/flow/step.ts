@@ -1,17 +1,17 @@
-/** Whose token goes along: the variable that holds it, or none. */
+/** Whose token a request sends: the name of a person, or none. */
 export type Caller = 'ana' | 'bia' | 'eva' | 'nobody' | 'forger';
 
-/** What a request may be answered with in place of what it is there to show. */
+/** Another answer that a request may have, instead of the one that it is to show. */
 export interface Otherwise {
   status: number;
   code: string;
-  /** Shown in the place of the tests. */
+  /** Shown instead of the tests. */
   why: string;
-  /** The request that comes next then; without it the one after this. */
+  /** The name of the next request in this case. Without it the following one is next. */
   goTo?: string;
 }
 
-/** Asked again until `condition`, a JavaScript expression over `body`, holds. */
+/** A request is repeated until `until`, a JavaScript expression over `body`, holds, but at most `tries` times. */
 export interface Poll {
   until: string;
   tries: number;
@@ -21,20 +21,20 @@ export interface Poll {
 /** A request that is no operation of the OpenAPI document. */
 export interface RawRequest {
   method: string;
-  /** With variables, from {{base_url}} on. */
+  /** The whole URL with variables, from {{base_url}} on. */
   url: string;
   description: string;
-  /** Sent as text. */
+  /** A body that is sent as text. */
   text?: string;
 }
 
-/** One request of the collection. All that is not said here comes from the OpenAPI document. */
+/** One request of the collection. All that is not set here comes from the OpenAPI document. */
 export interface Step {
-  /** Of its own in the whole collection: requests go on by name. */
+  /** Unique in the whole collection: the next request is set by its name. */
   name: string;
-  /** An operationId, or what is to be asked in its place. */
+  /** An operationId, or a request that is no operation. */
   ask: string | RawRequest;
-  /** Added to what the document says. */
+  /** Added to the description of the document. */
   note?: string;
   as?: Caller;
   /** Parameters of the path, by name. */
@@ -42,22 +42,22 @@ export interface Step {
   query?: Record<string, string>;
   headers?: Record<string, string>;
   /**
-   * On top of the example that the document has of a JSON body; undefined leaves a field out. A variable whose name ends
-   * with _json stands for JSON and not for a string.
+   * Fields on top of the document's example of a JSON body; undefined leaves a field out. A variable whose name ends with
+   * _json stands for JSON and not for a string.
    */
   json?: Record<string, unknown>;
   /** A form in place of JSON, in the same way; `file` is a path. */
   form?: Record<string, string | undefined>;
-  /** Script before the request, a line each. */
+  /** The script before the request, by lines. */
   before?: string[];
   status: number;
-  /** Of the problem that is expected. */
+  /** The code of the expected problem. */
   code?: string;
   otherwise?: Otherwise;
   poll?: Poll;
-  /** Variables, and where in `body` their value is. */
+  /** Variables to set, each with a JavaScript expression over `body` for its value. */
   keep?: Record<string, string>;
-  /** What the answer means: sentence and JavaScript over `body` (JSON) or `text`, and `pm`. */
+  /** The meaning of the answer: a sentence, and JavaScript over `body` (JSON) or `text`, and `pm`, that tests it. */
   tests?: Record<string, string>;
 }
 

@@ -4,7 +4,7 @@ import { STRANGERS_BEGIN } from './strangers.js';
 /** The name of the first request. */
 export const UPLOADS_BEGIN = 'Ask for a URL';
 
-/** `file`: what is sent. */
+/** The steps of an upload. `file` is the text that is sent. */
 export function uploads(file: string): Folder {
   return {
     name: '8 A large file by URL',

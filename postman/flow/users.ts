@@ -5,7 +5,7 @@ const NEW_EMAIL = (variable: string, name: string): string[] => [
   `pm.collectionVariables.set('${variable}', \`${name}.\${Date.now().toString(36)}@example.com\`);`,
 ];
 
-/** Registers somebody, whose id and e-mail become variables. */
+/** A step that registers a person, whose id and e-mail become variables. */
 export function registration(name: string, variables: { email: string; id: string }): Folder['steps'][number] {
   return {
     name: `Register ${name}`,

@@ -1,5 +1,6 @@
 // S3 for `serverless offline start`: takes the PUT of an upload on loopback and posts its event to the functions that
-// serverless.yml lists for the bucket, as AWS does. It does not start where S3_ENDPOINT is set or no function has an s3 event.
+// serverless.yml lists for the bucket, as AWS does. It does not start where S3_ENDPOINT is set, or no function has an s3
+// event.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 

@@ -8,7 +8,7 @@ const PASSWORD = 'segredo';
 /** A name of more bytes than MongoDB takes. */
 const LONG = 'd'.repeat(64);
 
-/** Options of MONGODB_URL that every language must accept and work with on the server of the tests, whatever they ask for. */
+/** Options of MONGODB_URL that every language must accept and work with on the server of the tests, whatever they say. */
 const TAKEN = [
   'w=2&journal=false&wtimeout=5',
   'compressors=snappy,zstd',

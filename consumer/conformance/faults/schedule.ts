@@ -45,17 +45,17 @@ export interface Form {
   total: number;
   /** CAMPAIGN_QUEUE_SLOTS: so many chunks that a campaign takes long enough for faults to hit it. */
   slots: number;
-  /** How long a consumer stands still. */
+  /** How long a consumer is stopped (SIGSTOP). */
   stillMs: number;
   /**
-   * After the faults, a campaign is stuck when no further number was stored for this time. Leases are 30 s, and grace times
+   * After the faults, the run is stuck when no further number was stored for this time. Leases are 30 s, and grace times
    * have doubled.
    */
   settleMs: number;
   parts: readonly { healAfterS: number; rounds: number; roundMs: number; campaigns: number; kinds: readonly Kind[] }[];
 }
 
-/** All kinds; in a round each occurs as often as it stands here. */
+/** All kinds; in a round each occurs as often as it is listed here. */
 export const KINDS: readonly Kind[] = [
   'consumer killed',
   'consumer killed',

@@ -74,7 +74,7 @@ export class User {
     return new User(api, over, access_token, id);
   }
 
-  /** Sends a file until it is accepted, with the same key each time, so that it is accepted once. Throws when it is refused. */
+  /** Sends a file until it is accepted, with the same key each time, so that it is accepted once. Throws on a refusal. */
   async send({ name, message, numbers }: Upload): Promise<Receipt> {
     const file = new Blob([`${numbers.join('\n')}\n`]);
     const headers = { 'idempotency-key': name };

@@ -37,17 +37,17 @@ export interface Upload {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
-/** No byte taken and no answer for so long: the upload is given up. */
+/** An upload is given up after this time without progress and without an answer. */
 const STALL_MS = 60_000;
 
-/** One person and their company, over HTTP alone. Throws CommandError with the code of the API's problem. */
+/** One person with a company, over HTTP alone. Throws CommandError with the code of the API's problem. */
 export class Client {
   #token = '';
   #company = '';
 
   constructor(readonly base: string) {}
 
-  /** Registers, logs in, makes a company. Answers the person's e-mail. */
+  /** Registers, logs in and makes a company. Returns the person's e-mail. */
   async enter(): Promise<string> {
     const person = {
       email: `demo.${randomBytes(6).toString('hex')}@example.com`,
@@ -61,7 +61,7 @@ export class Client {
     return person.email;
   }
 
-  /** Streams the file from the disk into a campaign; `sent` hears how many of its bytes are through. */
+  /** Streams the file from the disk into a campaign. `sent` is called with how many of its bytes are sent. */
   async upload(file: Upload, sent: (bytes: number) => void): Promise<{ campaign: Campaign; counts: FileCounts }> {
     const boundary = `disparo-${randomBytes(12).toString('hex')}`;
     const fields = { name: file.name, message: file.message, company_id: this.#company };
@@ -90,19 +90,19 @@ export class Client {
     outgoing.write(before);
     const body = pipeline(counted(file.path, sent), outgoing, { end: false }).then(
       () => outgoing.end(after),
-      // A refusal may come before the whole file is through: then the answer counts, and not the broken pipe.
+      // A refusal may come before the whole file is sent. Then the answer counts, and not the broken pipe.
       (error: unknown) => error instanceof CommandError && outgoing.destroy(error),
     );
     const response = await answer;
     const text = await textOf(response);
-    // A server that refuses need not read the rest, and would then leave us writing for ever.
+    // A server that refuses need not read the rest. We would then write for ever.
     if (response.statusCode !== 201) outgoing.destroy();
     await body;
     const { file: counts, ...campaign } = parseAnswer<Campaign & { file: FileCounts }>(response.statusCode ?? 0, text);
     return { campaign, counts };
   }
 
-  /** How the campaign stands now. */
+  /** The current state of the campaign. */
   async campaign(id: string): Promise<Campaign> {
     return this.#call('GET', `/api/campaigns/${id}`);
   }

@@ -3,11 +3,11 @@ import { colour, interactive, say } from '../supervise/terminal.js';
 const BAR = 30;
 const LABEL = 10;
 const REDRAW_MS = 60;
-/** In a file or a CI's log: a line at each tenth, or when nothing was written for so long. */
+/** Not on a terminal: a line at each tenth, or after this time without a line. */
 const STEP = 0.1;
 const LINE_MS = 5_000;
 
-/** How much is done, from 0 to 1, as `width` blocks and in per cent, both rounded down. */
+/** `fraction` (0 to 1) as a bar of `width` blocks and in per cent, both rounded down. */
 export function bar(fraction: number, width: number): string {
   const full = Math.min(width, Math.floor(fraction * width));
   const percent = `${Math.min(100, Math.floor(fraction * 100))}%`.padStart(4);
@@ -22,7 +22,7 @@ export class Progress {
 
   constructor(readonly label: string) {}
 
-  /** `fraction` from 0 to 1, and what stands behind the bar. */
+  /** Draws `fraction` (0 to 1) as a bar with `text` behind it. */
   update(fraction: number, text: string): void {
     const now = Date.now();
     const last = fraction >= 1;
@@ -34,7 +34,7 @@ export class Progress {
     this.#open = interactive;
   }
 
-  /** Leaves the bar as it stands and goes to the next line. */
+  /** Leaves the bar as it is and goes to the next line. */
   end(): void {
     if (this.#open) say('');
     this.#open = false;

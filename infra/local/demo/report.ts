@@ -8,7 +8,7 @@ import { table } from './table.js';
 const SHOWN = 10;
 const DEFAULT_WIDTH = 100;
 
-/** Prints what stands in the stores themselves, not what the API says: the documents of MongoDB, the campaign's row of PostgreSQL. */
+/** Prints what is in the stores, not what the API says: the documents in MongoDB and the campaign's row in PostgreSQL. */
 export async function report(urls: { MONGODB_URL: string; DATABASE_URL: string }, campaignId: string): Promise<void> {
   const width = process.stdout.columns ?? DEFAULT_WIDTH;
   const { documents, count } = await readDocuments(urls.MONGODB_URL, campaignId);

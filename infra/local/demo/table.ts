@@ -1,6 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** A table drawn with lines, its cells coloured or not, no wider than `width`: the widest column gives way first, its cells cut with an ellipsis. */
+/**
+ * A table drawn with lines, no wider than `width`. The widest column is narrowed first, its cells cut with an ellipsis.
+ * Cells may be coloured.
+ */
 export function table(headers: string[], rows: string[][], width: number): string {
   const columns = narrowed(
     headers.map((header, column) => Math.max(header.length, ...rows.map((row) => lengthOf(row[column])))),
@@ -15,7 +18,7 @@ export function table(headers: string[], rows: string[][], width: number): strin
 
 const NARROWEST = 4;
 
-/** Without its colours. */
+/** The length of a text without its colours. */
 function lengthOf(text = ''): number {
   return stripVTControlCharacters(text).length;
 }

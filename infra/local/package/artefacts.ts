@@ -4,27 +4,27 @@ import { build } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
 import { load } from 'js-yaml';
 
-/** The names of the functions, by the files that have their handlers: serverless.yml is the list of them. */
+/** The names of the functions in serverless.yml, which are also the names of the files with their handlers. */
 export function functionNames(): string[] {
   const { functions } = load(readFileSync('serverless.yml', 'utf8')) as { functions: object };
   return Object.keys(functions);
 }
 
-/** What is deployed of one function. */
+/** What is deployed for one function. */
 export interface Artefact {
   name: string;
-  /** The zip. */
+  /** The path of the zip. */
   file: string;
   bytes: number;
-  /** Of all its files. */
+  /** The size of all its files. */
   unpackedBytes: number;
 }
 
-/** tsc's output, and not its input: esbuild drops the metadata of decorators, without which Nest boots an app of nothing. */
+/** tsc's output and not its input: esbuild drops the metadata of decorators, and Nest would then boot an empty app. */
 const COMPILED = 'dist/functions';
 const CONTRACT = 'consumer/contract';
 const CONTRACT_FILES = /^(?!package\.|tsconfig\.).*\.(sql|json)$/;
-/** Nest loads them where an app uses them. This one does not: they are not installed. */
+/** Packages that Nest loads where an app uses them. This app does not, so they are not installed. */
 const NOT_INSTALLED = [
   '@fastify/view',
   '@nestjs/microservices',
@@ -33,18 +33,18 @@ const NOT_INSTALLED = [
   'class-transformer',
   'class-validator',
 ];
-/** Packages written for require() find it nowhere in a module; it goes by a name that no package has. */
+/** Gives require() to bundled packages that need it, as a module has none. The import has a name that no package uses. */
 const REQUIRE =
   "import { createRequire as requireOfBundle } from 'node:module'; const require = requireOfBundle(import.meta.url);";
-/** The earliest that a zip can say, read in the time zone of whoever writes it: the same bytes everywhere. */
+/** The earliest time in a zip. It is local, as zips hold local time: the bytes are the same in every time zone. */
 const MODIFIED = new Date(1980, 0, 1);
 const UNIX = 3;
-/** -rw-r--r--, in the upper half as Unix keeps it: a function runs as a user of its own. */
+/** -rw-r--r--, in the upper half of the attributes, as for Unix. A function runs as another user, who must read the file. */
 const READABLE = 0o100644 * 0x1_0000;
 
 /**
- * Makes a zip a function in `folder`, from what tsc has made: one bundle with all its packages, and the files of the contract
- * that it reads. The same source and packages make the same bytes.
+ * Makes a zip for each function in `folder`, from tsc's output: one bundle with all its packages, and the files of the
+ * contract that it reads. The same source and packages make the same bytes.
  */
 export async function makeArtefacts(folder: string): Promise<Artefact[]> {
   const bundles = await Promise.all(functionNames().map(async (name) => [name, await bundle(name)] as const));
@@ -67,7 +67,7 @@ async function bundle(name: string): Promise<Uint8Array> {
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    // Names stay, for stack traces and for what goes by the name of a class.
+    // Names stay, for stack traces and for code that uses the name of a class.
     minifySyntax: true,
     minifyWhitespace: true,
     external: NOT_INSTALLED.flatMap((each) => [each, `${each}/*`]),
@@ -76,7 +76,7 @@ async function bundle(name: string): Promise<Uint8Array> {
   return outputFiles[0]?.contents ?? new Uint8Array();
 }
 
-/** contract-file.ts looks one folder up from where its code stands, which is the bundle's folder here. */
+/** The files of the contract, one folder above the bundle: contract-file.ts looks one folder above its own code. */
 function contractFiles(): Record<string, Uint8Array> {
   const names = readdirSync(CONTRACT)
     .filter((name) => CONTRACT_FILES.test(name))

@@ -13,7 +13,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-/** An API of which only the health is there. */
+/** A server with only one route, by default /api/health. */
 async function api(status: number, body: unknown, path = '/api/health'): Promise<string> {
   const server = createServer(({ url }, response) => {
     response.writeHead(url === path ? status : 404, { 'content-type': 'application/json' });

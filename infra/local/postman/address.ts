@@ -4,10 +4,10 @@ import { baseUrl } from '../supervise/offline.js';
 import { runningApis } from '../supervise/running-api.js';
 
 const HEALTH_TIMEOUT_MS = 10_000;
-/** What `npm start` prints below the API's address: each of them means the same API. */
+/** The ends of the addresses that `npm start` prints: all of them mean the same API. */
 const PRINTED = /\/api(?:\/docs|\/health|\/openapi\.json)?$/;
 
-/** The base of an address as people write it: with or without `/api`, a slash at the end, `http://`. Throws CommandError. */
+/** The base of an address, which may have `http://`, `/api` or a slash at the end. Throws CommandError. */
 export function baseOf(given: string): string {
   const written = given.includes('://') ? given : `http://${given}`;
   const refused = new CommandError(`"${given}" is no address such as http://127.0.0.1:3000`);
@@ -18,8 +18,8 @@ export function baseOf(given: string): string {
 }
 
 /**
- * The base of an API that is healthy: the one given, else that of API_PORT in the environment, else the newest that a
- * command of this clone runs, else the one of the configuration. Throws CommandError, which is one line.
+ * The base of a healthy API. It is the given one. Without one it is that of API_PORT in the environment, else the newest
+ * healthy one that a command of this clone runs, else that of the configuration. Throws CommandError, which is one line.
  */
 export async function healthyApi(given: string | undefined, running = runningApis()): Promise<string> {
   const bases = given === undefined ? candidates(running) : [baseOf(given)];
@@ -37,12 +37,12 @@ function candidates(running: string[]): string[] {
   const environment = readEnvironment();
   const port = integerKey(environment, 'API_PORT');
   const configured = baseUrl(textKey(environment, 'API_HOST'), port || integerKey({}, 'API_PORT'));
-  // Said for this very call. What stands in .env may be overruled for the command that runs the API.
+  // Set for this call itself. API_PORT in .env may have been overruled for the command that runs the API.
   if (process.env.API_PORT && port !== 0) return [configured];
   return running.length > 0 ? running : [configured];
 }
 
-/** Undefined where the API answers that all is up; else what is wrong, as the beginning of a line. */
+/** Undefined where the API answers that all services are up; else the problem, as the beginning of a line. */
 async function ill(base: string): Promise<string | undefined> {
   let status: number;
   let body: string;
@@ -61,7 +61,7 @@ async function ill(base: string): Promise<string | undefined> {
   return `The API at ${base} is not healthy (${status})${names && `: down is ${names}`}`;
 }
 
-/** The states by service, where it is a health. */
+/** The state of each service; undefined where the body is not that of Disparo's health. */
 function parsed(body: string): Record<string, unknown> | undefined {
   try {
     const health = JSON.parse(body) as Record<string, unknown> | null;

@@ -1,20 +1,20 @@
-// What serverless-offline adds around the API, and API Gateway does not: hapi refuses bodies over 10 MiB, paths that it cannot
-// decode and headers over 16 KiB in words of its own or in none, and serverless-offline lets every other site read every answer.
-// With this plugin the API itself says what is too large, hapi's refusals are problems (RFC 9457) like every other, and no
-// answer has a CORS header. It patches the hapi that serverless-offline uses, in this process only.
-// And what runs here is tsc's output: serverless-offline would unpack the zips of `npm run package`, be they there or old.
+// Removes what serverless-offline adds around the API and API Gateway does not. hapi refuses bodies over 10 MiB, paths that
+// it cannot decode and headers over 16 KiB with texts of its own or none. serverless-offline lets every other site read
+// every answer. With this plugin the API itself says what is too large, hapi's refusals are problems (RFC 9457) like all
+// others, and no answer has a CORS header. It patches the hapi that serverless-offline uses, in this process only.
+// It also makes tsc's output run: serverless-offline would unpack the zips of `npm run package`, even if missing or old.
 import { STATUS_CODES } from 'node:http';
 import { createRequire } from 'node:module';
 
 const PROBLEM_JSON = 'application/problem+json';
-/** As functions/platform/http/headers.ts has them. */
+/** The same as in functions/platform/http/headers.ts. */
 const ANSWER_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
 };
-/** Well above what the API takes under a handler (9 MiB of file, 10 MiB of JSON), so that its own limit is the one met. */
+/** Well above the API's own limits in a function (9 MiB of file, 10 MiB of JSON), so that those apply first. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const CODES = new Map([
   [400, 'VALIDATION'],
@@ -36,7 +36,7 @@ function changed(route) {
   return route;
 }
 
-/** hapi's refusal as a problem. It writes none of these inside the API's own answers, which are no boom. */
+/** Turns hapi's refusal into a problem. The API's own answers are no boom and stay as they are. */
 function toProblem(request, h) {
   const { response } = request;
   if (!response.isBoom) return h.continue;
@@ -71,7 +71,7 @@ function isDecodable(url) {
   }
 }
 
-/** What is no request, or one with too much before its body, as `answerNoHttp` of functions/platform/http answers it. */
+/** Answers what is no HTTP request, or has too long headers, as `answerNoHttp` of functions/platform/http does. */
 function answerNoHttp(error, socket) {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -102,7 +102,7 @@ export default class OfflineOnly {
       },
     };
     const { ext, route, start } = servers;
-    // serverless-offline has no other use for this event than to write CORS headers, asked for or not.
+    // serverless-offline uses this event only to write CORS headers, which it does in any case.
     servers.ext = function (event, ...rest) {
       if (event !== 'onPreResponse') ext.call(this, event, ...rest);
     };

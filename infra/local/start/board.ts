@@ -5,12 +5,12 @@ const UP = (rows: number) => `\x1b[${rows}A`;
 const CLEAR_BELOW = '\r\x1b[J';
 const WIDTH = 80;
 
-/** A terminal whose last lines change in place while others scroll by above them. Elsewhere those are not shown. */
+/** A terminal whose last lines change in place, while others scroll above them. Not on a terminal, these are not shown. */
 export class Board {
   #live: readonly string[] = [];
 
   constructor(
-    /** Whether it is a terminal. */
+    /** Whether it is a terminal, where lines can be overwritten. */
     readonly writesOver = interactive,
     private readonly write: (text: string) => void = (text) => process.stdout.write(text),
   ) {}
@@ -20,12 +20,12 @@ export class Board {
     this.#over([text], this.#live);
   }
 
-  /** The lines that change, in place of those before. */
+  /** Replaces the lines that change. */
   show(live: readonly string[]): void {
     if (this.writesOver && live.join('\n') !== this.#live.join('\n')) this.#over([], live);
   }
 
-  /** What is shown stays as it stands: somebody else may write from now on. */
+  /** Leaves all lines as they are: from now on others may write. */
   settle(): void {
     this.#live = [];
   }
@@ -39,7 +39,7 @@ export class Board {
   }
 }
 
-/** On a terminal a line that is too long goes on in the next row. */
+/** How many rows of the terminal a line takes. */
 function rowsOf(line: string): number {
   const width = process.stdout.columns ?? WIDTH;
   return Math.max(1, Math.ceil(stripVTControlCharacters(line).length / width));

@@ -8,17 +8,17 @@ import type { Colour } from '../supervise/terminal.js';
 /** What `npm start` keeps running until Ctrl-C. */
 export interface LongRunning {
   program: Program;
-  /** Of its name before each of its lines. */
+  /** The colour of its name in front of each of its lines. */
   colour: Colour;
   /** It listens on METRICS_PORT, where that is set. */
   metrics?: boolean;
-  /** Resolves when it works; before that nothing is said to be ready. */
+  /** Resolves when it works. `npm start` says "Ready" only after that. */
   ready?: () => Promise<void>;
 }
 
 const COLOURS: Record<LanguageName, Colour> = { typescript: 'magenta', rust: 'yellow', go: 'blueBright' };
 
-/** All that runs, in the order in which it is started. One more is one more line. */
+/** All processes, in the order of their start. A further one is one line here. */
 export function processesOf(
   languages: readonly LanguageName[],
   ports: { host: string; api: number; lambda: number },
@@ -37,8 +37,8 @@ export function processesOf(
 }
 
 /**
- * The same, each that listens on METRICS_PORT with a port of its own, and a line that says which, where several cannot all
- * have the one that is set. `taken` as of metricsPorts. Throws ConfigurationError and CommandError.
+ * The same processes, where each one that listens on METRICS_PORT has its own port. `told` is a line that says which, where
+ * there are several. `taken` is as for metricsPorts. Throws ConfigurationError and CommandError.
  */
 export async function withMetricsPorts(
   processes: readonly LongRunning[],

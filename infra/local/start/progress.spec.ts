@@ -133,7 +133,7 @@ test('on a terminal a campaign has one line, drawn over, and lines of others go 
   expect(written).toContain('| cone enviando    ██████████░░░░░░░░░░  50%  50,000 of 100,000\n');
 });
 
-/** What such a terminal shows in the end. */
+/** The lines that the terminal shows after all this output. */
 function screenOf(text: string): string[] {
   const lines: string[] = [];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what a terminal is told.

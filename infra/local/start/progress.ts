@@ -11,21 +11,21 @@ export interface Standing {
 }
 
 const BAR = 20;
-/** A small campaign is over by then, and is one line. */
+/** A small campaign is sent by then, and so takes only one line. */
 const FIRST_LOOK_MS = 300;
 const NEXT_LOOK_MS = 1_000;
-/** More are told of by their last line alone. */
+/** Further campaigns are reported only by their last line. */
 const SHOWN = 5;
 const REMEMBERED = 10_000;
 const AT_REST = new Set(['enviado', 'cancelado', 'pausado']);
 
 /**
- * Tells how far campaigns are, in the ledger's own words: on a terminal a line each that changes in place, elsewhere one
- * when it is first seen; and one when it is sent, paused or cancelled.
+ * Reports how far campaigns are, by the ledger. On a terminal each has a line that changes in place, elsewhere a line when
+ * it is first seen. A last line follows when it is sent, paused, cancelled or deleted.
  */
 export class CampaignProgress {
   readonly #followed = new Map<string, Standing | undefined>();
-  /** How those ended that are not followed any more: a batch that comes twice tells nothing new. */
+  /** The last line of campaigns that are no longer followed, so that a batch that comes twice does not repeat it. */
   readonly #told = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -37,15 +37,15 @@ export class CampaignProgress {
     private readonly prefix = '',
   ) {}
 
-  /** Something happened to these campaigns. */
+  /** To be called when something happened to these campaigns: they are followed from now on. */
   heard(ids: readonly string[]): void {
-    // A consumer that drains goes on telling.
+    // A consumer that drains still logs.
     if (this.#closed) return;
     for (const id of ids) if (!this.#followed.has(id)) this.#followed.set(id, undefined);
     if (ids.length > 0) this.#timer ??= setTimeout(() => this.#look(), FIRST_LOOK_MS);
   }
 
-  /** Looks no more; what stood on the board in the end stays there. */
+  /** Stops looking. The last lines on the board stay. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

@@ -2,16 +2,16 @@ import { parseEntry } from '../supervise/log-line.js';
 
 const INFO = 30;
 const SERVER_ERROR = 500;
-/** What is logged once a request, once a batch, once a publishing. Of campaigns there is a line of progress in their place. */
+/** Lines that are logged for each request, batch or publishing. The progress of campaigns is shown in their place. */
 const ROUTINE = new Set(['answered', 'batch settled', 'publishing ended']);
-/** What serverless offline writes of each request and of each tick of its clock, whatever came of it. */
+/** Lines that serverless offline writes for each request and each tick of its schedule, whatever the outcome. */
 const CALLS = [
   /^[A-Z]+ \/\S* \(λ: [\w-]+\)$/,
   /^\(λ: [\w-]+\) RequestId: /,
   /^Successfully invoked scheduled function: /,
 ];
 
-/** Whether a line of a child tells only that the system does its work. Never of a warning, an error, a 500. */
+/** Whether a child's line says only that the system does its work. Never true for a warning, an error or a 5xx. */
 export function isRoutine(line: string): boolean {
   const entry = parseEntry(line);
   if (!entry) return CALLS.some((call) => call.test(line.trim()));
@@ -19,7 +19,7 @@ export function isRoutine(line: string): boolean {
   return Number(entry.level) <= INFO && ROUTINE.has(String(entry.msg)) && !failed;
 }
 
-/** The campaigns that a line tells of: a batch that a consumer settled, a publishing that ended. */
+/** The ids of the campaigns in a line about a settled batch or an ended publishing; none for other lines. */
 export function campaignsIn(line: string): string[] {
   const entry = parseEntry(line);
   if (!entry) return [];

@@ -24,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What is shown of the lines, without the time that each begins with. */
+/** The shown lines, each without its time. */
 async function shown(verbose?: boolean): Promise<string[]> {
   const ask = async () => [{ id: 'cone', status: 'enviado', total: 5, stored: 5, deleted: false }];
   screen = new Screen(ask, 12, verbose, new Board(false, (text) => (written += text)));

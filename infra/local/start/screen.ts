@@ -5,16 +5,16 @@ import { Board } from './board.js';
 import { CampaignProgress, type Standing } from './progress.js';
 import { campaignsIn, isRoutine } from './routine.js';
 
-/** With these LOG_LEVELs the lines of the children come as they are. */
+/** With these LOG_LEVELs every line of the children is shown. */
 const VERBOSE = new Set(['debug', 'trace']);
 
-/** What is shown of the children of `npm start`: what is out of the ordinary, and how far campaigns are in place of the rest. */
+/** The output of `npm start`: what its children log out of the ordinary, and campaigns' progress in place of the rest. */
 export class Screen {
   readonly #progress: CampaignProgress;
 
   constructor(
     ask: (ids: string[]) => Promise<Standing[]>,
-    /** Of the longest name. */
+    /** The length of the longest name. */
     private readonly width: number,
     private readonly verbose = VERBOSE.has(readEnvironment().LOG_LEVEL ?? ''),
     readonly board = new Board(),
@@ -22,7 +22,7 @@ export class Screen {
     this.#progress = new CampaignProgress(ask, board, this.#prefix('campaign', 'green'));
   }
 
-  /** Takes the lines of one child. */
+  /** Returns a function that takes the lines of one child. */
   printer(name: string, style: Colour): (line: string) => void {
     const prefix = this.#prefix(name, style);
     return (line) => {
@@ -32,7 +32,7 @@ export class Screen {
     };
   }
 
-  /** No campaign is followed any more. */
+  /** Stops following campaigns. */
   close(): void {
     this.#progress.close();
     this.board.settle();

@@ -3,7 +3,7 @@ import { Kept } from '../status/kept.js';
 import { DEADLINE_MS, end, openPostgres } from '../status/look.js';
 import type { Standing } from './progress.js';
 
-/** Asks the ledger how these campaigns stand, on one connection that is kept. `ask` rejects when it does not answer in time. */
+/** Asks the ledger for the state of campaigns, on one connection that is kept. `ask` rejects when that takes too long. */
 export function standings(databaseUrl: string): { ask: (ids: string[]) => Promise<Standing[]>; close: () => void } {
   const postgres = new Kept(() => openPostgres(databaseUrl), end, DEADLINE_MS);
   return { ask: (ids) => postgres.use((client) => read(client, ids)), close: () => postgres.close() };

@@ -6,13 +6,13 @@ export class Late extends Error {
   }
 }
 
-/** A connection that is opened when it is first used, kept for the next use, and given up when a use fails or is late. */
+/** A connection that is opened at its first use and kept for the next. When a use fails or is late, it is closed. */
 export class Kept<C> {
   #opening: Promise<C> | undefined;
 
   constructor(
     private readonly open: () => Promise<C>,
-    /** Asked once for each connection that was opened; it never throws. */
+    /** Called once for each connection that was opened. It never throws. */
     private readonly end: (connection: C) => void,
     private readonly deadlineMs: number,
   ) {}

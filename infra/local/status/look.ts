@@ -7,14 +7,14 @@ import type { Variable } from '../../../services/names.js';
 import { Kept } from './kept.js';
 import { inWords } from './words.js';
 
-/** A queue as the broker tells of it; undefined counts: it is not there. */
+/** A queue by the broker. Undefined counts: the queue does not exist. */
 export interface Queue {
   name: string;
   ready?: number;
   consumers?: number;
 }
 
-/** A campaign as the ledger has it. */
+/** A campaign in the ledger. */
 export interface CampaignRow {
   id: string;
   status: string;
@@ -23,18 +23,18 @@ export interface CampaignRow {
   age_s: number;
 }
 
-/** What one look found. What a service that is down would have told is undefined. */
+/** The result of one look. A field is undefined when its service is down. */
 export interface Status {
   at: Date;
-  /** `down`: why, in words; undefined when it is up. */
+  /** `down`: why it is down, in words; undefined when it is up. */
   services: { title: string; down: string | undefined }[];
   queues: Queue[] | undefined;
   deadLetters: Queue | undefined;
-  /** The newest first, ten at most; undefined too where there are no tables yet. */
+  /** The newest first, ten at most. Also undefined where there are no tables yet. */
   campaigns: CampaignRow[] | undefined;
 }
 
-/** How long a look waits for a service. */
+/** How long a look waits for each service. */
 export const DEADLINE_MS = 2_000;
 const UNDEFINED_TABLE = '42P01';
 const NOT_FOUND = 404;
@@ -46,7 +46,7 @@ export class Look {
   readonly #mongo;
   readonly #rabbit;
 
-  /** Throws ConfigurationError for a wrong key of the queues. A URL that is wrong or missing is a service that is down. */
+  /** Throws ConfigurationError for a wrong queue key. With a wrong or missing URL the service counts as down. */
   constructor(private readonly env: Record<string, string>) {
     const { queuePrefix, queuePartitions } = queueConfiguration(env);
     this.#names = topology(queuePrefix, queuePartitions);
@@ -55,7 +55,7 @@ export class Look {
     this.#rabbit = new Kept(() => openRabbit(serviceUrl(env, 'RABBITMQ_URL')), close, DEADLINE_MS);
   }
 
-  /** Within two seconds. Never rejects. */
+  /** Looks once, within two seconds. Never rejects. */
   async once(): Promise<Status> {
     const [postgres, mongodb, rabbitmq] = await Promise.all([
       this.#asked('DATABASE_URL', () => this.#postgres.use(campaigns)),
@@ -101,7 +101,7 @@ export class Look {
   }
 }
 
-/** A channel for each: asking for a queue that is not there closes it. */
+/** The counts of a queue. It uses a new channel, as asking for a queue that does not exist closes the channel. */
 async function counts(connection: ChannelModel, name: string): Promise<Queue> {
   const channel = await connection.createChannel();
   channel.on('error', () => {});
@@ -128,10 +128,10 @@ async function campaigns(client: pg.Client): Promise<CampaignRow[] | undefined> 
   }
 }
 
-/** Rejects when PostgreSQL does not let us in within two seconds. */
+/** Connects to PostgreSQL. Rejects when that does not succeed within two seconds. */
 export async function openPostgres(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: DEADLINE_MS });
-  // A connection that breaks while nobody waits on it must not end the process: the next look says so.
+  // A connection that breaks while it is not in use must not end the process. The next look will report it.
   client.on('error', () => {});
   await client.connect();
   return client;
@@ -153,12 +153,12 @@ async function openRabbit(url: string): Promise<ChannelModel> {
   return connection;
 }
 
-/** Never throws. */
+/** Closes a connection. Never throws. */
 export function end(client: pg.Client): void {
   client.end().catch(() => {});
 }
 
 function close(connection: { close(): Promise<unknown> }): void {
-  // amqplib throws at once where the connection is closed already.
+  // amqplib throws synchronously when the connection is already closed.
   void (async () => connection.close())().catch(() => {});
 }

@@ -11,7 +11,7 @@ const UNITS = [
   [1, 's'],
 ] as const;
 
-/** One screen: services, queues, dead letters, the last ten campaigns. No line is wider than `width`, unless it must. */
+/** One screen: services, queues, dead letters, the last ten campaigns. No line is wider than `width` where possible. */
 export function screen(status: Status, width: number): string {
   const { at, services, queues, deadLetters, campaigns } = status;
   const rows = services.map(({ title, down }) => [
@@ -63,7 +63,7 @@ function campaignLines({ services }: Status, campaigns: CampaignRow[] | undefine
   return [table(['id', 'status', 'progress', 'stored', 'total', 'age'], rows, width)];
 }
 
-/** In the largest unit that fits. */
+/** An age in the largest unit that fits. */
 function age(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const [size, unit] = UNITS.find(([each]) => whole >= each) ?? [1, 's'];

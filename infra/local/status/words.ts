@@ -3,7 +3,7 @@ import type { Variable } from '../../../services/names.js';
 import { place } from '../../../services/place.js';
 import { Late } from './kept.js';
 
-/** Why a service is down, for a person, without a secret. `url`: the one in the variable. */
+/** Why a service is down, for a person, without a secret. `url` is the value of the variable. */
 export function inWords(error: unknown, variable: Variable, url: string | undefined): string {
   if (error instanceof ConfigurationError) return error.message;
   const refused = refusal(error);

@@ -3,8 +3,8 @@ import { CommandError } from '../../../services/command-error.js';
 import { lookAlone, runAlone } from './session.js';
 
 /**
- * `npm run <name>` of a command that functions/commands declares: in a process of its own, with the services that it needs.
- * Answers its exit code.
+ * `npm run <name>` for a command that functions/commands declares: runs it in its own process, with the services that it
+ * needs. Returns its exit code.
  */
 export async function runAppCommand(name: string, command: Command<unknown>, args: string[]): Promise<number> {
   const task = command.task(args);

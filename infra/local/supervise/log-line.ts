@@ -2,10 +2,10 @@ import { colour, interactive, say } from './terminal.js';
 
 /** Pino's numbers. */
 const LEVELS: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
-/** They say nothing that the reader of one terminal does not know. */
+/** Fields that are shown in their own way, or that the reader of one terminal does not need. */
 const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'name']);
 
-/** A line of a child for people: JSON of pino as time, level, sentence and fields; anything else as it is. */
+/** A child's line for people: JSON of pino becomes time, level, sentence and fields; any other line stays as it is. */
 export function prettyLine(line: string): string {
   const entry = parseEntry(line);
   if (!entry) return line;
@@ -20,14 +20,14 @@ export function prettyLine(line: string): string {
   return parts.filter((part) => part !== '').join(' ');
 }
 
-/** The output of the one program that a command is: for people on a terminal, as it is for a program that reads it. */
+/** How the output of a command's one program is shown: for people on a terminal, unchanged for a program that reads it. */
 export function foregroundLine(): { line?: (line: string) => void } {
   return interactive ? { line: (line) => say(prettyLine(line)) } : {};
 }
 
 /**
- * The fields of a line of pino; undefined for any other line. A consumer in another language writes them in an order of its
- * own.
+ * The fields of a line of pino; undefined for any other line. Consumers in other languages write the fields in another
+ * order.
  */
 export function parseEntry(line: string): Record<string, unknown> | undefined {
   if (!line.startsWith('{"')) return undefined;
@@ -44,14 +44,14 @@ function timeOf(time: unknown): string {
   return Number.isNaN(date.getTime()) ? '' : date.toTimeString().slice(0, 8);
 }
 
-/** An error is shown by its stack, which says more than the fields that pino makes of it. */
+/** A value as text. An error is shown as its stack, which says more than pino's other fields for it. */
 function show(value: unknown): string {
   const stack = (value as { stack?: unknown } | null)?.stack;
   if (typeof stack === 'string') return stack;
   return typeof value === 'string' && /^\S+$/.test(value) ? value : JSON.stringify(value);
 }
 
-/** Cuts a stream into lines; what follows the last newline comes at the end. */
+/** Cuts a stream into lines. What follows the last newline is passed on when the stream ends. */
 export function eachLine(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
   let rest = '';
   stream.setEncoding('utf8');

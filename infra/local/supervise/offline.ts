@@ -13,7 +13,7 @@ const HEALTHY_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const RETRY_MS = 200;
 
-/** The functions under `serverless offline start`. Two of them on one machine need a lambdaPort each. */
+/** The functions under `serverless offline start`. Two at once on one machine need different lambdaPorts. */
 export function offlineProgram(ports: { host: string; api: number; lambda: number }, env: NodeJS.ProcessEnv): Program {
   const manifest = createRequire(import.meta.url).resolve('serverless/package.json');
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
@@ -31,15 +31,15 @@ export function offlineProgram(ports: { host: string; api: number; lambda: numbe
     ...env,
     SLS_TELEMETRY_DISABLED: '1',
     SLS_NOTIFICATIONS_MODE: 'off',
-    // The command has the AWS SDK too, which warns of Node 20 on the terminal.
+    // The command includes the AWS SDK, which would print a warning about Node 20.
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   };
-  // Empty means unset, but serverless.yml takes a default for what is absent only, and no bucket has an empty name.
+  // Empty means unset. But serverless.yml takes its default only for an absent key, and a bucket's name cannot be empty.
   if (!told.UPLOAD_BUCKET) delete told.UPLOAD_BUCKET;
   return { name: 'api', args, env: told };
 }
 
-/** Where the API is told to listen, which must be free; 0 is any free port. Throws ConfigurationError and CommandError. */
+/** The configured address of the API; for port 0 any free port. Throws ConfigurationError, and CommandError if in use. */
 export async function apiAddress(): Promise<{ host: string; port: number }> {
   const environment = readEnvironment();
   const host = textKey(environment, 'API_HOST');
@@ -51,13 +51,13 @@ export async function apiAddress(): Promise<{ host: string; port: number }> {
   );
 }
 
-/** Where to call a server that listens on `host`. */
+/** The URL of a server that listens on `host`. */
 export function baseUrl(host: string, port: number): string {
   const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-/** Asks the API's health until it is 200; the first request is also what loads the handler. Throws CommandError. */
+/** Asks for the API's health until it is 200. The first request also loads the handler. Throws CommandError. */
 export async function untilHealthy(base: string): Promise<void> {
   let last = 'no answer';
   for (const deadline = Date.now() + HEALTHY_TIMEOUT_MS; Date.now() < deadline; await delay(RETRY_MS)) {
@@ -72,11 +72,11 @@ export async function untilHealthy(base: string): Promise<void> {
   throw new CommandError(`The API is not healthy after ${HEALTHY_TIMEOUT_MS / 1000} s: ${last}`, EXIT.bug);
 }
 
-/** One pass of the dispatch function, which otherwise first runs at the next full minute. Throws CommandError. */
+/** Calls the dispatch function once, which by itself first runs at the next full minute. Throws CommandError. */
 export async function invokeDispatch(lambdaPort: number): Promise<void> {
   const url = `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${DISPATCH}/invocations`;
   const response = await fetch(url, { method: 'POST', body: '{}' });
-  // A handler that throws is answered with 200 and this body.
+  // When the handler throws, the answer is 200 with this word in the body.
   const body = await response.text();
   if (!response.ok || body.includes('errorMessage'))
     throw new CommandError(`The dispatch function failed: ${body.slice(0, 300)}`, EXIT.bug);

@@ -17,7 +17,7 @@ afterAll(() => {
   for (const folder of roots) rmSync(folder, { recursive: true });
 });
 
-/** What the command of another process has noted, `secondsAgo`. */
+/** Writes the note of another process's command, made `secondsAgo`. */
 function noted(pid: number, base: string, secondsAgo: number): string {
   announceApi('http://127.0.0.1:1', root);
   const file = join(root, '.local', 'apis', String(pid));

@@ -14,7 +14,7 @@ export function announceApi(base: string, root = process.cwd()): void {
   process.on('exit', () => rmSync(file, { force: true }));
 }
 
-/** Where the APIs of this clone's living commands listen, the newest first. What a killed command has left is removed. */
+/** Where the APIs of this clone's living commands listen, the newest first. Removes the notes of killed commands. */
 export function runningApis(root = process.cwd(), isOurs = isCommand): string[] {
   const found: { base: string; since: number }[] = [];
   for (const name of noted(folderOf(root))) {
@@ -23,7 +23,7 @@ export function runningApis(root = process.cwd(), isOurs = isCommand): string[] 
       if (isOurs(Number(name))) found.push({ base: readFileSync(file, 'utf8'), since: statSync(file).mtimeMs });
       else rmSync(file, { force: true });
     } catch {
-      // Its command has just ended and taken it away.
+      // Its command has just ended and removed the note.
     }
   }
   return found.sort((one, other) => other.since - one.since).map(({ base }) => base);

@@ -8,21 +8,22 @@ import { foregroundLine } from './log-line.js';
 import { ChildDied, Interrupted, type Program, Supervisor } from './supervisor.js';
 import { say } from './terminal.js';
 
-/** Whatever stands at a given URL may still be starting itself. */
+/** A service at a given URL may still be starting. */
 const REACHABLE_MS = 60_000;
 
 /** What a command works with between its services' start and their stop. */
 export interface Session {
   services: Services;
   supervisor: Supervisor;
-  /** For children: our own environment and the URLs. */
+  /** The environment for children: our own, and the URLs of the services. */
   env: NodeJS.ProcessEnv;
 }
 
 /**
- * The frame of a command that needs the services: brings them up, or, where it only `looks` at some, finds them running;
- * waits until they let us in (unless the program it starts waits by itself), does the work, stops the children and
- * whatever it has started, however the work ended. Answers the work's exit code, or when it was told to stop, the children's.
+ * The frame of a command that needs the services. It starts them, or, with `looks`, only requires that these run. With
+ * `wait` it waits until they accept connections. It does the work, and then stops the children and the services that it has
+ * started, however the work ended. Returns the work's exit code if that is not 0, else that of the children. When told to
+ * stop, it returns the children's code if that is not 0, else Interrupted's. When a child died, it returns that child's.
  */
 export async function withServices(
   say: Say,
@@ -45,7 +46,7 @@ export async function withServices(
     if (error instanceof ChildDied) return error.exitCode;
     throw error;
   } finally {
-    // Also when it was told to stop in the middle of bringing them up: they are released when they are up.
+    // Also when it was told to stop while they were starting: they are released once they are up.
     await bringing.then(
       (services) => services.release(say),
       () => {},
@@ -59,8 +60,8 @@ async function reach(services: Services, say: Say): Promise<void> {
 }
 
 /**
- * One program alone, which waits by itself for services that do not answer yet; `before` it, what has to be done first.
- * Answers its exit code.
+ * Runs one program, which waits by itself for services that do not answer yet. `before` is done first. Returns the program's
+ * exit code.
  */
 export async function runAlone(
   program: Pick<Program, 'name' | 'command' | 'args' | 'line'>,
@@ -73,8 +74,8 @@ export async function runAlone(
 }
 
 /**
- * One program that only looks at what these services have, to its end: nothing is started for it. Answers its exit code.
- * Throws CommandError where one of them is this clone's own and does not run.
+ * Runs one program that only looks at these services: none is started for it. Returns its exit code. Throws CommandError
+ * where one of them is this clone's own and does not run.
  */
 export async function lookAlone(program: Pick<Program, 'name' | 'args'>, looks: readonly Variable[]): Promise<number> {
   return withServices(say, { wait: false, looks }, ({ supervisor, env }) =>

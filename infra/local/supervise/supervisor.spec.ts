@@ -9,7 +9,7 @@ import { isAlive } from '../../../services/process.js';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-/** As built: a signal is a matter between processes, and a process of its own runs JavaScript. */
+/** The built module: signals are tested between real processes, which run JavaScript. */
 const BUILT = pathToFileURL(resolve('dist/infra/local/supervise/supervisor.js')).href;
 
 const COMMAND = `
@@ -24,7 +24,7 @@ try {
   process.exit(error.exitCode ?? 0);
 }`;
 
-/** Does two things before its work, as a build is done before what it builds is started. */
+/** A command that runs two programs to their end before its work, as a build precedes the start of what was built. */
 const BUILDING = `
 import { Supervisor } from '${BUILT}';
 const supervisor = new Supervisor();
@@ -39,12 +39,13 @@ try {
   process.exit(error.exitCode);
 }`;
 
-/** A compiler's way with a signal. */
+/** A child like a compiler: a signal simply ends it. */
 const PLAIN = `console.log('child ' + process.pid); setInterval(() => {}, 1000);`;
 
 /**
- * Drains, as a consumer does, and says what it was told and how often. For 1.5 s: a second telling would come within 300 ms,
- * and nothing announces that none comes; and a Ctrl-C is a second one only after 1 s, when the child must still be at it.
+ * Drains, as a consumer does, and prints which signals it got and how often. It drains for 1.5 s: a second signal would
+ * come within 300 ms, and nothing announces that none comes. Also, a Ctrl-C counts as a second one only after 1 s, and the
+ * child must still be draining then.
  */
 const CHILD = `
 let told = 0;
@@ -78,7 +79,7 @@ afterAll(() => {
     try {
       process.kill(-group, 'SIGKILL');
     } catch {
-      // All of it has ended, as it should.
+      // The whole group has ended, as it should.
     }
   }
   groups = [];
@@ -92,7 +93,7 @@ interface Running {
   output: () => string;
 }
 
-/** A command in a process group of its own, as a shell starts one. `before` stands between the group's leader and it. */
+/** Starts a command in its own process group, as a shell does. `before` is a program in front of it that leads the group. */
 async function running(child: string, before: string[] = [], command = 'command.mjs'): Promise<Running> {
   const line = [...before, process.execPath, join(folder, command), join(folder, child)];
   const started = spawn(line[0] ?? '', line.slice(1), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -155,7 +156,7 @@ test('a second Ctrl-C, later, ends all at once', async () => {
 });
 
 test('when whoever started the command is gone, the child is told to stop', async () => {
-  // The shell stays between the two, as it has something to do afterwards.
+  // The shell stays, as it has another command to run afterwards.
   const command = await running('child.mjs', ['sh', '-c', '"$0" "$@"; exit 0']);
   process.kill(command.group, 'SIGKILL');
   await once(command.process, 'close');

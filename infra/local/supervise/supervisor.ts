@@ -6,29 +6,29 @@ import { watchCaller } from './caller.js';
 import { eachLine } from './log-line.js';
 import { interactive } from './terminal.js';
 
-/** A child has so long to finish what it is at; the consumers' own grace time is shorter. */
+/** How long a child may take to finish its work. The consumers' own grace time is shorter. */
 const GRACE_MS = 40_000;
-/** npm hands on the signal that the terminal has already given to the whole group: both are one Ctrl-C. */
+/** npm passes on the signal that the terminal has already sent to the whole group: the two are one Ctrl-C. */
 const SAME_SIGNAL_MS = 1_000;
 const SENTINEL_MS = 300;
 const PARENT_POLL_MS = 250;
-/** What a dead child wrote last still comes through the pipe, unless something it left behind holds it open. */
+/** How long the last lines of a dead child may take. A process that it left behind may hold the pipe open for ever. */
 const LAST_LINES_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const INTERRUPTED = 130;
 
-/** Asked to stop: by a signal, or because whoever started this command is gone. */
+/** The command was asked to stop: by a signal, or because its caller or the reader of its output is gone. */
 export class Interrupted extends Error {
   constructor(
     message: string,
-    /** The command's, when its children have ended well: no failure for what runs until it is stopped. */
+    /** The command's exit code when its children have ended well. A command that runs until it is stopped has not failed. */
     readonly exitCode: number = EXIT.drained,
   ) {
     super(message);
   }
 }
 
-/** A child ended by itself, which none is expected to do. */
+/** A child ended by itself, which no child should do. */
 export class ChildDied extends Error {
   constructor(
     child: string,
@@ -39,14 +39,14 @@ export class ChildDied extends Error {
   }
 }
 
-/** What to start: `node`, unless it says another command, in this folder or another one. */
+/** A program to start. The default `command` is `node`, the default `cwd` is the current folder. */
 export interface Program {
   name: string;
   command?: string;
   cwd?: string;
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Takes each line of its output; without it the child's output goes to our own streams as it is. */
+  /** Called with each line of its output. Without it the output goes to our own streams unchanged. */
   line?: (line: string) => void;
 }
 
@@ -59,8 +59,8 @@ interface Child {
 
 /**
  * Keeps the children of one command. They stay in the terminal's process group, so that what kills the group kills them.
- * A signal to the group reaches them without us, and a second one would make a consumer drop what it is finishing: so each
- * child is told once. Whether a signal went to the whole group is read off the sentinel, a `cat` that such a signal ends.
+ * A signal to the group reaches them without us. A second one would make a consumer drop what it is finishing, so each child
+ * must get only one. The sentinel, a `cat`, shows whether a signal went to the whole group: it then ends.
  */
 export class Supervisor {
   readonly #children: Child[] = [];
@@ -75,7 +75,7 @@ export class Supervisor {
       const isOrphan = watchCaller();
       const check = () => isOrphan() && reject(new Interrupted('the process that started this is gone'));
       setInterval(check, PARENT_POLL_MS).unref();
-      // As in `npm start | head`.
+      // The reader has left, as in `npm start | head`.
       process.stdout.on('error', () => reject(new Interrupted('nobody reads the output any more')));
     });
     this.#interrupted.catch(() => {});
@@ -86,7 +86,7 @@ export class Supervisor {
     const child = spawn(command, args, {
       env,
       cwd,
-      // Where nobody looks on, its output goes through us: most programs do not bear a reader that leaves, as `head` does.
+      // Not on a terminal, its output goes through us: most programs fail when their reader leaves, as `head` does.
       stdio: ['ignore', line || !interactive ? 'pipe' : 'inherit', line ? 'pipe' : 'inherit'],
     });
     if (line) for (const stream of [child.stdout, child.stderr]) if (stream) eachLine(stream, line);
@@ -106,7 +106,7 @@ export class Supervisor {
     return Promise.race([work, this.#interrupted, ...this.#children.map(unexpectedEnd)]);
   }
 
-  /** Waits for the one child that is this command; it may end by itself, and its exit code is the command's. */
+  /** Runs the one program of a command. It may end by itself, and its exit code is the command's. */
   async foreground(program: Program): Promise<number> {
     const child = this.start(program);
     try {
@@ -118,7 +118,7 @@ export class Supervisor {
     }
   }
 
-  /** Waits for a program that must be done before the work goes on. Answers its exit code; throws Interrupted, as a failure. */
+  /** Runs a program that must end before the work goes on. Returns its exit code; throws Interrupted, as a failure. */
   async toItsEnd(program: Program): Promise<number> {
     const child = this.start(program);
     try {
@@ -133,7 +133,7 @@ export class Supervisor {
     }
   }
 
-  /** Asks every child to stop, waits, kills after the grace time. Answers the exit code that tells how it went. */
+  /** Asks every child to stop, and kills after the grace time. Returns the first exit code but `drained`, else that. */
   async stop(): Promise<number> {
     const left = this.#children.filter((child) => child.process.exitCode === null && child.process.signalCode === null);
     if (left.length > 0 && !(await this.#childrenWereTold())) for (const child of left) child.process.kill('SIGTERM');
@@ -164,7 +164,7 @@ export class Supervisor {
   }
 }
 
-/** A child that ends by the signal that asks it to, before it has set up a handler, has nothing to finish. */
+/** The exit code for a child that a signal ended. If our stop signal ended it, before it had a handler, it is clean. */
 function codeOf(signal: NodeJS.Signals): number {
   if (signal === 'SIGKILL') return EXIT.forced;
   return SIGNALS.some((asked) => asked === signal) ? EXIT.drained : EXIT.bug;

@@ -1,20 +1,20 @@
 import { styleText } from 'node:util';
 import { readEnvironment } from '@disparo/contract';
 
-/** A colour, or whatever else Node makes of a text on a terminal. */
+/** A colour or another style that Node can give to a text on a terminal. */
 export type Colour = Parameters<typeof styleText>[0];
 
-/** Whether somebody looks at a terminal that can be written over. */
+/** Whether the output is a terminal, where lines can be overwritten. */
 export const interactive = process.stdout.isTTY === true;
 
 const coloured = interactive && readEnvironment().NO_COLOR === undefined;
 
-/** The text in a colour on a terminal, plain in a file or where NO_COLOR is set. */
+/** The text in a colour; plain where the output is no terminal or NO_COLOR is set. */
 export function colour(style: Colour, text: string): string {
   return coloured && text !== '' ? styleText(style, text, { validateStream: false }) : text;
 }
 
-/** One line of a command's own words. */
+/** Prints one line of the command itself. */
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { interactive } from './terminal.js';
 
 /**
- * Runs a package's own program (a path under node_modules) with our streams; where no terminal is, its output goes through
- * us, as few such programs bear a reader that leaves. Answers its exit code.
+ * Runs a package's own program (a path under node_modules) with our streams. Not on a terminal, its output goes through us,
+ * as most programs fail when their reader leaves. Returns its exit code.
  */
 export async function tool(program: string, args: string[]): Promise<number> {
   const child = spawn(process.execPath, [join('node_modules', program), ...args], {
