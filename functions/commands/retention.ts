@@ -23,8 +23,7 @@ const retention: Command<RetentionTask> = {
     const { line, complete } = await ('phoneNumber' in task
       ? retention.forget(task.phoneNumber, run)
       : retention.erase(task.olderThanDays, run));
-    process.stdout.write(`${line}
-`);
+    process.stdout.write(`${line}\n`);
     return complete ? EXIT.drained : EXIT.forced;
   },
 };

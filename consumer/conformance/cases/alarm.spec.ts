@@ -60,7 +60,7 @@ prove('a broker that takes no dead letters', [
     },
   },
   {
-    name: 'a dead-letter queue that is full: good messages go on, bad ones are tried until there is scope',
+    name: 'a dead-letter queue that is full: good messages go on, bad ones are tried until there is space',
     why: 'A plan with 10,000 queued messages is soon full of one bad publisher, and every campaign would stand still.',
     async run(scope) {
       const { broker, stage, campaign } = await campaignWithBadMessages(scope);

@@ -59,7 +59,7 @@ prove('connections that break', [
     },
   },
   {
-    name: 'to PostgreSQL for long: the batch at hand is held, and gone on with',
+    name: 'to PostgreSQL for long: the current batch is held and then finished',
     why: 'A batch that is dropped or acknowledged meanwhile is a status that lies.',
     async run(scope) {
       const stage = await scope.stage();

@@ -8,7 +8,7 @@ import { prove, type Scope } from '../runner/cases.js';
 
 prove('drain', [
   {
-    name: 'finishes the batch at hand on SIGTERM, exits 0, and the rest stays queued',
+    name: 'finishes the current batch on SIGTERM and exits 0; the rest stays queued',
     why: 'Every deploy drains: an operator who stops a consumer must not have to ask what was lost or is done twice.',
     async run(scope) {
       const { stage, campaign, lock, consumer } = await batchInStep5(scope);
@@ -27,7 +27,7 @@ prove('drain', [
     },
   },
   {
-    name: 'exits 75 at once on the second signal, and what was at hand comes again',
+    name: 'exits 75 at once on the second signal; the current batch comes again',
     why: 'An operator who cannot wait would reach for SIGKILL, and a supervisor that reads 0 would take the work for done.',
     async run(scope) {
       const { stage, campaign, lock, consumer } = await batchInStep5(scope);
@@ -44,7 +44,7 @@ prove('drain', [
     },
   },
   {
-    name: 'exits 75 when the batch at hand takes longer than the grace time of 20 s',
+    name: 'exits 75 when the current batch takes longer than the grace time of 20 s',
     why: 'A container platform kills after 30 s without a word: a consumer that never ends by itself leaves no exit code.',
     async run(scope) {
       const { stage, campaign, lock, consumer } = await batchInStep5(scope);
@@ -73,7 +73,7 @@ prove('drain', [
     },
   },
   {
-    name: 'exits 0 on SIGTERM when there is nothing at hand',
+    name: 'exits 0 on SIGTERM when there is no current batch',
     why: 'Each quiet night would end in an alarm: a supervisor takes every other code, or a stack trace, for a crash.',
     async run(scope) {
       const stage = await scope.stage();
