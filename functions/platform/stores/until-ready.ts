@@ -28,6 +28,8 @@ export async function untilReady({ variable, service, work }: Awaited, log: Log,
       log.info({ service }, waiting ? 'the service is reachable now' : 'the service is ready');
       return;
     } catch (error) {
+      // The stores close while the process stops, and that is no outage.
+      if (stop.aborted) return;
       const refused = refusal(error);
       if (refused) throw new ConfigurationError(variable, refused);
       if (error instanceof ConfigurationError || error instanceof MigrationFailed) throw error;
