@@ -21,6 +21,7 @@ import { LedgerReader } from './read/ledger-reader.js';
 import { Steering } from './steer/steering.js';
 
 const DISPATCH_EVERY_MS = 60_000;
+const PUBLISH_EVERY_MS = 2_000;
 
 /** What other modules ask the ledger for. */
 const ASKED = [
@@ -58,6 +59,13 @@ const ASKED = [
 export class LedgerModule {
   constructor(duties: Duties, dispatching: DispatchCampaigns, sweeping: SweepCampaigns) {
     duties.add({ name: DISPATCH, everyMs: DISPATCH_EVERY_MS, run: (stop) => dispatching.pass(stop) });
+    // Part of each pass of dispatch, so the pass does not run it once more.
+    duties.add({
+      name: 'publish',
+      alone: true,
+      everyMs: PUBLISH_EVERY_MS,
+      run: (stop) => dispatching.publishOwed(stop),
+    });
     duties.add({ name: 'sweep', everyMs: DISPATCH_EVERY_MS, run: (stop) => sweeping.sweep(stop) });
   }
 }

@@ -101,6 +101,28 @@ test('each is repeated at its own interval, also after a failure, until the stop
   expect(times(DISPATCH)).toBe(1);
 });
 
+test('an outage of a repeated duty is logged when it begins, when its reason changes, and when it ends', async () => {
+  const stop = new AbortController();
+  const results = [away, away, new Error('refused'), away, {}, {}];
+  duties.add({
+    name: 'publish',
+    everyMs: 1,
+    run: async () => {
+      const result = results.shift() ?? {};
+      if (results.length === 0) stop.abort();
+      if (result instanceof Error) throw result;
+      return result;
+    },
+  });
+  await duties.repeat(stop.signal);
+  expect(lines).toEqual([
+    { duty: 'publish', err: away, msg: 'a duty failed; it is run again' },
+    { duty: 'publish', err: new Error('refused'), msg: 'a duty failed; it is run again' },
+    { duty: 'publish', err: away, msg: 'a duty failed; it is run again' },
+    { duty: 'publish', msg: 'a duty runs again' },
+  ]);
+});
+
 test('a duty that is under way is waited for at the stop', async () => {
   const stop = new AbortController();
   const [sweep, end] = pending();

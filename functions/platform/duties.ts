@@ -11,7 +11,10 @@ export interface Duty {
   name: string;
   /** From the end of one run to the start of the next, on the plain server. Every call of a pass runs the duty. */
   everyMs: number;
-  /** The duty needs more than a minute, or other rights: a function or a command of its own runs it, dispatch does not. */
+  /**
+   * A pass of dispatch does not run it, as it needs more than a minute or other rights, and a function or a command of its
+   * own runs it; or as the pass does the same already.
+   */
   alone?: boolean;
   /**
    * Must end soon after `stop` aborts. May run in several processes at once, and runs again after a failure: its statements
@@ -22,6 +25,8 @@ export interface Duty {
 
 /** The name of the pass of all duties that are not `alone`, and of the one duty in it whose failure fails the pass. */
 export const DISPATCH = 'dispatch';
+
+const FAILED = 'a duty failed; it is run again';
 
 /**
  * Runs the duties of all modules, which add them when they are built. The plain server repeats each; a function or a command
@@ -55,8 +60,9 @@ export class Duties {
   async repeat(stop: AbortSignal): Promise<void> {
     await Promise.all(
       this.#duties.map(async (duty) => {
+        let failure: string | undefined;
         while (!stop.aborted) {
-          await this.#runOrLog(duty, stop);
+          failure = await this.#runAgain(duty, stop, failure);
           await delay(duty.everyMs, undefined, { signal: stop }).catch(() => undefined);
         }
       }),
@@ -70,11 +76,24 @@ export class Duties {
     return counts;
   }
 
+  /** As `#runOrLog`, but an outage is logged when it begins and when it ends. Returns the failure of this run, if any. */
+  async #runAgain(duty: Duty, stop: AbortSignal, before: string | undefined): Promise<string | undefined> {
+    try {
+      await this.#run(duty, stop);
+      if (before !== undefined) this.log.info({ duty: duty.name }, 'a duty runs again');
+      return undefined;
+    } catch (error) {
+      const failure = String(error);
+      if (failure !== before) this.log.error({ duty: duty.name, err: error }, FAILED);
+      return failure;
+    }
+  }
+
   async #runOrLog(duty: Duty, stop: AbortSignal): Promise<Counts> {
     try {
       return await this.#run(duty, stop);
     } catch (error) {
-      this.log.error({ duty: duty.name, err: error }, 'a duty failed; it is run again');
+      this.log.error({ duty: duty.name, err: error }, FAILED);
       return {};
     }
   }

@@ -87,7 +87,7 @@ async function killAndStartAgain(): Promise<void> {
 }
 
 describe('the broker', { timeout: TIMEOUT_MS }, () => {
-  test('is down during an upload: it is accepted as pendente, and a dispatch pass sends it when the broker is back', async () => {
+  test('is down during an upload: it is pendente, and a dispatch pass sends it', async () => {
     await rabbitmq.close();
     const numbers = someNumbers(1_203);
     const answer = await upload(stage, ana, company, numbers);
@@ -99,7 +99,7 @@ describe('the broker', { timeout: TIMEOUT_MS }, () => {
     ]);
     expect(await health()).toEqual([503, { ...UP, status: 'down', rabbitmq: 'down' }]);
     expect(await campaign(stage, ana, answer.body.id)).toMatchObject({ status: 'pendente', published: 0 });
-    await rabbitmq.open();
+    // The pass is not behind the proxy.
     expect(await dispatchOnce()).toContain('1 campaigns published, 0 still owed');
     expect(await untilStatus(stage, ana, answer.body.id, 'enviado')).toMatchObject({
       total: 1_203,
@@ -118,6 +118,17 @@ describe('the broker', { timeout: TIMEOUT_MS }, () => {
     await killAndStartAgain();
     await untilStatus(stage, ana, id, 'enviado');
     expect(await storedNumbers(stage, id)).toEqual(numbers);
+  });
+
+  test('comes back: the plain server publishes what is owed, and does not wait for dispatch', async () => {
+    // Its own pass is over by now, and the next is a minute away.
+    await killAndStartAgain();
+    await rabbitmq.close();
+    const from = stage.output.length;
+    const { id } = await accepted(stage, ana, company, someNumbers(5));
+    await rabbitmq.open();
+    await untilStatus(stage, ana, id, 'enviado');
+    expect(stage.output.slice(from)).toContainEqual(expect.stringMatching(/"duty":"publish","published":1/));
   });
 
   test('is down while a campaign is resumed: it is owed and goes out later', async () => {
@@ -222,6 +233,25 @@ describe('PostgreSQL', { timeout: TIMEOUT_MS }, () => {
     expect(await rowsStored(stage)).toEqual(before);
     await postgres.open();
     expect((await upload(stage, ana, company, someNumbers(5_000), { headers })).status).toBe(201);
+  });
+});
+
+describe('a lease that could not be given back', { timeout: TIMEOUT_MS }, () => {
+  test('is given back when PostgreSQL is there again, not when its time is over', async () => {
+    rabbitmq.hold();
+    const swallowed = rabbitmq.swallowed;
+    const { id } = await accepted(stage, ana, company, someNumbers(5));
+    await stage.until(() => rabbitmq.swallowed > swallowed, 'it is on its way to the broker');
+    await stage.sql("UPDATE campaigns SET lease_until = clock_timestamp() + interval '1 hour' WHERE id = $1", [id]);
+    await postgres.close();
+    await rabbitmq.close();
+    await stage.until(
+      () => stage.output.some((line) => line.includes(id) && line.includes('the rest is owed')),
+      'it broke off',
+    );
+    await postgres.open();
+    await rabbitmq.open();
+    await untilStatus(stage, ana, id, 'enviado');
   });
 });
 

@@ -2,7 +2,16 @@ import { topology } from '@disparo/contract';
 import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, as, type CampaignBody, campaign, form, someNumbers, upload } from './campaign-fixtures.js';
+import {
+  accepted,
+  as,
+  type CampaignBody,
+  campaign,
+  form,
+  someNumbers,
+  untilStatus,
+  upload,
+} from './campaign-fixtures.js';
 
 const PARTITIONS = 4;
 
@@ -102,17 +111,11 @@ test('a wrong or missing traceparent is replaced by a new one', async () => {
   expect(new Set(traces).size).toBe(4);
 });
 
-test('a message that finds no queue is owed, and a resume sends it into the queue that is there again', async () => {
+test('a message that finds no queue is owed, and goes into the queue declared again', async () => {
   for (const queue of queueNames()) await channel.deleteQueue(queue);
   const { id, status, published } = await accepted(stage, ana, company, someNumbers(3));
   expect([status, published]).toEqual(['pendente', 0]);
-  // A health check opens the new link, which declares the queues.
-  await stage.until(async () => (await stage.api('GET', '/api/health')).status === 200, 'the broker is up');
-  await as(stage, ana)('POST', `/api/campaigns/${id}/pause`);
-  expect((await as(stage, ana)('POST', `/api/campaigns/${id}/resume`)).body).toMatchObject({
-    status: 'enfileirado',
-    published: 3,
-  });
+  expect(await untilStatus(stage, ana, id, 'enfileirado')).toMatchObject({ published: 3 });
   expect(await taken()).toHaveLength(3);
 });
 

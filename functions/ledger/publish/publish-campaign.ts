@@ -32,6 +32,8 @@ export class PublishCampaign implements BeforeApplicationShutdown {
   private readonly shutdown = new AbortController();
   private readonly confirms: Counter<'outcome'>;
   private readonly running = new Set<Promise<Publishing>>();
+  /** Publishing has ended, but PostgreSQL was away when the lease was to be given back. */
+  private readonly unreleased = new Set<Claim>();
 
   constructor(
     private readonly outbox: OutboxRepository,
@@ -78,6 +80,11 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     return publishing;
   }
 
+  /** Gives back the leases of publishings that ended while PostgreSQL was away. Rejects while it still is. */
+  async releaseAgain(): Promise<void> {
+    for (const claim of this.unreleased) await this.release(claim);
+  }
+
   /** Before the stores close: stops at the next window and waits for the stamps. */
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdown.abort();
@@ -99,11 +106,18 @@ export class PublishCampaign implements BeforeApplicationShutdown {
       }
     } finally {
       // The ledger decides: the outbox of a paused campaign is empty too.
-      if (await this.outbox.release(claim)) outcome = 'all';
+      if (await this.release(claim)) outcome = 'all';
     }
     const fields = { campaign_id: claim.id, company_id: claim.company_id, trace_id: traceIdOf(claim.traceparent) };
     this.log.info({ ...fields, chunks, publish_ms: Date.now() - started, outcome }, 'publishing ended');
     return outcome;
+  }
+
+  private async release(claim: Claim): Promise<boolean> {
+    this.unreleased.add(claim);
+    const done = await this.outbox.release(claim);
+    this.unreleased.delete(claim);
+    return done;
   }
 
   /** Sends up to 16 chunks at once and returns those that are confirmed and routed. */
