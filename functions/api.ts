@@ -1,9 +1,9 @@
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
-import { booted, kept } from './boot.js';
+import { booted, memoized } from './boot.js';
 import { type Answer, answerInTime, lambdaServer } from './platform/http/lambda.js';
 
-const server = kept(async () => lambdaServer(await booted()));
+const server = memoized(async () => lambdaServer(await booted()));
 
 /** The API behind API Gateway, and behind serverless offline. Two parameters only: nodejs24.x refuses a third. */
 export const handler = middy<APIGatewayProxyEventV2, Answer>({ timeoutEarlyInMillis: 0 }).handler(

@@ -6,7 +6,7 @@ import { loadConfig } from './platform/config.js';
 import { Runtime } from './platform/runtime.js';
 
 /** The first call runs `make`, and later calls get the same result. After a failure the next call runs it again. */
-export function kept<T>(make: () => Promise<T>): () => Promise<T> {
+export function memoized<T>(make: () => Promise<T>): () => Promise<T> {
   let making: Promise<T> | undefined;
   return () => {
     making ??= make().catch((error: unknown) => {
@@ -18,7 +18,7 @@ export function kept<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** The one app of this process, whichever handler is called. */
-export const booted = kept(async () => createApp(loadConfig(), new Runtime('function')));
+export const booted = memoized(async () => createApp(loadConfig(), new Runtime('function')));
 
 /**
  * A Lambda handler for events. `work` is told to stop when `leaveMs` of the function's time are left. Two parameters only:

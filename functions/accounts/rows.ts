@@ -24,7 +24,7 @@ export async function pageOfRows<T extends object>(
 }
 
 /** The row of a statement that always returns one. */
-export function certain<T>(row: T | undefined): T {
-  if (row === undefined) throw new Error('a statement that always answers a row did not');
+export function requiredRow<T>(row: T | undefined): T {
+  if (row === undefined) throw new Error('a statement that always returns a row did not');
   return row;
 }

@@ -21,13 +21,13 @@ const deadLetters: Command<DeadLettersTask> = {
   reads: ({ command }) => (command === 'list' || command === 'show' ? ['RABBITMQ_URL'] : undefined),
   logs: false,
   work: async (app, task, stop) => {
-    const { DeadLetters, HELD } = await import('../ledger/inspect/dead-letters.js');
+    const { DeadLetters, MAX_HELD } = await import('../ledger/inspect/dead-letters.js');
     const dead = app.get(DeadLetters);
     if (task.command === 'list') return list(dead);
-    if (task.place !== undefined && task.place > HELD)
-      return refused(`N goes up to ${HELD}: replay or drop older ones first`);
+    if (task.place !== undefined && task.place > MAX_HELD)
+      return refuse(`N goes up to ${MAX_HELD}: replay or drop older ones first`);
     if (task.command === 'show') return show(dead, task.place);
-    const notReached = () => (stop.aborted ? 'told to stop' : `the ${HELD} that stay are before them`);
+    const notReached = () => (stop.aborted ? 'told to stop' : `the ${MAX_HELD} that stay are before them`);
     if (task.command === 'replay') return replay(dead, task.place, stop, notReached);
     return drop(dead, task.place, stop, notReached);
   },
@@ -49,19 +49,19 @@ function deadLettersTask([command, which, ...more]: readonly string[]): DeadLett
 }
 
 async function list(dead: DeadLetters): Promise<number> {
-  const { letters, total } = await dead.list();
-  if (total === 0) return said('There is no dead letter');
-  const rows = letters.map((letter) => row(letter).map((cell) => cell.replaceAll('\n', ' ')));
+  const { oldest, total } = await dead.list();
+  if (total === 0) return print('There is no dead letter');
+  const rows = oldest.map((deadLetter) => row(deadLetter).map((cell) => cell.replaceAll('\n', ' ')));
   const head = ['N', 'reason', 'campaign', 'published', 'bytes', 'detail'];
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((cells) => cells[at]?.length ?? 0)));
   for (const cells of [head, ...rows])
-    said(
+    print(
       cells
         .map((cell, at) => cell.padEnd(widths[at] ?? 0))
         .join('  ')
         .trimEnd(),
     );
-  return letters.length < total ? said(`The oldest ${letters.length} of ${total}`) : EXIT.drained;
+  return oldest.length < total ? print(`The oldest ${oldest.length} of ${total}`) : EXIT.drained;
 }
 
 function row({ place, reason, campaignId, publishedAt, bytes, detail }: DeadLetter): string[] {
@@ -69,12 +69,12 @@ function row({ place, reason, campaignId, publishedAt, bytes, detail }: DeadLett
 }
 
 async function show(dead: DeadLetters, place: number): Promise<number> {
-  const letter = await dead.show(place);
-  if (!letter) return missing(place);
-  const { properties, body } = letter;
-  said(JSON.stringify(properties, null, 2));
-  said(body.slice(0, BODY_SHOWN));
-  return body.length > BODY_SHOWN ? said(`... ${(body.length - BODY_SHOWN).toLocaleString('en')} more characters`) : 0;
+  const deadLetter = await dead.show(place);
+  if (!deadLetter) return missing(place);
+  const { properties, body } = deadLetter;
+  print(JSON.stringify(properties, null, 2));
+  print(body.slice(0, BODY_SHOWN));
+  return body.length > BODY_SHOWN ? print(`... ${(body.length - BODY_SHOWN).toLocaleString('en')} more characters`) : 0;
 }
 
 async function replay(
@@ -85,12 +85,12 @@ async function replay(
 ): Promise<number> {
   const { sent, stay, left } = await dead.replay(place, stop);
   if (place !== undefined && sent + stay.length === 0) return missing(place);
-  said(`${sent} sent again`);
-  for (const letter of stay)
-    said(
-      `${letter.place} stays: it came from ${letter.sourceQueue ?? 'no queue that it names'}, which is none of these`,
+  print(`${sent} sent again`);
+  for (const deadLetter of stay)
+    print(
+      `${deadLetter.place} stays: it came from ${deadLetter.sourceQueue ?? 'no queue that it names'}, which is none of these`,
     );
-  if (left > 0) said(`${left} more were not looked at: ${notReached()}`);
+  if (left > 0) print(`${left} more were not looked at: ${notReached()}`);
   return stay.length + left === 0 ? EXIT.drained : EXIT.forced;
 }
 
@@ -102,8 +102,8 @@ async function drop(
 ): Promise<number> {
   const { dropped, left } = await dead.drop(place, stop);
   if (place !== undefined && dropped === 0) return missing(place);
-  said(`${dropped} dropped`);
-  if (left > 0) said(`${left} more were not looked at: ${notReached()}`);
+  print(`${dropped} dropped`);
+  if (left > 0) print(`${left} more were not looked at: ${notReached()}`);
   return left === 0 ? EXIT.drained : EXIT.forced;
 }
 
@@ -122,15 +122,15 @@ function age(since: Date | undefined): string {
 }
 
 function missing(place: number): number {
-  return refused(`There is no dead letter ${place}`);
+  return refuse(`There is no dead letter ${place}`);
 }
 
-function refused(line: string): number {
+function refuse(line: string): number {
   process.stderr.write(`${line}\n`);
   return EXIT.configuration;
 }
 
-function said(line: string): number {
+function print(line: string): number {
   process.stdout.write(`${line.replace(CONTROL, '\ufffd')}\n`);
   return EXIT.drained;
 }

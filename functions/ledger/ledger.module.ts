@@ -24,7 +24,7 @@ const DISPATCH_EVERY_MS = 60_000;
 const PUBLISH_EVERY_MS = 2_000;
 
 /** What other modules ask the ledger for. */
-const ASKED = [
+const EXPORTED = [
   AcceptCampaign,
   PublishCampaign,
   Steering,
@@ -44,7 +44,7 @@ const ASKED = [
 @Module({
   imports: [RetentionModule],
   providers: [
-    ...ASKED,
+    ...EXPORTED,
     AcceptRepository,
     OutboxRepository,
     HealingRepository,
@@ -54,7 +54,7 @@ const ASKED = [
     HealChunks,
     ForgetNumber,
   ],
-  exports: ASKED,
+  exports: EXPORTED,
 })
 export class LedgerModule {
   constructor(duties: Duties, dispatching: DispatchCampaigns, sweeping: SweepCampaigns) {

@@ -75,7 +75,9 @@ export class MessageStore {
    * Campaigns that have documents and are not known, with their number of documents. Steps from one campaign to the next by
    * `_id`.
    */
-  async *strangers(isKnown: (campaignId: string) => Promise<boolean>): AsyncGenerator<[id: string, count: number]> {
+  async *unknownCampaigns(
+    isKnown: (campaignId: string) => Promise<boolean>,
+  ): AsyncGenerator<[id: string, count: number]> {
     const messages = await this.mongo.messages();
     for (let after = ''; ; ) {
       const first = await messages
@@ -106,7 +108,7 @@ export class MessageStore {
    * There is no index but `_id`: a second one would halve the speed of storing, every day, for a query that runs a few times
    * a year.
    */
-  async with(phoneNumber: string): Promise<AsyncIterable<Place>> {
+  async withNumber(phoneNumber: string): Promise<AsyncIterable<Place>> {
     const messages = await this.mongo.messages();
     return messages.find({ phone_number: phoneNumber }).project<Place>({ campaign_id: 1 });
   }

@@ -74,7 +74,7 @@ export class Idempotency {
     for (;;) {
       const outcome = await this.postgres.transaction(async (sql) => {
         if (!(await this.tryLock(sql, request.scope, key))) return 'busy';
-        const kept = await this.kept(sql, request.scope, key);
+        const kept = await this.keptAnswer(sql, request.scope, key);
         if (kept && !kept.content.equals(request.content)) throw refusals.reused();
         return kept ? 'repeated' : this.makeAndKeep(sql, request, key, make);
       });
@@ -86,7 +86,7 @@ export class Idempotency {
   }
 
   /** Makes `answer` the final answer of the first request, once. Returns the final one: another may have been quicker. */
-  async lastWord({ scope, key }: Repeatable, answer: string): Promise<string> {
+  async finalAnswer({ scope, key }: Repeatable, answer: string): Promise<string> {
     return key === undefined ? answer : ((await this.settle(scope, key, answer)) ?? answer);
   }
 
@@ -98,7 +98,7 @@ export class Idempotency {
   /** Waits while the first request is still at work. If that died after its commit, the answer of the commit is final. */
   private async firstAnswer(scope: string, key: string, refusals: Refusals): Promise<string> {
     for (;;) {
-      const kept = await this.kept(this.postgres, scope, key);
+      const kept = await this.keptAnswer(this.postgres, scope, key);
       if (!kept) throw refusals.gone();
       if (kept.final) return kept.answer;
       if (kept.overdue) return (await this.settle(scope, key)) ?? kept.answer;
@@ -116,7 +116,7 @@ export class Idempotency {
   }
 
   /** The first answer to a key, unless the key's life is over. */
-  private kept(sql: Sql, scope: string, key: string): Promise<KeptAnswer | undefined> {
+  private keptAnswer(sql: Sql, scope: string, key: string): Promise<KeptAnswer | undefined> {
     return sql.one<KeptAnswer>(
       `SELECT content, answer, answered_at IS NOT NULL AS final, created_at < clock_timestamp() - $4::interval AS overdue
          FROM idempotency_keys
@@ -149,7 +149,7 @@ export class Idempotency {
         WHERE company_id = $1 AND key = $2 AND answered_at IS NULL`,
       [scope, key, answer ?? null],
     );
-    return (await this.kept(this.postgres, scope, key))?.answer;
+    return (await this.keptAnswer(this.postgres, scope, key))?.answer;
   }
 
   /** Deletes the keys whose life is over. Returns how many. */

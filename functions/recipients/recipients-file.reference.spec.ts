@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { randomFrom } from '../../testing/random.js';
 import { type FileLayout, layoutOf } from './file/file-layout.js';
 import { asSeen, shownValue, textOf } from './number/blanks.js';
-import { foreign, LIVING_DDDS, reasonOf } from './number/phone-number.js';
+import { AREA_CODES, foreign, reasonOf } from './number/phone-number.js';
 import { BLANK, writtenNumber } from './number/written-number.js';
 import { FileIsNotText } from './recipients.errors.js';
 import { RecipientsFile } from './recipients-file.js';
@@ -210,7 +210,7 @@ function referenceNumber(value: string): string {
     return number > 0 ? `+${number}` : number === BLANK ? '' : reasonOf(number);
   }
   const bare = value.trim();
-  const ddd = `(?:${LIVING_DDDS.join('|')})`;
+  const ddd = `(?:${AREA_CODES.join('|')})`;
   const says = (pattern: string) => new RegExp(`^${pattern}$`).test(bare);
   if (says(`(?:\\+?55|0?)${ddd}9[0-9]{8}`)) return `+55${bare.slice(-11)}`;
   if (says('\\+(?!55)[1-9][0-9]{7,14}')) return reasonOfForeign(bare);

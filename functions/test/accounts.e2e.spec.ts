@@ -6,7 +6,7 @@ import { someCnpj } from '../../testing/cnpj.js';
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);
 /** Ids of nothing, each in a way of its own: well formed, too long, upper case, NUL, SQL, unicode. */
-const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80'];
+const UNKNOWN_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80'];
 
 let stage: ApiStage;
 let owner: TestUser;
@@ -233,7 +233,7 @@ describe('users', () => {
   test('are found by those who see them only', async () => {
     const { body } = await stage.api('GET', `/api/users/${member.id}`, { token: owner.token });
     expect(body).toEqual({ id: member.id, email: member.email, created_at: TIME, updated_at: TIME, deleted: false });
-    for (const id of [stranger.id, ...NOBODYS_IDS])
+    for (const id of [stranger.id, ...UNKNOWN_IDS])
       for (const method of ['GET', 'PATCH', 'DELETE'])
         expect(
           refusal(
@@ -363,7 +363,7 @@ describe('companies', () => {
     for (const [method, at, body] of requests) {
       expect(refusal(await ask(member, method, at, body))).toEqual([403, 'COMPANY.NOT_OWNER']);
       expect(refusal(await ask(stranger, method, at, body))).toEqual([404, 'COMPANY.NOT_FOUND']);
-      for (const id of NOBODYS_IDS)
+      for (const id of UNKNOWN_IDS)
         expect(refusal(await ask(owner, method, at.replace(company.id, id), body))).toEqual([404, 'COMPANY.NOT_FOUND']);
     }
     for (const at of [path, `${path}/members`])
@@ -442,7 +442,7 @@ describe('members', () => {
     const put = (body: object) => stage.api('POST', path, { token: owner.token, body });
     expect(refusal(await put({ email: 'nobody@example.com', role: 'member' }))).toEqual([404, 'USER.NOT_FOUND']);
     expect(refusal(await put({ email: member.email, role: 'admin' }))).toEqual([400, 'VALIDATION']);
-    for (const id of NOBODYS_IDS)
+    for (const id of UNKNOWN_IDS)
       expect(refusal(await stage.api('DELETE', `${path}/${id}`, { token: owner.token }))).toEqual([
         404,
         'USER.NOT_FOUND',

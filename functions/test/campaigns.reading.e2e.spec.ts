@@ -14,7 +14,7 @@ const REJECTS = [
 ];
 const MESSAGE = 'Diga "oi", já\nsegunda linha';
 /** Ids of no campaign, each in a way of its own. */
-const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80', '1', '%20'];
+const UNKNOWN_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--", '%F0%9F%98%80', '1', '%20'];
 
 let stage: ApiStage;
 let consumer: Process;
@@ -236,7 +236,7 @@ describe('what is not yours is not found', () => {
     const ask = (user: TestUser, id: string) =>
       as(stage, user)(method, `/api/campaigns/${id}${path}`, body ? { body } : {});
     expect(refusal(await ask(stranger, sent.id))).toEqual([404, 'CAMPAIGN.NOT_FOUND']);
-    for (const id of NOBODYS_IDS) expect([id, ...refusal(await ask(ana, id))]).toEqual([id, 404, 'CAMPAIGN.NOT_FOUND']);
+    for (const id of UNKNOWN_IDS) expect([id, ...refusal(await ask(ana, id))]).toEqual([id, 404, 'CAMPAIGN.NOT_FOUND']);
     const nobody = await stage.api(method, `/api/campaigns/${sent.id}${path}`, body ? { body } : {});
     expect(refusal(nobody)).toEqual([401, 'AUTH.TOKEN_MISSING']);
     expect(await get(`/${sent.id}`)).toEqual(before);

@@ -4,7 +4,7 @@ import { migrate } from '../platform/stores/migrate.js';
 import { as, ID, ran, TIME } from './campaign-fixtures.js';
 
 const WEEK_MS = 7 * 24 * 3_600 * 1_000;
-const NOBODYS_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--"];
+const UNKNOWN_IDS = ['zzzzzzzzzzzzzzzzzzzzzzzz', 'a'.repeat(2_000), 'ABC', 'a%00b', "a'--"];
 const NO_INVITATION = [404, 'INVITATION.NOT_FOUND'];
 const NO_COMPANY = [404, 'COMPANY.NOT_FOUND'];
 
@@ -156,7 +156,7 @@ describe('accepting', () => {
     const stranger = await stage.user();
     for (const how of ['accept', 'decline'] as const) {
       expect(statusAndCode(await answer(stranger, company, how))).toEqual(NO_INVITATION);
-      for (const id of NOBODYS_IDS)
+      for (const id of UNKNOWN_IDS)
         expect(statusAndCode(await as(stage, guest)('POST', `/api/invitations/${id}/${how}`))).toEqual(NO_INVITATION);
     }
     expect(await invitationsIn(company, guest)).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EraseCampaigns } from '../ledger/erase/erase-campaigns.js';
 import { Postgres } from '../platform/stores/postgres.js';
-import { asWritten, digitsOf } from '../retention/as-written.js';
+import { digitsOf, numberPattern } from '../retention/number-pattern.js';
 import { count, Retention } from '../retention/retention.js';
 
 const WITHOUT_REJECTS = `file = CASE WHEN file ? 'rejects' THEN jsonb_set(file, '{rejects}', '[]') ELSE file END,
@@ -25,7 +25,7 @@ export class ForgetRejects {
       return { gone: refused > 0 ? [`the rejects of ${count(refused)} refused uploads`] : [] };
     });
     retention.onForget(async (phoneNumber, { dryRun }) => {
-      if (!dryRun) await this.dropLike(asWritten(phoneNumber));
+      if (!dryRun) await this.dropLike(numberPattern(phoneNumber));
       return { gone: [] };
     });
   }

@@ -5,24 +5,24 @@ import { Duties } from '../platform/duties.js';
 import { RetentionModule } from '../retention/retention.module.js';
 import { AskUpload } from './ask-upload.js';
 import { ForgetRejects } from './forget-rejects.js';
+import { IngestDueUploads } from './ingest-due-uploads.js';
 import { IngestUpload } from './ingest-upload.js';
-import { LookForUploads } from './look-for-uploads.js';
 import { UploadsController } from './uploads.controller.js';
 import { UploadsRepository } from './uploads.repository.js';
 
-/** The plain server looks by itself: no event tells it of a file in the object store. */
-const LOOK_EVERY_MS = 2_000;
+/** The plain server asks the object store by itself: no event tells it of a file there. */
+const INGEST_EVERY_MS = 2_000;
 
 /** Files that are too large for a request: they go to the object store by a signed URL and become campaigns there. */
 @Module({
   imports: [AccountsModule, LedgerModule, RetentionModule],
   controllers: [UploadsController],
-  providers: [UploadsRepository, AskUpload, IngestUpload, LookForUploads, ForgetRejects],
+  providers: [UploadsRepository, AskUpload, IngestUpload, IngestDueUploads, ForgetRejects],
   exports: [IngestUpload],
 })
 export class UploadsModule {
-  constructor(duties: Duties, looking: LookForUploads) {
+  constructor(duties: Duties, ingesting: IngestDueUploads) {
     // Alone: the function that reads files has the right to ask the store, and the time for a large file.
-    duties.add({ name: 'ingest', alone: true, everyMs: LOOK_EVERY_MS, run: (stop) => looking.pass(stop) });
+    duties.add({ name: 'ingest', alone: true, everyMs: INGEST_EVERY_MS, run: (stop) => ingesting.pass(stop) });
   }
 }

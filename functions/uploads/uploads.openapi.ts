@@ -14,7 +14,7 @@ import {
 import { createdUploadView, uploadView } from './uploads.schemas.js';
 
 /** The errors that an upload may show in `problem`. */
-const TOLD = [
+const UPLOAD_PROBLEMS = [
   FileEmpty,
   FileIsNotText,
   PhoneColumnUnknown,
@@ -44,7 +44,7 @@ export const UPLOAD_ROUTES = {
     description: 'Ask again until it is `aceito` or `recusado`. A file is accepted or refused whole, once.',
     answers: {
       200: {
-        description: `What became of it. Its \`problem\` is one of:\n\n${problemList(TOLD.map(sampleOf))}`,
+        description: `What became of it. Its \`problem\` is one of:\n\n${problemList(UPLOAD_PROBLEMS.map(sampleOf))}`,
         schema: uploadView,
       },
     },

@@ -57,7 +57,7 @@ export interface Decided {
 }
 
 /** An upload that the store is asked about. */
-export interface Sought {
+export interface DueUpload {
   id: string;
   object_key: string;
   /** Neither accepted nor refused, nor deleted with its company. */
@@ -71,11 +71,11 @@ export interface Sought {
 /** How long a reader may be silent before another one begins anew. */
 const LEASE = '60 seconds';
 /**
- * The next look at the store comes after a quarter of the upload's age: at least SHORTEST_LOOK, and at most LONGEST_LOOK
- * while its file is waited for.
+ * The store is asked again after a quarter of the upload's age: at least SHORTEST_PAUSE, and at most LONGEST_PAUSE while its
+ * file is waited for.
  */
-const SHORTEST_LOOK = '2 seconds';
-const LONGEST_LOOK = '60 seconds';
+const SHORTEST_PAUSE = '2 seconds';
+const LONGEST_PAUSE = '60 seconds';
 /** A PUT is checked when it begins: one that began in time may go on for so long after the URL has expired. */
 const LATE_PUT = '1 hour';
 
@@ -104,7 +104,7 @@ export class UploadsRepository {
        RETURNING id`,
       [
         ...[id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent],
-        ...[expiresAt, SHORTEST_LOOK, phoneColumn],
+        ...[expiresAt, SHORTEST_PAUSE, phoneColumn],
       ],
     );
     return row !== undefined;
@@ -213,11 +213,11 @@ export class UploadsRepository {
   }
 
   /**
-   * Uploads that are due for a look at the store, the longest due first, each for one caller. A decided upload comes too, as
+   * Uploads about which the store is to be asked now, the longest due first, each for one caller. A decided upload comes too, as
    * its URL may be used again; for the last time when that URL is over.
    */
-  due(limit: number): Promise<Sought[]> {
-    return this.postgres.query<Sought>(
+  due(limit: number): Promise<DueUpload[]> {
+    return this.postgres.query<DueUpload>(
       `WITH due AS (
          SELECT id, ${OPEN} AS open, expires_at < clock_timestamp() - $4::interval AS over,
                 greatest((clock_timestamp() - created_at) / 4, $2::interval) AS pause
@@ -229,7 +229,7 @@ export class UploadsRepository {
                              WHEN NOT due.over THEN clock_timestamp() + due.pause END
          FROM due WHERE u.id = due.id
        RETURNING u.id, u.object_key, due.open, u.received_at IS NOT NULL AS received, due.over`,
-      [limit, SHORTEST_LOOK, LONGEST_LOOK, LATE_PUT],
+      [limit, SHORTEST_PAUSE, LONGEST_PAUSE, LATE_PUT],
     );
   }
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql, Transaction } from '../../platform/stores/postgres.js';
 import type { Role } from '../accounts.schemas.js';
-import { certain, pageOfRows } from '../rows.js';
+import { pageOfRows, requiredRow } from '../rows.js';
 import type { Cnpj } from './cnpj.js';
 
 export interface CompanyRow {
@@ -53,7 +53,7 @@ export class CompaniesRepository {
   }
 
   async insertCompany(sql: Sql, company: { id: string; name: string; document: Cnpj }): Promise<CompanyRow> {
-    return certain(
+    return requiredRow(
       await sql.one(`INSERT INTO companies AS c (id, name, document) VALUES ($1, $2, $3) RETURNING ${COMPANY}`, [
         company.id,
         company.name,
@@ -96,7 +96,7 @@ export class CompaniesRepository {
     companyId: string,
     change: { name: string | undefined; document: Cnpj | undefined },
   ): Promise<CompanyRow> {
-    return certain(
+    return requiredRow(
       await sql.one(
         `UPDATE companies c
             SET name = coalesce($2, name), document = coalesce($3, document), updated_at = clock_timestamp()
@@ -132,7 +132,7 @@ export class CompaniesRepository {
 
   /** Makes a user a member who is none now, or not any more. `since`: when invited; undefined for a founder. */
   async addMember(sql: Sql, companyId: string, userId: string, role: Role, since?: Date): Promise<MemberRow> {
-    return certain(
+    return requiredRow(
       await sql.one(
         `WITH m AS (
            INSERT INTO memberships AS m (company_id, user_id, role, created_at)
@@ -149,7 +149,7 @@ export class CompaniesRepository {
 
   /** The user must be a member. */
   async setRole(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
-    return certain(
+    return requiredRow(
       await sql.one(
         `WITH m AS (
            UPDATE memberships SET role = $3, updated_at = clock_timestamp()

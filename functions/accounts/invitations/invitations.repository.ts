@@ -3,7 +3,7 @@ import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql } from '../../platform/stores/postgres.js';
 import type { Role } from '../accounts.schemas.js';
 import type { MemberRow } from '../companies/companies.repository.js';
-import { certain, pageOfRows } from '../rows.js';
+import { pageOfRows, requiredRow } from '../rows.js';
 
 /** An invitation as the invited user sees it. */
 export interface InvitationRow {
@@ -26,7 +26,7 @@ const ERASED_AT_ONCE = 10_000;
 export class InvitationsRepository {
   /** Invites a user who is no member, for the whole LIFE from now on. Once more: renews the invitation and sets the role. */
   async put(sql: Sql, companyId: string, userId: string, role: Role): Promise<MemberRow> {
-    return certain(
+    return requiredRow(
       await sql.one(
         `WITH i AS (
            INSERT INTO invitations AS i (company_id, user_id, role, expires_at)

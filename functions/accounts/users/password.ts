@@ -23,7 +23,7 @@ export async function hashPassword(password: string): Promise<string> {
 
 /** Whether a password is the stored one. Without a stored one it takes as long, and returns false. */
 export async function verifyPassword(password: string, stored: string | undefined): Promise<boolean> {
-  const [, N, r, p, salt, hash] = (stored ?? NOBODYS).split('$');
+  const [, N, r, p, salt, hash] = (stored ?? DUMMY_PASSWORD).split('$');
   const expected = Buffer.from(hash ?? '', 'base64url');
   const actual = await derive(password, Buffer.from(salt ?? '', 'base64url'), HASH_BYTES, {
     N: Number(N),
@@ -57,7 +57,7 @@ async function derive(password: string, salt: Buffer, length: number, options: S
 }
 
 /** A stored password of the same cost as every other, for e-mails that nobody has. */
-const NOBODYS = [
+const DUMMY_PASSWORD = [
   'scrypt',
   COST.N,
   COST.r,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql, Transaction } from '../../platform/stores/postgres.js';
-import { certain, pageOfRows } from '../rows.js';
+import { pageOfRows, requiredRow } from '../rows.js';
 
 /** A user without the password. */
 export interface UserRow {
@@ -48,7 +48,7 @@ export class UsersRepository {
   }
 
   async insertUser(sql: Sql, user: { id: string; email: string; password: string }): Promise<UserRow> {
-    return certain(
+    return requiredRow(
       await sql.one(`INSERT INTO users AS u (id, email, password) VALUES ($1, $2, $3) RETURNING ${USER}`, [
         user.id,
         user.email,

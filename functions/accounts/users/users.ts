@@ -5,7 +5,7 @@ import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { EmailTaken, LastOwner, NotYourself, TokenInvalid, UserNotFound, WrongPassword } from '../accounts.errors.js';
 import type { Registration, UserChange } from '../accounts.schemas.js';
 import { InvitationsRepository } from '../invitations/invitations.repository.js';
-import { certain } from '../rows.js';
+import { requiredRow } from '../rows.js';
 import { hashPassword } from './password.js';
 import { PasswordAttempts } from './password-attempts.js';
 import { type UserRow, UsersRepository } from './users.repository.js';
@@ -56,18 +56,18 @@ export class Users {
       // The caller gave the password of before: a change in between has ended this token.
       if (now.password !== before.password) throw new TokenInvalid();
       if (change.email !== undefined) await this.#moveTo(sql, userId, change.email, now.email);
-      return certain(await this.users.updateUser(sql, userId, { email: change.email, password }));
+      return requiredRow(await this.users.updateUser(sql, userId, { email: change.email, password }));
     });
   }
 
   /** Throws UserNotFound, NotYourself, LastOwner. */
   async delete(viewerId: string, userId: string): Promise<void> {
     await this.#requireYourself(viewerId, userId);
-    while (!(await this.postgres.transaction((sql) => this.#deleted(sql, userId))));
+    while (!(await this.postgres.transaction((sql) => this.#tryDelete(sql, userId))));
   }
 
   /** False: the user became owner of one more company meanwhile, which must be locked too, in order. */
-  async #deleted(sql: Transaction, userId: string): Promise<boolean> {
+  async #tryDelete(sql: Transaction, userId: string): Promise<boolean> {
     const locked = new Set(await this.users.lockOwnedCompanies(sql, userId));
     if (!(await this.users.lockUser(sql, userId))) throw new UserNotFound();
     // From here on nobody makes this user an owner (holdUser), and nobody changes the owners of what is locked.

@@ -76,7 +76,7 @@ export class CreateCampaign {
     const { id, userId } = campaign;
     try {
       const row = (await this.ledger.find(userId, id)) ?? made.row;
-      return await this.idempotency.lastWord(repeatable, answerOf(row, campaign));
+      return await this.idempotency.finalAnswer(repeatable, answerOf(row, campaign));
     } catch (error) {
       this.log.warn({ campaign_id: id, err: error }, 'answered a campaign as it was at its commit');
       return made.answer;

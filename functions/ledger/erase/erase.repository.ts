@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { leaseIsFree } from '../../platform/lease.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
-import { digitsOf } from '../../retention/as-written.js';
+import { digitsOf } from '../../retention/number-pattern.js';
 
 /** Stands in the ledger in place of one number that was forgotten. No consumer takes it for a number. */
 export const FORGOTTEN = '-';

@@ -1,6 +1,6 @@
 import { messageId } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { asWritten } from '../../retention/as-written.js';
+import { numberPattern } from '../../retention/number-pattern.js';
 import { count, type Found, Retention, type Run } from '../../retention/retention.js';
 import { MessageStore } from '../message-store.js';
 import { EraseRepository, type FoundChunk } from './erase.repository.js';
@@ -35,7 +35,7 @@ export class ForgetNumber {
 
   /** Safe to repeat and to stop: a document goes before the ledger's line that tells of it. */
   private async forget(phoneNumber: string, run: Run): Promise<Found> {
-    const { campaigns, numbers, rejects, documents, waiting } = await this.everywhere(phoneNumber, run);
+    const { campaigns, numbers, rejects, documents, waiting } = await this.inAllCampaigns(phoneNumber, run);
     return {
       gone: [
         `${run.dryRun ? 'Would be forgotten' : 'Forgotten'} in ${count(campaigns)} campaigns`,
@@ -49,7 +49,7 @@ export class ForgetNumber {
     };
   }
 
-  private async everywhere(phoneNumber: string, run: Run): Promise<Forgetting> {
+  private async inAllCampaigns(phoneNumber: string, run: Run): Promise<Forgetting> {
     const { stop } = run;
     const finished = new Set<string>();
     const waiting = new Set<string>();
@@ -60,8 +60,9 @@ export class ForgetNumber {
       if (chunk.finished) await this.inChunk(phoneNumber, chunk, found, run);
     }
     found.campaigns = finished.size;
-    if (!stop.aborted) found.rejects = await this.repository.rejectsLike(asWritten(phoneNumber), { drop: !run.dryRun });
-    if (!stop.aborted) await this.elsewhere(phoneNumber, found, waiting, run);
+    if (!stop.aborted)
+      found.rejects = await this.repository.rejectsLike(numberPattern(phoneNumber), { drop: !run.dryRun });
+    if (!stop.aborted) await this.inOtherDocuments(phoneNumber, found, waiting, run);
     return { ...found, waiting: waiting.size };
   }
 
@@ -80,13 +81,13 @@ export class ForgetNumber {
   }
 
   /** Documents that the ledger did not tell of; in a dry run, which drops nothing, all documents. */
-  private async elsewhere(
+  private async inOtherDocuments(
     phoneNumber: string,
     found: Forgetting,
     waiting: Set<string>,
     { dryRun, stop }: Run,
   ): Promise<void> {
-    for await (const places of batches(await this.messages.with(phoneNumber))) {
+    for await (const places of batches(await this.messages.withNumber(phoneNumber))) {
       if (stop.aborted) return;
       const ids = [...new Set(places.map((place) => place.campaign_id))];
       const mayLose = await this.repository.mayLose(ids, dryRun ? undefined : phoneNumber);

@@ -92,7 +92,7 @@ export class CheckLedger {
       await this.compare(campaign, check);
     }
     if (campaignId !== undefined) return check.campaigns === 0 ? undefined : check;
-    for await (const [id, count] of this.messages.strangers((id) => this.isKnown(id))) {
+    for await (const [id, count] of this.messages.unknownCampaigns((id) => this.isKnown(id))) {
       check.messages += count;
       check.differences.push({ ...nothing(id), unknown: count });
     }

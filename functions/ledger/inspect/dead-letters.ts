@@ -2,7 +2,7 @@ import { QUESTION, type Topology } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import type { ConfirmChannel, GetMessage, Options } from 'amqplib';
 import { Broker } from '../../platform/stores/rabbitmq.js';
-import { answered } from '../../platform/stores/rabbitmq-channel.js';
+import { withAnswerTimeout } from '../../platform/stores/rabbitmq-channel.js';
 
 /** A dead letter as the operator sees it. A field is undefined where the message does not have it. */
 export interface DeadLetter {
@@ -18,7 +18,7 @@ export interface DeadLetter {
 }
 
 /** A dead letter with its properties and its body. */
-export interface WholeLetter extends DeadLetter {
+export interface WholeDeadLetter extends DeadLetter {
   properties: Record<string, unknown>;
   body: string;
 }
@@ -43,7 +43,7 @@ export interface Dropped {
  * Dead letters held at a time, and the last place that can be named. CloudAMQP's free plan closes a connection that holds
  * over 1,000.
  */
-export const HELD = 500;
+export const MAX_HELD = 500;
 const ADDED_HEADERS = ['reason', 'detail', 'source_queue', 'headers_dropped'];
 
 /**
@@ -55,25 +55,25 @@ export class DeadLetters {
   constructor(private readonly broker: Broker) {}
 
   /** The oldest dead letters, 500 at most, and how many there are in all. */
-  list(): Promise<{ letters: DeadLetter[]; total: number }> {
-    return this.broker.apart(async (channel, names) => {
+  list(): Promise<{ oldest: DeadLetter[]; total: number }> {
+    return this.broker.onOwnConnection(async (channel, names) => {
       const total = await count(channel, names);
-      const letters: DeadLetter[] = [];
-      for await (const message of take(channel, names, Math.min(total, HELD)))
-        letters.push(letterOf(message, letters.length + 1));
-      return { letters, total };
+      const oldest: DeadLetter[] = [];
+      for await (const message of take(channel, names, Math.min(total, MAX_HELD)))
+        oldest.push(deadLetterOf(message, oldest.length + 1));
+      return { oldest, total };
     });
   }
 
   /** Undefined when there is none at that place. */
-  show(place: number): Promise<WholeLetter | undefined> {
-    return this.broker.apart(async (channel, names) => {
+  show(place: number): Promise<WholeDeadLetter | undefined> {
+    return this.broker.onOwnConnection(async (channel, names) => {
       const message = await at(channel, names, place);
       if (!message) return undefined;
       const { content, properties } = message;
       const said = Object.entries(properties).filter(([, value]) => value !== undefined);
       return {
-        ...letterOf(message, place),
+        ...deadLetterOf(message, place),
         properties: Object.fromEntries(said),
         body: content.toString('utf8'),
       };
@@ -86,12 +86,12 @@ export class DeadLetters {
    * go. Told to stop, it ends between two dead letters. Rejects with NotPublished.
    */
   replay(place: number | undefined, stop: AbortSignal): Promise<Replayed> {
-    return this.broker.apart(async (channel, names) => {
+    return this.broker.onOwnConnection(async (channel, names) => {
       const replayed: Replayed = { sent: 0, stay: [], left: 0 };
       replayed.left = await each(channel, names, place, stop, async (message, at) => {
         const routingKey = partitionOf(message, names);
         if (routingKey === undefined) {
-          replayed.stay.push(letterOf(message, at));
+          replayed.stay.push(deadLetterOf(message, at));
           return false;
         }
         await askWhetherItTakes(channel, names.exchange);
@@ -107,7 +107,7 @@ export class DeadLetters {
    * Takes one dead letter, or all that are there now, out of the queue for good. Told to stop, it ends between two of them.
    */
   drop(place: number | undefined, stop: AbortSignal): Promise<Dropped> {
-    return this.broker.apart(async (channel, names) => {
+    return this.broker.onOwnConnection(async (channel, names) => {
       let dropped = 0;
       const left = await each(channel, names, place, stop, async () => {
         dropped++;
@@ -119,12 +119,12 @@ export class DeadLetters {
 }
 
 async function count(channel: ConfirmChannel, names: Topology): Promise<number> {
-  return (await answered(channel.checkQueue(names.deadLetterQueue))).messageCount;
+  return (await withAnswerTimeout(channel.checkQueue(names.deadLetterQueue))).messageCount;
 }
 
 async function* take(channel: ConfirmChannel, names: Topology, upTo: number): AsyncGenerator<GetMessage> {
   for (let taken = 0; taken < upTo; taken++) {
-    const message = await answered(channel.get(names.deadLetterQueue));
+    const message = await withAnswerTimeout(channel.get(names.deadLetterQueue));
     if (!message) return;
     yield message;
   }
@@ -161,7 +161,7 @@ async function each(
   let held = 0;
   let seen = 0;
   for await (const message of take(channel, names, total)) {
-    if (stop.aborted || held >= HELD) return total - seen;
+    if (stop.aborted || held >= MAX_HELD) return total - seen;
     if (await work(message, ++seen)) channel.ack(message);
     else held++;
   }
@@ -174,7 +174,7 @@ async function each(
  */
 async function askWhetherItTakes(channel: ConfirmChannel, exchange: string): Promise<void> {
   channel.publish(exchange, QUESTION.routingKey, QUESTION.content);
-  await answered(channel.waitForConfirms());
+  await withAnswerTimeout(channel.waitForConfirms());
 }
 
 /** Resolves when the broker has confirmed it and it is in a queue. */
@@ -193,7 +193,7 @@ async function send(channel: ConfirmChannel, exchange: string, routingKey: strin
   };
   channel.once('return', onReturn);
   channel.publish(exchange, routingKey, message.content, options);
-  await answered(channel.waitForConfirms());
+  await withAnswerTimeout(channel.waitForConfirms());
   channel.off('return', onReturn);
   if (returned) throw new Error(`the broker has no queue for partition ${routingKey}`);
 }
@@ -206,7 +206,7 @@ function partitionOf(message: GetMessage, names: Topology): string | undefined {
   return found === undefined ? undefined : names.routingKey(found);
 }
 
-function letterOf({ content, properties }: GetMessage, place: number): DeadLetter {
+function deadLetterOf({ content, properties }: GetMessage, place: number): DeadLetter {
   const { reason, detail, source_queue: sourceQueue } = (properties.headers ?? {}) as Record<string, unknown>;
   const { timestamp } = properties as { timestamp?: unknown };
   return {

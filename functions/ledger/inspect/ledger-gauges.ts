@@ -10,7 +10,7 @@ export class LedgerGauges {
   constructor(metrics: Metrics, repository: LagRepository) {
     const lag = new Question(() => repository.lag(), SCRAPE_DEADLINE_MS);
     const gauge = (name: string, help: string, label: string, values: (lag: Lag) => Values): void =>
-      metrics.asked({ name: `disparo_ledger_${name}`, help, label }, lag, values);
+      metrics.gaugeFrom({ name: `disparo_ledger_${name}`, help, label }, lag, values);
     gauge('campaigns', 'Campaigns that are not deleted.', 'status', statuses);
     gauge(
       'owed_numbers',

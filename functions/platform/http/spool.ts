@@ -12,7 +12,7 @@ export class Spool {
 
   /** Appends a piece. */
   async add(piece: Uint8Array): Promise<void> {
-    this.#file ??= await nameless();
+    this.#file ??= await openNameless();
     await this.#file.appendFile(piece);
   }
 
@@ -27,7 +27,7 @@ export class Spool {
   }
 }
 
-async function nameless(): Promise<FileHandle> {
+async function openNameless(): Promise<FileHandle> {
   const path = join(tmpdir(), `disparo-${randomUUID()}`);
   const file = await open(path, 'wx+', 0o600);
   await unlink(path);

@@ -22,7 +22,7 @@ export class CutOff {
   /** Rejects when the signal aborts before `pass`. The connection is of no use then: a cancel may be on its way to it. */
   readonly late: Promise<never>;
   /** Whether `late` has rejected. */
-  happened = false;
+  isCutOff = false;
   #listening: (() => void) | undefined;
 
   constructor(
@@ -31,7 +31,7 @@ export class CutOff {
   ) {
     this.late = new Promise((_, reject) => {
       this.#listening = () => {
-        this.happened = true;
+        this.isCutOff = true;
         cancel(this.client as unknown as Backend);
         reject(reasonOf(signal));
       };

@@ -55,7 +55,7 @@ export class ObjectStore implements OnApplicationShutdown {
     const signingDate = new Date(Math.floor(Date.now() / 1_000) * 1_000);
     const url = await getSignedUrl(await this.#s3(), command, { expiresIn: lifeS, signingDate }).catch(
       (error: unknown) => {
-        throw away(error);
+        throw unavailable(error);
       },
     );
     return { url, expiresAt: new Date(signingDate.getTime() + lifeS * 1_000) };
@@ -116,13 +116,13 @@ export class ObjectStore implements OnApplicationShutdown {
       return await ask();
     } catch (error) {
       if (ABSENT.has((error as Error).name)) return undefined;
-      throw away(error);
+      throw unavailable(error);
     }
   }
 }
 
 /** For any error but "there is none": wrong keys and a missing bucket are mended too, once somebody has seen the log. */
-function away(error: unknown): ServiceUnavailable {
+function unavailable(error: unknown): ServiceUnavailable {
   return new ServiceUnavailable('the object store cannot be reached, or does not let us in', error);
 }
 
@@ -144,7 +144,7 @@ async function* whole(body: Readable, size: number): AsyncGenerator<Uint8Array> 
       yield piece;
     }
   } catch (error) {
-    throw away(error);
+    throw unavailable(error);
   }
-  if (read !== size) throw away(new Error(`an object of ${size} bytes ended after ${read}`));
+  if (read !== size) throw unavailable(new Error(`an object of ${size} bytes ended after ${read}`));
 }

@@ -118,7 +118,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
       throwIfAborted(stop);
       return await Promise.race([work(client, cutOff), cutOff.late]);
     } catch (error) {
-      broken = isAway(error) || cutOff.happened;
+      broken = isAway(error) || cutOff.isCutOff;
       if (codeOf(error) === UNDEFINED_TABLE)
         throw new ServiceUnavailable('the tables are not there yet; npm run migrate makes them', error);
       if (codeOf(error) === INSUFFICIENT_PRIVILEGE)

@@ -31,26 +31,26 @@ export class NotPublished extends Error {
 
 /** Opens a connection and a channel. `heartbeatS` 0: no heartbeat. Rejects with NotPublished. */
 export async function openChannel(config: Config, heartbeatS: number): Promise<OpenChannel> {
-  return opened(config, heartbeatS).catch((error: unknown) => {
+  return connectAndDeclare(config, heartbeatS).catch((error: unknown) => {
     throw notPublished(error);
   });
 }
 
-async function opened(config: Config, heartbeatS: number): Promise<OpenChannel> {
+async function connectAndDeclare(config: Config, heartbeatS: number): Promise<OpenChannel> {
   const url = new URL(config.rabbitmqUrl);
   url.searchParams.set('heartbeat', String(heartbeatS));
   const connection = await connect(url.href, { noDelay: true, keepAlive: true, timeout: CONNECT_TIMEOUT_MS });
   // Without a listener an error event ends the process; the promises below reject all the same.
   connection.on('error', () => {});
   try {
-    return { connection, channel: await within(OPEN_TIMEOUT_MS, declared(connection, config)) };
+    return { connection, channel: await within(OPEN_TIMEOUT_MS, declareChannel(connection, config)) };
   } catch (error) {
     destroy(connection);
     throw error;
   }
 }
 
-async function declared(connection: ChannelModel, config: Config): Promise<ConfirmChannel> {
+async function declareChannel(connection: ChannelModel, config: Config): Promise<ConfirmChannel> {
   const channel = await connection.createConfirmChannel();
   channel.on('error', () => {});
   await declareTopology(channel, config.queuePrefix, config.queuePartitions, config.queueType);
@@ -82,7 +82,7 @@ export function destroy(connection: ChannelModel): void {
 }
 
 /** The broker's answer to one question. Rejects with NotPublished, also when the broker stays silent. */
-export async function answered<T>(question: Promise<T>): Promise<T> {
+export async function withAnswerTimeout<T>(question: Promise<T>): Promise<T> {
   return within(ANSWER_TIMEOUT_MS, question).catch((error: unknown) => {
     throw notPublished(error);
   });

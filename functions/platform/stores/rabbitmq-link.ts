@@ -4,12 +4,12 @@ import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import type { Config } from '../config.js';
 import {
   ANSWER_TIMEOUT_MS,
-  answered,
   closeConnection,
   destroy,
   NotPublished,
   notPublished,
   openChannel,
+  withAnswerTimeout,
 } from './rabbitmq-channel.js';
 
 /** An outgoing message. Its `messageId` identifies it when the broker returns it. */
@@ -79,12 +79,12 @@ export class Link {
   }
 
   ping(exchange: string): Promise<void> {
-    return this.#asked(() => this.channel.checkExchange(exchange));
+    return this.#roundTrip(() => this.channel.checkExchange(exchange));
   }
 
   async ready(queue: string): Promise<number> {
     let count = 0;
-    await this.#asked(async () => {
+    await this.#roundTrip(async () => {
       count = (await this.channel.checkQueue(queue)).messageCount;
     });
     return count;
@@ -92,10 +92,10 @@ export class Link {
 
   /** On a channel of its own: asking for a queue that is not there closes the channel. */
   async queues({ partitions, queue, deadLetterQueue }: Topology): Promise<Queues> {
-    const channel = await answered(this.connection.createChannel());
+    const channel = await withAnswerTimeout(this.connection.createChannel());
     channel.on('error', () => {});
     const counts = async (name: string) => {
-      const { messageCount, consumerCount } = await answered(channel.checkQueue(name));
+      const { messageCount, consumerCount } = await withAnswerTimeout(channel.checkQueue(name));
       return { queue: name, ready: messageCount, consumers: consumerCount };
     };
     try {
@@ -104,7 +104,7 @@ export class Link {
       return { partitions: await Promise.all(names.map(counts)), deadLetters: { queue: dead, ready } };
     } finally {
       // The channel is closed already where a queue is missing or the connection is lost.
-      await answered(channel.close()).catch(() => {});
+      await withAnswerTimeout(channel.close()).catch(() => {});
     }
   }
 
@@ -125,7 +125,7 @@ export class Link {
     await closeConnection(this.connection);
   }
 
-  #asked(question: () => Promise<unknown>): Promise<void> {
+  #roundTrip(question: () => Promise<unknown>): Promise<void> {
     return this.#withDeadline((done) => {
       question().then(
         () => done(),

@@ -49,7 +49,7 @@ export class Broker implements OnApplicationShutdown {
    * Runs `work` on a connection of its own, which is closed after it, even when it fails. What is not acknowledged then goes
    * back to its place in the queue. Rejects with NotPublished when the connection cannot be opened.
    */
-  async apart<T>(work: (channel: ConfirmChannel, names: Topology) => Promise<T>): Promise<T> {
+  async onOwnConnection<T>(work: (channel: ConfirmChannel, names: Topology) => Promise<T>): Promise<T> {
     const open = await openChannel(this.config, HEARTBEAT_S.server);
     try {
       return await work(open.channel, this.#topology);

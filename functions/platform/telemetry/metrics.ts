@@ -37,7 +37,7 @@ export class Metrics {
    * A gauge whose values each scrape asks for. Without an answer in time it has no value, and the scrape goes on: an old
    * number would be a lie.
    */
-  asked<T>(
+  gaugeFrom<T>(
     gauge: { name: string; help: string; label: string },
     question: Question<T>,
     values: (answer: T) => Values,

@@ -20,23 +20,23 @@ export class ServiceGauges {
       return Object.fromEntries(await Promise.all(answers));
     };
     const queues = new Question(() => rabbitmq.queues(), SCRAPE_DEADLINE_MS);
-    metrics.asked(
+    metrics.gaugeFrom(
       { name: 'disparo_up', help: '1 when the service answers the API within two seconds, else 0.', label: 'service' },
       // Longer than the pings, so that a late ping is a 0 and does not leave the gauge without values.
       new Question(up, 2 * SCRAPE_DEADLINE_MS),
       (answer) => answer,
     );
-    metrics.asked(
+    metrics.gaugeFrom(
       { name: 'disparo_queue_ready_messages', help: 'Queue messages that no consumer holds.', label: 'partition' },
       queues,
       ({ partitions }) => byNumber(partitions.map(({ ready }) => ready)),
     );
-    metrics.asked(
+    metrics.gaugeFrom(
       { name: 'disparo_queue_consumers', help: 'Consumers, one that stands by included.', label: 'partition' },
       queues,
       ({ partitions }) => byNumber(partitions.map(({ consumers }) => consumers)),
     );
-    metrics.asked(
+    metrics.gaugeFrom(
       { name: 'disparo_queue_dead_letters', help: 'Messages in the dead-letter queue.', label: 'queue' },
       queues,
       ({ deadLetters: { queue, ready } }) => ({ [queue]: ready }),

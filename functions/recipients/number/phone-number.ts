@@ -33,7 +33,7 @@ const NOT_IN_PLAN = -7;
  * The 67 area codes in use, of the 90 that two digits from 11 to 99 could name.
  * Source: ANATEL, Plano Geral de Códigos Nacionais; the list stands in its Consulta Pública 274/2000, article 22.
  */
-export const LIVING_DDDS: readonly number[] = [
+export const AREA_CODES: readonly number[] = [
   ...[11, 12, 13, 14, 15, 16, 17, 18, 19], // São Paulo
   ...[21, 22, 24, 27, 28], // Rio de Janeiro, Espírito Santo
   ...[31, 32, 33, 34, 35, 37, 38], // Minas Gerais
@@ -54,8 +54,8 @@ const LF = 0x0a;
 const PLUS = 0x2b;
 const ZERO = 0x30;
 
-const IS_LIVING = new Uint8Array(100);
-for (const ddd of LIVING_DDDS) IS_LIVING[ddd] = 1;
+const IS_AREA_CODE = new Uint8Array(100);
+for (const ddd of AREA_CODES) IS_AREA_CODE[ddd] = 1;
 
 /**
  * The number that an entry's digits stand for, as E.164 without the plus: '+5511987654321' is 5511987654321 (15 digits fit a
@@ -134,12 +134,12 @@ export function reasonOf(code: number): RejectReason {
 /** DDD and nine digits as one number: the mobile's number as E.164, or why it is none. */
 export function national(eleven: number): number {
   if (leading(eleven, 8) % 10 !== 9) return NOT_MOBILE;
-  return isLiving(leading(eleven, 9)) ? BRAZIL * 1e11 + eleven : UNKNOWN_DDD;
+  return isAreaCode(leading(eleven, 9)) ? BRAZIL * 1e11 + eleven : UNKNOWN_DDD;
 }
 
 /** DDD and eight digits: no mobile has had so few since 2016. */
 export function tenDigits(ten: number): number {
-  return isLiving(leading(ten, 8)) ? NOT_MOBILE : WRONG_LENGTH;
+  return isAreaCode(leading(ten, 8)) ? NOT_MOBILE : WRONG_LENGTH;
 }
 
 /** The number of another country that `digits` stand for, calling code first; or why they stand for none. */
@@ -153,8 +153,8 @@ export function foreign(digits: string): number {
   return found.length < E164_DIGITS.min ? WRONG_LENGTH : Number(found);
 }
 
-function isLiving(ddd: number): boolean {
-  return IS_LIVING[ddd] === 1;
+function isAreaCode(ddd: number): boolean {
+  return IS_AREA_CODE[ddd] === 1;
 }
 
 /** What stands before the last `digits` digits. */

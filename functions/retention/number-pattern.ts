@@ -5,7 +5,7 @@ const BRAZIL = /^\+55/;
  * code, so it matches DDD and number anywhere. For another country it matches the whole number: the few digits of a short
  * one occur in many others.
  */
-export function asWritten(phoneNumber: string): string {
+export function numberPattern(phoneNumber: string): string {
   return BRAZIL.test(phoneNumber) ? phoneNumber.replace(BRAZIL, '') : `^0*${phoneNumber.replace('+', '')}$`;
 }
 
