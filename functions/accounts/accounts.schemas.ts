@@ -118,7 +118,7 @@ export const memberView = z
   .meta({ id: 'Member', description: 'A user in a company, or invited to it.' });
 export const memberPage = pageOf(memberView).meta({ id: 'MemberPage', description: 'A page of members.' });
 
-export const invitationView = z
+const invitationView = z
   .strictObject({
     company_id: companyId,
     company_name: name,

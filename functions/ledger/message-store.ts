@@ -15,10 +15,10 @@ import type { ChunkPlace } from './heal/healing.repository.js';
 export type MessageView = Omit<MessageDocument, '_id'>;
 
 /** What a document says of its number. */
-export type StoredMessage = Pick<MessageDocument, 'sequence' | 'phone_number' | 'deleted'>;
+type StoredMessage = Pick<MessageDocument, 'sequence' | 'phone_number' | 'deleted'>;
 
 /** The `_id` of a document, and its campaign. */
-export type Place = Pick<MessageDocument, '_id' | 'campaign_id'>;
+type Place = Pick<MessageDocument, '_id' | 'campaign_id'>;
 
 /** Sequences whose documents are deleted at a time: about a tenth of a second of MongoDB's work. */
 const SEQUENCES_A_PAGE = 10_000;

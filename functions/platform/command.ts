@@ -1,7 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 
 /** A service, named by the variable that has its URL. */
-export type Service = 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL';
+type Service = 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL';
 
 /**
  * What `npm run <name>` does with the app, as `functions/commands/<name>.ts` declares it. `infra/local/` reads the same

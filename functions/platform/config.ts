@@ -37,7 +37,7 @@ export abstract class Config implements SharedConfiguration {
 }
 
 /** A bucket of S3, or of another store with the same protocol. */
-export interface ObjectStoreConfig {
+interface ObjectStoreConfig {
   bucket: string;
   /** Undefined: AWS. Clients send their files here too. */
   endpoint: string | undefined;

@@ -9,7 +9,7 @@ export class DeadlinePassed extends ServiceUnavailable {
 }
 
 /** When a request is given up, in milliseconds from now. */
-export interface Limits {
+interface Limits {
   /** A request that has stored nothing by then may store nothing any more. */
   refuseMs: number;
   /** From then on no request may store anything more. One that has stored something is answered with that. */

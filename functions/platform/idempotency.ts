@@ -22,7 +22,7 @@ export interface Repeatable {
 }
 
 /** The problems where no answer can be repeated: the key stands for other content; the first answer was deleted since. */
-export interface Refusals {
+interface Refusals {
   reused(): Problem;
   gone(): Problem;
 }
@@ -35,7 +35,7 @@ export interface Made {
 }
 
 /** Either this request made something, or an earlier one with the same key and content did, and `answer` is its answer. */
-export type Once<T> = { isFirst: true; made: T } | { isFirst: false; answer: string };
+type Once<T> = { isFirst: true; made: T } | { isFirst: false; answer: string };
 
 interface KeptAnswer {
   content: Buffer;

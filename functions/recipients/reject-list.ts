@@ -20,7 +20,7 @@ export const VALUE_LIMIT = 64;
 export const VALUE_BYTES = VALUE_LIMIT * 3 + 4;
 
 /** How many rejects are kept, the first ones. The others are counted: a file may have hundreds of millions, and nobody reads them. */
-export const REJECTS_KEPT = 10_000;
+const REJECTS_KEPT = 10_000;
 
 const BLOCK_BYTES = 256 * 1024;
 /** Two numbers of at most 53 bits, seven bits a byte, then the value. */

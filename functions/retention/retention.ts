@@ -17,7 +17,7 @@ export interface Found {
 }
 
 /** The result of a run. */
-export interface Outcome {
+interface Outcome {
   line: string;
   /** It went to its end, and nothing has to wait. */
   complete: boolean;

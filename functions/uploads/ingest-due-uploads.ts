@@ -6,7 +6,7 @@ import { UploadExpired } from './uploads.errors.js';
 import { type DueUpload, UploadsRepository } from './uploads.repository.js';
 
 /** How many uploads one pass accepted and refused. */
-export type IngestCounts = { accepted: number; refused: number };
+type IngestCounts = { accepted: number; refused: number };
 
 const AT_A_TIME = 100;
 

@@ -7,7 +7,7 @@ import type { FileSummary } from '../recipients/recipients.js';
 import type { UploadStatus } from './uploads.schemas.js';
 
 /** An upload when its URL is asked for. */
-export interface UploadRequest {
+interface UploadRequest {
   id: string;
   companyId: string;
   userId: string;
@@ -49,7 +49,7 @@ export interface Reader {
 }
 
 /** An upload that is decided: a file that its URL brings now is not taken. */
-export interface Decided {
+interface Decided {
   id: string;
   /** Of the accepted file; null where none was. */
   object_etag: string | null;

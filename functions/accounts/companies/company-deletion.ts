@@ -9,10 +9,7 @@ import { Memberships } from './memberships.js';
  * What a module does when a company is deleted, in the same transaction. The function that it may return runs after the
  * commit; a failure of that one is logged and changes nothing.
  */
-export type CompanyDeletionHook = (
-  sql: Transaction,
-  companyId: string,
-) => Promise<(() => Promise<void>) | undefined | void>;
+type CompanyDeletionHook = (sql: Transaction, companyId: string) => Promise<(() => Promise<void>) | undefined | void>;
 
 /** Deletes a company and what other modules hold of it, all or nothing. */
 @Injectable()

@@ -9,7 +9,7 @@ const ALGORITHM = 'HS256';
 const ISSUER = 'disparo';
 
 /** What a token says: whose it is, and the fingerprint of the password that it was given for. */
-export interface Claims {
+interface Claims {
   userId: string;
   fingerprint: string;
 }

@@ -19,7 +19,7 @@ const FUNCTION_UPLOAD_MIB = 9;
 const REFUSALS = { reused: () => new IdempotencyKeyReused(), gone: () => new CampaignNotFound() };
 
 /** An answer of POST /api/campaigns: 201, or 200 when an Idempotency-Key brought back the first answer. */
-export interface Creation {
+interface Creation {
   status: 200 | 201;
   campaignId: string;
   /** JSON, the same bytes each time. */

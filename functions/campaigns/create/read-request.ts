@@ -12,7 +12,7 @@ import { type CampaignFields, campaignForm, campaignJson, phoneColumn } from '..
 import { NumbersPart } from './numbers-part.js';
 
 /** A request for a campaign, read whole. */
-export interface CampaignRequest {
+interface CampaignRequest {
   campaign: NewCampaign;
   /** The header Idempotency-Key. */
   key: string | undefined;

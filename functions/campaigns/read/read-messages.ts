@@ -12,7 +12,7 @@ export interface RejectSlice extends SliceOf<Reject> {
 }
 
 /** The rejects of an export, and how many more lines were counted only. */
-export interface RejectExport {
+interface RejectExport {
   rows: AsyncIterable<unknown[]>;
   notKept: number;
 }

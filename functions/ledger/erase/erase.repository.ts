@@ -7,7 +7,7 @@ import { digitsOf } from '../../retention/number-pattern.js';
 export const FORGOTTEN = '-';
 
 /** What the ledger still holds of a campaign that is to be erased. */
-export interface LeftOf {
+interface LeftOf {
   numbers: number;
   rejects: number;
 }

@@ -11,7 +11,7 @@ const CAMPAIGNS_A_PASS = 200;
 const CHUNKS_A_PAGE = 100;
 
 /** The result of one pass over stopped campaigns. */
-export type Sweep = {
+type Sweep = {
   /** Stopped campaigns that were swept. */
   swept: number;
   /** Those that failed: the log says why, and the next pass tries them again. */

@@ -24,7 +24,7 @@ export interface Difference {
 }
 
 /** What one check found. */
-export interface Check {
+interface Check {
   campaigns: number;
   /** Documents that were looked at. */
   messages: number;

@@ -18,7 +18,7 @@ export interface DeadLetter {
 }
 
 /** A dead letter with its properties and its body. */
-export interface WholeDeadLetter extends DeadLetter {
+interface WholeDeadLetter extends DeadLetter {
   properties: Record<string, unknown>;
   body: string;
 }
@@ -27,14 +27,14 @@ export interface WholeDeadLetter extends DeadLetter {
  * The result of a replay: dead letters sent again, those that stay because their queue is unknown, and how many were not
  * reached.
  */
-export interface Replayed {
+interface Replayed {
   sent: number;
   stay: DeadLetter[];
   left: number;
 }
 
 /** The result of a drop: dead letters taken out, and how many were not reached. */
-export interface Dropped {
+interface Dropped {
   dropped: number;
   left: number;
 }

@@ -5,7 +5,7 @@ import type { Reject } from '../../recipients/reject-list.js';
 import { type CampaignRow, type CampaignStatus, type CampaignView, OF_USER, VIEW_COLUMNS } from './campaign-row.js';
 
 /** Which campaigns a list has: of one company, of one status. */
-export interface CampaignFilter extends PageQuery {
+interface CampaignFilter extends PageQuery {
   company_id?: string | undefined;
   status?: CampaignStatus | undefined;
 }

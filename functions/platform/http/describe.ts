@@ -15,7 +15,7 @@ import {
 } from '../problem.js';
 
 /** An answer of a route: JSON by its schema, or a text of another type by an example; neither where it has no body. */
-export interface AnswerDocs {
+interface AnswerDocs {
   description: string;
   schema?: z.ZodType;
   text?: { type: string; example: string };

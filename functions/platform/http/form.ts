@@ -14,7 +14,7 @@ const FIELD_BYTES = 65_536;
 const PLAIN = new Set(['7bit', '8bit', 'binary']);
 
 /** The one file that a form has, and what is done with it. */
-export interface FileOfForm {
+interface FileOfForm {
   /** The name of its part. */
   name: string;
   limitMib: number;
@@ -31,7 +31,7 @@ export interface FileOfForm {
 }
 
 /** A form that was read to its end. The caller judges the fields first, then the file. */
-export interface Form {
+interface Form {
   fields: Record<string, string>;
   /** Undefined: the form had no file. */
   file: { sha256: Buffer; isTooLarge: boolean } | undefined;

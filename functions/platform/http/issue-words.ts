@@ -17,7 +17,7 @@ const FORMATS: Record<string, string> = { email: 'must be an e-mail address' };
  * What callers read about a field that does not fit its schema, in one style for all schemas without words of their own. The
  * library's words change with its versions, and would tell a caller who wrote `page=x` about NaN.
  */
-export function wordsOf(issue: Issue): string {
+function wordsOf(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return issue.input === undefined ? 'must be given' : `must be ${TYPES[issue.expected] ?? 'of another type'}`;

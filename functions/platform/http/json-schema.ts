@@ -2,10 +2,10 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
-export type Schema = Exclude<Schemas[string], { $ref: string }>;
+type Schema = Exclude<Schemas[string], { $ref: string }>;
 
 /** A zod schema as OpenAPI 3.0 writes it. Schemas within it that have an id are components. */
-export interface ConvertedSchema {
+interface ConvertedSchema {
   schema: Schema;
   components: Schemas;
 }

@@ -29,7 +29,7 @@ export function isVisible(text: string): boolean {
 }
 
 /** Whether a text has at most `limit` Unicode code points: carriers and people count those, and not UTF-16 units. */
-export function hasAtMost(text: string, limit: number): boolean {
+function hasAtMost(text: string, limit: number): boolean {
   if (text.length > limit * UNITS) return false;
   let count = 0;
   for (const _ of text) count++;

@@ -11,7 +11,7 @@ const OPEN_TIMEOUT_MS = 10_000;
 export const ANSWER_TIMEOUT_MS = 10_000;
 
 /** A connection and its confirm channel, on which the topology is declared. */
-export interface OpenChannel {
+interface OpenChannel {
   connection: ChannelModel;
   channel: ConfirmChannel;
 }

@@ -12,7 +12,7 @@ export const DIGIT = 0;
 export const BLANK_BYTE = 1;
 /** From 0x80 on: part of a UTF-8 character, or a character of another encoding. */
 export const HIGH = 2;
-export const OTHER = 3;
+const OTHER = 3;
 export const SEPARATOR = 4;
 export const LINE_END = 5;
 export const CONTROL = 6;

@@ -1,7 +1,7 @@
 import { CONTROL, CR, LF, QUOTE, SPACE, TAB } from './bytes.js';
 
 /** A quoted field that is not closed within this many bytes counts as never closed. */
-export const QUOTED_BYTES = 64 * 1024;
+const QUOTED_BYTES = 64 * 1024;
 
 /**
  * A quoted field as it is read, however the file is cut. Whether its quote is closed properly shows only later. So what

@@ -31,7 +31,7 @@ interface Plan {
 }
 
 /** Why digits are no number of another country. */
-export type ForeignFault = 'wrong_length' | 'not_in_plan';
+type ForeignFault = 'wrong_length' | 'not_in_plan';
 
 /**
  * The number that `digits`, calling code first, stand for: with the national prefix taken out where only that makes it one.

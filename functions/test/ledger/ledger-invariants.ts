@@ -1,7 +1,7 @@
 import type pg from 'pg';
 
 /** A campaign's row and what its chunks say, from one snapshot. */
-export interface LedgerRow {
+interface LedgerRow {
   id: string;
   status: string;
   total: number;
