@@ -13,13 +13,13 @@ export const API_DOCS: ApiDocs = {
 ${linkTo('companies', 'createCompany')}, and ${linkTo('campaigns', 'createCampaign')} with its \`id\`.
 
 Every error, from every layer, is \`application/problem+json\` (RFC 9457) with a stable \`code\`, of which each route lists
-its own. An address that is no route is 404:
+its own. An address without a route is 404:
 
 ${problemList([new NotFound()])}`,
   tags: [
     ['operating', 'Is it up, and what does it do? No login.'],
     ['users', 'Register, log in, see yourself and those who share a company with you.'],
-    ['companies', 'The tenants: nobody sees what is of a company that they are not in, and nobody is in one unasked.'],
+    ['companies', 'The tenants: only its members see what a company has, and nobody becomes one without accepting.'],
     ['campaigns', 'A text and numbers, which become messages, one a number, in order.'],
     ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
   ],

@@ -47,9 +47,9 @@ async function listen(app: NestFastifyApplication, config: Config): Promise<void
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new ConfigurationError('API_PORT', `${config.apiPort} is in use`);
-    if (code === 'EACCES') throw new ConfigurationError('API_PORT', `${config.apiPort} is not for this user`);
+    if (code === 'EACCES') throw new ConfigurationError('API_PORT', `${config.apiPort} is not open to this user`);
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new ConfigurationError('API_HOST', `${config.apiHost} is no address of this machine`);
+      throw new ConfigurationError('API_HOST', `${config.apiHost} is not an address of this machine`);
     throw error;
   }
   app.get(Log).info({ url: await app.getUrl() }, 'listening');

@@ -53,12 +53,12 @@ export const userChange = z
     email: email.optional(),
     password: password.optional(),
     current_password: knownPassword.meta({
-      description: 'The password of now: a token alone, which may be stolen, changes nothing.',
+      description: 'The current password: a token alone, which may be stolen, changes nothing.',
       example: 'correto cavalo bateria',
     }),
   })
   .refine(({ current_password: _, ...change }) => notEmpty(change), NOT_EMPTY)
-  .meta({ description: 'What changes, at least one of e-mail and password; and the password of now.' });
+  .meta({ description: 'What changes, at least one of e-mail and password; and the current password.' });
 export type UserChange = z.output<typeof userChange>;
 
 export const newCompany = z.strictObject({ name, document }).meta({ description: 'A new company.' });
@@ -67,12 +67,12 @@ export type NewCompany = z.output<typeof newCompany>;
 export const companyChange = z
   .strictObject({ name: name.optional(), document: document.optional() })
   .refine(notEmpty, NOT_EMPTY)
-  .meta({ description: 'What changes; at least one of both.' });
+  .meta({ description: 'What changes: at least one of the two.' });
 export type CompanyChange = z.output<typeof companyChange>;
 
 export const newMember = z
   .strictObject({ email: email.meta({ description: 'Of a registered user.', example: 'bia@example.com' }), role })
-  .meta({ description: 'Who is invited or has another role from now on, and as what.' });
+  .meta({ description: 'The user to invite, or the member to give another role; and the role.' });
 export type NewMember = z.output<typeof newMember>;
 export type Role = z.output<typeof role>;
 

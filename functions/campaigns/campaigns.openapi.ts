@@ -54,8 +54,8 @@ export const CAMPAIGN_ROUTES = {
     summary: 'Create a campaign and send it',
     description:
       'Takes a form with a file of numbers, or JSON with `phone_numbers`. It is refused whole, with nothing stored, or ' +
-      'accepted whole: then it answers once all is in the queue, or two seconds after it was accepted, and the rest goes ' +
-      'out behind the answer. While the queue is away it is accepted all the same, as `pendente`. With an ' +
+      'accepted whole: then the answer comes once all is in the queue, or two seconds after it was accepted, and the rest is ' +
+      'sent after the answer. While the queue is away it is accepted all the same, as `pendente`. With an ' +
       '`Idempotency-Key` it is safe to repeat.',
     answers: {
       201: { description: 'The campaign.', schema: createdCampaignView, headers: LOCATION },
@@ -90,7 +90,7 @@ export const CAMPAIGN_ROUTES = {
     id: 'getCampaign',
     ids: { id: 'campaign' },
     summary: 'Get a campaign',
-    description: 'Its status and how far it is, from what is really stored: ask again until it is `enviado`.',
+    description: 'Its status and its progress, by what is really stored: ask again until it is `enviado`.',
     answers: { 200: { description: 'The campaign.', schema: campaignView } },
     errors: ONE,
   },
@@ -167,7 +167,7 @@ export const CAMPAIGN_ROUTES = {
     ids: { id: 'campaign' },
     summary: 'List the rejected lines',
     description:
-      'Lines of the file that are no number, with the reason: the first 10,000 of a campaign, and `not_kept` says how many ' +
+      'Lines of the file that are not numbers, with the reason: the first 10,000 of a campaign, and `not_kept` says how many ' +
       'more there were. Duplicates are counted and are not among them.',
     answers: { 200: { description: 'A part of them.', schema: rejectSlice } },
     errors: ONE,
@@ -177,7 +177,7 @@ export const CAMPAIGN_ROUTES = {
     ids: { id: 'campaign' },
     summary: 'Export the rejected lines as CSV',
     description:
-      `As ${linkTo('campaigns', 'exportMessages')} does. Of a campaign with more than 10,000 of them the last row has no ` +
+      `As ${linkTo('campaigns', 'exportMessages')} does. Where a campaign has more than 10,000 of them, the last row has no ` +
       '`line`, the `reason` `not_kept`, and a `value` that says how many more there were.',
     answers: {
       200: {

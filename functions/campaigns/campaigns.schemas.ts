@@ -110,8 +110,8 @@ export const campaignChange = z.strictObject({ name }).meta({ description: 'The 
 
 const status = z.enum(CAMPAIGN_STATUSES).meta({
   description:
-    '`pendente` (accepted), `enfileirado` (all in the queue), `enviando` (some stored), `enviado` (all stored); aside ' +
-    '`pausado` and `cancelado`, which is final.',
+    '`pendente` (accepted), `enfileirado` (all in the queue), `enviando` (some stored), `enviado` (all stored); or ' +
+    '`pausado`, or `cancelado`, which is final.',
   example: 'enviado',
 });
 
@@ -132,12 +132,12 @@ const reject = z
     reason: z.enum(REJECT_REASONS).meta({
       description:
         '`not_a_number` (other characters, or no digits), `not_mobile` (a landline, or a ninth digit that is not 9), ' +
-        '`wrong_length`, `unknown_ddd`, `extra_digits` (an extension, a counter or a second number beside the number), ' +
-        '`fraction` (a decimal fraction that is not zero), `not_in_plan` (no number of its country).',
+        '`wrong_length`, `unknown_ddd`, `extra_digits` (an extension, a counter or a second number next to the number), ' +
+        '`fraction` (a decimal fraction that is not zero), `not_in_plan` (not a number of its country).',
       example: 'not_mobile',
     }),
   })
-  .meta({ id: 'Reject', description: 'A line that is no number.' });
+  .meta({ id: 'Reject', description: 'A line that is not a number.' });
 
 /** The result of a file. lines = accepted + duplicate + invalid + blank. */
 export const fileView = z
@@ -147,8 +147,8 @@ export const fileView = z
     duplicate: z
       .int()
       .min(0)
-      .meta({ description: 'Numbers that stood in the file before, and were left out.', example: 0 }),
-    invalid: z.int().min(0).meta({ description: 'Lines that are no number.', example: 0 }),
+      .meta({ description: 'Numbers that were in the file before, and are left out.', example: 0 }),
+    invalid: z.int().min(0).meta({ description: 'Lines that are not numbers.', example: 0 }),
     blank: z.int().min(0).meta({ description: 'Lines of white space, and a header.', example: 0 }),
     phone_column: z
       .union([z.string(), z.int().min(1)])
@@ -168,7 +168,7 @@ export const fileView = z
       }),
     rejects: z.array(reject).meta({ description: 'The first 20 of the invalid lines.', example: [] }),
   })
-  .meta({ id: 'FileSummary', description: 'What the lines of a file came to.' });
+  .meta({ id: 'FileSummary', description: 'The counts of the lines of a file, and its first rejects.' });
 
 /** A campaign as every answer shows it. stored <= published <= total always. */
 export const campaignView = z
@@ -190,7 +190,7 @@ export const campaignView = z
 /** What POST answers. */
 export const createdCampaignView = campaignView
   .extend({ file: fileView })
-  .meta({ id: 'CreatedCampaign', description: 'A campaign, with what its file came to.' });
+  .meta({ id: 'CreatedCampaign', description: 'A campaign, with the counts of its file.' });
 
 /** A page of campaigns, newest first. */
 export const campaignPage = pageOf(campaignView).meta({ id: 'CampaignPage', description: 'Campaigns, newest first.' });
@@ -222,9 +222,9 @@ export const rejectSlice = z
     not_kept: z
       .int()
       .min(0)
-      .meta({ description: 'Invalid lines behind the first 10,000: counted, and in no list.', example: 0 }),
+      .meta({ description: 'Invalid lines after the first 10,000: counted, but in no list.', example: 0 }),
   })
-  .meta({ id: 'RejectSlice', description: 'A part of the lines that are no number.' });
+  .meta({ id: 'RejectSlice', description: 'A part of the lines that are not numbers.' });
 
 /** The checked fields that a form and a JSON body have in common. */
 export type CampaignFields = Pick<z.output<typeof campaignForm>, 'name' | 'message' | 'company_id' | 'phone_column'>;

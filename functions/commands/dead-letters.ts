@@ -88,7 +88,7 @@ async function replay(
   print(`${sent} sent again`);
   for (const deadLetter of stay)
     print(
-      `${deadLetter.place} stays: it came from ${deadLetter.sourceQueue ?? 'no queue that it names'}, which is none of these`,
+      `${deadLetter.place} stays: ${deadLetter.sourceQueue === undefined ? 'it names no queue that it came from' : `it came from ${deadLetter.sourceQueue}, which is not a queue here`}`,
     );
   if (left > 0) print(`${left} more were not looked at: ${notReached()}`);
   return stay.length + left === 0 ? EXIT.drained : EXIT.forced;

@@ -91,7 +91,7 @@ export class DispatchCampaigns {
   /** A healing that fails does not stop the publishing: the next pass heals again. Returns the numbers given back. */
   private async heal(): Promise<number> {
     return this.healing.heal().catch((error: unknown) => {
-      this.log.error({ err: error }, 'healing broke off; the next pass goes on');
+      this.log.error({ err: error }, 'healing failed; the next pass retries');
       return 0;
     });
   }

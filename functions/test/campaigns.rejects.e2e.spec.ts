@@ -44,7 +44,7 @@ test('the first 10,000 rejects are kept, and answer, list and CSV say how many m
     '2345',
     KEPT + 1,
     `${KEPT + 1},x,not_a_number`,
-    ',2345 more lines are no number; they are counted and not kept,not_kept',
+    ',2345 more lines are not numbers; they are counted and not kept,not_kept',
   ]);
   // A part that ends before the last row tells of the rest only in its header.
   expect(await csvOf(campaign, '?limit=2')).toEqual({

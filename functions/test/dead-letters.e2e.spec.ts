@@ -163,7 +163,7 @@ test('a letter of another queue stays, and is named', async () => {
   await channel.waitForConfirms();
   expect(await deadLetters('replay')).toEqual([
     75,
-    '0 sent again\n1 stays: it came from elsewhere, which is none of these\n',
+    '0 sent again\n1 stays: it came from elsewhere, which is not a queue here\n',
   ]);
   expect(await dead()).toBe(1);
 });

@@ -197,7 +197,7 @@ describe('the server', () => {
       [
         'a host that is not this machine',
         { API_HOST: '192.0.2.1' },
-        'API_HOST: 192.0.2.1 is no address of this machine',
+        'API_HOST: 192.0.2.1 is not an address of this machine',
       ],
     ] as [string, Record<string, string>, string][])('stops at %s with one line and 78', async (_, env, line) => {
       expect(await startedWith(env)).toEqual([78, [line]]);

@@ -151,7 +151,7 @@ export class IngestUpload {
   /** Best effort: a later pass tries again, and the bucket deletes what is old. */
   private async remove(objectKey: string): Promise<void> {
     await this.store.remove(objectKey).catch((error: unknown) => {
-      this.log.warn({ object_key: objectKey, err: error }, 'could not remove an object that is read');
+      this.log.warn({ object_key: objectKey, err: error }, 'could not remove an object that has been read');
     });
   }
 }

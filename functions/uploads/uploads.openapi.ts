@@ -44,7 +44,7 @@ export const UPLOAD_ROUTES = {
     description: 'Ask again until it is `aceito` or `recusado`. A file is accepted or refused whole, once.',
     answers: {
       200: {
-        description: `What became of it. Its \`problem\` is one of:\n\n${problemList(UPLOAD_PROBLEMS.map(sampleOf))}`,
+        description: `The upload as it is now. Its \`problem\` is one of:\n\n${problemList(UPLOAD_PROBLEMS.map(sampleOf))}`,
         schema: uploadView,
       },
     },

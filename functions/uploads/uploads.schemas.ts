@@ -37,12 +37,12 @@ export const uploadView = z
       .string()
       .nullable()
       .meta({ description: 'Set exactly when the status is `aceito`.', example: 'ue1nqjq0mq0csmsie5av34o2' }),
-    file: fileView.nullable().meta({ description: 'What the lines came to, once it is read.' }),
+    file: fileView.nullable().meta({ description: 'The counts of its lines, once it is read.' }),
     problem: problemView
       .nullable()
-      .meta({ description: 'Why it was refused; of an accepted one, that its URL was used twice.' }),
+      .meta({ description: 'Why it was refused; or, if it was accepted, that its URL was used twice.' }),
   })
-  .meta({ id: 'Upload', description: 'What became of an upload.' });
+  .meta({ id: 'Upload', description: 'An upload, and its result.' });
 
 export type NewUpload = z.output<typeof newUpload>;
 export type UploadStatus = (typeof UPLOAD_STATUSES)[number];

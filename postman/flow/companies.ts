@@ -18,14 +18,14 @@ export const companies: Folder = {
   description: 'Ana founds a company, which is what sends. Bia is invited, accepts and goes again.',
   steps: [
     {
-      name: 'Found a company with a wrong CNPJ',
+      name: 'Create a company with a wrong CNPJ',
       ask: 'createCompany',
       json: { document: '11.222.333/0001-00' },
       status: 400,
       code: 'COMPANY.DOCUMENT_INVALID',
     },
     {
-      name: 'Found a company',
+      name: 'Create a company',
       ask: 'createCompany',
       before: NEW_CNPJ,
       json: { document: '{{document}}' },

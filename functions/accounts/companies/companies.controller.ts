@@ -41,9 +41,9 @@ export class CompaniesController {
   ) {}
 
   @Post()
-  @Describe(COMPANY_ROUTES.found)
-  found(@CurrentUser() me: SignedInUser, @Body({ schema: newCompany }) body: NewCompany): Promise<CompanyRow> {
-    return this.companies.found(me.id, body);
+  @Describe(COMPANY_ROUTES.create)
+  create(@CurrentUser() me: SignedInUser, @Body({ schema: newCompany }) body: NewCompany): Promise<CompanyRow> {
+    return this.companies.create(me.id, body);
   }
 
   @Get()

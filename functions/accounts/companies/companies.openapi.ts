@@ -12,10 +12,10 @@ import { companyPage, companyView, memberPage, memberView } from '../accounts.sc
 
 /** What OpenAPI says of the routes of companies and of their members. */
 export const COMPANY_ROUTES = {
-  found: {
+  create: {
     id: 'createCompany',
-    summary: 'Found a company',
-    description: 'You are its owner. The CNPJ may be alphanumeric, as they are given out since July 2026.',
+    summary: 'Create a company',
+    description: 'You become its owner. The CNPJ may have letters, as new ones do since July 2026.',
     answers: { 201: { description: 'The company.', schema: companyView } },
     errors: [...BODY_ERRORS, ...TOKEN_ERRORS, DocumentInvalid, DocumentTaken],
   },
@@ -54,7 +54,7 @@ export const COMPANY_ROUTES = {
     id: 'listMembers',
     ids: { id: 'company' },
     summary: 'List the members',
-    description: 'Who is in the company, and as what; and who is invited to it, with `accepted_at: null`.',
+    description: 'The members with their roles; and the users who are invited, with `accepted_at: null`.',
     answers: { 200: { description: 'A page.', schema: memberPage } },
     errors: [...TOKEN_ERRORS, CompanyNotFound],
   },
@@ -63,17 +63,17 @@ export const COMPANY_ROUTES = {
     ids: { id: 'company' },
     summary: 'Invite a user, or give a member another role',
     description:
-      'For owners. The user is registered already, and is named by e-mail. Nobody becomes a member before accepting: who ' +
-      'is none is invited (`accepted_at: null`), for seven days. Inviting again renews the invitation, with the role of now. ' +
-      'Of a member the role changes at once.',
+      'For owners. The user is registered already, and is named by e-mail. Nobody becomes a member without accepting: ' +
+      'a user who is not one is invited (`accepted_at: null`), for seven days. Inviting again renews the invitation, with ' +
+      'the new role. The role of a member changes at once.',
     answers: { 201: { description: 'The member, or who is invited.', schema: memberView } },
     errors: [...BODY_ERRORS, ...TOKEN_ERRORS, NotOwner, CompanyNotFound, UserNotFound, LastOwner],
   },
   remove: {
     id: 'removeMember',
     ids: { id: 'company', user_id: 'member' },
-    summary: 'Let a member go, or take an invitation back',
-    description: 'For owners. The last owner cannot leave; one who is only invited is no owner yet.',
+    summary: 'Remove a member, or take an invitation back',
+    description: 'For owners. The last owner cannot leave; a user who is only invited is not an owner yet.',
     answers: { 204: { description: 'Done.' } },
     errors: [...TOKEN_ERRORS, NotOwner, CompanyNotFound, UserNotFound, LastOwner],
   },

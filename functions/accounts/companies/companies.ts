@@ -9,7 +9,7 @@ import { type Cnpj, parseCnpj } from './cnpj.js';
 import { CompaniesRepository, type CompanyRow } from './companies.repository.js';
 import { Memberships } from './memberships.js';
 
-/** Companies: found, see, change. CompanyDeletion deletes them. */
+/** Companies: create, see, change. CompanyDeletion deletes them. */
 @Injectable()
 export class Companies {
   constructor(
@@ -20,7 +20,7 @@ export class Companies {
   ) {}
 
   /** The founder is its owner. Throws DocumentInvalid, DocumentTaken. */
-  async found(userId: string, { name, document }: NewCompany): Promise<CompanyRow> {
+  async create(userId: string, { name, document }: NewCompany): Promise<CompanyRow> {
     const company = { id: createId(), name, document: cnpjOf(document) };
     return this.postgres.transaction(async (sql) => {
       if (!(await this.users.holdUser(sql, userId))) throw new TokenInvalid();

@@ -46,7 +46,7 @@ export class CompanyDeletion {
     });
     for (const after of afterwards)
       await after().catch((err: unknown) =>
-        this.log.warn({ err, company_id: companyId }, 'a company is deleted; something that follows from it failed'),
+        this.log.warn({ err, company_id: companyId }, 'a company is deleted; the work after it failed'),
       );
   }
 }

@@ -8,8 +8,8 @@ export const INVITATION_ROUTES = {
     id: 'listInvitations',
     summary: 'List your invitations',
     description:
-      'To companies whose owners want you as a member. One that is not answered within seven days is gone, as is one that ' +
-      'was taken back.',
+      'To companies whose owners want you as a member. One that is not answered within seven days, or is taken ' +
+      'back, is gone.',
     answers: { 200: { description: 'A page.', schema: invitationPage } },
     errors: TOKEN_ERRORS,
   },
@@ -18,8 +18,8 @@ export const INVITATION_ROUTES = {
     ids: { company_id: 'company' },
     summary: 'Accept an invitation',
     description:
-      'From here on you are a member, as what the invitation says. Once more, or as a member: answers the same and changes ' +
-      'nothing.',
+      'You become a member, with the role of the invitation. A second call, or one by a member, answers the same and ' +
+      'changes nothing.',
     answers: { 200: { description: 'You as a member.', schema: memberView } },
     errors: [...TOKEN_ERRORS, InvitationNotFound],
   },
@@ -27,7 +27,7 @@ export const INVITATION_ROUTES = {
     id: 'declineInvitation',
     ids: { company_id: 'company' },
     summary: 'Decline an invitation',
-    description: 'It is gone, and its company is not told.',
+    description: 'The invitation is gone, and its company is not told.',
     answers: { 204: { description: 'Done.' } },
     errors: [...TOKEN_ERRORS, InvitationNotFound],
   },

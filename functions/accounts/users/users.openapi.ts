@@ -49,8 +49,8 @@ export const USER_ROUTES = {
     ids: { id: 'user' },
     summary: 'Change your e-mail or password',
     description:
-      'Of yourself only, with the password of now; a wrong one counts as a failed login. A new password ends all older ' +
-      'tokens at once, a new e-mail does not; it ends your open invitations, which were for the one before.',
+      'Only your own, with the current password; a wrong one counts as a failed login. A new password ends all older ' +
+      'tokens at once. A new e-mail does not; it ends your open invitations, which were for the old one.',
     answers: { 200: { description: 'The user as it is now.', schema: userView } },
     errors: [...BODY_ERRORS, ...TOKEN_ERRORS, NotYourself, WrongPassword, UserNotFound, EmailTaken, TooManyAttempts],
   },
@@ -59,7 +59,7 @@ export const USER_ROUTES = {
     ids: { id: 'user' },
     summary: 'Delete yourself',
     description:
-      'All your tokens end at once, and your invitations with them. Whoever is the last owner of a company deletes it first, or names another.',
+      'All your tokens and invitations end at once. If you are the last owner of a company, delete it or name another first.',
     answers: { 204: { description: 'Done.' } },
     errors: [...TOKEN_ERRORS, NotYourself, UserNotFound, LastOwner],
   },

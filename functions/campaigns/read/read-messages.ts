@@ -77,7 +77,7 @@ export class ReadMessages {
       if (rows.length < limit) break;
     }
     if (left > 0 && notKept > 0)
-      yield ['', `${notKept} more lines are no number; they are counted and not kept`, NOT_KEPT];
+      yield ['', `${notKept} more lines are not numbers; they are counted and not kept`, NOT_KEPT];
   }
 
   private async isErased(userId: string, id: string): Promise<boolean> {

@@ -72,7 +72,7 @@ export class PublishCampaign implements BeforeApplicationShutdown {
     const signal = stop ? AbortSignal.any([stop, this.shutdown.signal]) : this.shutdown.signal;
     const publishing = this.windows(claim, signal)
       .catch((error: unknown): Publishing => {
-        this.log.error({ campaign_id: claim.id, err: error }, 'publishing broke off; the rest is owed');
+        this.log.error({ campaign_id: claim.id, err: error }, 'publishing failed; the rest stays owed');
         return 'failed';
       })
       .finally(() => this.running.delete(publishing));

@@ -88,7 +88,7 @@ function problemResponse(problems: Problem[]) {
   return {
     description: problemList(problems),
     ...(Object.keys(headers).length > 0 && {
-      headers: mapValues(headers, (example) => ({ description: `Such as \`${example}\`.`, schema: STRING })),
+      headers: mapValues(headers, (example) => ({ description: `For example \`${example}\`.`, schema: STRING })),
     }),
     content: {
       [PROBLEM_JSON]: {

@@ -30,7 +30,7 @@ const HEALTH: RouteDocs = {
   description: 'Asks the three stores, for three seconds at most.',
   answers: {
     200: { description: 'All are up.', schema: Health },
-    503: { description: 'One at least is down.', schema: Health },
+    503: { description: 'At least one is down.', schema: Health },
   },
 };
 

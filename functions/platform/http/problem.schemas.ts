@@ -11,11 +11,13 @@ export const problemView = z
     errors: z
       .array(
         z.object({
-          path: z.string().meta({ description: 'The field, dotted; empty for the whole.', example: 'email' }),
+          path: z
+            .string()
+            .meta({ description: 'The field, as a dotted path; empty for the whole request.', example: 'email' }),
           message: z.string().meta({ description: 'What is wrong with it.', example: 'must be an e-mail address' }),
         }),
       )
       .optional()
-      .meta({ description: 'Of `VALIDATION`: each field that is wrong, the first ten.' }),
+      .meta({ description: 'With `VALIDATION`: the fields that are wrong, the first ten.' }),
   })
   .meta({ id: 'Problem', description: 'A problem, RFC 9457.' });

@@ -11,7 +11,7 @@ export const pageFields = {
     .min(1)
     .max(100)
     .default(20)
-    .meta({ description: 'Items a page, at most.', example: 20 }),
+    .meta({ description: 'The most items on a page.', example: 20 }),
 };
 /** The query of a list without filters. */
 export const PageQuery = z.strictObject(pageFields);
@@ -30,7 +30,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
   return z.strictObject({
     data: z.array(item).meta({ description: 'The items of this page.' }),
     page: z.int().positive().meta({ description: 'This page, from 1.', example: 1 }),
-    page_size: z.int().positive().meta({ description: 'Items a page, at most.', example: 20 }),
+    page_size: z.int().positive().meta({ description: 'The most items on a page.', example: 20 }),
     total: z.int().min(0).meta({ description: 'Items on all pages.', example: 1 }),
   });
 }
@@ -42,12 +42,12 @@ const after = z.coerce
   .min(0)
   .max(MAX_INT)
   .default(0)
-  .meta({ description: 'Begins behind this one: the `next` of the answer before.', example: 0 });
+  .meta({ description: 'Begins after this one: the `next` of the previous answer.', example: 0 });
 
 /** The query of a list that is read slice by slice. */
 export const sliceQuery = z.strictObject({
   after,
-  limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'Items at most.', example: 100 }),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'The most items.', example: 100 }),
 });
 /** The query of a CSV export: everything unless told otherwise. */
 export const exportQuery = z.strictObject({
@@ -58,7 +58,7 @@ export const exportQuery = z.strictObject({
     .min(1)
     .max(MAX_INT)
     .default(MAX_INT)
-    .meta({ description: 'Rows at most; all without it.', example: 100 }),
+    .meta({ description: 'The most rows; all without it.', example: 100 }),
 });
 export type Slice = z.output<typeof sliceQuery>;
 

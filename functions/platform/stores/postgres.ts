@@ -120,7 +120,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
     } catch (error) {
       broken = isAway(error) || cutOff.isCutOff;
       if (codeOf(error) === UNDEFINED_TABLE)
-        throw new ServiceUnavailable('the tables are not there yet; npm run migrate makes them', error);
+        throw new ServiceUnavailable('the tables do not exist yet; npm run migrate makes them', error);
       if (codeOf(error) === INSUFFICIENT_PRIVILEGE)
         throw new ServiceUnavailable('the user of the database lacks a right that this needs', error);
       if (codeOf(error) === READ_ONLY)

@@ -32,7 +32,7 @@ export class ServiceGauges {
       ({ partitions }) => byNumber(partitions.map(({ ready }) => ready)),
     );
     metrics.gaugeFrom(
-      { name: 'disparo_queue_consumers', help: 'Consumers, one that stands by included.', label: 'partition' },
+      { name: 'disparo_queue_consumers', help: 'Consumers, including one that stands by.', label: 'partition' },
       queues,
       ({ partitions }) => byNumber(partitions.map(({ consumers }) => consumers)),
     );
