@@ -1,9 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { EXIT } from '@disparo/contract';
-import { createApp } from './app.js';
 import type { Command } from './platform/command.js';
-import { loadConfig } from './platform/config.js';
-import { runOnce } from './platform/once.js';
 
 /** `node dist/functions/command.js <name> [arguments]`: what `npm run <name>` runs. It starts no service itself. */
 const [name = '', ...args] = process.argv.slice(2);
@@ -13,6 +10,12 @@ const names = readdirSync(new URL('commands/', import.meta.url))
 if (!names.includes(name)) refuse(`node dist/functions/command.js ${names.join(' | ')}`);
 const { default: command } = (await import(`./commands/${name}.js`)) as { default: Command<unknown> };
 const task = command.task(args) ?? refuse(command.usage);
+// Loaded only now: the app takes seconds, and a wrong argument is told at once.
+const [{ createApp }, { loadConfig }, { runOnce }] = await Promise.all([
+  import('./app.js'),
+  import('./platform/config.js'),
+  import('./platform/once.js'),
+]);
 await runOnce(
   async (runtime) => {
     const config = loadConfig();

@@ -46,6 +46,8 @@ test('once the request is answered nothing ends', () => {
   answered.close();
   vi.advanceTimersByTime(10_000);
   expect(answered.signal.aborted).toBe(false);
+  answered.storing();
+  expect(answered.stored).toBe(true);
 });
 
 test('all that a request calls knows its deadline, and nobody else does', async () => {

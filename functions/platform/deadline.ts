@@ -26,7 +26,7 @@ export class Deadline {
   readonly #controller = new AbortController();
   readonly #timers: NodeJS.Timeout[];
   /** A time of `performance.now()`. */
-  readonly #refuseAt: number;
+  #refuseAt: number;
   #stored = false;
 
   constructor({ refuseMs, endMs }: Limits) {
@@ -71,8 +71,9 @@ export class Deadline {
     this.#controller.abort(new DeadlinePassed());
   }
 
-  /** Called when the request is answered: no timer ends the work that goes on after the answer. */
+  /** Called when the request is answered: neither a timer nor the clock ends the work that goes on after the answer. */
   close(): void {
+    this.#refuseAt = Number.POSITIVE_INFINITY;
     for (const timer of this.#timers) clearTimeout(timer);
   }
 }

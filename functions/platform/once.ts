@@ -34,8 +34,8 @@ export async function runOnce(
   process.exit(code);
 }
 
-/** Writes one line that says why. Returns the exit code. */
-function failure(error: unknown): number {
+/** Writes one line that says why, with the variable of the service where one failed. Returns the exit code. */
+export function failure(error: unknown): number {
   const variable = variableOf(error);
   const refused = refusal(error);
   if (error instanceof ConfigurationError) return say(error.message, EXIT.configuration);
@@ -46,8 +46,10 @@ function failure(error: unknown): number {
   return say(String(error), EXIT.bug);
 }
 
+/** The variable with the URL of the service that failed. A ServiceUnavailable has the service's own error as its cause. */
 function variableOf(error: unknown): string {
   if (error instanceof NotPublished) return 'RABBITMQ_URL';
+  if (error instanceof ServiceUnavailable && error.cause !== undefined) return variableOf(error.cause);
   return error instanceof Error && error.name.startsWith('Mongo') ? 'MONGODB_URL' : 'DATABASE_URL';
 }
 

@@ -96,7 +96,7 @@ test('dead letters are told with the command that lists them', async () => {
     const channel = await connection.createConfirmChannel();
     channel.publish(`${stage.env.QUEUE_PREFIX}.dead`, '', Buffer.from('x'));
     await channel.waitForConfirms();
-    expect(await ran()).toEqual([0, expect.stringContaining('1 dead letters: npm run dead-letters -- list')]);
+    expect(await ran()).toEqual([0, expect.stringContaining('1 dead letter: npm run dead-letters -- list')]);
     await channel.purgeQueue(`${stage.env.QUEUE_PREFIX}.dead`);
   } finally {
     await connection.close();

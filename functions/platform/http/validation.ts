@@ -54,7 +54,10 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown): z.out
   throw new ValidationProblem(parsed.error.issues.flatMap(fieldErrors));
 }
 
-/** The errors of one issue: each unknown field on its own. */
+/**
+ * The errors of one issue: each unknown field on its own. Only a JSON body can be anything but an object as a whole: a query
+ * and the fields of a form always are one.
+ */
 function fieldErrors(issue: Issue): FieldError[] {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
   if (path.length === 0 && (issue as { code?: unknown }).code === 'invalid_type')

@@ -45,7 +45,9 @@ function queueRow({ name, ready, consumers }: Queue): string[] {
 function deadLetterLines(dead: Queue | undefined): string[] {
   if (!dead) return [];
   if (!dead.ready) return ['No dead letters'];
-  return [`${colour('yellow', `${count(dead.ready)} dead letters`)}: npm run dead-letters -- list`];
+  return [
+    `${colour('yellow', `${count(dead.ready)} dead letter${dead.ready === 1 ? '' : 's'}`)}: npm run dead-letters -- list`,
+  ];
 }
 
 function campaignLines({ services }: Status, campaigns: CampaignRow[] | undefined, width: number): string[] {
