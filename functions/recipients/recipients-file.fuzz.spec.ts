@@ -51,7 +51,7 @@ const KEPT: [Uint8Array, number[], boolean][] = [
 ];
 
 describe('a file of any bytes', () => {
-  it('is refused with its line or read to its end, whole or in pieces alike, and its counts add up', async () => {
+  it('is refused with its line or read whole, in pieces too, and its counts add up', async () => {
     await fc.assert(
       fc.asyncProperty(file, cuts, fc.boolean(), async (content, at, allowDuplicates) => {
         const whole = await read([content], allowDuplicates);

@@ -18,7 +18,7 @@ const FRAGMENTS = 40;
 
 type Random = (below: number) => number;
 
-it(`any file comes to what the plain reading of the rules says, however it is cut (seed ${SEED})`, async () => {
+it(`any file is read as the plain reading of the rules says, however it is cut (seed ${SEED})`, async () => {
   const seen = new Set<string>();
   for (let seed = SEED; seed < SEED + CASES; seed++) {
     const next = randomFrom(seed);

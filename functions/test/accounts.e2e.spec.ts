@@ -107,7 +107,7 @@ describe('logging in', () => {
     expect(unknown.body).toEqual(wrong.body);
   });
 
-  test('after ten failures refuses the right password too, and lets in again when a minute has passed', async () => {
+  test('after ten failures refuses the right password too, for a minute', async () => {
     const user = await stage.user();
     const attempt = (password: string) =>
       stage.api('POST', '/api/auth/login', { body: { email: user.email, password } });

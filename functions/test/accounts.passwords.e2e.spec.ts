@@ -81,7 +81,7 @@ describe('a change of e-mail or password', () => {
 describe('guessing at the password with a stolen token', () => {
   const guess = (user: TestUser) => patch(user, { password: 'thiefs own', current_password: 'wrong' });
 
-  test('counts as failed logins: ten of both in a minute, and then the right one is refused by both', async () => {
+  test('counts as failed logins: after ten of both, both refuse the right one', async () => {
     const user = await stage.user();
     for (let failure = 0; failure < 5; failure++) {
       expect((await guess(user)).status).toBe(403);

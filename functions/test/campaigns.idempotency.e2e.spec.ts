@@ -45,7 +45,8 @@ function codeOf(text: string): unknown {
   return (JSON.parse(text) as { code?: unknown }).code;
 }
 
-test('the same key and content answer 200 with the first body byte for byte, whatever has become of the campaign', async () => {
+// Whatever has become of the campaign since.
+test('the same key and content answer 200 with the first body, byte for byte', async () => {
   const key = aKey();
   const first = await post({ key });
   await stage.sql('SELECT * FROM record_stored($1, $2)', [[JSON.parse(first.text).id], [1]]);
@@ -97,7 +98,7 @@ test('a refused request frees its key', async () => {
   expect([...refused.map(({ status }) => status), accepted.status]).toEqual([400, 400, 201]);
 });
 
-test('the same key at another company is another key, and for a member of the same company it is the same', async () => {
+test('a key belongs to its company: another one has its own, its members share it', async () => {
   const key = aKey();
   const first = await post({ key });
   const other = await stage.company(ana);
@@ -124,7 +125,7 @@ test('a key is forgotten after 24 hours', async () => {
   expect(await post({ key })).toEqual({ ...second, status: 200 });
 });
 
-test('a key that is forgotten is erased by the next pass of a dispatcher, with the answer that it kept', async () => {
+test('a key whose life is over is erased by the next dispatch, with its answer', async () => {
   const [old, young] = [aKey(), aKey()];
   await post({ key: old });
   await post({ key: young });
@@ -151,7 +152,7 @@ test('when the first request has died after its commit, the answer of the commit
   ]);
 });
 
-test('a key of 255 printable characters is taken, a longer, a blank and an unprintable one are not', async () => {
+test('a key has up to 255 printable characters; a longer or blank one is refused', async () => {
   const statuses = await Promise.all(
     ['k'.repeat(255), 'k'.repeat(256), ' ', 'ké'].map(async (key) => (await post({ key })).status),
   );

@@ -52,7 +52,7 @@ async function taken(): Promise<[queue: string, message: GetMessage][]> {
   return all;
 }
 
-test('a campaign takes at most its slots: consecutive chunks in the form of the contract, all in one queue', async () => {
+test('a campaign takes at most its slots, with consecutive chunks in one queue', async () => {
   await taken();
   const numbers = someNumbers(8);
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';

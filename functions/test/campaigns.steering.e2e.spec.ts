@@ -65,7 +65,7 @@ async function marks(id: string): Promise<boolean[]> {
 const REFUSED = [409, 'CAMPAIGN.INVALID_TRANSITION'];
 
 describe('the transition table', () => {
-  test('a queued campaign is paused, resumed and cancelled, and the same call again changes nothing', async () => {
+  test('a queued campaign is paused, resumed and cancelled; a second call changes nothing', async () => {
     const id = await queued();
     expect(await steer(id, 'resume')).toEqual([200, 'enfileirado', 6, 0]);
     expect(await steer(id, 'pause')).toEqual([200, 'pausado', 6, 0]);
@@ -101,14 +101,14 @@ describe('the transition table', () => {
     expect(await steer(id, 'resume')).toEqual([200, 'enviando', 6, 3]);
   });
 
-  test('a campaign that is all sent takes neither pause nor cancel, and a resume leaves it as it is', async () => {
+  test('a campaign that is all sent refuses pause and cancel, and a resume changes nothing', async () => {
     const id = await queued();
     await record(id, [1, 2, 3, 4, 5, 6]);
     expect([await steer(id, 'pause'), await steer(id, 'cancel')]).toEqual([REFUSED, REFUSED]);
     expect(await steer(id, 'resume')).toEqual([200, 'enviado', 6, 6]);
   });
 
-  test('what was paused too late is enviado; pausing it again is still 200, and it cannot be cancelled', async () => {
+  test('a campaign paused too late is enviado: a second pause is 200, a cancel is refused', async () => {
     const id = await queued();
     await steer(id, 'pause');
     await record(id, [1, 2, 3, 4, 5, 6]);
@@ -128,7 +128,7 @@ describe('the transition table', () => {
     expect(await campaign(stage, ana, id)).toMatchObject({ status: 'enfileirado' });
   });
 
-  test('ten users who pause, resume and cancel at once end in one of the states, with a sum that holds', async () => {
+  test('ten concurrent commands end in one of the states, with a sum that holds', async () => {
     const id = await queued();
     const commands = ['pause', 'resume', 'cancel', 'pause', 'resume', 'pause', 'resume', 'pause', 'resume', 'cancel'];
     const answers = await Promise.all(

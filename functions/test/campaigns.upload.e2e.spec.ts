@@ -52,7 +52,7 @@ function post(body: FormData | object | string, headers: Record<string, string> 
 }
 
 describe('a file of numbers', () => {
-  test('of five is answered with the campaign and what the file came to, and ends as five documents in order', async () => {
+  test('of five is answered with the campaign and its counts, and becomes five documents in order', async () => {
     const answer = await post(form([...fields(), ['file', FIVE.join('\r\n')]]));
     const { id } = answer.body;
     const campaign = {

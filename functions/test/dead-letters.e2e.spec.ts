@@ -92,7 +92,7 @@ test('an empty queue says so', async () => {
   expect(await deadLetters('show', '501')).toEqual([78, 'N goes up to 500: replay or drop older ones first\n']);
 });
 
-test('list names reason, campaign and age, and leaves every letter at its place', async () => {
+test('list names reason, campaign and age, and leaves every dead letter at its place', async () => {
   await dies(2, Buffer.from('{'), stranger('cstranger'));
   const [code, output] = await deadLetters('list');
   expect([
@@ -115,7 +115,7 @@ test('list names reason, campaign and age, and leaves every letter at its place'
   expect(await dead()).toBe(2);
 });
 
-test('show prints a letter whole, without what a terminal would act upon', async () => {
+test('show prints a dead letter whole, without control characters', async () => {
   await dies(1, Buffer.from('{"a":"\u001b[2Jx"'));
   const [code, output] = await deadLetters('show', '1');
   expect([code, output]).toEqual([0, expect.stringContaining('"reason": "not_json"')]);
@@ -123,7 +123,7 @@ test('show prints a letter whole, without what a terminal would act upon', async
   expect(await dead()).toBe(1);
 });
 
-test('a replayed letter is stored as if it had never died, once, however often it is replayed', async () => {
+test('a replayed dead letter is stored once, however often it is replayed', async () => {
   const chunk = await unstored();
   const { campaign_id: id } = chunk;
   await stage.sql('ALTER TABLE campaign_chunks RENAME TO hidden');
@@ -139,7 +139,7 @@ test('a replayed letter is stored as if it had never died, once, however often i
   expect(await deadLetters('replay')).toEqual([0, '0 sent again\n']);
 });
 
-test('replay and drop take the letter that is named and no other', async () => {
+test('replay and drop take the dead letter that is named and no other', async () => {
   await dies(3, stranger('cone'), stranger('ctwo'), stranger('cthree'));
   expect(await deadLetters('drop', '2')).toEqual([0, '1 dropped\n']);
   expect(await campaigns()).toEqual(['cone', 'cthree']);
@@ -158,7 +158,7 @@ test.each([{ args: [] }, { args: ['drop'] }])('nothing is dropped unasked: $args
   expect(await dead()).toBe(2);
 });
 
-test('a letter of another queue stays, and is named', async () => {
+test('a dead letter of another queue stays, and is named', async () => {
   channel.publish(names.deadLetterExchange, '', Buffer.from('x'), { headers: { source_queue: 'elsewhere' } });
   await channel.waitForConfirms();
   expect(await deadLetters('replay')).toEqual([
@@ -168,7 +168,7 @@ test('a letter of another queue stays, and is named', async () => {
   expect(await dead()).toBe(1);
 });
 
-test('list and replay say what they did not come to: 500 letters are shown, and 500 that stay may be held', async () => {
+test('list and replay say what they did not reach: 500 dead letters are held at most', async () => {
   await die(501, 'elsewhere');
   const [code, table] = await deadLetters('list');
   expect([code, table.trimEnd().split('\n').at(-1)]).toEqual([0, 'The oldest 500 of 501']);

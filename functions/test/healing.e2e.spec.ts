@@ -243,7 +243,7 @@ describe('what a stopped campaign left behind', () => {
     expect(await campaign(stage, ana, id)).toMatchObject({ status: 'cancelado', stored: 2, published: 6 });
   });
 
-  test('of many chunks those count that are there whole, and the store is not asked for each of them', async () => {
+  test('of many chunks those that are whole count, without a query for each', async () => {
     const id = createId();
     await stage.sql(
       `INSERT INTO campaigns (id, name, message, company_id, user_id, total, cancelled_at)

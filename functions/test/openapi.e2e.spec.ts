@@ -61,7 +61,7 @@ test('the document is valid OpenAPI', async () => {
   expect(result.valid ? '' : compileErrors(result)).toBe('');
 });
 
-test('every operation has a name of its own, a summary, a description and a tag, which are in order', () => {
+test('every operation has its own name, a summary, a description and a tag, in order', () => {
   const ids = operations.map(([, { operationId }]) => operationId);
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.filter((id) => !/^[a-z]+([A-Z][a-z]+)*$/.test(id))).toEqual([]);
@@ -170,7 +170,7 @@ describe('refusals', () => {
     return found;
   }
 
-  test('every class of errors is documented in an operation, and what is no route in the introduction', async () => {
+  test('every class of errors is documented in an operation, NotFound in the introduction', async () => {
     const classes = await errorClasses();
     expect(classes.length).toBeGreaterThan(25);
     const texts = operations.flatMap(([, { responses }]) =>
@@ -244,7 +244,7 @@ describe('the page at /api/docs', () => {
     expect(named.filter(([, bracket, id = '', link]) => bracket !== '[' || link !== places.get(id))).toEqual([]);
   });
 
-  test('has the button for the token: a bearer scheme that every operation asks for unless it is public', () => {
+  test('has the button for the token: every operation that is not public asks for a bearer', () => {
     expect(document).toMatchObject({
       security: [{ bearer: [] }],
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },

@@ -327,7 +327,7 @@ describe('npm run retention -- --phone', () => {
     ]);
   });
 
-  test('a campaign that is finished behind the look into the ledger keeps line and document, and is told', async () => {
+  test('a campaign that finishes after its chunks were read keeps line and document, and is told', async () => {
     const { id } = await accepted(stage, ana, company, [THREE]);
     await store(id, [THREE]);
     const [code, words] = await whileLocked('LOCK TABLE campaign_rejects', async (keeper) => {

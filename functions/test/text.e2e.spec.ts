@@ -52,7 +52,7 @@ describe.each(ENTRIES)('texts, by %s', (entry) => {
       expect(await refusals(half, 'utf8')).toEqual(everywhere([400, 'VALIDATION']));
   });
 
-  test('in a form are refused where their bytes are no UTF-8: field, name of a field, name of the file', async () => {
+  test('in a form are refused where the bytes of a field, its name or a file name are not UTF-8', async () => {
     const latin = (text: string) => Buffer.from(text, 'latin1');
     const company = part('company_id', edge.company.id);
     const [name, message] = [part('name', 'n'), part('message', 'm')];
@@ -107,7 +107,7 @@ describe.each(ENTRIES)('texts, by %s', (entry) => {
     ]);
   });
 
-  test('of another charset or coding of the body are refused, and of UTF-8 by any of its names are taken', async () => {
+  test('of another charset or coding are refused; any name of UTF-8 is taken', async () => {
     const ask = async (headers: Record<string, string>) => {
       const path = `/api/campaigns/${edge.campaignId}`;
       const { status, body } = await edge.send('PATCH', path, '{"name":"taken"}', headers);

@@ -151,7 +151,7 @@ describe('the event of an object', () => {
     expect(await state(id)).toMatchObject({ status: 'aceito', problem: null });
   });
 
-  test('of a file that comes after the accepted one is told by the upload, and the file is thrown away', async () => {
+  test('of a second file is told by the upload, and the file is thrown away', async () => {
     const { id, url } = await asked();
     await ingest(eventOf(id, await put200(url)), context());
     const before = await state(id);

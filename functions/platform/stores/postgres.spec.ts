@@ -117,7 +117,7 @@ test('a row that is longer than a block goes out whole, between others', async (
   expect(await postgres.query('SELECT body FROM texts ORDER BY place')).toEqual(texts.map((body) => ({ body })));
 });
 
-test('a transaction that is told to stop before its COMMIT leaves nothing, and its statement ends', async () => {
+test('a transaction told to stop before its COMMIT leaves nothing, and its statement ends', async () => {
   const stop = new AbortController();
   const failing = postgres.transaction(async (sql) => {
     await sql.query('INSERT INTO numbers VALUES (1)');

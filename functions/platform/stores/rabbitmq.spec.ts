@@ -92,7 +92,7 @@ async function proxy(): Promise<{ url: string; cut(): void; silence(): void; con
   };
 }
 
-test('messages in flight at once are all confirmed, and in the queue in the order they were given', async () => {
+test('messages in flight together are all confirmed, and queued in the order they were given', async () => {
   const broker = brokerAt();
   const sent = Array.from({ length: 200 }, (_, at) => at);
   expect(await outcomes(sent.map((at) => broker.publish(KEY, message(at))))).toEqual(sent.map(() => 'confirmed'));
@@ -152,7 +152,7 @@ test('a connection that is cut fails what is in flight, and the next publish has
   way.close();
 });
 
-test('a broker that stays silent is given up after ten seconds, and the next publish has a new connection', async () => {
+test('a silent broker is given up after ten seconds; the next publish has a new connection', async () => {
   const way = await proxy();
   const broker = brokerAt(way.url);
   await broker.ping();

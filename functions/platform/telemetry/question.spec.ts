@@ -19,7 +19,7 @@ test('a failure is no answer, and the next one asks again', async () => {
   expect([await question.answer(), await question.answer()]).toEqual([undefined, 'up']);
 });
 
-test('a service that stays silent is no answer in time, and is not asked again until it has spoken', async () => {
+test('a silent service gives no answer, and is not asked again until it has answered', async () => {
   let asked = 0;
   let speak = (_: string): void => {};
   const question = new Question(() => {

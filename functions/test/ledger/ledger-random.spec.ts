@@ -30,8 +30,9 @@ afterAll(async () => {
   }
 });
 
+// The events: statements, commits, crashes and commands.
 test(
-  'whatever the order of statements, commits, crashes and commands, the ledger holds together and every number is stored once',
+  'in any order of events the ledger holds together and stores every number once',
   async () => {
     console.log(`LEDGER_SEED from ${FIRST_SEED}, ${RUNS} runs`);
     let begun = 0;

@@ -131,7 +131,7 @@ describe('storing', () => {
     expect(await state(id)).toEqual(['enviando', 2, 2]);
   });
 
-  test('what is stored before its publisher has stamped it counts as published, and the late stamp adds nothing', async () => {
+  test('a chunk stored before its stamp counts as published, and the late stamp adds nothing', async () => {
     const id = await accepted();
     const claim = await claimed(id);
     await record(one, [
@@ -295,7 +295,7 @@ describe('publishing', () => {
     expect((await ledger.claim({ id }))?.id).toBe(id);
   });
 
-  test('a publisher that was overtaken finds nothing owed any more, and its stamp and release leave the lease alone', async () => {
+  test('an overtaken publisher finds nothing owed, and leaves the new lease alone', async () => {
     const id = await accepted();
     const overtaken = await claimed(id);
     await watch.query("UPDATE campaigns SET lease_until = clock_timestamp() - interval '1 ms' WHERE id = $1", [id]);
@@ -416,7 +416,7 @@ describe('steering', () => {
     ]);
   });
 
-  test('a company that is deleted while a consumer records takes its campaigns along without a deadlock', async () => {
+  test('deleting a company while a consumer records deletes its campaigns without a deadlock', async () => {
     const [a, b] = [await accepted(), await accepted()];
     await one.query('BEGIN');
     await record(one, [
