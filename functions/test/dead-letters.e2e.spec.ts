@@ -184,7 +184,7 @@ test('list and replay say what they did not reach: 500 dead letters are held at 
 });
 
 test.each([['replay'], ['drop', '--all']])(
-  '%s ends between two letters at the first signal, and says how far it came',
+  '%s ends between two dead letters at the first signal, and says how far it came',
   async (...args) => {
     const [command] = args;
     await consumer.kill();
