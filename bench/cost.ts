@@ -51,14 +51,14 @@ export async function untilIdle(process: Process): Promise<boolean> {
     process.throwIfEnded();
     const now = costOf(process)?.cpuS;
     if (now === used) return true;
-    if (performance.now() > deadline) throw new Error(`${process.name} finds no rest`);
+    if (performance.now() > deadline) throw new Error(`${process.name} does not become idle`);
     used = now;
   }
   return false;
 }
 
 /** Stops a process (SIGSTOP) during `work`, then lets it go on. Returns when it went on, by `performance.now()`. */
-export async function whileStanding(process: Process, work: () => Promise<unknown>): Promise<number> {
+export async function whileStopped(process: Process, work: () => Promise<unknown>): Promise<number> {
   process.signal('SIGSTOP');
   try {
     await work();

@@ -33,7 +33,7 @@ describe('the plan of a bench', () => {
     expect(numbers(parsePlan(['--at-most=1000']).naive)).toEqual([1_000]);
   });
 
-  it('with parts, languages or a largest size is no whole run', () => {
+  it('with parts, languages or a largest size is not a whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
     expect([numbers(plan.drains), numbers(plan.uploads)]).toEqual([[1_000], [5, 1_000]]);

@@ -119,13 +119,13 @@ function among<T extends string>(list: string | undefined, known: readonly T[], 
   if (list === undefined) return undefined;
   return list.split(',').map((word) => {
     const found = known.find((one) => one === word);
-    if (found === undefined) throw new CommandError(`${option}: "${word}" is none of ${known.join(', ')}`);
+    if (found === undefined) throw new CommandError(`${option}: "${word}" is not one of ${known.join(', ')}`);
     return found;
   });
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new CommandError(`--at-most: "${text}" is no whole number above 0`);
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new CommandError(`--at-most: "${text}" is not a whole number above 0`);
   return Number(text);
 }
 

@@ -82,7 +82,7 @@ export class Bench {
     let before = await this.ceiling(numbers);
     const again = !this.plan.largest.includes(size);
     for (const language of languages) {
-      this.say(`drain, ${language}, ${told(size, round)}`);
+      this.say(`drain, ${language}, ${inWords(size, round)}`);
       const drain = await this.onStage((stage) => measureDrain(stage, language, numbers, { again }));
       const after = await this.ceiling(numbers);
       drains.push({ ...drain, ceilings: [before, after] });
@@ -154,7 +154,7 @@ export class Bench {
     if (!this.plan.parts.includes(part)) return measured;
     for (const size of sizes)
       for (let round = 1; round <= size.rounds; round++) {
-        this.say(`${part}, ${told(size, round)}`);
+        this.say(`${part}, ${inWords(size, round)}`);
         measured.push(await this.onStage((stage) => work(stage, size.numbers)));
       }
     return measured;
@@ -171,6 +171,6 @@ export class Bench {
   }
 }
 
-function told({ numbers, rounds }: Size, round: number): string {
+function inWords({ numbers, rounds }: Size, round: number): string {
   return `${numbers.toLocaleString('en')} numbers${rounds > 1 ? `, round ${round} of ${rounds}` : ''}`;
 }

@@ -15,7 +15,7 @@ export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';
 /** The language under test: the variable CONSUMER, or TypeScript. */
 export function languageUnderTest(name = process.env.CONSUMER ?? 'typescript'): LanguageName {
   const found = LANGUAGE_NAMES.find((language) => language === name);
-  if (!found) throw new Error(`CONSUMER: "${name}" is none of ${LANGUAGE_NAMES.join(', ')}`);
+  if (!found) throw new Error(`CONSUMER: "${name}" is not one of ${LANGUAGE_NAMES.join(', ')}`);
   return found;
 }
 

@@ -2,7 +2,7 @@ import type { LanguageName } from '@disparo/contract/languages';
 import type { Process } from '../../testing/process.js';
 import type { Stage } from '../../testing/stage.js';
 import { copyChunks, markPublished, pendingCampaign, publishChunks, requireStored, untilSent } from '../campaign.js';
-import { type Cost, costOf, costSince, untilIdle, whileStanding } from '../cost.js';
+import { type Cost, costOf, costSince, untilIdle, whileStopped } from '../cost.js';
 
 const STARTED_MS = 60_000;
 
@@ -21,7 +21,7 @@ export interface DrainMeasure {
    * while the queue is filled; the time is from when it goes on to `enviado`. Undefined: not measured, or the system does
    * not say when a process rests.
    */
-  atHandS: number | undefined;
+  warmS: number | undefined;
   /** CPU time of the consumer from "receiving" to `enviado`; its peak memory since its start. */
   consumer: Cost | undefined;
 }
@@ -49,14 +49,14 @@ export async function measureDrain(
   if (!atRest) await consumer.stop();
   await requireStored(stage, campaign);
   const first = { language, numbers, drainS: (sent - at) / 1_000, copyS, publishS, consumer: cost };
-  return { ...first, atHandS: atRest ? await drainAtHand(stage, consumer, numbers) : undefined };
+  return { ...first, warmS: atRest ? await drainWarm(stage, consumer, numbers) : undefined };
 }
 
-async function drainAtHand(stage: Stage, consumer: Process, numbers: number): Promise<number> {
+async function drainWarm(stage: Stage, consumer: Process, numbers: number): Promise<number> {
   const campaign = await pendingCampaign(stage, numbers);
   await copyChunks(stage, campaign);
   await markPublished(stage, campaign);
-  const begun = await whileStanding(consumer, () => publishChunks(stage, campaign));
+  const begun = await whileStopped(consumer, () => publishChunks(stage, campaign));
   const sent = await untilSent(stage, campaign, () => consumer.throwIfEnded());
   await requireStored(stage, campaign);
   return (sent - begun) / 1_000;

@@ -9,7 +9,7 @@ const LINES_A_WRITE = 10_000;
 export type LineKind = 'right' | 'wrong';
 
 /** A file, its size in bytes, and how to remove it. */
-export interface LinesFile {
+interface LinesFile {
   path: string;
   size: number;
   remove(): void;

@@ -34,7 +34,7 @@ export interface EndToEndMeasure {
 }
 
 /** Memory of the API's process: at rest before the upload, and the most during it. */
-export interface ApiMemory {
+interface ApiMemory {
   idleMb: number;
   peakMb: number;
 }

@@ -63,11 +63,11 @@ ${sorted.map(line).join('\n')}
 /** The text cut between words into lines, each as full as the width of the picture allows. */
 function wrapped(text: string, kind: 'title' | 'subtitle'): { text: string; kind: string }[] {
   const size = kind === 'title' ? SIZES.title : SIZES.text;
-  const letters = Math.floor((WIDTH - 2 * MARGIN) / (size * WIDEST));
+  const characters = Math.floor((WIDTH - 2 * MARGIN) / (size * WIDEST));
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const longer = `${lines.at(-1)} ${word}`;
-    if (lines.length > 0 && longer.length <= letters) lines[lines.length - 1] = longer;
+    if (lines.length > 0 && longer.length <= characters) lines[lines.length - 1] = longer;
     else lines.push(word);
   }
   return lines.map((one) => ({ text: one, kind }));

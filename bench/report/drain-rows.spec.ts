@@ -16,12 +16,12 @@ describe('the lines of drains', () => {
   it('compares with naive of as many numbers at most, and says of how many', () => {
     const fast = { ...NAIVE, numbers: 100_000, drainS: 50 };
     const naive = { each: [NAIVE, fast], end: [{ ...NAIVE, numbers: 1_000_000, drainS: 1 }] };
-    const drains = [{ ...drain('go', 100_000, 5), atHandS: 2 }, drain('go', 1_000_000, 50)];
+    const drains = [{ ...drain('go', 100_000, 5), warmS: 2 }, drain('go', 1_000_000, 50)];
     const found = results({ drains, naive });
-    const beside = drainRows(found).filter(({ measured }) => measured.includes('naive'));
-    expect(beside.map(({ measured, numbers, ratio }) => [measured.trim(), numbers, ratio])).toEqual([
+    const compared = drainRows(found).filter(({ measured }) => measured.includes('naive'));
+    expect(compared.map(({ measured, numbers, ratio }) => [measured.trim(), numbers, ratio])).toEqual([
       ['go and naive', 100_000, '10 x naive of 100,000'],
-      ['go, at hand, and naive', 100_000, '25 x naive of 100,000'],
+      ['go, warm, and naive', 100_000, '25 x naive of 100,000'],
       ['go and naive', 1_000_000, '0 x naive of 1,000,000'],
     ]);
     expect(naiveRows(found).map(({ measured, numbers }) => [measured, numbers])).toEqual([
@@ -34,11 +34,11 @@ describe('the lines of drains', () => {
     ]);
   });
 
-  it('judges the same again by a consumer at hand, where it was measured', () => {
-    const drains = [{ ...drain('typescript', 100_000, 5), atHandS: 4 }, drain('typescript', 100_000, 5)];
+  it('judges the same again by a warm consumer, where it was measured', () => {
+    const drains = [{ ...drain('typescript', 100_000, 5), warmS: 4 }, drain('typescript', 100_000, 5)];
     expect(judged(drainRows(results({ drains })))).toEqual([
       ['drain: typescript', '20 % of M, 40 % with validator', false],
-      ['drain, at hand: typescript', '25 % of M, 50 % with validator', true],
+      ['drain, warm: typescript', '25 % of M, 50 % with validator', true],
     ]);
   });
 

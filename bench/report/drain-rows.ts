@@ -127,27 +127,27 @@ function languageRows(results: Results, rounds: readonly BracketedDrain[]): Row[
     peakMb: median(rounds.flatMap(({ consumer }) => (consumer ? [consumer.peakMb] : []))),
     ...(judged && { goal: { wanted: `≥ ${percent(wanted)} of M`, met: share >= wanted } }),
   };
-  const atHand = atHandRows(rounds);
+  const warm = warmRows(rounds);
   const naive = naiveRate(results, numbers);
-  if (!judged || naive === undefined) return [drain, ...atHand];
+  if (!judged || naive === undefined) return [drain, ...warm];
   const times = numbers / seconds / naive.rate;
   const goal = { wanted: `≥ ${WANTED.timesNaive} x naive`, met: times >= WANTED.timesNaive };
   const ofNaive = (quotient: number) => `${quotient.toFixed(0)} x naive of ${thousands(naive.size)}`;
-  const beside = { measured: `  ${language} and naive`, numbers, ratio: ofNaive(times), goal };
-  const again = atHand.flatMap((row) => [
+  const ofFresh = { measured: `  ${language} and naive`, numbers, ratio: ofNaive(times), goal };
+  const again = warm.flatMap((row) => [
     row,
     {
-      measured: `  ${language}, at hand, and naive`,
+      measured: `  ${language}, warm, and naive`,
       numbers,
       ratio: ofNaive(numbers / (row.seconds ?? Number.NaN) / naive.rate),
     },
   ]);
-  return [drain, beside, ...again];
+  return [drain, ofFresh, ...again];
 }
 
 /** The same drains again by a consumer that has worked before and was at rest. */
-function atHandRows(rounds: readonly BracketedDrain[]): Row[] {
-  const again = rounds.flatMap((round) => (round.atHandS === undefined ? [] : [{ ...round, seconds: round.atHandS }]));
+function warmRows(rounds: readonly BracketedDrain[]): Row[] {
+  const again = rounds.flatMap((round) => (round.warmS === undefined ? [] : [{ ...round, seconds: round.warmS }]));
   const [one] = again;
   if (!one) return [];
   const { language, numbers } = one;
@@ -156,7 +156,7 @@ function atHandRows(rounds: readonly BracketedDrain[]): Row[] {
   const wanted = WANTED.shareOfM[language];
   return [
     {
-      measured: `drain, at hand: ${language}`,
+      measured: `drain, warm: ${language}`,
       numbers,
       seconds: median(again.map(({ seconds }) => seconds)),
       ratio: `${percent(share)} of M, ${percent(validated)} with validator`,

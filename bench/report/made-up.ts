@@ -32,7 +32,7 @@ export function drain(language: LanguageName, numbers: number, drainS: number, p
   const [before, after] = plainS.map((seconds) => ({ numbers, plainS: seconds, validatedS: 2 * seconds }));
   const times = {
     drainS,
-    atHandS: undefined,
+    warmS: undefined,
     copyS: 0.1,
     publishS: 0.2,
     consumer: COST,

@@ -32,7 +32,7 @@ function ratio(measured: string, numbers: number): number {
 function timesNaive(language: LanguageName, numbers: number): { fresh: number; warm: number } {
   return {
     fresh: ratio(`${language} and naive`, numbers),
-    warm: ratio(`${language}, at hand, and naive`, numbers),
+    warm: ratio(`${language}, warm, and naive`, numbers),
   };
 }
 
@@ -67,7 +67,7 @@ const NAIVE_SIZE = 2_000;
 /** What the questionnaire may call measured: each of its sentences with the word *medido* must be one of these. */
 function measuredSentences(): string[] {
   const fresh = (language: LanguageName, numbers: number) => rate(`drain: ${language}`, numbers);
-  const warm = (language: LanguageName, numbers: number) => rate(`drain, at hand: ${language}`, numbers);
+  const warm = (language: LanguageName, numbers: number) => rate(`drain, warm: ${language}`, numbers);
   const pt = (value: number) => whole(value, 'pt-BR');
   const [each, end] = [
     seconds('naive: publish, each confirm awaited', NAIVE_SIZE),
@@ -76,7 +76,7 @@ function measuredSentences(): string[] {
   const cpu = (language: LanguageName) => comma((row(`drain: ${language}`, 100_000).cpuPerMillion ?? 0) / 10, 2);
   const idle = /^idle \+ (\d+) MB/.exec(row('upload: every chunk confirmed', 1_000_000).ratio ?? '')?.[1];
   const shares = (of: RegExp) =>
-    LANGUAGES.map(([name]) => `${of.exec(row(`drain, at hand: ${name}`, 100_000).ratio ?? '')?.[1]} %`);
+    LANGUAGES.map(([name]) => `${of.exec(row(`drain, warm: ${name}`, 100_000).ratio ?? '')?.[1]} %`);
   const list = ([first, second, third]: string[]) => `${first}, ${second} e ${third}`;
   const [rust, go, typescript] = LANGUAGES.map(([name]) =>
     comma(seconds(`first byte to enviado: ${name}`, 1_000_000), 1),
@@ -107,7 +107,7 @@ test('the README quotes the published run', () => {
     const cells = SIZES.flatMap((numbers) => {
       const { fresh, warm } = timesNaive(language, numbers);
       const of = (measured: string, times: number) => `${whole(rate(measured, numbers), 'en')} (${times})`;
-      return [of(`drain: ${language}`, fresh), of(`drain, at hand: ${language}`, warm)];
+      return [of(`drain: ${language}`, fresh), of(`drain, warm: ${language}`, warm)];
     });
     expect(readme).toContain(`| ${title} | ${cells.join(' | ')} |`);
   }
@@ -130,12 +130,12 @@ test('every sentence of the questionnaire that says "medido" quotes the publishe
   expect(said).not.toMatch(/\*[Mm]edid[ao]s?:?\*/);
 });
 
-test('the tables of the questionnaire quote the published run, and say of how many numbers naive is', () => {
+test('the tables of the questionnaire quote the published run and the size of naive', () => {
   const answers = textOf('docs/questionario.md');
   const pt = (value: number) => whole(value, 'pt-BR');
   const both = (language: LanguageName, numbers: number) => [
     pt(rate(`drain: ${language}`, numbers)),
-    pt(rate(`drain, at hand: ${language}`, numbers)),
+    pt(rate(`drain, warm: ${language}`, numbers)),
   ];
   expect(answers).toContain(
     `um *ack* | ${pt(NAIVE_SIZE)} | ${pt(rate('naive: drain', NAIVE_SIZE))} | não medido | 1 |`,
@@ -147,7 +147,7 @@ test('the tables of the questionnaire quote the published run, and say of how ma
     expect(answers).toContain(`| ${title} | ${SIZES.flatMap((numbers) => both(language, numbers)).join(' | ')} |`);
   }
   const quotients = SIZES.flatMap((numbers) =>
-    ['drain', 'drain, at hand'].map((how) => rate(`${how}: rust`, numbers) / rate(`${how}: typescript`, numbers)),
+    ['drain', 'drain, warm'].map((how) => rate(`${how}: rust`, numbers) / rate(`${how}: typescript`, numbers)),
   ).map((value) => `${comma(value, 1)} ${value < 2 ? 'vez' : 'vezes'}`);
   expect(answers).toContain(`| Rust em relação a TypeScript | ${quotients.join(' | ')} |`);
   const [fresh, warm, , warmMillion] = quotients;

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { results } from './made-up.js';
 import { routineRows } from './routine-rows.js';
 
-it('tells the median of each way of a routine, and how many times the first way it takes an item', () => {
+// The ratio is how many times the first way it takes an item.
+it('each way of a routine has its median, and its ratio to the first way', () => {
   const slow = { routine: 'rows', way: 'one by one', clock: 'wall', items: 10, seconds: 2 } as const;
   const fast = { ...slow, way: 'COPY', items: 100, seconds: 1 };
   const cpu = { routine: 'identifiers', way: 'cuid2', clock: 'cpu', items: 1_000, seconds: 0.02 } as const;

@@ -29,7 +29,7 @@ export function sizesOf(all: readonly { numbers: number }[]): number[] {
 }
 
 /** A measurement of a size, for `steepest`. */
-export interface Point {
+interface Point {
   numbers: number;
   seconds: number;
 }

@@ -10,7 +10,7 @@ describe('the chart of a run', () => {
   });
 
   it('shows a consumer fresh and warm, and says of how many numbers naive is', () => {
-    const drains = [{ ...drain('typescript', 1_000, 4), atHandS: 2 }];
+    const drains = [{ ...drain('typescript', 1_000, 4), warmS: 2 }];
     const picture = chartOf(results({ drains, naive: { each: [{ ...NAIVE, numbers: 10 }], end: [] } }));
     const texts = [...(picture ?? '').matchAll(/<text class="(?:label|value)"[^>]*>([^<]+)/g)].map(([, text]) => text);
     expect(texts).toEqual([

@@ -36,15 +36,15 @@ export function writeResults(results: Results, { name }: Pick<Plan, 'name'>): st
  */
 export function chartOf(results: Results): string | undefined {
   const languages = [...new Set(results.drains.map(({ language }) => language))];
-  const has = (numbers: number) => languages.every((one) => of(results, one, numbers).length > 0);
+  const has = (numbers: number) => languages.every((one) => drainsOf(results, one, numbers).length > 0);
   const numbers = Math.max(...results.drains.map((drain) => drain.numbers).filter(has));
   if (languages.length === 0) return undefined;
-  const drains = languages.flatMap((language) => of(results, language, numbers));
+  const drains = languages.flatMap((language) => drainsOf(results, language, numbers));
   const ceiling = mean(drains.flatMap(({ ceilings }) => ceilings.map((one) => one.numbers / one.plainS)));
-  const ours = languages.flatMap((language) => barsOf(TITLES[language], of(results, language, numbers)));
+  const ours = languages.flatMap((language) => barsOf(TITLES[language], drainsOf(results, language, numbers)));
   const naive = naiveRate(results, numbers);
   const bars: Bar[] = [
-    { label: 'mongod alone', value: ceiling, text: `${told(ceiling)} (ceiling M)`, kind: 'ceiling' },
+    { label: 'mongod alone', value: ceiling, text: `${rateInWords(ceiling)} (ceiling M)`, kind: 'ceiling' },
     ...ours,
     ...(naive === undefined ? [] : [naiveBar(naive)]),
   ];
@@ -63,23 +63,23 @@ function barsOf(title: string, rounds: readonly BracketedDrain[]): Bar[] {
   const bar = (label: string, own: readonly BracketedDrain[], seconds: (round: BracketedDrain) => number): Bar => {
     const value = median(own.map((round) => round.numbers / seconds(round)));
     const share = median(own.map((round) => shareOfM(round, 'plainS', seconds(round))));
-    return { label, value, text: `${told(value)}, ${percent(share)}`, kind: 'ours' };
+    return { label, value, text: `${rateInWords(value)}, ${percent(share)}`, kind: 'ours' };
   };
-  const warm = rounds.filter(({ atHandS }) => atHandS !== undefined);
+  const warm = rounds.filter(({ warmS }) => warmS !== undefined);
   return [
     bar(title, rounds, ({ drainS }) => drainS),
-    ...(warm.length > 0 ? [bar(`${title}, warm`, warm, ({ atHandS, drainS }) => atHandS ?? drainS)] : []),
+    ...(warm.length > 0 ? [bar(`${title}, warm`, warm, ({ warmS, drainS }) => warmS ?? drainS)] : []),
   ];
 }
 
 function naiveBar({ size, rate }: { size: number; rate: number }): Bar {
-  return { label: 'naive', value: rate, text: `${told(rate)}, of ${thousands(size)} numbers`, kind: 'naive' };
+  return { label: 'naive', value: rate, text: `${rateInWords(rate)}, of ${thousands(size)} numbers`, kind: 'naive' };
 }
 
-function of(results: Results, language: BracketedDrain['language'], numbers: number): BracketedDrain[] {
+function drainsOf(results: Results, language: BracketedDrain['language'], numbers: number): BracketedDrain[] {
   return results.drains.filter((drain) => drain.language === language && drain.numbers === numbers);
 }
 
-function told(value: number): string {
+function rateInWords(value: number): string {
   return `${thousands(value)}/s`;
 }

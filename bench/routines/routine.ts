@@ -1,7 +1,7 @@
 import type { Stage } from '../../testing/stage.js';
 
 /** One way of doing a thing. */
-export interface Way {
+interface Way {
   name: string;
   /** `cpu`: CPU seconds of this process, which a busy machine hardly changes. `wall`: elapsed time, for ways that wait. */
   clock: 'wall' | 'cpu';

@@ -8,7 +8,7 @@ import type { Supervisor } from './supervise/supervisor.js';
 import { say } from './supervise/terminal.js';
 
 /** One program of a suite, run to its end. */
-export interface Step {
+interface Step {
   command: string;
   args: string[];
   /** The folder, from the root. */

@@ -1,5 +1,5 @@
 /** A recorded answer of the API, as it is shown next to a request. */
-export interface Answer {
+interface Answer {
   status: number;
   /** The reason phrase of the status. */
   reason: string;

@@ -6,7 +6,7 @@ export interface Contract {
 }
 
 /** An operation of the document. */
-export interface Operation {
+interface Operation {
   operationId: string;
   summary: string;
   description: string;
@@ -25,7 +25,7 @@ export interface Parameter {
 }
 
 /** A schema of OpenAPI 3.0, with only the keywords that the API uses. */
-export interface Schema {
+interface Schema {
   $ref?: string;
   type?: string;
   nullable?: boolean;

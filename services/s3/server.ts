@@ -16,7 +16,7 @@ export interface Created {
 }
 
 /** The settings of a store. */
-export interface S3Options {
+interface S3Options {
   /** The folder of the objects, a file each. */
   folder: string;
   bucket: string;

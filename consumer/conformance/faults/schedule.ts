@@ -21,7 +21,7 @@ export type Fault =
 export type Kind = Fault['kind'];
 
 /** A fault and its time, from the beginning of its part. */
-export type Planned = Fault & { atMs: number };
+type Planned = Fault & { atMs: number };
 
 /** A campaign that a user sends meanwhile. */
 export interface Sent {

@@ -29,7 +29,7 @@ export interface FileCounts {
 }
 
 /** A file to be uploaded. */
-export interface Upload {
+interface Upload {
   path: string;
   size: number;
   name: string;

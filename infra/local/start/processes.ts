@@ -6,7 +6,7 @@ import type { Program } from '../supervise/supervisor.js';
 import type { Colour } from '../supervise/terminal.js';
 
 /** What `npm start` keeps running until Ctrl-C. */
-export interface LongRunning {
+interface LongRunning {
   program: Program;
   /** The colour of its name in front of each of its lines. */
   colour: Colour;
