@@ -9,7 +9,7 @@ import { Runtime } from './platform/runtime.js';
 import { MigrationFailed, migrate } from './platform/stores/migrate.js';
 import { Mongo } from './platform/stores/mongo.js';
 import { Broker } from './platform/stores/rabbitmq.js';
-import { type Awaited, untilReady } from './platform/stores/until-ready.js';
+import { type StartupService, untilReady } from './platform/stores/until-ready.js';
 import { Log } from './platform/telemetry/log.js';
 
 /** How long requests in flight may take to finish after a signal. */
@@ -57,7 +57,7 @@ async function listen(app: NestFastifyApplication, config: Config): Promise<void
 
 async function storesReady(app: NestFastifyApplication, config: Config, stop: AbortSignal): Promise<void> {
   const log = app.get(Log);
-  const stores: Awaited[] = [
+  const stores: StartupService[] = [
     {
       variable: 'DATABASE_URL',
       service: 'postgresql',

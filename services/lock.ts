@@ -20,7 +20,7 @@ export async function withLock<T>(clone: Clone, say: Say, work: () => Promise<T>
   for (const deadline = Date.now() + PATIENCE_MS; !(await take(lock, own)); await delay(POLL_MS)) {
     if (!said) say('Waiting for another command of this clone that starts or stops the services');
     said = true;
-    if (Date.now() > deadline) throw new CommandError(`${lock} is held by process ${holder(lock)} for too long`);
+    if (Date.now() > deadline) throw new CommandError(`${lock} has been held by process ${holder(lock)} for too long`);
   }
   try {
     return await work();

@@ -18,7 +18,7 @@ export async function serviceUser(name: string): Promise<User | undefined> {
   );
   const user = await lookUp(name);
   if (user) return user;
-  throw new Error(`as root it needs the system user "${name}", which could not be made: ${made.output.trim()}`);
+  throw new Error(`as root it needs the system user "${name}", which could not be created: ${made.output.trim()}`);
 }
 
 async function lookUp(name: string): Promise<User | undefined> {

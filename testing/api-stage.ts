@@ -88,11 +88,11 @@ export class ApiStage {
 
   /** Starts the process without waiting. */
   spawn(env: Env = {}): void {
-    this.#process = this.program('server', [], env, (line) => this.output.push(line));
+    this.#process = this.script('server', [], env, (line) => this.output.push(line));
   }
 
   /** Starts one of our scripts on the stores of this stage, such as `command`, at the root and with our own environment. */
-  program(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
+  script(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
     const told = { ...process.env, NODE_ENV: '', ...this.env, ...env };
     const options = { env: told, cwd: ROOT, ...(hear ? { hear } : {}) };
     return this.stores.with(Process.script(`functions/${name}.js`, options, args));

@@ -124,7 +124,7 @@ export function started(
   args: string[] = [],
   env: Record<string, string> = {},
 ): { process: Process; ended: Promise<[code: number | null, output: string]> } {
-  const process = stage.program('command', [command, ...args], env);
+  const process = stage.script('command', [command, ...args], env);
   return { process, ended: process.exited.then((code) => [code, process.everything]) };
 }
 

@@ -2,7 +2,7 @@ import { CommandError } from '../../services/command-error.js';
 import { freePort } from '../../services/ports.js';
 import { migrated } from './migrations.js';
 import { foregroundLine } from './supervise/log-line.js';
-import { apiAddress, baseUrl, offlineProgram } from './supervise/offline.js';
+import { apiAddress, baseUrl, offlineProcess } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';
@@ -16,6 +16,6 @@ export default async function api(args: string[]): Promise<number> {
     await migrated(session, services.urls.DATABASE_URL);
     announceApi(baseUrl(host, port));
     const ports = { host, api: port, lambda: await freePort() };
-    return supervisor.foreground({ ...offlineProgram(ports, env), ...foregroundLine() });
+    return supervisor.foreground({ ...offlineProcess(ports, env), ...foregroundLine() });
   });
 }

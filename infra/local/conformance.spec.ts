@@ -12,13 +12,10 @@ test.each([
   { args: ['all', 'typo'], line: 'There is no case that matches typo\n' },
   { args: ['go', 'across/across'], line: 'There is no case that matches across/across\n' },
   { args: ['typescript', 'cases/drain', '-t', 'typo'], line: 'There is no case that matches cases/drain -t typo\n' },
-])(
-  'conformance $args, which matches no case, is one line and a failure, before anything is started',
-  ({ args, line }) => {
-    const run = spawnSync(process.execPath, ['infra/local/run.mjs', 'conformance', ...args], { encoding: 'utf8' });
-    expect([run.status, run.stdout, run.stderr]).toEqual([78, '', expect.stringMatching(new RegExp(`${line}$`))]);
-  },
-);
+])('conformance $args matches no case: one line and a failure, before anything is started', ({ args, line }) => {
+  const run = spawnSync(process.execPath, ['infra/local/run.mjs', 'conformance', ...args], { encoding: 'utf8' });
+  expect([run.status, run.stdout, run.stderr]).toEqual([78, '', expect.stringMatching(new RegExp(`${line}$`))]);
+});
 
 test('a filter may match cases of one suite only', () => {
   expect(() => requireCases(['rust', 'all'], ['across/across'])).not.toThrow();

@@ -1,7 +1,7 @@
 import { EXIT } from '@disparo/contract';
 import { LANGUAGE_NAMES } from '@disparo/contract/languages';
 import { CommandError } from '../../services/command-error.js';
-import { buildConsumers, consumerProgram, languageNamed } from './consumers.js';
+import { buildConsumers, consumerProcess, languageNamed } from './consumers.js';
 import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
 import { runAlone } from './supervise/session.js';
@@ -11,9 +11,9 @@ const USAGE = `npm run consumer [-- ${LANGUAGE_NAMES.join('|')}]`;
 const HELP = [
   `usage: ${USAGE}`,
   '',
-  'One consumer, TypeScript unless another language is named; built first where that is needed. It takes what the .env or the',
-  'environment says (.env.example), runs beside npm start or without it, and stops with Ctrl-C when the batch it has is done.',
-  'Its lines are those of npm start: "receiving" says that it has the queue, "standing by" that another consumer has it.',
+  'One consumer, TypeScript unless another language is named; built first where needed. It reads .env and the environment',
+  '(.env.example) and runs next to npm start or without it. On Ctrl-C it finishes the current batch and stops.',
+  'Its lines are those of npm start: "receiving" means that it has the queue, "standing by" that another consumer has it.',
 ];
 
 /** `npm run consumer [-- typescript|rust|go]`: builds and runs one consumer. Returns its exit code. */
@@ -25,6 +25,6 @@ export default async function consumer([name = 'typescript', ...rest]: string[])
   if (rest.length > 0 || name.startsWith('-')) throw new CommandError(`usage: ${USAGE}`);
   const language = languageNamed(name);
   requireBuildTools([language], (other) => `npm run consumer -- ${other}`);
-  const program = { ...consumerProgram(language), line: (line: string) => say(prettyLine(line)) };
-  return runAlone(program, (session) => buildConsumers(session, [language]));
+  const options = { ...consumerProcess(language), line: (line: string) => say(prettyLine(line)) };
+  return runAlone(options, (session) => buildConsumers(session, [language]));
 }

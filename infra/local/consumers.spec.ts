@@ -32,7 +32,7 @@ test('without METRICS_PORT no consumer listens', async () => {
   expect(await metricsPorts(3, [], {})).toEqual([]);
 });
 
-test('the first consumer has METRICS_PORT, each other the next port that is free and nobody else’s', async () => {
+test('the first consumer has METRICS_PORT, each other one the next free port', async () => {
   const first = await fourFreePorts();
   const neighbour = createServer().listen(first + 1, '127.0.0.1');
   const ports = await metricsPorts(2, [first + 2], { METRICS_PORT: String(first) });

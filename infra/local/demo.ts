@@ -9,14 +9,14 @@ import { CommandError } from '../../services/command-error.js';
 import { inDatabase } from '../../services/place.js';
 import { freePort } from '../../services/ports.js';
 import { createDatabase } from '../../services/postgres.js';
-import { buildConsumers, CONSUMER_USAGE, consumerProgram, inWords, listed, parseConsumers } from './consumers.js';
+import { buildConsumers, CONSUMER_USAGE, consumerProcess, inWords, listed, parseConsumers } from './consumers.js';
 import { type Campaign, Client } from './demo/client.js';
 import { Progress } from './demo/progress.js';
 import { report, reportFile } from './demo/report.js';
 import { migrated } from './migrations.js';
 import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
-import { baseUrl, invokeDispatch, offlineProgram, untilHealthy } from './supervise/offline.js';
+import { baseUrl, invokeDispatch, offlineProcess, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
 import { ChildDied } from './supervise/supervisor.js';
 import { colour, say } from './supervise/terminal.js';
@@ -56,7 +56,7 @@ export default async function demo(args: string[]): Promise<number> {
 async function run(session: Session, languages: readonly LanguageName[], file: File, begun: number): Promise<number> {
   const { supervisor, services, env } = session;
   await buildConsumers(session, languages);
-  const mine = await ownRoom(services);
+  const mine = await ownDatabases(services);
   await migrated(session, mine.DATABASE_URL);
   const lines: string[] = [];
   const keep = (name: string) => (line: string) => {
@@ -68,12 +68,12 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     const ports = { host: HOST, api: await freePort(taken), lambda: await freePort(taken) };
     const own = { ...env, ...mine, API_HOST: HOST, API_PORT: String(ports.api) };
     const large = file.size > FUNCTION_LIMIT_BYTES;
-    const api = large ? { name: 'server', args: ['dist/functions/server.js'], env: own } : offlineProgram(ports, own);
+    const api = large ? { name: 'server', args: ['dist/functions/server.js'], env: own } : offlineProcess(ports, own);
     const how = large ? 'plain server: the file is too large for a function' : 'serverless offline';
     say(`Starting ${listed([`the API (${how})`, ...languages.map(inWords)])}`);
     supervisor.start({ ...api, line: keep('api') });
     for (const language of languages) {
-      const consumer = consumerProgram(language);
+      const consumer = consumerProcess(language);
       // Always set: a consumer would take it from .env otherwise.
       const METRICS_PORT = String(await freePort(taken));
       supervisor.start({ ...consumer, env: { ...own, METRICS_PORT }, line: keep(consumer.name) });
@@ -82,7 +82,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     await supervisor.during(untilHealthy(base));
     const nudge = large ? async () => {} : () => invokeDispatch(ports.lambda);
     await supervisor.during(campaign(new Client(base), file, mine, nudge));
-    say(`\n${colour('green', 'Done')} in ${seconds(begun)} with all set-up. Next: npm start`);
+    say(`\n${colour('green', 'Done')} in ${seconds(begun)}, set-up included. Next: npm start`);
     return 0;
   } catch (error) {
     // The children's last lines help when something broke, not when the file is wrong or the person has stopped the demo.
@@ -125,7 +125,7 @@ async function untilSent(client: Client, accepted: Campaign, nudge: () => Promis
       if (state !== last) moved = Date.now();
       last = state;
       if (Date.now() - moved > STALL_MS)
-        throw new CommandError(`Nothing has moved for ${STALL_MS / 1000} s: ${state} of ${now.total}`, EXIT.bug);
+        throw new CommandError(`No progress for ${STALL_MS / 1000} s: ${state} of ${now.total}`, EXIT.bug);
       if (now.published < now.total && Date.now() - Math.max(moved, nudged) > NUDGE_MS) {
         await nudge();
         nudged = Date.now();
@@ -143,7 +143,7 @@ type Urls = Services['urls'] & { QUEUE_PREFIX: string };
  * The URLs and the prefix of the demo: databases and queues other than those of `npm start`, so that neither disturbs the
  * other. In services that were given from outside only the queues are the demo's own.
  */
-async function ownRoom({ urls, own }: Services): Promise<Urls> {
+async function ownDatabases({ urls, own }: Services): Promise<Urls> {
   const inOwn = (variable: keyof Services['urls']) =>
     own.has(variable) ? inDatabase(urls[variable], 'disparo_demo') : urls[variable];
   const prefix = textKey(readEnvironment(), 'QUEUE_PREFIX');

@@ -43,7 +43,7 @@ export default async function faults(args: string[]): Promise<number> {
     if (!clustered) return failed ?? 0;
     // A case that was skipped, as a binary cannot be had, does not count as exact.
     const cases = env.CLUSTER_CASE ? 1 : Object.keys(CLUSTER_CASES).length;
-    const exact = sayTable(results);
+    const exact = printTable(results);
     return failed ?? (exact === cases * languages.length ? 0 : EXIT.bug);
   } catch (error) {
     if (error instanceof Interrupted) return error.exitCode;
@@ -88,7 +88,7 @@ function languagesOf([which = 'all', ...others]: string[]): LanguageName[] {
 }
 
 /** Prints the result of each case. Returns how many were exact. */
-function sayTable(file: string): number {
+function printTable(file: string): number {
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
   say(`\n${'case'.padEnd(64)} ${'language'.padEnd(10)} s until enviado  exact`);
   const results = lines.map((line) => JSON.parse(line) as ClusterResult);

@@ -35,7 +35,7 @@ async function build(): Promise<number> {
 
 async function verify(): Promise<number> {
   const wrong = outOfDate(built(await document()));
-  for (const path of wrong) say(`${path} is not what is built: npm run postman -- build`);
+  for (const path of wrong) say(`${path} is out of date: npm run postman -- build`);
   return wrong.length === 0 ? 0 : EXIT.bug;
 }
 
@@ -49,7 +49,7 @@ async function run(base: string): Promise<number> {
 async function record(base: string): Promise<number> {
   const { runCollection } = await import('../../postman/build/run.js');
   const { failures, answers } = await runCollection(base, { show: true });
-  if (failures.length > 0) throw new CommandError('Nothing is recorded of a run that failed', EXIT.bug);
+  if (failures.length > 0) throw new CommandError('The run failed, so nothing was recorded', EXIT.bug);
   writeAnswers(answers);
   return build();
 }

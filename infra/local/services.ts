@@ -16,7 +16,7 @@ export default async function services([action, ...rest]: string[]): Promise<num
     const { own } = await bringUp(root, say, { keep: true });
     const variables = SERVICES.filter(({ variable }) => own.has(variable)).map(({ variable }) => variable);
     if (variables.length > 0)
-      say(`Ready. ${variables.join(', ')} stand in .local/services.env; stop with: npm run services:stop`);
+      say(`Ready. ${variables.join(', ')} are in .local/services.env; stop with: npm run services:stop`);
   }
   return 0;
 }

@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 120_000 });
 const started: ChildProcess[] = [];
 
 /** Databases and queues of this test alone. They are given by URLs, as a user with their own services gives them. */
-let room: Record<string, string> = {};
+let ownEnv: Record<string, string> = {};
 
 beforeAll(async () => {
   const { DATABASE_URL = '', MONGODB_URL = '', RABBITMQ_URL = '' } = readEnvironment();
@@ -21,7 +21,7 @@ beforeAll(async () => {
   postgres.pathname = '/disparo_start_spec';
   mongodb.pathname = '/disparo_start_spec';
   await createDatabase(postgres.href);
-  room = { DATABASE_URL: postgres.href, MONGODB_URL: mongodb.href, RABBITMQ_URL, QUEUE_PREFIX: 'start-spec' };
+  ownEnv = { DATABASE_URL: postgres.href, MONGODB_URL: mongodb.href, RABBITMQ_URL, QUEUE_PREFIX: 'start-spec' };
 });
 
 afterAll(() => {
@@ -29,7 +29,7 @@ afterAll(() => {
 });
 
 function start(port: number, ...args: string[]) {
-  const env = { ...process.env, ...room, API_PORT: String(port) };
+  const env = { ...process.env, ...ownEnv, API_PORT: String(port) };
   const child = spawn(process.execPath, ['infra/local/run.mjs', 'start', ...args], { env });
   started.push(child);
   let output = '';

@@ -33,10 +33,10 @@ export default async function start(args: string[]): Promise<number> {
     const { processes, told } = await withMetricsPorts(listed, [port, lambda]);
     if (told) say(told);
     const ledger = standings(services.urls.DATABASE_URL);
-    const screen = new Screen(ledger.ask, Math.max(...processes.map(({ program }) => program.name.length)));
+    const screen = new Screen(ledger.ask, Math.max(...processes.map(({ options }) => options.name.length)));
     try {
-      for (const { program, colour } of processes)
-        supervisor.start({ ...program, line: screen.printer(program.name, colour) });
+      for (const { options, colour } of processes)
+        supervisor.start({ ...options, line: screen.printer(options.name, colour) });
       for (const { ready } of processes) if (ready) await supervisor.during(ready());
       const base = baseUrl(host, port);
       announceApi(base);

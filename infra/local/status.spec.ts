@@ -138,7 +138,7 @@ test('a service that takes a connection and stays silent is down after two secon
   }
 });
 
-test('--watch prints one screen below the other where there is no terminal, until it is told to stop', async () => {
+test('--watch without a terminal prints screen below screen until it is told to stop', async () => {
   const { child, printed, ended } = started(['--watch']);
   await stage.until(() => printed().split('Disparo  ').length > 2, 'two screens');
   child.kill('SIGINT');

@@ -6,10 +6,7 @@ describe('the purges of a run', () => {
     expect(purgesInWords([784, 0, 12])).toBe('chunks lost by each purge, and healed: 784, 0, 12');
   });
 
-  it.each([{ purged: [0, 0] }, { purged: [] }])(
-    'that found nothing, $purged, are not taken for a proof',
-    ({ purged }) => {
-      expect(purgesInWords(purged)).toMatch(/^no purge found anything/);
-    },
-  );
+  it.each([{ purged: [0, 0] }, { purged: [] }])('prove nothing when they found nothing: $purged', ({ purged }) => {
+    expect(purgesInWords(purged)).toMatch(/^no purge found anything/);
+  });
 });

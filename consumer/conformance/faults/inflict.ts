@@ -76,7 +76,9 @@ const INFLICT: { [K in Kind]: (system: System, fault: Extract<Fault, { kind: K }
       removed = await system.inTurn('rabbitmq', () => purge(system));
     }
     system.purged.push(removed);
-    tell(removed > 0 ? `${removed} chunks lost` : `nothing lost, nothing was there for ${PURGE_PATIENCE_MS / 1_000} s`);
+    tell(
+      removed > 0 ? `${removed} chunks lost` : `nothing lost: the queues were empty for ${PURGE_PATIENCE_MS / 1_000} s`,
+    );
   },
 };
 

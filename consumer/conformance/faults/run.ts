@@ -11,7 +11,7 @@ import { Watch } from './watch.js';
 
 const POLL_MS = 200;
 const SOON_MS = 5;
-const LIES_SHOWN = 5;
+const CONTRADICTIONS_SHOWN = 5;
 /** An API that was killed during an upload starts again after this time. */
 const API_BACK_MS = 500;
 
@@ -62,7 +62,10 @@ export class Run {
         all.push(await channel.checkQueue(queue));
       return all;
     });
-    const seen = [...(this.#watch?.lies.slice(0, LIES_SHOWN) ?? []), ...this.system.endedByThemselves];
+    const seen = [
+      ...(this.#watch?.contradictions.slice(0, CONTRADICTIONS_SHOWN) ?? []),
+      ...this.system.endedByThemselves,
+    ];
     return [...campaigns, ...queues, ...seen].map((line) => JSON.stringify(line)).join('\n');
   }
 
@@ -96,7 +99,7 @@ export class Run {
     // Waits for all of them, even when one fails, so that all that is down comes up again.
     for (const done of await Promise.allSettled([...uploads, ...faults]))
       if (done.status === 'rejected') throw done.reason;
-    this.say('all is well again');
+    this.say('all faults are over');
     await this.untilSent(user);
     this.say('every campaign is enviado');
   }
@@ -186,7 +189,7 @@ export class Run {
       .toArray();
     expect(identifiers, 'different identifiers').toEqual([{ of: total }]);
     expect(await this.leftAtTheBroker(), 'dead letters').toEqual({ messageCount: 0 });
-    expect(watch.lies, 'seen while things went wrong').toEqual([]);
+    expect(watch.contradictions, 'seen while things went wrong').toEqual([]);
     expect(watch.looks, 'looks at the ledger').toBeGreaterThan(0);
     await system.end();
     expect(system.endedByThemselves, 'processes that nobody had killed').toEqual([]);

@@ -108,7 +108,7 @@ export class System {
 
   startApi(): void {
     this.over.throwIfAborted();
-    this.#api = this.program('functions/server.js', 'api.log');
+    this.#api = this.script('functions/server.js', 'api.log');
   }
 
   async killApi(): Promise<void> {
@@ -207,12 +207,12 @@ export class System {
   private async schedule(): Promise<void> {
     for (; ; await this.wait(DISPATCH_PAUSE_MS)) {
       this.over.throwIfAborted();
-      this.#dispatcher = this.program('functions/command.js', 'dispatch.log', ['dispatch']);
+      this.#dispatcher = this.script('functions/command.js', 'dispatch.log', ['dispatch']);
       this.note('a dispatcher', await this.#dispatcher.ended(), DISPATCH_ENDS);
     }
   }
 
-  private program(script: string, log: string, args: string[] = []): Process {
+  private script(script: string, log: string, args: string[] = []): Process {
     const env = { ...this.env, HEAL_AFTER_S: String(this.healAfterS) };
     return Process.script(script, { env, log: join(this.folder, log) }, args);
   }

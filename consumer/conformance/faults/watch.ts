@@ -14,7 +14,7 @@ interface Seen {
 
 /** Looks at the ledger and the store during the faults. A wrong state that heals before the end still counts. */
 export class Watch {
-  readonly lies: string[] = [];
+  readonly contradictions: string[] = [];
   /** How often it has looked. While services are down it cannot. */
   looks = 0;
   /** Rejects with the first error that no outage explains. Never resolves. */
@@ -44,13 +44,13 @@ export class Watch {
       const before = this.#last.get(now.id);
       if (before?.status === 'enviado' && now.status === 'enviado') continue;
       this.#last.set(now.id, now);
-      if (before?.status === 'enviado') this.lies.push(`${now.name}: was enviado and is ${now.status}`);
+      if (before?.status === 'enviado') this.contradictions.push(`${now.name}: was enviado and is ${now.status}`);
       if (before && now.stored < before.stored)
-        this.lies.push(`${now.name}: ${before.stored} were stored, now ${now.stored}`);
+        this.contradictions.push(`${now.name}: ${before.stored} were stored, now ${now.stored}`);
       // The ledger was asked first, so the documents of all that it counts as stored must exist.
       const documents = await this.system.messages.countDocuments({ _id: messageRange(now.id) });
       if (documents < now.stored)
-        this.lies.push(`${now.name}: the ledger has ${now.stored} as stored, and there are ${documents}`);
+        this.contradictions.push(`${now.name}: the ledger has ${now.stored} as stored, and there are ${documents}`);
     }
     this.looks++;
   }

@@ -9,7 +9,7 @@ const ANSWER_TIMEOUT_MS = 1_000;
  * again when it changes. Ends when the function that it returns is called. `pid` is undefined while a pooler has given us
  * no process yet.
  */
-export function sayBlockers(
+export function reportBlockers(
   databaseUrl: string,
   pid: () => number | undefined,
   say: (line: string) => void,

@@ -1,7 +1,7 @@
 import { ConfigurationError, EXIT } from '@disparo/contract';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { sayBlockers } from './blockers.js';
+import { reportBlockers } from './blockers.js';
 import { type MigrationFiles, migrationFiles } from './migration-files.js';
 import { isAway } from './postgres.js';
 import { cannotConnect } from './postgres-refusal.js';
@@ -46,12 +46,12 @@ export async function migrate(
   // Without a listener, a server that goes away between two statements would end the process.
   client.on('error', () => {});
   let pid: number | undefined;
-  let stopSaying = (): void => {};
+  let stopReporting = (): void => {};
   try {
     await client.connect().catch((error: unknown) => {
       throw cannotConnect(error);
     });
-    stopSaying = sayBlockers(databaseUrl, () => pid, say);
+    stopReporting = reportBlockers(databaseUrl, () => pid, say);
     const files = migrationFiles();
     const home = await findHome(client);
     const ran = (await isDone(client, home, files, direction))
@@ -62,7 +62,7 @@ export async function migrate(
     if (direction === 'up') await checkRights(client, home, files);
     return ran;
   } finally {
-    stopSaying();
+    stopReporting();
     await client.end().catch(() => {});
   }
 }

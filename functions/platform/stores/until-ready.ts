@@ -9,7 +9,7 @@ import { isAway } from './postgres.js';
 const RETRY_MS = 1_000;
 
 /** A service that the start waits for. */
-export interface Awaited {
+export interface StartupService {
   /** The one that has its URL. */
   variable: string;
   service: string;
@@ -21,7 +21,11 @@ export interface Awaited {
  * Tries until `work` succeeds, or until told to stop. A failure that waiting can heal is logged once when it begins, and its
  * end is logged too. Any other failure is thrown: ConfigurationError, MigrationFailed, or an error of SQL.
  */
-export async function untilReady({ variable, service, work }: Awaited, log: Log, stop: AbortSignal): Promise<void> {
+export async function untilReady(
+  { variable, service, work }: StartupService,
+  log: Log,
+  stop: AbortSignal,
+): Promise<void> {
   for (let waiting = false; !stop.aborted; waiting = true) {
     try {
       await work();

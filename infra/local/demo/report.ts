@@ -13,7 +13,9 @@ export async function report(urls: { MONGODB_URL: string; DATABASE_URL: string }
   const width = process.stdout.columns ?? DEFAULT_WIDTH;
   const { documents, count } = await readDocuments(urls.MONGODB_URL, campaignId);
   const shown = count > documents.length ? `, the first ${documents.length} shown` : '';
-  say(`\n${colour('bold', `MongoDB: ${count.toLocaleString('en')} documents`)}${shown}`);
+  say(
+    `\n${colour('bold', `MongoDB: ${count.toLocaleString('en')} ${count === 1 ? 'document' : 'documents'}`)}${shown}`,
+  );
   const rows = documents.map((document) => [
     String(document.sequence),
     document.phone_number,

@@ -46,9 +46,9 @@ test.each([
 });
 
 test.each(['ftp://127.0.0.1', 'amqp://127.0.0.1:5672', 'http://', 'two words', 'http://127.0.0.1:99999', ''])(
-  '"%s" is no address',
+  '"%s" is not an address',
   (given) => {
-    expect(() => baseOf(given)).toThrow(`"${given}" is no address such as http://127.0.0.1:3000`);
+    expect(() => baseOf(given)).toThrow(`"${given}" is not an address like http://127.0.0.1:3000`);
   },
 );
 
@@ -57,7 +57,7 @@ test('without an address it is the newest API of this clone that is healthy', as
   expect(await healthyApi(undefined, [silent, ill, well, older])).toBe(well);
 });
 
-test('API_PORT in the environment is meant, whatever else runs', async () => {
+test('API_PORT in the environment wins over what else runs', async () => {
   const [meant, other] = [await api(200, UP), await api(200, UP)];
   vi.stubEnv('API_PORT', new URL(meant).port);
   expect(await healthyApi(undefined, [other])).toBe(meant);
@@ -69,7 +69,7 @@ test('an address that is given wins', async () => {
   expect(await healthyApi(`${given}/api/`, [other])).toBe(given);
 });
 
-test('where nobody answers is one line, with the API that does run', async () => {
+test('an address where nobody answers is one line that names the API that does run', async () => {
   const base = await nobody();
   await expect(healthyApi(base, [])).rejects.toThrow(
     new RegExp(`^Nothing answers at ${base}: start the API with npm start, or give its address: .*$`),
@@ -81,7 +81,7 @@ test('where nobody answers is one line, with the API that does run', async () =>
 
 test('a running API that is ill is not passed over for the configured one', async () => {
   const ill = await api(503, { ...UP, status: 'down', mongodb: 'down' });
-  await expect(healthyApi(undefined, [ill])).rejects.toThrow(`The API at ${ill} is not healthy (503): down is mongodb`);
+  await expect(healthyApi(undefined, [ill])).rejects.toThrow(`The API at ${ill} is not healthy (503, down: mongodb)`);
 });
 
 test.each([
@@ -89,7 +89,7 @@ test.each([
   [200, { hello: 'world' }],
   [200, null],
   [200, 'up'],
-])('an answer %i %j is none of Disparo', async (status, body) => {
+])('an answer %i %j is not from Disparo', async (status, body) => {
   const base = await api(status, body);
   await expect(healthyApi(base, [])).rejects.toThrow(
     `What answers at ${base} is not Disparo's API (${status} at /api/health)`,

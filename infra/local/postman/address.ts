@@ -10,7 +10,7 @@ const PRINTED = /\/api(?:\/docs|\/health|\/openapi\.json)?$/;
 /** The base of an address, which may have `http://`, `/api` or a slash at the end. Throws CommandError. */
 export function baseOf(given: string): string {
   const written = given.includes('://') ? given : `http://${given}`;
-  const refused = new CommandError(`"${given}" is no address such as http://127.0.0.1:3000`);
+  const refused = new CommandError(`"${given}" is not an address like http://127.0.0.1:3000`);
   if (!URL.canParse(written)) throw refused;
   const { protocol, host, pathname } = new URL(written);
   if (!/^https?:$/.test(protocol)) throw refused;
@@ -58,7 +58,7 @@ async function ill(base: string): Promise<string | undefined> {
   if (status === 200) return undefined;
   const down = Object.entries(health).filter(([name, state]) => name !== 'status' && state === 'down');
   const names = down.map(([name]) => name).join(', ');
-  return `The API at ${base} is not healthy (${status})${names && `: down is ${names}`}`;
+  return `The API at ${base} is not healthy (${status}${names && `, down: ${names}`})`;
 }
 
 /** The state of each service; undefined where the body is not that of Disparo's health. */

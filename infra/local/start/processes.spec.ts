@@ -5,7 +5,7 @@ const PORTS = { host: '127.0.0.1', api: 1, lambda: 2 };
 
 test('the API comes first, then a consumer of each language', () => {
   const processes = processesOf(['go', 'typescript'], PORTS, { A: 'b' });
-  expect(processes.map(({ program, colour }) => [program.name, colour, program.env.A])).toEqual([
+  expect(processes.map(({ options, colour }) => [options.name, colour, options.env.A])).toEqual([
     ['api', 'cyan', 'b'],
     ['consumer-go', 'blueBright', 'b'],
     ['consumer-typescript', 'magenta', 'b'],
@@ -15,12 +15,12 @@ test('the API comes first, then a consumer of each language', () => {
 test('what listens on METRICS_PORT has a port of its own, and is told', async () => {
   const given = processesOf(['go', 'typescript'], PORTS, { METRICS_PORT: '65000' });
   const { processes, told } = await withMetricsPorts(given, [65_001], { METRICS_PORT: '65000' });
-  expect(processes.map(({ program }) => program.env.METRICS_PORT)).toEqual(['65000', '65000', expect.any(String)]);
+  expect(processes.map(({ options }) => options.env.METRICS_PORT)).toEqual(['65000', '65000', expect.any(String)]);
   expect(told).toMatch(/^METRICS_PORT: 65000 for consumer-go, 650\d\d for consumer-typescript$/);
-  expect(processes[2]?.program.env.METRICS_PORT).not.toBe('65001');
+  expect(processes[2]?.options.env.METRICS_PORT).not.toBe('65001');
 });
 
 test('one that listens alone has the port that is set, without a word', async () => {
   const { processes, told } = await withMetricsPorts(processesOf(['rust'], PORTS, {}), [], { METRICS_PORT: '65000' });
-  expect([processes.map(({ program }) => program.env.METRICS_PORT), told]).toEqual([[undefined, '65000'], undefined]);
+  expect([processes.map(({ options }) => options.env.METRICS_PORT), told]).toEqual([[undefined, '65000'], undefined]);
 });

@@ -1,13 +1,13 @@
 import { readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
-import { consumerProgram, metricsPorts } from '../consumers.js';
-import { baseUrl, invokeDispatch, offlineProgram, untilHealthy } from '../supervise/offline.js';
-import type { Program } from '../supervise/supervisor.js';
+import { consumerProcess, metricsPorts } from '../consumers.js';
+import { baseUrl, invokeDispatch, offlineProcess, untilHealthy } from '../supervise/offline.js';
+import type { ProcessOptions } from '../supervise/supervisor.js';
 import type { Colour } from '../supervise/terminal.js';
 
 /** What `npm start` keeps running until Ctrl-C. */
 interface LongRunning {
-  program: Program;
+  options: ProcessOptions;
   /** The colour of its name in front of each of its lines. */
   colour: Colour;
   /** It listens on METRICS_PORT, where that is set. */
@@ -29,11 +29,11 @@ export function processesOf(
     await invokeDispatch(ports.lambda);
   };
   const consumers = languages.map((language) => ({
-    program: { ...consumerProgram(language), env },
+    options: { ...consumerProcess(language), env },
     colour: COLOURS[language],
     metrics: true,
   }));
-  return [{ program: offlineProgram(ports, env), colour: 'cyan', ready }, ...consumers];
+  return [{ options: offlineProcess(ports, env), colour: 'cyan', ready }, ...consumers];
 }
 
 /**
@@ -48,14 +48,14 @@ export async function withMetricsPorts(
   const listening = processes.filter(({ metrics }) => metrics);
   const ports = await metricsPorts(listening.length, taken, environment);
   if (ports.length === 0) return { processes: [...processes] };
-  const told = listening.map(({ program }, at) => `${ports[at]} for ${program.name}`).join(', ');
+  const told = listening.map(({ options }, at) => `${ports[at]} for ${options.name}`).join(', ');
   const placed = processes.map((each) => {
     const port = ports[listening.indexOf(each)];
-    return port === undefined ? each : { ...each, program: withEnv(each.program, { METRICS_PORT: String(port) }) };
+    return port === undefined ? each : { ...each, options: withEnv(each.options, { METRICS_PORT: String(port) }) };
   });
   return { processes: placed, ...(ports.length > 1 && { told: `METRICS_PORT: ${told}` }) };
 }
 
-function withEnv(program: Program, env: Record<string, string>): Program {
-  return { ...program, env: { ...program.env, ...env } };
+function withEnv(options: ProcessOptions, env: Record<string, string>): ProcessOptions {
+  return { ...options, env: { ...options.env, ...env } };
 }

@@ -33,7 +33,7 @@ function stands(id: string, status: string, stored: number, deleted = false): vo
 
 const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1_000);
 
-test('without a terminal a long campaign is two lines: when it is first seen, and when it is sent', async () => {
+test('a long campaign without a terminal is two lines: when first seen, and when sent', async () => {
   follow(false);
   stands('cone', 'enviando', 1_000);
   progress.heard(['cone']);

@@ -9,7 +9,7 @@ import { lookAlone, runAlone } from './session.js';
 export async function runAppCommand(name: string, command: Command<unknown>, args: string[]): Promise<number> {
   const task = command.task(args);
   if (task === undefined) throw new CommandError(`usage: ${command.usage}`);
-  const program = { name, args: ['dist/functions/command.js', name, ...args] };
+  const options = { name, args: ['dist/functions/command.js', name, ...args] };
   const reads = command.reads(task);
-  return reads ? lookAlone(program, reads) : runAlone(program);
+  return reads ? lookAlone(options, reads) : runAlone(options);
 }

@@ -44,7 +44,7 @@ test('what a command that was killed has left is no API, and is removed', () => 
   expect(existsSync(dead)).toBe(false);
 });
 
-test('a number that another program has by now is no API', () => {
+test('a pid that another program has by now is not an API', () => {
   noted(1, 'http://127.0.0.1:3100', 1);
   expect(runningApis(root)).toEqual([]);
 });

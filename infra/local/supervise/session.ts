@@ -5,7 +5,7 @@ import { findRunning } from '../../../services/find-running.js';
 import type { Say, Variable } from '../../../services/names.js';
 import { waitUntilReachable } from '../../../services/probe.js';
 import { foregroundLine } from './log-line.js';
-import { ChildDied, Interrupted, type Program, Supervisor } from './supervisor.js';
+import { ChildDied, Interrupted, type ProcessOptions, Supervisor } from './supervisor.js';
 import { say } from './terminal.js';
 
 /** A service at a given URL may still be starting. */
@@ -56,7 +56,7 @@ export async function withServices(
 
 async function reach(services: Services, say: Say): Promise<void> {
   const result = await waitUntilReachable(services.urls, say, REACHABLE_MS, cannotConnect);
-  if (result !== true) throw new CommandError(`Given up after ${REACHABLE_MS / 1000} s: ${result}`);
+  if (result !== true) throw new CommandError(`Gave up after ${REACHABLE_MS / 1000} s: ${result}`);
 }
 
 /**
@@ -64,12 +64,12 @@ async function reach(services: Services, say: Say): Promise<void> {
  * exit code.
  */
 export async function runAlone(
-  program: Pick<Program, 'name' | 'command' | 'args' | 'line'>,
+  options: Pick<ProcessOptions, 'name' | 'command' | 'args' | 'line'>,
   before: (session: Session) => Promise<void> = async () => {},
 ): Promise<number> {
   return withServices(say, { wait: false }, async (session) => {
     await before(session);
-    return session.supervisor.foreground({ ...program, env: session.env, ...foregroundLine() });
+    return session.supervisor.foreground({ ...options, env: session.env, ...foregroundLine() });
   });
 }
 
@@ -77,8 +77,11 @@ export async function runAlone(
  * Runs one program that only looks at these services: none is started for it. Returns its exit code. Throws CommandError
  * where one of them is this clone's own and does not run.
  */
-export async function lookAlone(program: Pick<Program, 'name' | 'args'>, looks: readonly Variable[]): Promise<number> {
+export async function lookAlone(
+  options: Pick<ProcessOptions, 'name' | 'args'>,
+  looks: readonly Variable[],
+): Promise<number> {
   return withServices(say, { wait: false, looks }, ({ supervisor, env }) =>
-    supervisor.foreground({ ...program, env, ...foregroundLine() }),
+    supervisor.foreground({ ...options, env, ...foregroundLine() }),
   );
 }

@@ -155,7 +155,7 @@ test('a second Ctrl-C, later, ends all at once', async () => {
   await vi.waitUntil(() => !isAlive(command.childPid));
 });
 
-test('when whoever started the command is gone, the child is told to stop', async () => {
+test('the child is told to stop when the process that started the command is gone', async () => {
   // The shell stays, as it has another command to run afterwards.
   const command = await running('child.mjs', ['sh', '-c', '"$0" "$@"; exit 0']);
   process.kill(command.group, 'SIGKILL');
@@ -177,7 +177,8 @@ test('a child that ends by itself is named with its code, which is the code of t
   expect(code).toBe(78);
 });
 
-test('what has to be done first may end by itself, and the work goes on; halfway through, a signal is a failure', async () => {
+// The signal comes halfway through the second one.
+test('work goes on after a process run to its end; a signal during one is a failure', async () => {
   const command = await running('plain.mjs', [], 'building.mjs');
   process.kill(-command.group, 'SIGINT');
   const [code] = await once(command.process, 'close');

@@ -39,8 +39,8 @@ export class ChildDied extends Error {
   }
 }
 
-/** A program to start. The default `command` is `node`, the default `cwd` is the current folder. */
-export interface Program {
+/** A process to start. The default `command` is `node`, the default `cwd` is the current folder. */
+export interface ProcessOptions {
   name: string;
   command?: string;
   cwd?: string;
@@ -82,7 +82,7 @@ export class Supervisor {
   }
 
   /** Starts a child. */
-  start({ name, command = process.execPath, cwd, args, env, line }: Program): Child {
+  start({ name, command = process.execPath, cwd, args, env, line }: ProcessOptions): Child {
     const child = spawn(command, args, {
       env,
       cwd,
@@ -107,8 +107,8 @@ export class Supervisor {
   }
 
   /** Runs the one program of a command. It may end by itself, and its exit code is the command's. */
-  async foreground(program: Program): Promise<number> {
-    const child = this.start(program);
+  async foreground(options: ProcessOptions): Promise<number> {
+    const child = this.start(options);
     try {
       return await Promise.race([child.ended, this.#interrupted]);
     } catch (error) {
@@ -119,8 +119,8 @@ export class Supervisor {
   }
 
   /** Runs a program that must end before the work goes on. Returns its exit code; throws Interrupted, as a failure. */
-  async toItsEnd(program: Program): Promise<number> {
-    const child = this.start(program);
+  async toItsEnd(options: ProcessOptions): Promise<number> {
+    const child = this.start(options);
     try {
       const code = await Promise.race([child.ended, this.#interrupted]);
       const { signalCode } = child.process;
