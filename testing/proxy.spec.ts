@@ -47,6 +47,23 @@ test('a held one swallows what the caller says, with the connection open', async
   expect([heard, socket.destroyed]).toEqual(['hello', false]);
 });
 
+test('a held one that is opened breaks what it held, and lets the next one through', async () => {
+  const socket = caller();
+  await echoed(socket, 'hello');
+  proxy.hold();
+  socket.write('again');
+  await untilTrue(() => proxy.swallowed === 5, 'five bytes are swallowed');
+  await Promise.all([once(socket, 'close'), proxy.open()]);
+  expect(await echoed(caller(), 'again')).toBe('again');
+});
+
+test('an open one that is opened stays as it is', async () => {
+  const socket = caller();
+  await echoed(socket, 'hello');
+  await proxy.open();
+  expect(await echoed(socket, 'again')).toBe('again');
+});
+
 test('a cut breaks what is open, and lets the next one through', async () => {
   const socket = caller();
   await echoed(socket, 'hello');

@@ -42,14 +42,17 @@ export class TcpProxy {
     return url.href;
   }
 
-  /** Listens and lets all through. After close() it is the same port again. */
+  /** Listens and lets all through. After close() it is the same port again; after hold() the held connections break. */
   async open(): Promise<void> {
+    // What they sent was swallowed: the rest alone would make no sense to the service.
+    if (this.#held) this.cut();
     this.#held = false;
+    if (this.#server) return;
     this.#server = createServer((near) => this.#join(near)).listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
   }
 
-  /** Swallows what callers send, until close() and open(). */
+  /** Swallows what callers send, until open(). */
   hold(): void {
     this.#held = true;
   }
@@ -78,18 +81,29 @@ export class TcpProxy {
   }
 }
 
-/**
- * Connects `near` with a service and passes the bytes both ways; those of `near` only when `passes` returns true. When one
- * side closes, the other one is closed. Both are in `open` while they are open, so that the caller can cut them.
- */
+/** Connects `near` with a service and joins the two, as `join` does. Returns the connection to the service. */
 export function joinWith(
   service: URL,
   defaultPort: number,
   near: Socket,
   open: Set<Socket>,
-  passes: (bytes: Buffer) => boolean = () => true,
+  passes?: (bytes: Buffer) => boolean,
 ): Socket {
   const far = connect(Number(service.port) || defaultPort, service.hostname);
+  join(near, far, open, passes);
+  return far;
+}
+
+/**
+ * Passes the bytes of two sockets both ways; those of `near` only when `passes` returns true. When one side closes, the other
+ * one is closed. Both are in `open` while they are open, so that the caller can cut them.
+ */
+export function join(
+  near: Socket,
+  far: Socket,
+  open: Set<Socket>,
+  passes: (bytes: Buffer) => boolean = () => true,
+): void {
   const gate = new Transform({
     transform: (bytes: Buffer, _, done) => (passes(bytes) ? done(null, bytes) : done()),
   });
@@ -107,5 +121,4 @@ export function joinWith(
       other.destroy();
     });
   }
-  return far;
 }

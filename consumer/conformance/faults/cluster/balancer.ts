@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from '../../../../services/ports.js';
+import { join } from '../../../../testing/proxy.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 
@@ -31,24 +32,17 @@ export class Balancer {
   }
 
   async #join(near: Socket): Promise<void> {
-    this.#keep(near);
+    this.#open.add(near);
+    near.on('error', () => {}).on('close', () => this.#open.delete(near));
     const turn = this.#next++;
     for (let tried = 0; tried < this.targets.length && !near.destroyed; tried++) {
       const far = await reach(this.targets[(turn + tried) % this.targets.length] ?? 0);
       if (!far) continue;
-      this.#keep(far);
-      near.on('close', () => far.destroy()).pipe(far);
-      far.on('close', () => near.destroy()).pipe(near);
       if (near.destroyed) far.destroy();
+      else join(near, far, this.#open);
       return;
     }
     near.destroy();
-  }
-
-  #keep(socket: Socket): void {
-    this.#open.add(socket);
-    socket.setNoDelay(true);
-    socket.on('error', () => {}).on('close', () => this.#open.delete(socket));
   }
 }
 
