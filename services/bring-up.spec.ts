@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { bringUp, resetServices, stopServices } from './bring-up.js';
 import { openClone, readState } from './clone.js';
 import { findRunning } from './find-running.js';
+import type { Variable } from './names.js';
 import { isFree } from './ports.js';
 import { answers } from './probe.js';
 
@@ -38,10 +39,21 @@ function withoutDocker(): void {
   vi.stubEnv('PATH', `${folder}${delimiter}${process.env.PATH}`);
 }
 
-async function come(root: string, env: NodeJS.ProcessEnv = NONE_GIVEN) {
+async function come(root: string, env: NodeJS.ProcessEnv = NONE_GIVEN, needs?: readonly Variable[]) {
   const lines: string[] = [];
-  const services = await bringUp(root, (line) => lines.push(line), { keep: false, env });
+  const services = await bringUp(root, (line) => lines.push(line), { keep: false, env, ...(needs && { needs }) });
   return { ...services, said: lines.join('\n') };
+}
+
+/** Starts a process that looks like another command of this clone, and notes that it uses the services. */
+function otherCommand(root: string): { pid: number | undefined; end(): Promise<void> } {
+  const command = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'run.mjs']);
+  writeFileSync(join(root, '.local', 'users', String(command.pid)), '');
+  const end = async () => {
+    command.kill('SIGKILL');
+    await once(command, 'exit');
+  };
+  return { pid: command.pid, end };
 }
 
 const silent = () => {};
@@ -83,11 +95,10 @@ test('the second time they are found running, on the same ports', async () => {
 
 test('a command that only reads finds them running, and stops none that another uses', async () => {
   const { urls } = await come(root);
-  const users = join(root, '.local', 'users');
-  writeFileSync(join(users, String(process.ppid)), '');
+  const other = otherCommand(root);
   const found = await findRunning(root, silent, ['DATABASE_URL', 'MONGODB_URL'], NONE_GIVEN);
   await found.release(silent);
-  rmSync(join(users, String(process.ppid)));
+  await other.end();
 
   expect(found.urls).toEqual(urls);
   expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);
@@ -127,13 +138,13 @@ test('two commands at once start each service once', async () => {
 
 test('the last command that uses a service stops it, and no earlier one', async () => {
   const { release, urls } = await come(root);
-  const users = join(root, '.local', 'users');
-  // Our parent: another living process.
-  writeFileSync(join(users, String(process.ppid)), '');
+  const other = otherCommand(root);
   await release(silent);
   expect(await answers('MONGODB_URL', urls.MONGODB_URL)).toBe(true);
 
-  rmSync(join(users, String(process.ppid)));
+  await other.end();
+  // A command that was killed has left its note, and a program that is no command of ours has its number now.
+  writeFileSync(join(root, '.local', 'users', String(process.ppid)), '');
   await release(silent);
   expect(await isFree(Number(new URL(urls.MONGODB_URL).port))).toBe(true);
 });
@@ -171,15 +182,12 @@ test('stopped services keep data, ports and passwords, except a port taken meanw
 
 test('reset erases nothing under a command that uses them', async () => {
   const { urls } = await come(root);
-  const command = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'run.mjs']);
-  const note = join(root, '.local', 'users', String(command.pid));
-  writeFileSync(note, '');
+  const command = otherCommand(root);
   await expect(resetServices(root, silent)).rejects.toThrow(
     `A reset erases data that is in use: first stop what runs in this clone (process ${command.pid})`,
   );
   expect(await answers('DATABASE_URL', urls.DATABASE_URL)).toBe(true);
-  command.kill('SIGKILL');
-  await once(command, 'exit');
+  await command.end();
 });
 
 test('reset stops them and removes their data, files and all', async () => {
@@ -189,6 +197,23 @@ test('reset stops them and removes their data, files and all', async () => {
   for (const name of ['postgres', 'mongodb', 'rabbitmq', 'services.env', 'services.json'])
     expect(existsSync(join(openClone(root).data, name)), name).toBe(false);
   for (const port of Object.values(state?.ports ?? {})) expect(await isFree(port), String(port)).toBe(true);
+});
+
+test('a command that needs one service starts and stops that one alone', async () => {
+  const only = newRoot();
+  const { urls, own, said, release } = await come(only, NONE_GIVEN, ['DATABASE_URL']);
+
+  expect(said).toMatch(/^PostgreSQL: started on port \d+ \([\d.]+ s\)$/m);
+  expect(said).not.toMatch(/MongoDB|RabbitMQ/);
+  expect([...own]).toEqual(['DATABASE_URL']);
+  expect(await answers('DATABASE_URL', urls.DATABASE_URL)).toBe(true);
+  expect(parseEnv(readFileSync(join(only, '.local', 'services.env'), 'utf8'))).toEqual({
+    DATABASE_URL: urls.DATABASE_URL,
+  });
+
+  const told: string[] = [];
+  await release((line) => told.push(line));
+  expect(told).toEqual(['Stopped: PostgreSQL']);
 });
 
 test('what is given from outside is used as it is and nothing is started', async () => {

@@ -29,6 +29,13 @@ export const SERVICES: readonly Service[] = [postgres, mongodb, rabbitmq];
 /** A server that recovers from a crash listens before it accepts connections. */
 const REACHABLE_MS = 10_000;
 
+/** URLs of services that the command never uses. The app needs all three URLs, but connects only when it uses one. */
+export const NOWHERE: Record<Variable, string> = {
+  DATABASE_URL: 'postgresql://127.0.0.1:9/nowhere',
+  MONGODB_URL: 'mongodb://127.0.0.1:9/nowhere',
+  RABBITMQ_URL: 'amqp://127.0.0.1:9',
+};
+
 /** The services of one command. */
 export interface Services {
   urls: Record<Variable, string>;
@@ -39,20 +46,21 @@ export interface Services {
 }
 
 /**
- * Starts each service whose URL is not given by the environment or `.env`, and waits until it answers. With `keep` they stay
- * up after this command. Throws CommandError, which says for each service that could not be started how to provide it.
+ * Starts each service whose URL is not given by the environment or `.env`, and waits until it answers; with `needs` only
+ * those that it names. With `keep` they stay up after this command. Throws CommandError, which says for each service that
+ * could not be started how to provide it.
  */
 export async function bringUp(
   root: string,
   say: Say,
-  { keep, env = process.env }: { keep: boolean; env?: NodeJS.ProcessEnv },
+  { keep, needs, env = process.env }: { keep: boolean; needs?: readonly Variable[]; env?: NodeJS.ProcessEnv },
 ): Promise<Services> {
   const clone = openClone(root);
   const given = givenUrls(clone, env);
-  for (const service of SERVICES)
-    if (given[service.variable]) say(`${service.title}: ${service.variable} is set, used as it is`);
-  const needed = SERVICES.filter((service) => !given[service.variable]);
-  if (needed.length === 0) return { urls: given as Record<Variable, string>, own: new Set(), release: async () => {} };
+  const used = SERVICES.filter(({ variable }) => needs?.includes(variable) ?? true);
+  for (const { title, variable } of used) if (given[variable]) say(`${title}: ${variable} is set, used as it is`);
+  const needed = used.filter(({ variable }) => !given[variable]);
+  if (needed.length === 0) return { urls: { ...NOWHERE, ...given }, own: new Set(), release: async () => {} };
 
   const state = await withLock(clone, say, async () => {
     const state = readState(clone) ?? (await newState());
@@ -61,7 +69,7 @@ export async function bringUp(
     await startMissing(clone, state, needed, say);
     return state;
   });
-  const urls = { ...urlsOf(state), ...given } as Record<Variable, string>;
+  const urls = { ...NOWHERE, ...pick(urlsOf(state), needed), ...given };
   const own = new Set(needed.map((service) => service.variable));
   return { urls, own, release: (tell) => withLock(clone, tell, () => leave(clone, tell)) };
 }
@@ -219,19 +227,21 @@ export async function leave(clone: Clone, say: Say): Promise<void> {
 async function stopAll(clone: Clone, say: Say): Promise<State | undefined> {
   const state = readState(clone);
   if (!state) return undefined;
+  const known = SERVICES.filter(({ name }) => state.ways[name]);
+  const free = await Promise.all(known.map(({ name }) => isFree(state.ports[name])));
+  const running = known.filter((_, at) => !free[at]);
   const binaries = SERVICES.filter(({ name }) => state.ways[name] === 'binary');
   await Promise.all(binaries.map((service) => service.stop(clone, state)));
   // Without the Docker daemon no container runs.
   if (usesCompose(state) && (await daemonAnswers())) await composeStop(clone, state);
-  for (const { name, title } of SERVICES)
-    if (state.ways[name] && !(await isFree(state.ports[name])))
+  for (const { name, title } of known)
+    if (!(await isFree(state.ports[name])))
       throw new CommandError(
         `${title} could not be stopped: something still listens on port ${state.ports[name]}`,
         EXIT.bug,
       );
   writeState(clone, { ...state, kept: false });
-  const titles = SERVICES.filter(({ name }) => state.ways[name]).map(({ title }) => title);
-  if (titles.length > 0) say(`Stopped: ${titles.join(', ')}`);
+  if (running.length > 0) say(`Stopped: ${running.map(({ title }) => title).join(', ')}`);
   return state;
 }
 

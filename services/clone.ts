@@ -101,7 +101,7 @@ export function writeState(clone: Clone, state: State): void {
 /** Writes the URLs where every app of the clone reads them. */
 export function writeUrls(clone: Clone, urls: Partial<Record<Variable, string>>): void {
   const lines = Object.entries(urls).map(([variable, url]) => `${variable}=${url}`);
-  const note = '# Written by `npm run services`; what stands in the environment or in .env wins.';
+  const note = '# Written by `npm run services`; the environment and .env win over it.';
   writePrivate(urlsFile(clone), `${[note, ...lines].join('\n')}\n`);
 }
 

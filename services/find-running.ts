@@ -1,17 +1,10 @@
 import { EXIT } from '@disparo/contract';
-import { givenUrls, isRunning, leave, SERVICES, type Services } from './bring-up.js';
+import { givenUrls, isRunning, leave, NOWHERE, SERVICES, type Services } from './bring-up.js';
 import { openClone, readState, readUrls, type State } from './clone.js';
 import { CommandError } from './command-error.js';
 import { enterUser, withLock } from './lock.js';
 import type { Say, Variable } from './names.js';
 import type { Service } from './service.js';
-
-/** URLs of services that the command never uses. The app needs all three URLs, but connects only when it uses one. */
-const NOWHERE: Record<Variable, string> = {
-  DATABASE_URL: 'postgresql://127.0.0.1:9/nowhere',
-  MONGODB_URL: 'mongodb://127.0.0.1:9/nowhere',
-  RABBITMQ_URL: 'amqp://127.0.0.1:9',
-};
 
 /**
  * The services for a command that only looks; starts none. Each service in `asked` that is this clone's own must be running.

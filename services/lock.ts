@@ -37,6 +37,7 @@ async function take(lock: string, own: string): Promise<boolean> {
     return true;
   } catch {
     const pid = holder(lock);
+    // Any living process counts: a lock taken from its holder is worse than a wait for another program of that number.
     if (pid === undefined || isAlive(pid)) return false;
     renameSync(own, lock);
     await delay(SETTLE_MS);
@@ -60,18 +61,20 @@ export function enterUser(clone: Clone): void {
   writeFileSync(join(clone.local, 'users', String(process.pid)), '');
 }
 
-/** The living commands of this clone that use its services. */
+/** The living commands of this clone that use its services. A note whose number another program has now does not count. */
 export function usersOf(clone: Clone): number[] {
-  const folder = join(clone.local, 'users');
-  const noted = existsSync(folder) ? readdirSync(folder).map(Number) : [];
-  return noted.filter((pid) => isCommand(pid));
+  return notesOf(clone).filter((pid) => isCommand(pid));
 }
 
-/** Removes the note. Returns whether another living process still uses the services. */
+/** Removes the note of this process and of every dead one. Returns whether another command still uses the services. */
 export function leaveUser(clone: Clone): boolean {
+  const others = usersOf(clone).filter((pid) => pid !== process.pid);
+  for (const pid of notesOf(clone))
+    if (!others.includes(pid)) rmSync(join(clone.local, 'users', String(pid)), { force: true });
+  return others.length > 0;
+}
+
+function notesOf(clone: Clone): number[] {
   const folder = join(clone.local, 'users');
-  rmSync(join(folder, String(process.pid)), { force: true });
-  const others = existsSync(folder) ? readdirSync(folder) : [];
-  for (const pid of others) if (!isAlive(Number(pid))) rmSync(join(folder, pid), { force: true });
-  return others.some((pid) => isAlive(Number(pid)));
+  return existsSync(folder) ? readdirSync(folder).map(Number) : [];
 }

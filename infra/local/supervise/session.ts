@@ -20,22 +20,22 @@ export interface Session {
 }
 
 /**
- * The frame of a command that needs the services. It starts them, or, with `looks`, only requires that these run. With
- * `wait` it waits until they accept connections. It does the work, and then stops the children and the services that it has
+ * The frame of a command that needs the services. It starts them, with `needs` only these; or, with `looks`, only requires
+ * that these run. With `wait` it waits until they accept connections. It does the work, and then stops the children and the services that it has
  * started, however the work ended. Returns the work's exit code if that is not 0, else that of the children. When told to
  * stop, it returns the children's code if that is not 0, else Interrupted's. When a child died, it returns that child's.
  */
 export async function withServices(
   say: Say,
-  { wait, looks }: { wait: boolean; looks?: readonly Variable[] },
+  { wait, needs, looks }: { wait: boolean; needs?: readonly Variable[]; looks?: readonly Variable[] },
   work: (session: Session) => Promise<number>,
 ): Promise<number> {
   const supervisor = new Supervisor();
   const root = process.cwd();
-  const bringing = looks ? findRunning(root, say, looks) : bringUp(root, say, { keep: false });
+  const bringing = looks ? findRunning(root, say, looks) : bringUp(root, say, { keep: false, ...(needs && { needs }) });
   try {
     const services = await supervisor.during(bringing);
-    if (wait) await supervisor.during(reach(services, say));
+    if (wait) await supervisor.during(reach(services, needs, say));
     const code = await work({ services, supervisor, env: { ...process.env, ...services.urls } });
     const stopped = await supervisor.stop();
     return code === 0 ? stopped : code;
@@ -54,8 +54,9 @@ export async function withServices(
   }
 }
 
-async function reach(services: Services, say: Say): Promise<void> {
-  const result = await waitUntilReachable(services.urls, say, REACHABLE_MS, cannotConnect);
+async function reach({ urls }: Services, needs: readonly Variable[] | undefined, say: Say): Promise<void> {
+  const used = needs ? Object.fromEntries(needs.map((variable) => [variable, urls[variable]])) : urls;
+  const result = await waitUntilReachable(used, say, REACHABLE_MS, cannotConnect);
   if (result !== true) throw new CommandError(`Gave up after ${REACHABLE_MS / 1000} s: ${result}`);
 }
 
