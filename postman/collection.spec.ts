@@ -48,7 +48,7 @@ test('an operation that the API has no longer is an error', () => {
   expect(() => built({ ...contract, paths })).toThrow('"Health" asks getHealth, which the API has not');
 });
 
-test('requests have names of their own, as they go on by name', () => {
+test('requests have unique names, as a script names the next request', () => {
   const names = steps.map(({ name }) => name);
   expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
   const next = steps.flatMap(({ otherwise }) => otherwise?.goTo ?? []);

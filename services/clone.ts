@@ -57,9 +57,9 @@ export function openClone(root: string): Clone {
 }
 
 /** Folders inside the data of the clone at `root`, for a further service. The caller removes `data`. */
-export function openBeside(root: string): Clone {
+export function openSeparate(root: string): Clone {
   const clone = openClone(root);
-  const data = mkdtempSync(join(clone.data, 'beside-'));
+  const data = mkdtempSync(join(clone.data, 'own-'));
   chmodSync(data, 0o755);
   if (clone.data === clone.local) return { root, local: data, data, id: basename(data) };
   symlinkSync(join(dirname(reachableBinaries(clone)), POSTGRES_COPY), join(data, POSTGRES_COPY));

@@ -24,16 +24,16 @@ export class NotInstalled extends Error {
  * install it, and Error where the installation fails.
  */
 export async function findRabbitmq(say: Say): Promise<string> {
-  const found = look();
+  const found = findServer();
   if (found) return found;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) throw new NotInstalled();
   await installThroughApt(say);
-  const installed = look();
+  const installed = findServer();
   if (!installed) throw new Error('apt-get has installed it, but there is no rabbitmq-server');
   return installed;
 }
 
-function look(): string | undefined {
+function findServer(): string | undefined {
   const onPath = (readEnvironment().PATH ?? '').split(delimiter).map((folder) => join(folder, 'rabbitmq-server'));
   return [DEBIAN, ...onPath].find((candidate) => existsSync(candidate));
 }

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { SERVICES } from '../services/bring-up.js';
-import { type Clone, newState, openBeside, type State } from '../services/clone.js';
+import { type Clone, newState, openSeparate, type State } from '../services/clone.js';
 import type { ServiceName, Variable } from '../services/names.js';
 import { gone, signalFamily } from '../services/process.js';
 import { rabbitmqctl } from '../services/rabbitmq.js';
@@ -27,7 +27,7 @@ export class OwnService {
     prepare?: (clone: Clone, state: State) => void | Promise<void>,
   ): Promise<OwnService> {
     const service = SERVICES.find((one) => one.name === name) as Service;
-    const [clone, state] = [openBeside(ROOT), await newState()];
+    const [clone, state] = [openSeparate(ROOT), await newState()];
     await prepare?.(clone, state);
     const own = new OwnService(service, clone, state, reaper(name, clone, state));
     await own.start();

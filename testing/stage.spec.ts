@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { ApiStage } from './api-stage.js';
 import { onServer } from './databases.js';
 
-test('a process beside has the same stores, which only their stage removes', async () => {
+test('a second process has the same stores, which only their stage removes', async () => {
   const stage = await ApiStage.open();
   try {
     const { id, token } = await stage.user();

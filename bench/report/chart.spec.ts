@@ -14,7 +14,7 @@ describe('the chart', () => {
     expect(whole).toBeLessThan(720);
   });
 
-  it('goes on in another line, above the bars, where a text is longer than the picture is wide', () => {
+  it('a text that is wider than the picture is wrapped, above the bars', () => {
     const words = Array.from({ length: 30 }, (_, index) => `word${index}`);
     const svg = chart(words.join(' '), words.join(' '), [bar('a', 1)]);
     const lines = [...svg.matchAll(/<text class="(title|subtitle)" x="16" y="(\d+)">([^<]+)/g)];
@@ -25,7 +25,7 @@ describe('the chart', () => {
     expect(Math.max(...lines.map(([, , y]) => Number(y)))).toBeLessThan(Number(top));
   });
 
-  it('keeps texts texts, brings no font, and has colours for a dark page', () => {
+  it('texts are escaped, no font is loaded, and a dark page has colours', () => {
     const svg = chart('a < b & "c"', 's', [bar('<script>', 1)]);
     expect(svg).toContain('a &lt; b &amp; &quot;c&quot;');
     expect(svg).not.toMatch(/<script>|@import|@font-face|https?:\/\/(?!www\.w3\.org\/2000\/svg)/);

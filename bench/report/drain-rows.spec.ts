@@ -13,7 +13,7 @@ describe('the lines of drains', () => {
     ]);
   });
 
-  it('compares with naive of as many numbers at most, and says of how many', () => {
+  it('compares with naive of at most as many numbers, and says how many', () => {
     const fast = { ...NAIVE, numbers: 100_000, drainS: 50 };
     const naive = { each: [NAIVE, fast], end: [{ ...NAIVE, numbers: 1_000_000, drainS: 1 }] };
     const drains = [{ ...drain('go', 100_000, 5), warmS: 2 }, drain('go', 1_000_000, 50)];

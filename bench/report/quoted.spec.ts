@@ -163,7 +163,7 @@ test('each of the four questions begins with an answer of ten lines at most', ()
   expect(answers.map((answer) => answer !== undefined && answer.split('\n').length <= 10)).toEqual(Array(4).fill(true));
 });
 
-test('each chart is that of its run, and the one that is shown of the newest run of everything', () => {
+test('each chart is that of its run, and latest.svg that of the newest run of everything', () => {
   const runs = readdirSync('bench/results')
     .filter((file) => file.endsWith('.json'))
     .map((file) => ({ file, run: JSON.parse(readFileSync(`bench/results/${file}`, 'utf8')) as Results }))

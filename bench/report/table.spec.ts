@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type Row, tableOf } from './table.js';
 
-it('says yes, NO or not judged beside each goal, with the numbers in columns', () => {
+it('says yes, NO or not judged next to each goal, with the numbers in columns', () => {
   const goal = (met: boolean | undefined) => ({ wanted: '≥ 60 % of M', met });
   const rows: Row[] = [
     {

@@ -9,7 +9,7 @@ describe('the chart of a run', () => {
     expect(chartOf(results({}))).toBeUndefined();
   });
 
-  it('shows a consumer fresh and warm, and says of how many numbers naive is', () => {
+  it('shows a consumer fresh and warm, and the size of naive', () => {
     const drains = [{ ...drain('typescript', 1_000, 4), warmS: 2 }];
     const picture = chartOf(results({ drains, naive: { each: [{ ...NAIVE, numbers: 10 }], end: [] } }));
     const texts = [...(picture ?? '').matchAll(/<text class="(?:label|value)"[^>]*>([^<]+)/g)].map(([, text]) => text);

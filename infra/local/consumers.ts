@@ -6,7 +6,7 @@ import { CommandError } from '../../services/command-error.js';
 import { isFree } from '../../services/ports.js';
 import { buildOf, requireBinaries, runSteps } from './suites.js';
 import type { Session } from './supervise/session.js';
-import type { ProcessOptions } from './supervise/supervisor.js';
+import type { ChildOptions } from './supervise/supervisor.js';
 import { say } from './supervise/terminal.js';
 
 /** The `--consumer` option in a usage line. */
@@ -71,7 +71,7 @@ export async function buildConsumers({ supervisor, env }: Session, languages: re
 }
 
 /** The built consumer of a language, under the name that it has in its own log. */
-export function consumerProcess(language: LanguageName): Omit<ProcessOptions, 'env'> {
+export function consumerProcess(language: LanguageName): Omit<ChildOptions, 'env'> {
   const [command, ...args] = LANGUAGES[language].command;
   return { name: `consumer-${language}`, ...(command === 'node' ? {} : { command }), args };
 }

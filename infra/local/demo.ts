@@ -29,7 +29,7 @@ const HOST = '127.0.0.1';
 const POLL_MS = 100;
 const STALL_MS = 60_000;
 /** How often the demo calls the dispatch function, whose own schedule, once a minute, is slow for a person who watches. */
-const NUDGE_MS = 2_000;
+const DISPATCH_EVERY_MS = 2_000;
 const KEPT_LINES = 15;
 
 interface File {
@@ -56,8 +56,8 @@ export default async function demo(args: string[]): Promise<number> {
 async function run(session: Session, languages: readonly LanguageName[], file: File, begun: number): Promise<number> {
   const { supervisor, services, env } = session;
   await buildConsumers(session, languages);
-  const mine = await ownDatabases(services);
-  await migrated(session, mine.DATABASE_URL);
+  const ownUrls = await ownDatabases(services);
+  await migrated(session, ownUrls.DATABASE_URL);
   const lines: string[] = [];
   const keep = (name: string) => (line: string) => {
     lines.push(`  ${name} | ${prettyLine(line)}`);
@@ -66,7 +66,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
   try {
     const taken = new Set<number>();
     const ports = { host: HOST, api: await freePort(taken), lambda: await freePort(taken) };
-    const own = { ...env, ...mine, API_HOST: HOST, API_PORT: String(ports.api) };
+    const own = { ...env, ...ownUrls, API_HOST: HOST, API_PORT: String(ports.api) };
     const large = file.size > FUNCTION_LIMIT_BYTES;
     const api = large ? { name: 'server', args: ['dist/functions/server.js'], env: own } : offlineProcess(ports, own);
     const how = large ? 'plain server: the file is too large for a function' : 'serverless offline';
@@ -80,8 +80,8 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     }
     const base = baseUrl(HOST, ports.api);
     await supervisor.during(untilHealthy(base));
-    const nudge = large ? async () => {} : () => invokeDispatch(ports.lambda);
-    await supervisor.during(campaign(new Client(base), file, mine, nudge));
+    const dispatch = large ? async () => {} : () => invokeDispatch(ports.lambda);
+    await supervisor.during(campaign(new Client(base), file, ownUrls, dispatch));
     say(`\n${colour('green', 'Done')} in ${seconds(begun)}, set-up included. Next: npm start`);
     return 0;
   } catch (error) {
@@ -93,7 +93,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
 }
 
 /** Shows one campaign from the log-in to the tables at the end. */
-async function campaign(client: Client, file: File, urls: Urls, nudge: () => Promise<void>): Promise<void> {
+async function campaign(client: Client, file: File, urls: Urls, dispatch: () => Promise<void>): Promise<void> {
   const email = await client.enter();
   say(`Logged in as ${email}, with a company of their own\n`);
   const begun = Date.now();
@@ -104,16 +104,16 @@ async function campaign(client: Client, file: File, urls: Urls, nudge: () => Pro
       bar.update(bytes / file.size, `${megabytes(bytes)} of ${megabytes(file.size)}`),
     )
     .finally(() => bar.end());
-  await untilSent(client, accepted, nudge);
+  await untilSent(client, accepted, dispatch);
   say(`${accepted.total.toLocaleString('en')} messages stored ${seconds(begun)} after the upload began`);
   await report(urls, accepted.id);
   reportFile(file.name, counts);
 }
 
-async function untilSent(client: Client, accepted: Campaign, nudge: () => Promise<void>): Promise<void> {
+async function untilSent(client: Client, accepted: Campaign, dispatch: () => Promise<void>): Promise<void> {
   const bar = new Progress('Storing');
   let moved = Date.now();
-  let nudged = Date.now();
+  let dispatched = Date.now();
   try {
     for (let now = accepted, last = ''; ; now = await client.campaign(accepted.id)) {
       bar.update(
@@ -126,9 +126,9 @@ async function untilSent(client: Client, accepted: Campaign, nudge: () => Promis
       last = state;
       if (Date.now() - moved > STALL_MS)
         throw new CommandError(`No progress for ${STALL_MS / 1000} s: ${state} of ${now.total}`, EXIT.bug);
-      if (now.published < now.total && Date.now() - Math.max(moved, nudged) > NUDGE_MS) {
-        await nudge();
-        nudged = Date.now();
+      if (now.published < now.total && Date.now() - Math.max(moved, dispatched) > DISPATCH_EVERY_MS) {
+        await dispatch();
+        dispatched = Date.now();
       }
       await delay(POLL_MS);
     }

@@ -146,7 +146,7 @@ describe('outside of the clone', () => {
     expect(answer).toEqual({ published: 0, failed: 0, healed: 0, swept: 0, not_swept: 0, erased: 0, dropped: 0 });
   });
 
-  test('ingest passes over what is no upload, and fails at an event that it cannot read', async () => {
+  test('ingest skips what is not an upload, and fails at an event that it cannot read', async () => {
     const record = (key: string) => ({ Records: [{ s3: { bucket: { name: 'b' }, object: { key } } }] });
     const env = { ...stage.env, UPLOAD_BUCKET: 'nobody-asks-it', AWS_REGION: 'sa-east-1' };
     expect((await invoke('ingest', record('uploads/abcdefghijklmnopqrstuvwx'), env)).answer).toEqual(['passed']);
@@ -161,7 +161,7 @@ describe('without a .env', () => {
   const { NODE_ENV: _, ...bare } = { NODE_ENV: '' };
   const unset = 'is not set; give a URL that begins with postgresql:// or postgres://, or run "npm run services"';
 
-  test('the API is a problem that keeps to itself what its log names', async () => {
+  test('the API answers with a problem that hides what its log names', async () => {
     const { answer, log } = await invoke('api', get('/api/health'), bare);
     expect([answer?.statusCode, answer?.headers['content-type']]).toEqual([503, 'application/problem+json']);
     expect(answer?.body).not.toContain('DATABASE_URL');

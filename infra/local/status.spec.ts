@@ -103,7 +103,7 @@ test('dead letters are told with the command that lists them', async () => {
   }
 });
 
-test('what is down is down with its reason and without its password, and takes nothing with it', async () => {
+test('a service that is down shows its reason, no password, and hides no other service', async () => {
   const wrong = Object.assign(new URL(stage.env.DATABASE_URL), { password: 'secret-but-wrong' }).href;
   const [code, output] = await ran([], { DATABASE_URL: wrong, MONGODB_URL: 'mongodb://127.0.0.1:9' });
   expect(code).toBe(1);

@@ -76,7 +76,7 @@ describe('what rules, panels and documents name is what is scraped', () => {
   });
 });
 
-test('Prometheus scrapes what is there, and reads the rules beside it', () => {
+test('Prometheus scrapes what is there, and reads the rules next to it', () => {
   const { rule_files, scrape_configs } = yaml('prometheus.yml') as {
     rule_files: string[];
     scrape_configs: { job_name: string; metrics_path: string }[];

@@ -87,7 +87,7 @@ test('other keys, another bucket and nobody are not let in', async () => {
   stranger.destroy();
 });
 
-test('a PUT that breaks off leaves the object before, and no part of a file', async () => {
+test('a PUT that breaks off leaves the earlier object, and no partial file', async () => {
   await put(await signed(5), 'first');
   const url = await signed(1_000_000);
   const before = created.length;
@@ -101,7 +101,7 @@ test('a PUT that breaks off leaves the object before, and no part of a file', as
   expect([await got.Body?.transformToString(), created.length]).toEqual(['first', before]);
 });
 
-test('who reads an object reads it to its end, whatever is written meanwhile', async () => {
+test('a reader reads an object to its end, whatever is written meanwhile', async () => {
   const [first, second] = ['a', 'b'].map((letter) => letter.repeat(3_000_000)) as [string, string];
   await put(await signed(first.length), first);
   const got = await s3.send(new GetObjectCommand(AT));

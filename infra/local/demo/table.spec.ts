@@ -30,7 +30,7 @@ test('on a narrow terminal the widest column gives way', () => {
   expect(lines[3]).toBe('│ 1 │ abcdefghijk… │');
 });
 
-test('colours take no room', () => {
+test('colours take no width', () => {
   const lines = table(['n', 'word'], [['1', '\x1b[31mred\x1b[39m']], 80).split('\n');
 
   expect(lines[3]).toBe('│ 1 │ \x1b[31mred\x1b[39m  │');

@@ -79,7 +79,7 @@ test('an address where nobody answers is one line that names the API that does r
   );
 });
 
-test('a running API that is ill is not passed over for the configured one', async () => {
+test('a running API that is unhealthy is not skipped for the configured one', async () => {
   const ill = await api(503, { ...UP, status: 'down', mongodb: 'down' });
   await expect(healthyApi(undefined, [ill])).rejects.toThrow(`The API at ${ill} is not healthy (503, down: mongodb)`);
 });

@@ -25,7 +25,7 @@ export async function healthyApi(given: string | undefined, running = runningApi
   const bases = given === undefined ? candidates(running) : [baseOf(given)];
   const problems: string[] = [];
   for (const base of bases) {
-    const problem = await ill(base);
+    const problem = await problemOf(base);
     if (problem === undefined) return base;
     problems.push(problem);
   }
@@ -43,7 +43,7 @@ function candidates(running: string[]): string[] {
 }
 
 /** Undefined where the API answers that all services are up; else the problem, as the beginning of a line. */
-async function ill(base: string): Promise<string | undefined> {
+async function problemOf(base: string): Promise<string | undefined> {
   let status: number;
   let body: string;
   try {

@@ -20,7 +20,7 @@ test('what listens on METRICS_PORT has a port of its own, and is told', async ()
   expect(processes[2]?.options.env.METRICS_PORT).not.toBe('65001');
 });
 
-test('one that listens alone has the port that is set, without a word', async () => {
+test('a process that listens alone has the port that is set, and no line about it', async () => {
   const { processes, told } = await withMetricsPorts(processesOf(['rust'], PORTS, {}), [], { METRICS_PORT: '65000' });
   expect([processes.map(({ options }) => options.env.METRICS_PORT), told]).toEqual([[undefined, '65000'], undefined]);
 });

@@ -2,12 +2,12 @@ import { readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
 import { consumerProcess, metricsPorts } from '../consumers.js';
 import { baseUrl, invokeDispatch, offlineProcess, untilHealthy } from '../supervise/offline.js';
-import type { ProcessOptions } from '../supervise/supervisor.js';
+import type { ChildOptions } from '../supervise/supervisor.js';
 import type { Colour } from '../supervise/terminal.js';
 
 /** What `npm start` keeps running until Ctrl-C. */
 interface LongRunning {
-  options: ProcessOptions;
+  options: ChildOptions;
   /** The colour of its name in front of each of its lines. */
   colour: Colour;
   /** It listens on METRICS_PORT, where that is set. */
@@ -56,6 +56,6 @@ export async function withMetricsPorts(
   return { processes: placed, ...(ports.length > 1 && { told: `METRICS_PORT: ${told}` }) };
 }
 
-function withEnv(options: ProcessOptions, env: Record<string, string>): ProcessOptions {
+function withEnv(options: ChildOptions, env: Record<string, string>): ChildOptions {
   return { ...options, env: { ...options.env, ...env } };
 }

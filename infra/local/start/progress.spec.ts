@@ -50,7 +50,7 @@ test('a long campaign without a terminal is two lines: when first seen, and when
   );
 });
 
-test('a campaign that is over when it is looked at is one line, however often it is told of', async () => {
+test('a campaign that is already over is one line, however often it is reported', async () => {
   follow(false);
   stands('cone', 'enviado', 100_000);
   for (let time = 0; time < 3; time++) {

@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { Kept } from '../status/kept.js';
+import { KeptConnection } from '../status/kept-connection.js';
 import { DEADLINE_MS, end, openPostgres } from '../status/look.js';
 import type { Standing } from './progress.js';
 
 /** Asks the ledger for the state of campaigns, on one connection that is kept. `ask` rejects when that takes too long. */
 export function standings(databaseUrl: string): { ask: (ids: string[]) => Promise<Standing[]>; close: () => void } {
-  const postgres = new Kept(() => openPostgres(databaseUrl), end, DEADLINE_MS);
+  const postgres = new KeptConnection(() => openPostgres(databaseUrl), end, DEADLINE_MS);
   return { ask: (ids) => postgres.use((client) => read(client, ids)), close: () => postgres.close() };
 }
 

@@ -4,7 +4,7 @@ import { MongoClient } from 'mongodb';
 import pg from 'pg';
 import { SERVICES } from '../../../services/bring-up.js';
 import type { Variable } from '../../../services/names.js';
-import { Kept } from './kept.js';
+import { KeptConnection } from './kept-connection.js';
 import { inWords } from './words.js';
 
 /** A queue by the broker. Undefined counts: the queue does not exist. */
@@ -50,9 +50,9 @@ export class Look {
   constructor(private readonly env: Record<string, string>) {
     const { queuePrefix, queuePartitions } = queueConfiguration(env);
     this.#names = topology(queuePrefix, queuePartitions);
-    this.#postgres = new Kept(() => openPostgres(serviceUrl(env, 'DATABASE_URL')), end, DEADLINE_MS);
-    this.#mongo = new Kept(() => openMongo(serviceUrl(env, 'MONGODB_URL')), close, DEADLINE_MS);
-    this.#rabbit = new Kept(() => openRabbit(serviceUrl(env, 'RABBITMQ_URL')), close, DEADLINE_MS);
+    this.#postgres = new KeptConnection(() => openPostgres(serviceUrl(env, 'DATABASE_URL')), end, DEADLINE_MS);
+    this.#mongo = new KeptConnection(() => openMongo(serviceUrl(env, 'MONGODB_URL')), close, DEADLINE_MS);
+    this.#rabbit = new KeptConnection(() => openRabbit(serviceUrl(env, 'RABBITMQ_URL')), close, DEADLINE_MS);
   }
 
   /** Looks once, within two seconds. Never rejects. */

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { CommandError } from '../../../services/command-error.js';
 import { freePort, isFree } from '../../../services/ports.js';
-import type { ProcessOptions } from './supervisor.js';
+import type { ChildOptions } from './supervisor.js';
 
 const STAGE = 'local';
 const DISPATCH = `disparo-${STAGE}-dispatch`;
@@ -17,7 +17,7 @@ const RETRY_MS = 200;
 export function offlineProcess(
   ports: { host: string; api: number; lambda: number },
   env: NodeJS.ProcessEnv,
-): ProcessOptions {
+): ChildOptions {
   const manifest = createRequire(import.meta.url).resolve('serverless/package.json');
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
   const listen = ['--host', ports.host, '--httpPort', String(ports.api), '--lambdaPort', String(ports.lambda)];

@@ -5,7 +5,7 @@ import { findRunning } from '../../../services/find-running.js';
 import type { Say, Variable } from '../../../services/names.js';
 import { waitUntilReachable } from '../../../services/probe.js';
 import { foregroundLine } from './log-line.js';
-import { ChildDied, Interrupted, type ProcessOptions, Supervisor } from './supervisor.js';
+import { ChildDied, type ChildOptions, Interrupted, Supervisor } from './supervisor.js';
 import { say } from './terminal.js';
 
 /** A service at a given URL may still be starting. */
@@ -65,7 +65,7 @@ async function reach({ urls }: Services, needs: readonly Variable[] | undefined,
  * exit code.
  */
 export async function runAlone(
-  options: Pick<ProcessOptions, 'name' | 'command' | 'args' | 'line'>,
+  options: Pick<ChildOptions, 'name' | 'command' | 'args' | 'line'>,
   before: (session: Session) => Promise<void> = async () => {},
 ): Promise<number> {
   return withServices(say, { wait: false }, async (session) => {
@@ -79,7 +79,7 @@ export async function runAlone(
  * where one of them is this clone's own and does not run.
  */
 export async function lookAlone(
-  options: Pick<ProcessOptions, 'name' | 'args'>,
+  options: Pick<ChildOptions, 'name' | 'args'>,
   looks: readonly Variable[],
 ): Promise<number> {
   return withServices(say, { wait: false, looks }, ({ supervisor, env }) =>

@@ -40,7 +40,7 @@ export class ChildDied extends Error {
 }
 
 /** A process to start. The default `command` is `node`, the default `cwd` is the current folder. */
-export interface ProcessOptions {
+export interface ChildOptions {
   name: string;
   command?: string;
   cwd?: string;
@@ -82,7 +82,7 @@ export class Supervisor {
   }
 
   /** Starts a child. */
-  start({ name, command = process.execPath, cwd, args, env, line }: ProcessOptions): Child {
+  start({ name, command = process.execPath, cwd, args, env, line }: ChildOptions): Child {
     const child = spawn(command, args, {
       env,
       cwd,
@@ -107,7 +107,7 @@ export class Supervisor {
   }
 
   /** Runs the one program of a command. It may end by itself, and its exit code is the command's. */
-  async foreground(options: ProcessOptions): Promise<number> {
+  async foreground(options: ChildOptions): Promise<number> {
     const child = this.start(options);
     try {
       return await Promise.race([child.ended, this.#interrupted]);
@@ -119,7 +119,7 @@ export class Supervisor {
   }
 
   /** Runs a program that must end before the work goes on. Returns its exit code; throws Interrupted, as a failure. */
-  async toItsEnd(options: ProcessOptions): Promise<number> {
+  async toItsEnd(options: ChildOptions): Promise<number> {
     const child = this.start(options);
     try {
       const code = await Promise.race([child.ended, this.#interrupted]);

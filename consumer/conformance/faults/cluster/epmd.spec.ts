@@ -30,7 +30,7 @@ async function whereIs(epmd: Epmd, name: string): Promise<number> {
   return answer.readUInt16BE(2);
 }
 
-test('a node is reached by way of the mapper, until it is cut off, and again when that is mended', async () => {
+test('a node is reached through the mapper, except while it is cut off', async () => {
   const node = createServer((socket) => void socket.on('error', () => {}).write('hello')).listen(0, '127.0.0.1');
   await once(node, 'listening');
   onTestFinished(() => void node.close());

@@ -18,7 +18,7 @@ const NAME_AT = 11;
 /** A node that has registered, and the server in front of it. */
 interface Registered {
   port: number;
-  way: number;
+  frontPort: number;
   server: Server;
 }
 
@@ -81,7 +81,7 @@ export class Epmd {
     const port = request.readUInt16BE(1);
     const server = await listening(0);
     server.on('connection', (near) => this.#join(name, port, near));
-    const node = { port, way: (server.address() as { port: number }).port, server };
+    const node = { port, frontPort: (server.address() as { port: number }).port, server };
     socket.on('close', () => {
       server.close();
       if (this.#nodes.get(name) === node) this.#nodes.delete(name);
@@ -93,8 +93,8 @@ export class Epmd {
   #whereIs(name: string): Buffer {
     const node = this.#nodes.get(name);
     if (!node) return Buffer.from([IS_AT, UNKNOWN]);
-    const way = [node.way >> 8, node.way & 255];
-    return Buffer.from([IS_AT, OK, ...way, ...KIND, 0, name.length, ...Buffer.from(name), 0, 0]);
+    const frontBytes = [node.frontPort >> 8, node.frontPort & 255];
+    return Buffer.from([IS_AT, OK, ...frontBytes, ...KIND, 0, name.length, ...Buffer.from(name), 0, 0]);
   }
 
   #names(): Buffer {
