@@ -87,10 +87,11 @@ interface Read {
  */
 function reference(bytes: Buffer, allowDuplicates: boolean): Read | Set<number> {
   const head = bytes.subarray(bytes.toString('latin1').startsWith('\xef\xbb\xbf') ? 3 : 0);
-  const layout = layoutOf(head);
   const text = head.toString('latin1');
   const filled = fillingAt(text);
-  const records = recordsOf(filled < 0 ? text : text.slice(0, filled), layout);
+  const written = filled < 0 ? text : text.slice(0, filled);
+  const layout = layoutOf(Buffer.from(written, 'latin1'));
+  const records = recordsOf(written, layout);
   const refused = refusals(text, filled, records);
   if (refused.size > 0) return refused;
   const counts = { lines: records.length, accepted: 0, duplicate: 0, invalid: 0, blank: 0 };

@@ -257,6 +257,11 @@ describe('Windows-1252', () => {
       { line: 4, value: 'ÂÂâ€', reason: 'not_a_number' },
     ]);
   });
+
+  it('the last byte of a short file is part of its header', async () => {
+    // It also begins a character of UTF-8.
+    expect((await recipientsOf(Buffer.from('celular \xe9', 'latin1'))).column).toBe('celular é');
+  });
 });
 
 describe('records', () => {

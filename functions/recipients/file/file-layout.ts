@@ -38,7 +38,7 @@ const BY_WEIGHT = ['\t', ';', ','];
  * such column; or where no name says telephone and the first column names other digits.
  */
 export function layoutOf(head: Uint8Array, wanted?: string | number): FileLayout {
-  const lines = textLines(textOf(head, { isCut: true }));
+  const lines = textLines(textOf(head, { isCut: head.length === HEAD_BYTES }));
   const header = headerOf(lines, wanted);
   const first = header ?? lines.find((line) => !line.separator);
   const layout = {
