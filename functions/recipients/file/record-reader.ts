@@ -18,7 +18,7 @@ const CELL = 1;
 const ELSEWHERE = 2;
 const QUOTED = 3;
 /** After a quote in a quoted field: it closes the field, or is the first half of an escaped quote. */
-const BEHIND_QUOTE = 4;
+const AFTER_QUOTE = 4;
 /** After the quote that closes, and spaces. */
 const CLOSED = 5;
 
@@ -102,7 +102,7 @@ export class RecordReader {
       case QUOTED:
         return this.#scanQuoted(bytes, at);
       default:
-        return this.#behindQuote(bytes, at);
+        return this.#afterQuote(bytes, at);
     }
   }
 
@@ -133,13 +133,13 @@ export class RecordReader {
     const at = this.#quoted.scan(bytes, from, this.#before);
     if (at < 0) throw new FileIsNotText(this.line);
     if (at === bytes.length) return at;
-    this.#place = BEHIND_QUOTE;
+    this.#place = AFTER_QUOTE;
     return at + 1;
   }
 
-  #behindQuote(bytes: Uint8Array, at: number): number {
+  #afterQuote(bytes: Uint8Array, at: number): number {
     const byte = bytes[at] as number;
-    if (byte === QUOTE && this.#place === BEHIND_QUOTE) {
+    if (byte === QUOTE && this.#place === AFTER_QUOTE) {
       this.#place = QUOTED;
       return at + 1;
     }
