@@ -27,6 +27,7 @@ func stopOnSignals(forced func()) Stop {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
+		defer exitOnPanic()
 		<-signals
 		stopReceiving()
 		select {

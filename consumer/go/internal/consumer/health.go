@@ -41,6 +41,8 @@ func serveHealth(port int, stores *Stores, services *Services, report *Report) e
 	}
 	metrics := promhttp.HandlerFor(report.registry, promhttp.HandlerOpts{})
 	handler := func(response http.ResponseWriter, request *http.Request) {
+		// The library would recover a panic, and say nothing.
+		defer exitOnPanic()
 		switch {
 		case request.Method != http.MethodGet:
 			response.Header().Set("Allow", http.MethodGet)
@@ -58,7 +60,10 @@ func serveHealth(port int, stores *Stores, services *Services, report *Report) e
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	go func() { _ = server.Serve(listener) }()
+	go func() {
+		defer exitOnPanic()
+		_ = server.Serve(listener)
+	}()
 	return nil
 }
 
@@ -79,9 +84,11 @@ func look(ctx context.Context, stores *Stores, services *Services) health {
 	var asking sync.WaitGroup
 	// A store that the loop saw down counts as down without a ping: the loop tries it again by itself.
 	asking.Go(func() {
+		defer exitOnPanic()
 		postgres = services.postgres.isUp() && pingPostgres(ctx, stores) == nil
 	})
 	asking.Go(func() {
+		defer exitOnPanic()
 		mongodb = services.mongodb.isUp() && pingMongo(ctx, stores) == nil
 	})
 	asking.Wait()

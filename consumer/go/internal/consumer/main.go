@@ -108,6 +108,7 @@ func closeWithin(timeout time.Duration, stores *Stores) {
 	defer cancel()
 	closed := make(chan struct{})
 	go func() {
+		defer exitOnPanic()
 		defer close(closed)
 		stores.close(ctx)
 	}()
@@ -117,7 +118,8 @@ func closeWithin(timeout time.Duration, stores *Stores) {
 	}
 }
 
-// exitOnPanic gives a bug its exit code: Go's own is 2. It is deferred in every goroutine of the loop.
+// exitOnPanic gives a bug its exit code: Go's own is 2. Every goroutine and every callback that runs in one begins
+// by deferring it.
 func exitOnPanic() {
 	if bug := recover(); bug != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", bug, debug.Stack())

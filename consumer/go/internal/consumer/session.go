@@ -126,6 +126,7 @@ func (s *Session) subscribe(partition, prefetch int) (*Queue, error) {
 	queue := &Queue{name: name, session: s, channel: channel, inbox: newInbox(prefetch, s.over), standby: newStandby()}
 	go s.receive(deliveries, closed, queue)
 	context.AfterFunc(s.over, func() {
+		defer exitOnPanic()
 		if s.interrupted.Err() == nil && !s.closing.Load() {
 			_ = channel.Cancel(tag, false)
 		}
@@ -160,6 +161,7 @@ func (s *Session) hold(work func() error) {
 func (s *Session) awaitHeld() {
 	released := make(chan struct{})
 	go func() {
+		defer exitOnPanic()
 		s.holding.Wait()
 		close(released)
 	}()
@@ -185,8 +187,14 @@ func (s *Session) close() {
 	s.closing.Store(true)
 	s.cancel()
 	var closing sync.WaitGroup
-	closing.Go(func() { closeBroker(s.receiving, s.channels) })
-	closing.Go(func() { closeBroker(s.publishing, nil) })
+	closing.Go(func() {
+		defer exitOnPanic()
+		closeBroker(s.receiving, s.channels)
+	})
+	closing.Go(func() {
+		defer exitOnPanic()
+		closeBroker(s.publishing, nil)
+	})
 	closing.Wait()
 }
 
