@@ -38,12 +38,13 @@ impl Written {
 /// One number of a chunk, by its place.
 type Place<'a> = (ChunkDelivery<'a>, usize);
 
-/// Step 4. Fails when it is not certain that all documents survive.
+/// Step 4. Fails when it is not certain that all documents survive. Each insert has a time-out of its own.
 pub async fn store(mongo: &Mongo, owed: &[ChunkDelivery<'_>], now: DateTime) -> Result<Written, Failure> {
     let places = places_of(owed);
-    let inserts: Vec<_> = places.chunks(INSERT_DOCUMENTS).map(|part| insert(mongo, part, now).boxed()).collect();
+    let inserts: Vec<_> =
+        places.chunks(INSERT_DOCUMENTS).map(|part| in_time(insert(mongo, part, now)).boxed()).collect();
     let inserted = stream::iter(inserts).buffer_unordered(INSERTS_AT_A_TIME);
-    in_time(inserted.try_fold(Written::default(), |sum, part| ready(Ok(sum.and(part))))).await
+    inserted.try_fold(Written::default(), |sum, part| ready(Ok(sum.and(part)))).await
 }
 
 fn places_of<'a>(owed: &[ChunkDelivery<'a>]) -> Vec<Place<'a>> {

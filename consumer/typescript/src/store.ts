@@ -37,7 +37,7 @@ interface Place {
 
 /**
  * Step 4. One document a number, in unordered inserts. Throws when it is not certain that all survive; every insert has
- * ended by then.
+ * ended by then. Each insert has a time-out of its own.
  */
 export async function store(
   mongo: Db,

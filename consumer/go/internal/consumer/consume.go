@@ -106,10 +106,10 @@ func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery
 		}
 		var up bool
 		err = watch.time(&watch.store, func() (err error) {
-			up, err = attempt(interrupted, c.services.mongodb, failures, inTime(func(ctx context.Context) (err error) {
-				written, err = store(ctx, c.stores, admission.owed, now)
+			up, err = attempt(interrupted, c.services.mongodb, failures, func() (err error) {
+				written, err = store(c.stores, admission.owed, now)
 				return err
-			}))
+			})
 			return err
 		})
 		if up || err != nil {

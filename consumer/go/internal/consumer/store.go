@@ -40,19 +40,21 @@ type place struct {
 }
 
 // store is step 4. One document a number, in unordered inserts. Returns an error when it is not certain that all survive;
-// every insert has returned by then.
-func store(ctx context.Context, stores *Stores, owed []*Delivery, now time.Time) (Written, error) {
+// every insert has returned by then. Each insert has a time-out of its own.
+func store(stores *Stores, owed []*Delivery, now time.Time) (Written, error) {
 	database, err := stores.mongo()
 	if err != nil {
 		return Written{}, err
 	}
 	written := Written{refused: map[*Delivery]bool{}}
 	var mutex sync.Mutex
-	inserts, ctx := errgroup.WithContext(ctx)
+	inserts, all := errgroup.WithContext(context.Background())
 	inserts.SetLimit(insertsAtATime)
 	for part := range slices.Chunk(placesOf(owed), insertDocuments) {
 		inserts.Go(func() error {
 			defer exitOnPanic()
+			ctx, cancel := context.WithTimeout(all, answerTimeout)
+			defer cancel()
 			some, err := insert(ctx, database, part, now)
 			mutex.Lock()
 			defer mutex.Unlock()
