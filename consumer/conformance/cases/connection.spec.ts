@@ -54,7 +54,7 @@ prove('connections that break', [
       }
       await stage.untilStatus(id, 'enviado');
       expect(await stage.storedNumbers(id)).toEqual(allNumbers(TOTAL));
-      expect(consumer.said('the connection to RabbitMQ is gone')).toEqual([]);
+      expect(consumer.said('lost the connection to RabbitMQ')).toEqual([]);
       await until(async () => expect(await stage.ready()).toBe(0));
     },
   },
@@ -85,7 +85,7 @@ prove('connections that break', [
       expect(await stage.storedNumbers(id)).toEqual(allNumbers(TOTAL));
       expect(consumer.said('waiting for PostgreSQL')).toHaveLength(1);
       expect(consumer.said('PostgreSQL is back')).toHaveLength(1);
-      expect(consumer.said('the connection to RabbitMQ is gone')).toEqual([]);
+      expect(consumer.said('lost the connection to RabbitMQ')).toEqual([]);
       await until(async () => expect(await stage.ready()).toBe(0));
     },
   },

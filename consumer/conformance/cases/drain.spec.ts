@@ -27,7 +27,7 @@ prove('drain', [
     },
   },
   {
-    name: 'exits 75 at once on the second signal; the current batch comes again',
+    name: 'exits 75 at once on the second signal; the current batch is delivered again',
     why: 'An operator who cannot wait would reach for SIGKILL, and a supervisor that reads 0 would take the work for done.',
     async run(scope) {
       const { stage, campaign, lock, consumer } = await batchInStep5(scope);

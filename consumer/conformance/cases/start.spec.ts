@@ -305,12 +305,12 @@ prove('what is enough', [
 
 prove('what waits', [
   {
-    name: 'a ledger whose tables are not there yet, said once',
+    name: 'a ledger whose tables do not exist yet, said once',
     why: 'In a first deploy consumer and migration start together: who crashes or says nothing alarms for no reason.',
     async run(scope) {
       const stage = await scope.stage({ migrated: false });
       const consumer = stage.consumer();
-      await consumer.untilSaid('waiting for PostgreSQL: the tables of the ledger are not there yet');
+      await consumer.untilSaid("waiting for PostgreSQL: the ledger's tables do not exist yet");
       await stage.migrate();
       await consumer.untilSaid('receiving');
       expect(consumer.said('waiting for')).toHaveLength(1);

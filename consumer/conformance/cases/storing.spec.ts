@@ -254,7 +254,7 @@ prove('what comes from the queue is stored once, in order', [
       await stage.publish(busy.chunks, 0);
       await stage.channel.deleteQueue(stage.names.queue(1));
       await until(() => expect(consumer.said('receiving')).toHaveLength(2));
-      expect(consumer.said('the connection to RabbitMQ is gone')).toHaveLength(1);
+      expect(consumer.said('lost the connection to RabbitMQ')).toHaveLength(1);
       // The consumer has declared the queue with the same arguments, or the broker would refuse this.
       await declareTopology(stage.channel, stage.env.QUEUE_PREFIX, 2);
       await stage.publish(later.chunks, 1);

@@ -9,7 +9,7 @@ export const EXIT = {
   drained: 0,
   /** A bug. */
   bug: 1,
-  /** The grace time ran out, or a second signal came: the current work comes again. */
+  /** The grace time ran out, or a second signal came: the current work is done again. */
   forced: 75,
   /** Something that cannot heal by waiting: a wrong value, password, vhost, certificate, queue. */
   configuration: 78,

@@ -15,7 +15,7 @@ pub mod exit {
     pub const DRAINED: i32 = 0;
     /// A bug.
     pub const BUG: i32 = 1;
-    /// The grace time ran out, or a second signal came: the current work comes again.
+    /// The grace time ran out, or a second signal came: the current work is done again.
     pub const FORCED: i32 = 75;
     /// Something that cannot heal by waiting: a wrong value, password, vhost, certificate, queue.
     pub const CONFIGURATION: i32 = 78;

@@ -51,15 +51,15 @@ pub struct DeadLetters {
     /// The size of a frame, at most, as it was agreed with the broker.
     frame_max: u32,
     answer: Mutex<Option<Answer>>,
-    said_slow: AtomicBool,
+    logged_waiting: AtomicBool,
 }
 
 impl DeadLetters {
     /// On a channel that confirms.
     pub fn new(channel: Channel, names: &Topology, interrupted: CancellationToken, frame_max: u32) -> Self {
         let (exchange, dead_letter_exchange) = (names.campaign_exchange(), names.dead_letter_exchange());
-        let (answer, said_slow) = (Mutex::default(), AtomicBool::new(false));
-        Self { channel, exchange, dead_letter_exchange, interrupted, frame_max, answer, said_slow }
+        let (answer, logged_waiting) = (Mutex::default(), AtomicBool::new(false));
+        Self { channel, exchange, dead_letter_exchange, interrupted, frame_max, answer, logged_waiting }
     }
 
     /// Returns when the broker has it, however long that takes. Interrupted when the session is gone before.
@@ -85,11 +85,11 @@ impl DeadLetters {
         match timeout(SLOW_CONFIRM, &mut publishing).await {
             Ok(published) => published?,
             Err(_) => {
-                self.say_they_wait();
+                self.log_waiting();
                 publishing.await?;
             }
         }
-        self.say_they_are_taken();
+        self.log_accepted();
         Ok(())
     }
 
@@ -112,15 +112,15 @@ impl DeadLetters {
         answer.insert(asking.boxed().shared()).clone()
     }
 
-    fn say_they_wait(&self) {
-        if !self.said_slow.swap(true, Ordering::AcqRel) {
-            tracing::warn!("RabbitMQ takes no dead letters at present: they wait, and all else goes on");
+    fn log_waiting(&self) {
+        if !self.logged_waiting.swap(true, Ordering::AcqRel) {
+            tracing::warn!("RabbitMQ does not accept dead letters; they wait, and everything else continues");
         }
     }
 
-    fn say_they_are_taken(&self) {
-        if self.said_slow.swap(false, Ordering::AcqRel) {
-            tracing::info!("RabbitMQ takes dead letters again");
+    fn log_accepted(&self) {
+        if self.logged_waiting.swap(false, Ordering::AcqRel) {
+            tracing::info!("RabbitMQ accepts dead letters again");
         }
     }
 }

@@ -71,7 +71,7 @@ async fn consumer() -> anyhow::Result<()> {
     let config = read_config(&environment()?)?;
     log::start(config.log_level);
     let stop = stop_on_signals(|| {
-        tracing::warn!("forced to stop; what was not finished comes again");
+        tracing::warn!("forced to stop; unfinished messages are delivered again");
         std::process::exit(exit::FORCED);
     })?;
     let stores = Arc::new(open_stores(&config)?);

@@ -99,7 +99,11 @@ impl Report {
         let dead = self.dead_letters(queue, outcomes);
         for campaign in campaigns.iter().filter(|campaign| campaign.deleted) {
             let campaign_id = campaign.id.as_str();
-            tracing::info!(queue, campaign_id, "the campaign was deleted meanwhile; its documents are marked");
+            tracing::info!(
+                queue,
+                campaign_id,
+                "the campaign was deleted meanwhile; its documents are marked as deleted"
+            );
         }
         tracing::info!(
             queue,

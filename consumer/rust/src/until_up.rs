@@ -82,7 +82,7 @@ impl Service {
         let mut seen = self.seen();
         if seen.state == State::Up {
             seen.state = State::Lost;
-            tracing::info!("the connection to {} is gone: {}", self.title, describe(failure, &self.url));
+            tracing::info!("lost the connection to {}: {}", self.title, describe(failure, &self.url));
         }
     }
 
@@ -101,7 +101,7 @@ impl Service {
         if seen.state != state {
             seen.state = state;
             let reason = match missing {
-                true => "the tables of the ledger are not there yet".to_owned(),
+                true => "the ledger's tables do not exist yet".to_owned(),
                 false => describe(failure, &self.url),
             };
             tracing::error!("waiting for {}: {reason}", self.title);

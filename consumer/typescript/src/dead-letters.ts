@@ -21,7 +21,7 @@ export interface DeadLetter extends DeadReason {
  */
 export class DeadLetters {
   #answer: Promise<boolean> | undefined;
-  #saidSlow = false;
+  #loggedWaiting = false;
 
   constructor(
     private readonly channel: ConfirmChannel,
@@ -33,11 +33,11 @@ export class DeadLetters {
 
   /** Resolves when the broker has it, however long that takes. Throws Interrupted when the session is gone before. */
   async publish(deadLetter: DeadLetter, sourceQueue: string): Promise<void> {
-    const slow = setTimeout(() => this.#sayTheyWait(), SLOW_CONFIRM_MS);
+    const slow = setTimeout(() => this.#logWaiting(), SLOW_CONFIRM_MS);
     try {
       for (let failures = 1; !(await this.#publishOnce(deadLetter, sourceQueue)); failures++)
         await pause(this.interrupted, backoffMs(failures));
-      this.#sayTheyAreTaken();
+      this.#logAccepted();
     } finally {
       clearTimeout(slow);
     }
@@ -78,15 +78,15 @@ export class DeadLetters {
     });
   }
 
-  #sayTheyWait(): void {
-    if (this.#saidSlow || this.interrupted.aborted) return;
-    this.#saidSlow = true;
-    this.log.warn('RabbitMQ takes no dead letters at present: they wait, and all else goes on');
+  #logWaiting(): void {
+    if (this.#loggedWaiting || this.interrupted.aborted) return;
+    this.#loggedWaiting = true;
+    this.log.warn('RabbitMQ does not accept dead letters; they wait, and everything else continues');
   }
 
-  #sayTheyAreTaken(): void {
-    if (this.#saidSlow) this.log.info('RabbitMQ takes dead letters again');
-    this.#saidSlow = false;
+  #logAccepted(): void {
+    if (this.#loggedWaiting) this.log.info('RabbitMQ accepts dead letters again');
+    this.#loggedWaiting = false;
   }
 }
 

@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = pino({ name: 'consumer-typescript', level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime });
   const stop = stopOnSignals(() => {
-    log.warn('forced to stop; what was not finished comes again');
+    log.warn('forced to stop; unfinished messages are delivered again');
     process.exit(EXIT.forced);
   });
   const stores = openStores(config);

@@ -59,7 +59,10 @@ export class Report {
       if (outcome.gets === 'dead letter') this.#deadLetter(queue, outcome.reason, outcome.detail);
     for (const { id, deleted } of campaigns)
       if (deleted)
-        this.log.info({ queue, campaign_id: id }, 'the campaign was deleted meanwhile; its documents are marked');
+        this.log.info(
+          { queue, campaign_id: id },
+          'the campaign was deleted meanwhile; its documents are marked as deleted',
+        );
     this.log.info(
       {
         queue,

@@ -43,7 +43,7 @@ export class Service {
   lost(error: unknown): void {
     if (this.#state !== 'up') return;
     this.#state = 'lost';
-    this.log.info(`the connection to ${this.title} is gone: ${describe(error, this.url)}`);
+    this.log.info(`lost the connection to ${this.title}: ${describe(error, this.url)}`);
   }
 
   /** An attempt failed. Throws what must not be retried: Interrupted, a bug, and before the first success a refusal. */
@@ -56,7 +56,7 @@ export class Service {
     const state = missing ? 'ledger missing' : 'down';
     if (state === this.#state) return;
     this.#state = state;
-    const reason = missing ? 'the tables of the ledger are not there yet' : describe(error, this.url);
+    const reason = missing ? "the ledger's tables do not exist yet" : describe(error, this.url);
     this.log.error(`waiting for ${this.title}: ${reason}`);
   }
 }

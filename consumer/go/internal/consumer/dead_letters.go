@@ -43,9 +43,9 @@ type DeadLetters struct {
 	frameMax int
 	log      *slog.Logger
 
-	mutex    sync.Mutex
-	answer   *Answer
-	saidSlow bool
+	mutex         sync.Mutex
+	answer        *Answer
+	loggedWaiting bool
 }
 
 // Answer is what the broker says to one question, for all that wait for it.
@@ -59,7 +59,7 @@ type Answer struct {
 // confirms of those before. ErrInterrupted when the session is gone before.
 func (d *DeadLetters) publish(deadLetter DeadLetter, sourceQueue string, turn *Turn) error {
 	defer turn.pass()
-	slow := time.AfterFunc(slowConfirm, d.sayTheyWait)
+	slow := time.AfterFunc(slowConfirm, d.logWaiting)
 	defer slow.Stop()
 	publishing := asItCame(deadLetter.delivery.message, deadLetter.reason, sourceQueue, d.frameMax)
 	for failures := 1; ; failures++ {
@@ -68,7 +68,7 @@ func (d *DeadLetters) publish(deadLetter DeadLetter, sourceQueue string, turn *T
 			return err
 		}
 		if taken {
-			d.sayTheyAreTaken()
+			d.logAccepted()
 			return nil
 		}
 		pause(d.interrupted, backoff(failures, rand.Float64()))
@@ -130,24 +130,24 @@ func (d *DeadLetters) confirmed(confirmation *amqp.DeferredConfirmation, err err
 	return taken, nil
 }
 
-func (d *DeadLetters) sayTheyWait() {
+func (d *DeadLetters) logWaiting() {
 	defer exitOnPanic()
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if d.saidSlow || d.interrupted.Err() != nil {
+	if d.loggedWaiting || d.interrupted.Err() != nil {
 		return
 	}
-	d.saidSlow = true
-	d.log.Warn("RabbitMQ takes no dead letters at present: they wait, and all else goes on")
+	d.loggedWaiting = true
+	d.log.Warn("RabbitMQ does not accept dead letters; they wait, and everything else continues")
 }
 
-func (d *DeadLetters) sayTheyAreTaken() {
+func (d *DeadLetters) logAccepted() {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if d.saidSlow {
-		d.log.Info("RabbitMQ takes dead letters again")
+	if d.loggedWaiting {
+		d.log.Info("RabbitMQ accepts dead letters again")
 	}
-	d.saidSlow = false
+	d.loggedWaiting = false
 }
 
 // asItCame is the message with its properties, persistent. Two are left out, because the broker acts on them: `expiration`

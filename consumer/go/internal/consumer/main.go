@@ -40,7 +40,7 @@ func consumeUntilStopped() error {
 	}
 	log := newLog(os.Stdout, config.LogLevel)
 	stop := stopOnSignals(func() {
-		log.Warn("forced to stop; what was not finished comes again")
+		log.Warn("forced to stop; unfinished messages are delivered again")
 		os.Exit(contract.ExitForced)
 	})
 	stores, err := openStores(config)

@@ -85,7 +85,7 @@ func (r *Report) batch(b SettledBatch) {
 	}
 	for _, campaign := range b.campaigns {
 		if campaign.Deleted {
-			r.log.Info("the campaign was deleted meanwhile; its documents are marked", "queue", b.queue, "campaign_id", campaign.ID)
+			r.log.Info("the campaign was deleted meanwhile; its documents are marked as deleted", "queue", b.queue, "campaign_id", campaign.ID)
 		}
 	}
 	attributes := []slog.Attr{

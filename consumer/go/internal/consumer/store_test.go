@@ -113,7 +113,7 @@ func TestOnlyDuplicatesAndRefusalsAreAcceptedInAnInsert(t *testing.T) {
 	}{
 		{"duplicates", mongo.WriteException{WriteErrors: failures(11000, 11000), Raw: reply(3)}, 0,
 			Written{stored: 3, repeated: 2, refused: map[*Delivery]bool{}}, ""},
-		{"refused beside duplicates", mongo.WriteException{WriteErrors: failures(11000, 121), Raw: reply(0)}, 3,
+		{"refused next to duplicates", mongo.WriteException{WriteErrors: failures(11000, 121), Raw: reply(0)}, 3,
 			Written{repeated: 1, refused: map[*Delivery]bool{owed[1]: true}}, ""},
 		{"refused in the first", mongo.WriteException{WriteErrors: failures(121), Raw: reply(4)}, 0,
 			Written{stored: 4, refused: map[*Delivery]bool{owed[0]: true}}, ""},

@@ -69,7 +69,7 @@ func (s *Service) lost(err error) {
 		return
 	}
 	s.state = lost
-	s.log.Info("the connection to " + s.title + " is gone: " + describe(err, s.url))
+	s.log.Info("lost the connection to " + s.title + ": " + describe(err, s.url))
 }
 
 // failed: an attempt did. Returns what must not be retried: ErrInterrupted, a ConfigurationError, and before the first
@@ -89,7 +89,7 @@ func (s *Service) failed(err error) error {
 	}
 	next, reason := down, ""
 	if isLedgerMissing(err) {
-		next, reason = ledgerMissing, "the tables of the ledger are not there yet"
+		next, reason = ledgerMissing, "the ledger's tables do not exist yet"
 	}
 	if next == s.state {
 		return nil

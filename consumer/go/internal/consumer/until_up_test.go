@@ -63,9 +63,9 @@ func TestEachChangeOfStateIsSaidOnce(t *testing.T) {
 	service.succeeded()
 	want := []string{
 		"50 waiting for PostgreSQL: connection refused at 127.0.0.1:1",
-		"50 waiting for PostgreSQL: the tables of the ledger are not there yet",
+		"50 waiting for PostgreSQL: the ledger's tables do not exist yet",
 		"30 PostgreSQL is back",
-		"30 the connection to PostgreSQL is gone: EOF ***",
+		"30 lost the connection to PostgreSQL: EOF ***",
 		"30 PostgreSQL is back",
 	}
 	if got := said(&out); fmt.Sprint(got) != fmt.Sprint(want) {

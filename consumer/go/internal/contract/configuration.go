@@ -16,7 +16,7 @@ const (
 	ExitDrained = 0
 	// ExitBug says: a bug.
 	ExitBug = 1
-	// ExitForced says: the grace time ran out, or a second signal came; the current work comes again.
+	// ExitForced says: the grace time ran out, or a second signal came; the current work is done again.
 	ExitForced = 75
 	// ExitConfiguration says: something that cannot heal by waiting, as a wrong value, password, vhost, certificate, queue.
 	ExitConfiguration = 78
