@@ -57,7 +57,8 @@ prove('several languages on one queue', [
     }),
   ),
   {
-    name: 'languages change nine times within a campaign, by drain and by SIGKILL, and every number is stored once',
+    // By drain and by SIGKILL in turn.
+    name: 'languages change nine times within a campaign, and every number is stored once',
     why: 'Two languages that understand the ledger in two ways show it where one takes over what the other left half done.',
     async run(scope) {
       const stage = await stageOfAll(scope);
@@ -170,7 +171,7 @@ prove('several languages on one queue', [
     },
   },
   {
-    name: 'metrics are alike in names, types, help texts, labels and, after the same work, in what they count',
+    name: 'metrics are alike in names, types, help texts and labels, and count the same work alike',
     why: 'Two languages side by side could not be summed up in one panel, and a change of language would break alarms.',
     async run(scope) {
       const stage = await stageOfAll(scope);

@@ -15,16 +15,17 @@ const NO_MEMORY = '0.0000001';
 
 prove('a broker that takes no dead letters', [
   {
-    name: 'a memory alarm: good messages go on, bad ones wait, also while it drains, and each is dead once after it',
+    // The bad ones wait, also while the consumer drains.
+    name: 'a memory alarm holds up bad messages only, and each is dead once after it',
     why: 'One bad message of one company would stop the campaigns of all of them for as long as the broker has no memory.',
     async run(scope) {
       const { broker, stage, campaign } = await campaignWithBadMessages(scope);
       await beginAlarm(scope, broker, stage);
       const consumer = stage.consumer({ PREFETCH: '10' });
       await stage.untilStatus(campaign.id, 'enviado');
-      const beside = await besideTheAlarm(scope, stage);
-      await until(async () => expect(await beside.ready(stage.names.queue(0))).toBe(0));
-      expect(await beside.ready(stage.names.deadLetterQueue)).toBe(0);
+      const counts = await queueCounts(scope, stage);
+      await until(async () => expect(await counts.ready(stage.names.queue(0))).toBe(0));
+      expect(await counts.ready(stage.names.deadLetterQueue)).toBe(0);
       expect(consumer.said('dead letter')).toEqual([]);
       const ended = endAlarm(broker);
       // Before the alarm has ended: rabbitmqctl takes some time for that.
@@ -60,7 +61,7 @@ prove('a broker that takes no dead letters', [
     },
   },
   {
-    name: 'a dead-letter queue that is full: good messages go on, bad ones are tried until there is space',
+    name: 'a full dead-letter queue holds up bad messages only, until there is space',
     why: 'A plan with 10,000 queued messages is soon full of one bad publisher, and every campaign would stand still.',
     async run(scope) {
       const { broker, stage, campaign } = await campaignWithBadMessages(scope);
@@ -114,7 +115,7 @@ async function endAlarm(broker: OwnService): Promise<void> {
 }
 
 /** The counts of queues, by a connection that has published nothing and so is not blocked. */
-async function besideTheAlarm(scope: Scope, stage: Stage) {
+async function queueCounts(scope: Scope, stage: Stage) {
   const { connection, channel } = await openBroker(stage.env.RABBITMQ_URL);
   scope.cleaned({ close: () => connection.close() });
   return {
@@ -125,10 +126,10 @@ async function besideTheAlarm(scope: Scope, stage: Stage) {
 
 /** Waits until a consumer holds all that is left of the queue: the bad messages. */
 async function untilHeld(scope: Scope, stage: Stage): Promise<void> {
-  const beside = await besideTheAlarm(scope, stage);
+  const counts = await queueCounts(scope, stage);
   await until(async () => {
-    expect(await beside.consumers(stage.names.queue(0))).toBe(1);
-    expect(await beside.ready(stage.names.queue(0))).toBe(0);
+    expect(await counts.consumers(stage.names.queue(0))).toBe(1);
+    expect(await counts.ready(stage.names.queue(0))).toBe(0);
   });
 }
 

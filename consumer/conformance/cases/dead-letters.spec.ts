@@ -13,7 +13,7 @@ const DETAILS = read('../details.json');
 
 prove('one bad message stops nothing', [
   {
-    name: 'brings every invalid example to the dead-letter queue as it came, with its reason, and stores its neighbours',
+    name: 'dead-letters every invalid example unchanged, with its reason, and stores its neighbours',
     why: 'One message of a faulty publisher would hold up the campaigns of every company, or vanish without a trace.',
     async run(scope) {
       const stage = await scope.stage();

@@ -14,13 +14,13 @@ const GONE_MS = FULL ? 5_000 : 1_500;
 
 interface Outage {
   how: string;
-  goes(service: OwnService): Promise<void> | void;
-  comes(service: OwnService): Promise<void> | void;
+  begin(service: OwnService): Promise<void> | void;
+  end(service: OwnService): Promise<void> | void;
 }
 
-const FROZEN: Outage = { how: 'stands still', goes: (it) => it.freeze(), comes: (it) => it.thaw() };
-const STOPPED: Outage = { how: 'is stopped', goes: (it) => it.stop(), comes: (it) => it.start() };
-const KILLED: Outage = { how: 'is killed', goes: (it) => it.kill(), comes: (it) => it.start() };
+const FROZEN: Outage = { how: 'is frozen', begin: (it) => it.freeze(), end: (it) => it.thaw() };
+const STOPPED: Outage = { how: 'is stopped', begin: (it) => it.stop(), end: (it) => it.start() };
+const KILLED: Outage = { how: 'is killed', begin: (it) => it.kill(), end: (it) => it.start() };
 
 const STORES = [
   { name: 'mongodb', title: 'MongoDB' },
@@ -30,15 +30,15 @@ const STORES = [
 prove('a service that goes away in the middle, three times, and comes back', [
   ...STORES.map(
     ({ name, title }): Case => ({
-      name: `${title} stands still, is stopped, is killed: it costs time, and what was recorded is there`,
+      name: `${title} is frozen, is stopped, is killed: what was recorded is there`,
       why: 'Databases are restarted, fail over and run out of memory in the middle of campaigns.',
       async run(scope) {
         const { stage, service, campaign, consumer } = await storing(scope, name);
-        for (const [turn, { how, goes, comes }] of [FROZEN, STOPPED, KILLED].entries()) {
+        for (const [turn, { how, begin, end }] of [FROZEN, STOPPED, KILLED].entries()) {
           await inTheMiddle(stage, campaign, 0.1 + 0.3 * turn);
-          await goes(service);
+          await begin(service);
           await delay(GONE_MS);
-          await comes(service);
+          await end(service);
           const recorded = await recordedIds(stage, campaign);
           expect(recorded.length, `before it ${how}`).toBeGreaterThan(0);
           expect(await stage.messages.countDocuments({ _id: { $in: recorded } }), how).toBe(recorded.length);
@@ -53,7 +53,7 @@ prove('a service that goes away in the middle, three times, and comes back', [
     }),
   ),
   {
-    name: 'RabbitMQ closes the connection, is stopped, is killed: every number is stored once, in order',
+    name: 'RabbitMQ disconnects, is stopped, is killed: every number is stored once, in order',
     why: 'Hosted brokers are restarted without anybody being asked, and close connections when memory is short.',
     async run(scope) {
       const { stage, service, campaign, consumer } = await storing(scope, 'rabbitmq');
@@ -62,14 +62,14 @@ prove('a service that goes away in the middle, three times, and comes back', [
       consumer.signal('SIGSTOP');
       await service.control('close_all_connections', 'closed by the operator');
       consumer.signal('SIGCONT');
-      for (const [turn, { goes, comes }] of [STOPPED, KILLED].entries()) {
+      for (const [turn, { begin, end }] of [STOPPED, KILLED].entries()) {
         await inTheMiddle(stage, campaign, 0.4 + 0.3 * turn);
         const told = consumer.said('RabbitMQ is back').length;
-        await goes(service);
+        await begin(service);
         // A broker that stops or starts may accept a connection and then close it again.
         await consumer.untilSaid('waiting for RabbitMQ');
         await delay(GONE_MS);
-        await comes(service);
+        await end(service);
         await until(() => expect(consumer.said('RabbitMQ is back').length).toBeGreaterThan(told));
       }
       await stage.reconnect();

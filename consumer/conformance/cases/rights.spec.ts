@@ -35,7 +35,8 @@ const REFUSED: Record<'MONGODB_URL' | 'RABBITMQ_URL', string[]> = {
 
 prove('users without a right, and URLs that no waiting heals', [
   {
-    name: 'a MongoDB user who may only read, or only create, stops a start, whether the collection is there or not',
+    // Whether the collection is there or not.
+    name: 'a MongoDB user who may only read, or only create, stops a start',
     why: 'Its batches would be tried again for ever, behind a consumer that looks busy.',
     async run(scope) {
       const stage = await scope.stage();
@@ -51,7 +52,7 @@ prove('users without a right, and URLs that no waiting heals', [
     },
   },
   {
-    name: 'a MongoDB database that differs from another in case only, or with too long a name, stops a start',
+    name: 'a MongoDB database that differs only in case, or has too long a name, stops a start',
     why: 'A misspelt database heals by no waiting: campaigns would stand still while the consumer seems to be alive.',
     async run(scope) {
       const stage = await scope.stage();
@@ -71,7 +72,8 @@ prove('users without a right, and URLs that no waiting heals', [
     },
   },
   {
-    name: "a PostgreSQL user without a right to the ledger's tables, or with one to read, stops a start",
+    // Without any right to them, or with one to read alone.
+    name: "a PostgreSQL user who may not write the ledger's tables stops a start",
     why: 'A user that somebody forgot to grant is no outage, and no restart of the database heals it.',
     async run(scope) {
       const stage = await scope.stage();

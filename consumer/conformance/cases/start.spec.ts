@@ -219,7 +219,7 @@ prove('what stops a start', [
   ),
   ...NOT_ENCODED.map(
     ({ variable, url }): Case => ({
-      name: `a password that is not percent-encoded in ${variable}: ${url}`,
+      name: `an unencoded password in ${variable}: ${url}`,
       why: 'A part of the password would pass for a host or a vhost, be looked up by name and stand in the logs.',
       async run(scope) {
         const stage = await scope.stage(BARE);
@@ -263,8 +263,8 @@ prove('what stops a start', [
     (type): Case => ({
       name: `a queue of another type than QUEUE_TYPE "${type}"`,
       why: 'Taken as it is, a queue that its operator believes to be on three nodes would be lost with one.',
-      async run(room) {
-        const stage = await room.stage({ declared: false });
+      async run(scope) {
+        const stage = await scope.stage({ declared: false });
         const other = type === 'quorum' ? 'classic' : 'quorum';
         await declareTopology(stage.channel, stage.env.QUEUE_PREFIX, 1, other);
         const line = await refused(stage, { QUEUE_TYPE: type });

@@ -245,7 +245,8 @@ prove('what comes from the queue is stored once, in order', [
     },
   },
   {
-    name: 'declares a queue again that is deleted under it, says so, and stores what comes afterwards in every partition',
+    // In every partition, also where another queue was busy.
+    name: 'declares a deleted queue again, says so, and stores what comes afterwards',
     why: 'After one wrong click in the console the consumer would live on, take nothing more, and no alarm would ring.',
     async run(scope) {
       const stage = await scope.stage({ partitions: 2 });
