@@ -45,7 +45,7 @@ export function integerKey(env: Environment, key: string): number {
 }
 
 /** One of the words of its key, or the default when unset. The caller names their type. Throws ConfigurationError. */
-export function wordKey<T extends string = string>(env: Environment, key: string): T {
+function wordKey<T extends string = string>(env: Environment, key: string): T {
   const { words, default: fallback } = rowOf(key, 'word');
   const word = given(env[key] ?? fallback, key);
   const isWord = (text: string): text is T => words.includes(text);
@@ -113,7 +113,7 @@ function isReadable(url: string): boolean {
 }
 
 /** The keys that exchanges and queues are declared from. */
-export interface QueueConfiguration {
+interface QueueConfiguration {
   /** Names of exchanges and queues start with it. */
   queuePrefix: string;
   /** How many campaign queues there are, numbered from 0. */

@@ -1,5 +1,5 @@
 /** A consumer as the suite knows it: a command, and the little that may differ from one language to another. */
-export interface Language {
+interface Language {
   /** The process to start: the executable (or `node`), then its arguments; paths from the root of the clone. */
   command: readonly [string, ...string[]];
   /** The file that a build leaves behind. */

@@ -51,20 +51,20 @@ pub async fn admit<'a>(postgres: &Pool, chunks: &[ChunkDelivery<'a>]) -> Result<
         distinct.map(|it| (it.chunk.campaign_id.as_str(), it.chunk.first_sequence)).unzip();
     let rows =
         postgres.query(ADMIT_SQL, &[(&ids, Type::TEXT_ARRAY), (&sequences, Type::INT4_ARRAY)], ANSWER_TIMEOUT).await?;
-    let ledger = rows.iter().map(known).collect::<Result<_, _>>();
+    let ledger = rows.iter().map(parse_row).collect::<Result<_, _>>();
     let ledger = ledger.map_err(|error| Failure::Bug(format!("a row of admit.sql: {error}")))?;
     Ok(judge(chunks, &ledger))
 }
 
-fn known(row: &Row) -> Result<(Key, AdmitRow), tokio_postgres::Error> {
+fn parse_row(row: &Row) -> Result<(Key, AdmitRow), tokio_postgres::Error> {
     let key = (row.try_get("campaign_id")?, row.try_get("first_sequence")?);
-    let known = AdmitRow {
+    let parsed = AdmitRow {
         campaign_known: row.try_get("campaign_known")?,
         size: row.try_get("size")?,
         running: row.try_get("running")?,
         stored: row.try_get("stored")?,
     };
-    Ok((key, known))
+    Ok((key, parsed))
 }
 
 /// The verdicts that the rows of the ledger give. Pure.
@@ -84,16 +84,16 @@ pub fn judge<'a>(chunks: &[ChunkDelivery<'a>], ledger: &HashMap<Key, AdmitRow>) 
 }
 
 /// The order is that of the tables in consumer/README.md: when two rows fit, the upper one counts.
-fn verdict_of(chunk: &Chunk, known: Option<&AdmitRow>, in_batch: bool) -> Verdict {
+fn verdict_of(chunk: &Chunk, row: Option<&AdmitRow>, in_batch: bool) -> Verdict {
     let dead = |reason, detail: &str| Verdict::Dead(DeadReason::new(reason, detail));
-    let Some(known) = known.filter(|known| known.campaign_known) else {
+    let Some(row) = row.filter(|row| row.campaign_known) else {
         return dead(Reason::UnknownCampaign, "ledger /campaign_id");
     };
-    match known.size.map(usize::try_from) {
+    match row.size.map(usize::try_from) {
         None => dead(Reason::UnknownChunk, "ledger /first_sequence"),
         Some(size) if size != Ok(chunk.phone_numbers.len()) => dead(Reason::UnknownChunk, "ledger /phone_numbers"),
-        _ if !known.running => Verdict::LetGo,
-        _ if known.stored || in_batch => Verdict::Repeated,
+        _ if !row.running => Verdict::LetGo,
+        _ if row.stored || in_batch => Verdict::Repeated,
         _ => Verdict::Owed,
     }
 }

@@ -128,8 +128,8 @@ fn is_readable(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     // These come from a password that is not encoded. A part of it would then pass for a host and be shown.
     let ats = text.matches('@').count();
-    let nobody = url.username().is_empty() && url.password().is_none_or(str::is_empty);
-    if url.fragment().is_some_and(|fragment| !fragment.is_empty()) || ats > 1 || ats == 1 && nobody {
+    let without_user = url.username().is_empty() && url.password().is_none_or(str::is_empty);
+    if url.fragment().is_some_and(|fragment| !fragment.is_empty()) || ats > 1 || ats == 1 && without_user {
         return false;
     }
     [url.username(), url.password().unwrap_or_default(), url.path()].into_iter().all(|part| decoded(part).is_some())

@@ -9,7 +9,7 @@ use crate::gather::Gathered;
 use crate::record::{RecordRow, mark_deleted, record};
 use crate::report::{Report, SettledBatch, traceparents_of};
 use crate::session::Queue;
-use crate::settle::{bury, outcomes_of, settle};
+use crate::settle::{outcomes_of, publish_dead, settle};
 use crate::stopwatch::{Step, Stopwatch};
 use crate::store::{Written, store};
 use crate::until_up::{Attempt, Halt, Service, attempt, until_up};
@@ -91,7 +91,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consum
     // A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
     let (held, report) = (queue.clone(), consumer.report.clone());
     queue.session.hold(async move {
-        settled.watch.time(Step::Settle, bury(&held, &dead)).await?;
+        settled.watch.time(Step::Settle, publish_dead(&held, &dead)).await?;
         report.batch(&settled); // 7
         Ok(())
     });

@@ -35,7 +35,7 @@ fn a_dead_letter_is_the_message_as_it_came_but_for_what_the_broker_acts_upon() {
 
 #[test]
 fn headers_that_no_frame_can_hold_any_more_are_dropped_whole_and_the_rest_is_kept() {
-    let letter = |length: usize| {
+    let dead_letter = |length: usize| {
         let mut headers = FieldTable::default();
         headers.insert("big".into(), AMQPValue::LongString("x".repeat(length).into()));
         let came = BasicProperties::default().with_message_id("m".into()).with_headers(headers);
@@ -46,10 +46,10 @@ fn headers_that_no_frame_can_hold_any_more_are_dropped_whole_and_the_rest_is_kep
     for (name, value) in [("reason", "not_json"), ("detail", "json"), ("source_queue", "q")] {
         dropped.insert(name.into(), AMQPValue::LongString(value.into()));
     }
-    let kept = |length| letter(length).headers().as_ref().is_some_and(|headers| headers.contains_key("big"));
+    let kept = |length| dead_letter(length).headers().as_ref().is_some_and(|headers| headers.contains_key("big"));
     assert!(kept(120_000));
     let longest = (130_000..131_072).take_while(|length| kept(*length)).last().expect("one that fits");
-    assert_eq!(gen_properties(&letter(longest))(Vec::new().into()).expect("bytes").write.len() + 20, 131_072);
+    assert_eq!(gen_properties(&dead_letter(longest))(Vec::new().into()).expect("bytes").write.len() + 20, 131_072);
     let expected = BasicProperties::default().with_message_id("m".into()).with_delivery_mode(2).with_headers(dropped);
-    assert_eq!(letter(longest + 1), expected);
+    assert_eq!(dead_letter(longest + 1), expected);
 }

@@ -23,16 +23,16 @@ pub fn stop_on_signals(forced: impl FnOnce() + Send + 'static) -> std::io::Resul
     let stop = Stop::default();
     let fired = stop.clone();
     tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
+        either_signal(&mut terminate, &mut interrupt).await;
         fired.receiving.cancel();
-        let _ = tokio::time::timeout(GRACE, either(&mut terminate, &mut interrupt)).await;
+        let _ = tokio::time::timeout(GRACE, either_signal(&mut terminate, &mut interrupt)).await;
         fired.working.cancel();
         forced();
     });
     Ok(stop)
 }
 
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+async fn either_signal(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -60,7 +60,7 @@ async fn answer(method: &Method, path: &str, stores: &Stores, services: &Service
             ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], report.metrics()).into_response()
         }
         (&Method::GET, "/health") => {
-            let health = look(stores, services).await;
+            let health = check_health(stores, services).await;
             let up = health.status == Word::Up;
             let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             let body = serde_json::to_string(&health).unwrap_or_default();
@@ -72,7 +72,7 @@ async fn answer(method: &Method, path: &str, stores: &Stores, services: &Service
 }
 
 /// What the loop knows, and a ping of each store: an idle loop does not notice that a store went away.
-async fn look(stores: &Stores, services: &Services) -> Health {
+async fn check_health(stores: &Stores, services: &Services) -> Health {
     let select_1 = async { stores.postgres.query("SELECT 1", &[], PING_TIMEOUT).await.map(drop) };
     let (postgres, mongodb) = tokio::join!(
         answers(services.postgres.is_up(), select_1),

@@ -54,10 +54,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() {
-    let told = std::panic::take_hook();
+    let default_hook = std::panic::take_hook();
     // A loop that died alone would leave its queue unread, and nobody would know.
     std::panic::set_hook(Box::new(move |panic| {
-        told(panic);
+        default_hook(panic);
         std::process::exit(exit::BUG);
     }));
     let Err(error) = consumer().await else { std::process::exit(exit::DRAINED) };
@@ -80,13 +80,13 @@ async fn consumer() -> anyhow::Result<()> {
     if let Some(port) = config.metrics_port {
         serve_health(port, stores.clone(), services.clone(), report.clone()).await?;
     }
-    let (told, busy) = (stop.receiving.clone(), AtomicBool::new(false));
+    let (receiving, busy) = (stop.receiving.clone(), AtomicBool::new(false));
     let consumer = Arc::new(Consumer { config, stores: stores.clone(), services, report, stop, busy });
     let mut running = tokio::spawn(run(consumer.clone()));
     // While it only connects there is nothing to finish, so that attempt is not waited for.
     let ended = tokio::select! {
         ended = &mut running => Some(ended?),
-        () = told.cancelled() => None,
+        () = receiving.cancelled() => None,
     };
     let ended = match ended {
         None if consumer.busy.load(Ordering::Acquire) => Some(running.await?),

@@ -22,7 +22,7 @@ pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
         until_up(&stop.receiving, &services.mongodb, || stores.mongo.prepare_messages()),
     )
     .await?;
-    let mut fruitless = 0;
+    let mut failed_sessions = 0;
     loop {
         consumer.busy.store(true, Ordering::Release);
         consume_session(&consumer, &session).await?;
@@ -31,8 +31,8 @@ pub async fn run(consumer: Arc<Consumer>) -> Result<(), Halt> {
             return Ok(());
         }
         // A broker that takes the connection and refuses everything after it must not be hammered.
-        fruitless = if session.acknowledgements.load(Ordering::Relaxed) > 0 { 0 } else { fruitless + 1 };
-        pause(&stop.receiving, backoff(fruitless + 1, rand::random())).await;
+        failed_sessions = if session.acknowledgements.load(Ordering::Relaxed) > 0 { 0 } else { failed_sessions + 1 };
+        pause(&stop.receiving, backoff(failed_sessions + 1, rand::random())).await;
         session = open_session(&consumer).await?;
     }
 }
@@ -65,7 +65,7 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Ar
     match try_join_all(config.partitions.iter().map(|partition| session.subscribe(*partition, each))).await {
         Ok(queues) => {
             let queues: Vec<_> = queues.into_iter().map(Arc::new).collect();
-            say_who_receives(&queues, each);
+            log_receiving(&queues, each);
             Ok(queues)
         }
         Err(failure) => {
@@ -77,7 +77,7 @@ async fn subscribe(consumer: &Consumer, session: &Arc<Session>) -> Result<Vec<Ar
 }
 
 /// One consumer of each queue receives; the others say that they stand by.
-fn say_who_receives(queues: &[Arc<Queue>], prefetch_each: u16) {
+fn log_receiving(queues: &[Arc<Queue>], prefetch_each: u16) {
     let (receiving, standing_by): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.standby.is_over());
     let names = |of: &[&Arc<Queue>]| of.iter().map(|queue| queue.name.clone()).collect::<Vec<String>>();
     if !receiving.is_empty() {

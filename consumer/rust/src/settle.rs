@@ -103,11 +103,11 @@ pub async fn settle(queue: &Queue, deliveries: Vec<Delivery>, outcomes: &[Outcom
 
 /// Publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when its dead
 /// letter is confirmed. Interrupted when the session broke.
-pub async fn bury(queue: &Queue, dead: &[DeadLetter]) -> Result<(), Halt> {
-    try_join_all(dead.iter().map(|dead_letter| bury_one(queue, dead_letter))).await.map(drop)
+pub async fn publish_dead(queue: &Queue, dead: &[DeadLetter]) -> Result<(), Halt> {
+    try_join_all(dead.iter().map(|dead_letter| publish_one_dead(queue, dead_letter))).await.map(drop)
 }
 
-async fn bury_one(queue: &Queue, dead_letter: &DeadLetter) -> Result<(), Halt> {
+async fn publish_one_dead(queue: &Queue, dead_letter: &DeadLetter) -> Result<(), Halt> {
     if let Err(failure) = queue.session.dead_letters.publish(dead_letter, &queue.name).await? {
         queue.session.end(&failure);
         return Err(Halt::Interrupted);

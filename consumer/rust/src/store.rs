@@ -56,12 +56,12 @@ async fn insert(mongo: &Mongo, places: &[Place<'_>], now: DateTime) -> Result<Wr
     let messages = mongo.messages().await?;
     match messages.insert_many(&documents).ordered(false).write_concern(write_concern()).await {
         Ok(_) => Ok(Written { stored: documents.len(), ..Written::default() }),
-        Err(error) => written_all_the_same(error, places),
+        Err(error) => written_despite_errors(error, places),
     }
 }
 
 /// Duplicates count as stored, and a refusal concerns its chunk alone; any other error fails the attempt.
-fn written_all_the_same(error: Error, places: &[Place<'_>]) -> Result<Written, Failure> {
+fn written_despite_errors(error: Error, places: &[Place<'_>]) -> Result<Written, Failure> {
     let written = match error.kind.as_ref() {
         ErrorKind::InsertMany(InsertManyError { write_errors: Some(errors), write_concern_error: None, .. }) => {
             let errors: Vec<_> = errors.iter().map(|error| (error.code, error.index)).collect();

@@ -9,7 +9,7 @@ import type { Identifiers } from './identifiers.js';
 import { markDeleted, record } from './record.js';
 import { type Report, type SettledBatch, traceparentsOf } from './report.js';
 import type { Queue } from './session.js';
-import { bury, type Outcome, outcomesOf, settle } from './settle.js';
+import { type Outcome, outcomesOf, publishDead, settle } from './settle.js';
 import { Stopwatch } from './stopwatch.js';
 import { store, type Written } from './store.js';
 import { attempt, Interrupted, type Service, untilUp } from './until-up.js';
@@ -69,7 +69,7 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' |
   }
   // A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
   queue.session.hold(async () => {
-    await watch.time('settle', () => bury(queue, dead));
+    await watch.time('settle', () => publishDead(queue, dead));
     consumer.report.batch(settled); // 7
   });
   return 'batch';

@@ -14,7 +14,7 @@ export async function serveHealth(port: number, stores: Stores, services: Servic
     else if (path === '/metrics')
       response.writeHead(200, { 'content-type': report.registry.contentType }).end(await report.registry.metrics());
     else if (path === '/health') {
-      const health = await look(stores, services);
+      const health = await checkHealth(stores, services);
       const code = health.status === 'up' ? 200 : 503;
       response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(health));
     } else response.writeHead(404).end();
@@ -30,7 +30,7 @@ export async function serveHealth(port: number, stores: Stores, services: Servic
 }
 
 /** What the loop knows, and a ping of each store: an idle loop does not notice that a store went away. */
-async function look({ postgres, mongo }: Stores, services: Services) {
+async function checkHealth({ postgres, mongo }: Stores, services: Services) {
   const [postgresAnswers, mongoAnswers] = await Promise.all([
     answers(services.postgres.isUp, () =>
       // @types/pg does not know that a single query may have a time-out of its own.

@@ -19,14 +19,14 @@ export async function run(consumer: Consumer): Promise<void> {
     untilUp(stop.receiving, services.mongodb, () => prepareMessages(stores.mongo)),
   ]);
   let session = first;
-  for (let fruitless = 0; ; session = await openSession(consumer)) {
+  for (let failedSessions = 0; ; session = await openSession(consumer)) {
     consumer.busy = true;
     await consumeSession(consumer, session);
     consumer.busy = false;
     if (stop.receiving.aborted) return;
     // A broker that takes the connection and refuses everything after it must not be hammered.
-    fruitless = session.acknowledgements > 0 ? 0 : fruitless + 1;
-    await pause(stop.receiving, backoffMs(fruitless + 1));
+    failedSessions = session.acknowledgements > 0 ? 0 : failedSessions + 1;
+    await pause(stop.receiving, backoffMs(failedSessions + 1));
   }
 }
 
@@ -50,7 +50,7 @@ async function subscribe(
 ): Promise<Queue[]> {
   try {
     const queues = await Promise.all(partitions.map((partition) => session.subscribe(partition, prefetchEach)));
-    sayWhoReceives(queues, prefetchEach, log);
+    logReceiving(queues, prefetchEach, log);
     return queues;
   } catch (error) {
     services.rabbitmq.failed(error);
@@ -60,7 +60,7 @@ async function subscribe(
 }
 
 /** One consumer of each queue receives; the others say that they stand by. */
-function sayWhoReceives(queues: readonly Queue[], prefetchEach: number, log: Logger): void {
+function logReceiving(queues: readonly Queue[], prefetchEach: number, log: Logger): void {
   const say = (what: string, of: readonly Queue[]) => {
     if (of.length > 0) log.info({ queues: of.map(({ name }) => name), prefetch_each: prefetchEach }, what);
   };

@@ -47,7 +47,7 @@ export function outcomesOf(
 }
 
 /** An acknowledgement: of one delivery, or of all up to it on its channel. */
-export interface Acknowledgement {
+interface Acknowledgement {
   delivery: Delivery;
   multiple: boolean;
 }
@@ -91,11 +91,11 @@ export function settle(queue: Queue, outcomes: ReadonlyMap<Delivery, Outcome>): 
  * Publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when its dead
  * letter is confirmed. Throws Interrupted when the session broke.
  */
-export async function bury(queue: Queue, dead: readonly DeadLetter[]): Promise<void> {
-  await Promise.all(dead.map((deadLetter) => buryOne(queue, deadLetter)));
+export async function publishDead(queue: Queue, dead: readonly DeadLetter[]): Promise<void> {
+  await Promise.all(dead.map((deadLetter) => publishOneDead(queue, deadLetter)));
 }
 
-async function buryOne(queue: Queue, deadLetter: DeadLetter): Promise<void> {
+async function publishOneDead(queue: Queue, deadLetter: DeadLetter): Promise<void> {
   const { session } = queue;
   try {
     await session.deadLetters.publish(deadLetter, queue.name);

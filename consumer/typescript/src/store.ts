@@ -70,7 +70,7 @@ async function insert(mongo: Db, places: readonly Place[], identifiers: Identifi
   const documents = places.map((place) => documentOf(place, identifiers, now));
   // The command itself: the driver's insertMany looks at every document again, and costs a third more.
   const reply = await mongo.command({ insert: MESSAGES, documents, ordered: false, writeConcern: WRITE_CONCERN });
-  return writtenAllTheSame(reply as InsertReply, places);
+  return writtenDespiteErrors(reply as InsertReply, places);
 }
 
 function documentOf({ delivery: { chunk }, index }: Place, identifiers: Identifiers, now: Date): MessageDocument {
@@ -90,7 +90,10 @@ function documentOf({ delivery: { chunk }, index }: Place, identifiers: Identifi
 }
 
 /** Duplicates count as stored, and a refusal concerns its chunk alone; any other error is thrown. */
-function writtenAllTheSame({ n, writeErrors = [], writeConcernError }: InsertReply, places: readonly Place[]): Written {
+function writtenDespiteErrors(
+  { n, writeErrors = [], writeConcernError }: InsertReply,
+  places: readonly Place[],
+): Written {
   // Without the text of the server: it may hold a document.
   if (writeConcernError) throw new Error(`write concern error ${writeConcernError.code}`);
   const written = { stored: n, repeated: 0, refused: new Set<ChunkDelivery>() };

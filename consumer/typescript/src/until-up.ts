@@ -96,7 +96,7 @@ export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<vo
 }
 
 /** What an attempt came to: what the action returned, or that the service is down. */
-export type Attempt<T> = { up: true; value: T } | { up: false };
+type Attempt<T> = { up: true; value: T } | { up: false };
 
 /** One attempt. When the service is down, it also waits: when it returns, the next attempt may begin. */
 export async function attempt<T>(

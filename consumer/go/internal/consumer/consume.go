@@ -79,7 +79,7 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 	}
 	// A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
 	queue.session.hold(func() error {
-		err := watch.time(&watch.settle, func() error { return bury(queue, dead) })
+		err := watch.time(&watch.settle, func() error { return publishDead(queue, dead) })
 		if err == nil {
 			c.report.batch(settled) // 7
 		}

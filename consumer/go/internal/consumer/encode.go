@@ -27,9 +27,9 @@ type encoder struct {
 	middle []byte
 	// end is created_at, updated_at and deleted.
 	end []byte
-	// room holds the documents; one allocation serves many.
-	room []byte
-	size int
+	// buffer holds the documents; one allocation serves many.
+	buffer []byte
+	size   int
 }
 
 // newEncoder allocates the space for a number of documents.
@@ -46,14 +46,14 @@ func newEncoder(chunk *contract.Chunk, now time.Time, documents int) *encoder {
 		idPrefix: chunk.CampaignID + ":",
 		middle:   middle,
 		end:      end,
-		room:     make([]byte, 0, size*documents),
+		buffer:   make([]byte, 0, size*documents),
 		size:     size,
 	}
 }
 
 func (e *encoder) document(sequence int32, phoneNumber string) []byte {
-	begin := len(e.room)
-	_, out := bsoncore.AppendDocumentStart(e.room)
+	begin := len(e.buffer)
+	_, out := bsoncore.AppendDocumentStart(e.buffer)
 	out = bsoncore.AppendStringElement(out, "_id", e.idPrefix+nineDigits(sequence))
 	out = bsoncore.AppendStringElement(out, "identifier", cuid2.New())
 	out = bsoncore.AppendStringElement(out, "phone_number", phoneNumber)
@@ -64,7 +64,7 @@ func (e *encoder) document(sequence int32, phoneNumber string) []byte {
 	if err != nil {
 		panic(fmt.Errorf("a document cannot be encoded: %w", err))
 	}
-	e.room = out
+	e.buffer = out
 	return out[begin:len(out):len(out)]
 }
 

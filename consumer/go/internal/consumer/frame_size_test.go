@@ -12,7 +12,7 @@ import (
 )
 
 func TestTheSizeOfAFrameIsWhatTheLibraryWrites(t *testing.T) {
-	for _, letter := range []amqp.Publishing{
+	for _, publishing := range []amqp.Publishing{
 		{},
 		{Headers: amqp.Table{"a": "b"}, ContentType: "application/json", ContentEncoding: "identity", DeliveryMode: 2, Priority: 3},
 		{CorrelationId: "c", ReplyTo: "r", MessageId: "m", Timestamp: time.Unix(1, 0), Type: "t", AppId: "a"},
@@ -23,14 +23,14 @@ func TestTheSizeOfAFrameIsWhatTheLibraryWrites(t *testing.T) {
 			"array": []any{"a", int64(1), amqp.Table{"b": nil}},
 		}},
 	} {
-		if got, want := propertiesSize(letter), writtenSize(t, letter); got != want {
-			t.Errorf("%+v: %d, and the library writes %d", letter, got, want)
+		if got, want := propertiesSize(publishing), writtenSize(t, publishing); got != want {
+			t.Errorf("%+v: %d, and the library writes %d", publishing, got, want)
 		}
 	}
 }
 
 // writtenSize publishes to a broker of a few lines, and returns the size of the frame with the properties.
-func writtenSize(t *testing.T, letter amqp.Publishing) int {
+func writtenSize(t *testing.T, publishing amqp.Publishing) int {
 	t.Helper()
 	client, server := net.Pipe()
 	sizes := make(chan int, 1)
@@ -44,12 +44,12 @@ func writtenSize(t *testing.T, letter amqp.Publishing) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	letter.Body = []byte("x")
-	if err := channel.Publish("", "q", false, false, letter); err != nil {
+	publishing.Body = []byte("x")
+	if err := channel.Publish("", "q", false, false, publishing); err != nil {
 		t.Fatal(err)
 	}
-	// A table without a field is not written, and a dead letter always has one.
-	if size := <-sizes; len(letter.Headers) == 0 {
+	// A table without a field is not written, and a dead publishing always has one.
+	if size := <-sizes; len(publishing.Headers) == 0 {
 		return size + 4
 	} else {
 		return size

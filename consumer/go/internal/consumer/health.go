@@ -50,7 +50,7 @@ func serveHealth(port int, stores *Stores, services *Services, report *Report) e
 		case request.URL.Path == "/metrics":
 			metrics.ServeHTTP(response, request)
 		case request.URL.Path == "/health":
-			answerHealth(response, look(request.Context(), stores, services))
+			answerHealth(response, checkHealth(request.Context(), stores, services))
 		default:
 			response.WriteHeader(http.StatusNotFound)
 		}
@@ -76,8 +76,8 @@ func answerHealth(response http.ResponseWriter, found health) {
 	_, _ = response.Write(body)
 }
 
-// look returns what the loop knows, and a ping of each store: an idle loop does not notice that a store went away.
-func look(ctx context.Context, stores *Stores, services *Services) health {
+// checkHealth returns what the loop knows, and a ping of each store: an idle loop does not notice that a store went away.
+func checkHealth(ctx context.Context, stores *Stores, services *Services) health {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	var postgres, mongodb bool

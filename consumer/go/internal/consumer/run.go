@@ -12,7 +12,7 @@ const batchesAtATime = 2
 // run consumes until told to stop, session after session. Returns a ConfigurationError at the start only; later only a bug.
 func (c *Consumer) run() error {
 	session, err := c.start()
-	for fruitless := 0; err == nil; session, err = c.openSession() {
+	for failedSessions := 0; err == nil; session, err = c.openSession() {
 		c.busy.Store(true)
 		err = c.consumeSession(session)
 		c.busy.Store(false)
@@ -20,10 +20,10 @@ func (c *Consumer) run() error {
 			break
 		}
 		// A broker that takes the connection and refuses everything after it must not be hammered.
-		if fruitless++; session.acknowledgements.Load() > 0 {
-			fruitless = 0
+		if failedSessions++; session.acknowledgements.Load() > 0 {
+			failedSessions = 0
 		}
-		pause(c.stop.Receiving, backoff(fruitless+1, rand.Float64()))
+		pause(c.stop.Receiving, backoff(failedSessions+1, rand.Float64()))
 	}
 	if errors.Is(err, ErrInterrupted) {
 		return nil
@@ -107,12 +107,12 @@ func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 		}
 		queues = append(queues, queue)
 	}
-	c.sayWhoReceives(session, queues)
+	c.logReceiving(session, queues)
 	return queues, nil
 }
 
-// sayWhoReceives: one consumer of each queue receives; the others say that they stand by.
-func (c *Consumer) sayWhoReceives(session *Session, queues []*Queue) {
+// logReceiving: one consumer of each queue receives; the others say that they stand by.
+func (c *Consumer) logReceiving(session *Session, queues []*Queue) {
 	say := func(what string, names ...string) {
 		if len(names) > 0 {
 			c.log.Info(what, "queues", names, "prefetch_each", c.config.PrefetchEach)

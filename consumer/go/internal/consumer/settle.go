@@ -96,16 +96,16 @@ func settle(queue *Queue, deliveries []*Delivery, outcomes []Outcome) ([]DeadLet
 	return dead, nil
 }
 
-// bury publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when its
-// dead letter is confirmed. ErrInterrupted when the session broke.
-func bury(queue *Queue, dead []DeadLetter) error {
+// publishDead publishes dead letters, in their order, until the broker has them all. Acknowledges each delivery alone, when
+// its dead letter is confirmed. ErrInterrupted when the session broke.
+func publishDead(queue *Queue, dead []DeadLetter) error {
 	results := make(chan error, len(dead))
 	turn := firstTurn()
 	for _, deadLetter := range dead {
 		mine := turn
 		go func() {
 			defer exitOnPanic()
-			results <- buryOne(queue, deadLetter, mine)
+			results <- publishOneDead(queue, deadLetter, mine)
 		}()
 		turn = turn.next()
 	}
@@ -117,7 +117,7 @@ func bury(queue *Queue, dead []DeadLetter) error {
 	return nil
 }
 
-func buryOne(queue *Queue, deadLetter DeadLetter, turn *Turn) error {
+func publishOneDead(queue *Queue, deadLetter DeadLetter, turn *Turn) error {
 	if err := queue.session.deadLetters.publish(deadLetter, queue.name, turn); err != nil {
 		queue.session.end(err)
 		return ErrInterrupted

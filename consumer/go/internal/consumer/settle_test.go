@@ -106,22 +106,22 @@ func TestADeadLetterIsTheMessageAsItCame(t *testing.T) {
 const frameMax = 131_072
 
 func TestHeadersThatNoFrameCanHoldAnyMoreAreDroppedWholeAndTheRestIsKept(t *testing.T) {
-	letter := func(length int) amqp.Publishing {
+	deadLetter := func(length int) amqp.Publishing {
 		message := amqp.Delivery{MessageId: "m", Headers: amqp.Table{"big": strings.Repeat("x", length)}, Body: []byte("{")}
 		return asItCame(message, DeadReason{NotJSON, "json"}, "q", frameMax)
 	}
-	if _, kept := letter(120_000).Headers["big"]; !kept {
+	if _, kept := deadLetter(120_000).Headers["big"]; !kept {
 		t.Error("dropped what fits")
 	}
-	longest := frameMax - propertiesSize(letter(0))
-	if got := letter(longest); propertiesSize(got) != frameMax || got.Headers["big"] == nil {
+	longest := frameMax - propertiesSize(deadLetter(0))
+	if got := deadLetter(longest); propertiesSize(got) != frameMax || got.Headers["big"] == nil {
 		t.Error("dropped what fits just so")
 	}
 	want := amqp.Publishing{
 		Headers:      amqp.Table{"headers_dropped": true, "reason": "not_json", "detail": "json", "source_queue": "q"},
 		DeliveryMode: amqp.Persistent, MessageId: "m", Body: []byte("{"),
 	}
-	if got := letter(longest + 1); !reflect.DeepEqual(got, want) {
+	if got := deadLetter(longest + 1); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	unwritable := amqp.Delivery{MessageId: "m", Headers: amqp.Table{"big": uint64(1)}, Body: []byte("{")}

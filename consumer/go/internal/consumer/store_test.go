@@ -117,7 +117,7 @@ func TestOnlyDuplicatesAndRefusalsAreAcceptedInAnInsert(t *testing.T) {
 			Written{repeated: 1, refused: map[*Delivery]bool{owed[1]: true}}, ""},
 		{"refused in the first", mongo.WriteException{WriteErrors: failures(121), Raw: reply(4)}, 0,
 			Written{stored: 4, refused: map[*Delivery]bool{owed[0]: true}}, ""},
-		{"something else beside duplicates", mongo.WriteException{WriteErrors: failures(11000, 91), Raw: reply(0)}, 0, Written{}, "write error 91"},
+		{"something else next to duplicates", mongo.WriteException{WriteErrors: failures(11000, 91), Raw: reply(0)}, 0, Written{}, "write error 91"},
 		{"duplicates and a write concern error", mongo.WriteException{WriteErrors: failures(11000),
 			WriteConcernError: &mongo.WriteConcernError{Code: 64}, Raw: reply(0)}, 0, Written{}, "write concern error 64"},
 		{"a write concern error alone", mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 64}}, 0, Written{}, "write concern error 64"},
