@@ -21,9 +21,9 @@ type Config struct {
 	MetricsPort int
 }
 
-// ReadConfig reads every key of .env.example that concerns a consumer. Returns a ConfigurationError for the first that is
+// readConfig reads every key of .env.example that concerns a consumer. Returns a ConfigurationError for the first that is
 // wrong.
-func ReadConfig(env contract.Environment) (Config, error) {
+func readConfig(env contract.Environment) (Config, error) {
 	shared, err := env.Shared()
 	if err != nil {
 		return Config{}, err

@@ -16,7 +16,7 @@ import (
 func read(change contract.Environment) (Config, error) {
 	env := contract.Environment{"DATABASE_URL": "postgres://h/d", "MONGODB_URL": "mongodb://h", "RABBITMQ_URL": "amqp://h"}
 	maps.Copy(env, change)
-	return ReadConfig(env)
+	return readConfig(env)
 }
 
 func TestPartitionsShareThePrefetch(t *testing.T) {

@@ -92,7 +92,7 @@ func readConfigHere() (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return ReadConfig(env)
+	return readConfig(env)
 }
 
 func servicesOf(config Config, log *slog.Logger, report *Report) *Services {

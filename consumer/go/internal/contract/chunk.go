@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// ChunkVersion is the version that is written today. A consumer refuses every other one as unknown_version.
-	ChunkVersion = 1
+	// chunkVersion is the version that is written today. A consumer refuses every other one as unknown_version.
+	chunkVersion = 1
 	// MaxChunkBytes is how long a queue message may be.
 	MaxChunkBytes = 1_048_576
 )
@@ -66,7 +66,7 @@ func ParseBody(text string) (Body, bool) {
 // IsOtherVersion tells whether the version is a whole number and not the one of today.
 func (b Body) IsOtherVersion() bool {
 	version, ok := strictjson.Number(b.fields["version"])
-	return ok && isWhole(version) && version != ChunkVersion
+	return ok && isWhole(version) && version != chunkVersion
 }
 
 // Chunk checks the body against the schema. The fault is the detail of a dead letter: the rule that is broken first, and the
@@ -82,7 +82,7 @@ func (b Body) Chunk() (chunk *Chunk, fault string) {
 	}
 	read := reader{fields: b.fields}
 	version, _ := strictjson.Number(b.fields["version"])
-	read.rule(version == ChunkVersion, "const", "version")
+	read.rule(version == chunkVersion, "const", "version")
 	chunk = &Chunk{CampaignID: read.id("campaign_id"), CompanyID: read.id("company_id")}
 	message, wellFormed := read.message()
 	chunk.Message, chunk.FirstSequence, chunk.PhoneNumbers = message, read.firstSequence(), read.phoneNumbers()

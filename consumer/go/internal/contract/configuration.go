@@ -47,8 +47,8 @@ func (env Environment) Integer(key string, least, most, fallback int) (int, erro
 	return 0, &ConfigurationError{key, fmt.Sprintf(`must be a whole number from %d to %d, not "%s"`, least, most, text)}
 }
 
-// Word is one of a fixed list of words, or the default when unset.
-func (env Environment) Word(key string, words []string, fallback string) (string, error) {
+// word is one of a fixed list of words, or the default when unset.
+func (env Environment) word(key string, words []string, fallback string) (string, error) {
 	value, set := env[key]
 	if !set {
 		return fallback, nil
@@ -80,7 +80,7 @@ func (env Environment) URL(key string, schemes ...string) (string, error) {
 	if key == "DATABASE_URL" {
 		return text, nil
 	}
-	strict, err := WithStrictOptions(key, text)
+	strict, err := withStrictOptions(key, text)
 	if err != nil {
 		return "", &ConfigurationError{key, UnusableURL}
 	}
@@ -96,7 +96,7 @@ type SharedConfiguration struct {
 	QueuePrefix string
 	// QueuePartitions is how many campaign queues there are, numbered from 0.
 	QueuePartitions int
-	// QueueType is one of QueueTypes; when it is empty the vhost's default decides.
+	// QueueType is one of queueTypes; when it is empty the vhost's default decides.
 	QueueType string
 	LogLevel  string
 }
@@ -127,9 +127,9 @@ func (env Environment) Shared() (shared SharedConfiguration, err error) {
 	if shared.QueuePartitions, err = env.Integer("QUEUE_PARTITIONS", 1, 64, 1); err != nil {
 		return shared, err
 	}
-	if shared.QueueType, err = env.Word("QUEUE_TYPE", QueueTypes, ""); err != nil {
+	if shared.QueueType, err = env.word("QUEUE_TYPE", queueTypes, ""); err != nil {
 		return shared, err
 	}
-	shared.LogLevel, err = env.Word("LOG_LEVEL", logLevels, "info")
+	shared.LogLevel, err = env.word("LOG_LEVEL", logLevels, "info")
 	return shared, err
 }

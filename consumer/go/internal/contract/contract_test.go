@@ -54,7 +54,7 @@ func TestIDsSortAsTheirSequencesDoAndARangeHoldsOneCampaignOnly(t *testing.T) {
 	if !slices.IsSorted(ids) || ids[0] != "ab:000000002" {
 		t.Error(ids)
 	}
-	bounds := MessageRange("ab")
+	bounds := messageRange("ab")
 	after, before := bounds[0].Value.(string), bounds[1].Value.(string)
 	for id, inside := range map[string]bool{ids[0]: true, ids[2]: true, "aa:000000003": false, "ab1:000000003": false, "abc:000000003": false, "b:000000003": false} {
 		if (id > after && id < before) != inside {
@@ -83,8 +83,8 @@ func TestTheDatabaseOfAURL(t *testing.T) {
 }
 
 func TestEveryQueueTypeHasItsArguments(t *testing.T) {
-	if !slices.Equal(QueueTypes, []string{"classic", "quorum"}) {
-		t.Error(QueueTypes)
+	if !slices.Equal(queueTypes, []string{"classic", "quorum"}) {
+		t.Error(queueTypes)
 	}
 	limit := Topology{Type: "quorum"}.argument(template.QueueTypes["quorum"]["x-delivery-limit"], 0)
 	if limit != int64(1_000_000_000) {

@@ -30,7 +30,7 @@ func ReadEnvironment(environ []string, root string) (Environment, error) {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
-			merged.lay(ParseEnv(string(text)))
+			merged.lay(parseEnv(string(text)))
 		}
 	}
 	given := map[string]string{}
@@ -50,10 +50,10 @@ func (env Environment) lay(layer map[string]string) {
 	}
 }
 
-// ParseEnv reads the text of a .env file as Node's util.parseEnv does: `export` may stand before a key, a value may be
+// parseEnv reads the text of a .env file as Node's util.parseEnv does: `export` may stand before a key, a value may be
 // in quotes of three kinds and then span lines, `\n` is a line end in double quotes alone, `#` begins a comment outside
 // of quotes, the last of a key counts. A line without `=` is skipped, as from Node 22 on.
-func ParseEnv(text string) map[string]string {
+func parseEnv(text string) map[string]string {
 	env := map[string]string{}
 	for rest := strings.ReplaceAll(text, "\r", ""); rest != ""; {
 		line, after, _ := strings.Cut(rest, "\n")

@@ -40,7 +40,7 @@ func TestParseEnvReadsAsNodeDoes(t *testing.T) {
 		"A=1\n#B=2\n\n  # C=3\nD= 4": {"A": "1", "D": "4"}, // Node 20.20 takes an indented comment for a key; Node 22 does not.
 		"novalue\nB=1":               {"B": "1"},           // Node 20.20 joins the lines into one key; Node 22 does not.
 	} {
-		if got := ParseEnv(text); !reflect.DeepEqual(got, want) {
+		if got := parseEnv(text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %q, wanted %q", text, got, want)
 		}
 	}

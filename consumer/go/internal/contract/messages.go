@@ -28,8 +28,8 @@ const (
 	namespaceExists = 48
 )
 
-// MessagesWriteConcern makes a document count as stored only when it survives the death of mongod, whatever the URL says.
-func MessagesWriteConcern() *writeconcern.WriteConcern {
+// messagesWriteConcern makes a document count as stored only when it survives the death of mongod, whatever the URL says.
+func messagesWriteConcern() *writeconcern.WriteConcern {
 	journal := true
 	return &writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}
 }
@@ -39,8 +39,8 @@ func MessageID(campaignID string, sequence int32) string {
 	return fmt.Sprintf("%s:%09d", campaignID, sequence)
 }
 
-// MessageRange is the filter of the _id that holds a campaign's documents.
-func MessageRange(campaignID string) bson.D {
+// messageRange is the filter of the _id that holds a campaign's documents.
+func messageRange(campaignID string) bson.D {
 	// ';' follows ':' in ASCII, so it ends the range of this campaign and of no other.
 	return bson.D{{Key: "$gt", Value: MessageID(campaignID, 0)}, {Key: "$lt", Value: campaignID + ";"}}
 }
@@ -66,7 +66,7 @@ func DeclareMessages(ctx context.Context, database *mongo.Database) error {
 	if err := createMessages(ctx, database); err != nil {
 		return err
 	}
-	messages := database.Collection(Messages, options.Collection().SetWriteConcern(MessagesWriteConcern()))
+	messages := database.Collection(Messages, options.Collection().SetWriteConcern(messagesWriteConcern()))
 	change := bson.D{{Key: "$set", Value: bson.D{{Key: "deleted", Value: true}}}}
 	_, err := messages.UpdateOne(ctx, bson.D{{Key: "_id", Value: noMessage}}, change)
 	return err
@@ -93,8 +93,8 @@ func createMessages(ctx context.Context, database *mongo.Database) error {
 
 // MarkMessagesDeleted marks all stored documents of a deleted campaign. Safe to repeat.
 func MarkMessagesDeleted(ctx context.Context, database *mongo.Database, campaignID string) error {
-	messages := database.Collection(Messages, options.Collection().SetWriteConcern(MessagesWriteConcern()))
-	filter := bson.D{{Key: "_id", Value: MessageRange(campaignID)}, {Key: "deleted", Value: false}}
+	messages := database.Collection(Messages, options.Collection().SetWriteConcern(messagesWriteConcern()))
+	filter := bson.D{{Key: "_id", Value: messageRange(campaignID)}, {Key: "deleted", Value: false}}
 	change := bson.D{{Key: "$set", Value: bson.D{
 		{Key: "deleted", Value: true},
 		{Key: "updated_at", Value: bson.NewDateTimeFromTime(time.Now())},

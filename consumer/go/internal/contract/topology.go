@@ -41,15 +41,15 @@ var template = func() (parsed struct {
 	return parsed
 }()
 
-// QueueTypes are the words that QUEUE_TYPE may have.
-var QueueTypes = slices.Sorted(maps.Keys(template.QueueTypes))
+// queueTypes are the words that QUEUE_TYPE may have.
+var queueTypes = slices.Sorted(maps.Keys(template.QueueTypes))
 
 // Topology has the names on the broker that topology.json gives for a prefix.
 type Topology struct {
 	Prefix string
 	// Partitions is how many queues there are, numbered from 0.
 	Partitions int
-	// Type is one of QueueTypes; when it is empty the vhost's default decides.
+	// Type is one of queueTypes; when it is empty the vhost's default decides.
 	Type string
 }
 

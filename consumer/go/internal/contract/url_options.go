@@ -40,10 +40,10 @@ const (
 	notInDatabase = "/\\. \"$\x00"
 )
 
-// WithStrictOptions is a URL with only those of its options that reach the driver: every language's driver takes these in
+// withStrictOptions is a URL with only those of its options that reach the driver: every language's driver takes these in
 // the same way. Returns ErrUnusableURL for a URL with an unknown option or a wrong value: an option that one language obeys
 // and another ignores would make one deployment behave in two ways.
-func WithStrictOptions(variable, address string) (string, error) {
+func withStrictOptions(variable, address string) (string, error) {
 	before, query, _ := strings.Cut(address, "?")
 	options, err := optionsOf(optionForms[variable], query)
 	if err != nil {

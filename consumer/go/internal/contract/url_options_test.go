@@ -22,7 +22,7 @@ func TestTheOptionsOfAURLAreTakenOrRefusedAsInEveryLanguage(t *testing.T) {
 		if err := json.Unmarshal(lines.Bytes(), &example); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := WithStrictOptions(example.Variable, example.URL); (err == nil) != example.Taken {
+		if _, err := withStrictOptions(example.Variable, example.URL); (err == nil) != example.Taken {
 			t.Errorf("%s %s: %v", example.Variable, example.URL, err)
 		}
 	}
@@ -36,11 +36,11 @@ func TestWhatIsKeptReachesTheDriverAndWhatChangesNothingDoesNot(t *testing.T) {
 		"mongodb://u:p@h?W=2&tls=true&tlsCAFile=/a%2Bb+c&&compressors=zlib,zstd&authSource=x": "mongodb://u:p@h/?authsource=x&tls=true&tlscafile=%2Fa%2Bb%2Bc",
 		"mongodb://h/d?w=1&authSource=x": "mongodb://h/d",
 	} {
-		if got, err := WithStrictOptions("MONGODB_URL", address); err != nil || got != want {
+		if got, err := withStrictOptions("MONGODB_URL", address); err != nil || got != want {
 			t.Errorf("%s: %s, %v", address, got, err)
 		}
 	}
-	if got, _ := WithStrictOptions("RABBITMQ_URL", "amqp://h/v?heartbeat=5&auth_mechanism=plain"); got != "amqp://h/v?heartbeat=5" {
+	if got, _ := withStrictOptions("RABBITMQ_URL", "amqp://h/v?heartbeat=5&auth_mechanism=plain"); got != "amqp://h/v?heartbeat=5" {
 		t.Error(got)
 	}
 }

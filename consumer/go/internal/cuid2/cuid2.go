@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// Length of an id.
-	Length = 24
+	// idLength is the length of an id.
+	idLength = 24
 
 	bigLength = 32
 	base      = 36
@@ -36,7 +36,7 @@ func init() { counter.Store(rand.Int64N(initialCountMax)) }
 
 // New returns a new id. Safe for use by many at once.
 func New() string {
-	return id(time.Now().UnixMilli(), entropy(Length), counter.Add(1)-1, fingerprint, byte('a'+rand.IntN(26)))
+	return id(time.Now().UnixMilli(), entropy(idLength), counter.Add(1)-1, fingerprint, byte('a'+rand.IntN(26)))
 }
 
 // id is the algorithm without its sources of chance.
@@ -46,9 +46,9 @@ func id(milliseconds int64, salt string, count int64, fingerprint string, letter
 	input = append(input, salt...)
 	input = strconv.AppendInt(input, count, base)
 	input = append(input, fingerprint...)
-	out := make([]byte, 1, Length)
+	out := make([]byte, 1, idLength)
 	out[0] = letter
-	return string(append(out, hash(input)[1:Length]...))
+	return string(append(out, hash(input)[1:idLength]...))
 }
 
 // hash is the SHA3-512 of the input in base 36 without its first digit, which would bias the histogram to the left.

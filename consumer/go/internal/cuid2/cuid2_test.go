@@ -23,7 +23,7 @@ func TestAgreesWithThePublishedAlgorithm(t *testing.T) {
 		{0, "z", 476782366, "x", 'z', "z47kcdo8ldd08yaastydedf9"},
 		{1700000000123, "9", 123456789, "fingerprint", 'g', "g5n8r1f1ssyvbn5fctzc53ln"},
 	} {
-		if got := id(c.milliseconds, strings.Repeat(c.salt, Length), c.count, c.fingerprint, c.letter); got != c.id {
+		if got := id(c.milliseconds, strings.Repeat(c.salt, idLength), c.count, c.fingerprint, c.letter); got != c.id {
 			t.Errorf("got %s, the library answers %s", got, c.id)
 		}
 	}
@@ -39,8 +39,8 @@ func TestEachPartHasItsForm(t *testing.T) {
 			t.Fatal(id)
 		}
 	}
-	if parts := regexp.MustCompile(`^[0-9a-z]{32} [0-9a-z]{24}$`); !parts.MatchString(fingerprint + " " + entropy(Length)) {
-		t.Error(fingerprint, entropy(Length))
+	if parts := regexp.MustCompile(`^[0-9a-z]{32} [0-9a-z]{24}$`); !parts.MatchString(fingerprint + " " + entropy(idLength)) {
+		t.Error(fingerprint, entropy(idLength))
 	}
 	if one, other := createFingerprint(""), createFingerprint(""); one == other {
 		t.Error("two processes with the same environment have the same fingerprint")
@@ -64,7 +64,7 @@ func TestManyAtOnceAreDistinctAndEvenlySpread(t *testing.T) {
 	seen := make(map[string]bool, makers*each)
 	histogram := make([]int, buckets)
 	characters := map[rune]int{}
-	width := new(big.Int).Exp(big.NewInt(base), big.NewInt(Length-1), nil)
+	width := new(big.Int).Exp(big.NewInt(base), big.NewInt(idLength-1), nil)
 	width.Div(width, big.NewInt(buckets)).Add(width, big.NewInt(1))
 	for _, ids := range made {
 		for _, id := range ids {
@@ -87,7 +87,7 @@ func TestManyAtOnceAreDistinctAndEvenlySpread(t *testing.T) {
 	}
 	// Chi-square of the characters, 35 degrees of freedom: 80 is passed by chance once in 40,000 runs. The uneven first
 	// digit of the hash is in no id, so each of the 36 has the same share.
-	share, chiSquare := float64(makers*each*(Length-1))/base, 0.0
+	share, chiSquare := float64(makers*each*(idLength-1))/base, 0.0
 	for _, digit := range digits {
 		difference := float64(characters[digit]) - share
 		chiSquare += difference * difference / share
