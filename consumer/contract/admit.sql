@@ -1,4 +1,4 @@
--- Step 3. What the ledger says of each chunk at hand: one read, no lock, one row for each pair that was asked.
+-- Step 3. What the ledger says of each chunk of the batch: one read, no lock, one row for each pair that was asked.
 -- $1 text[]  campaign ids, $2 int[] first sequences: pairs by position
 -- size is NULL when the ledger does not know the chunk; campaign_known tells which of the two is missing.
 SELECT b.campaign_id,
