@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const FOLDER = dirname(fileURLToPath(import.meta.url));
-/** What each module may import as well as itself. A file in none of these folders is an entry and may import everything. */
+/** What each module may import as well as itself. A file of no module is an entry and may import everything. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   platform: [],
   recipients: ['platform'],
@@ -41,6 +41,11 @@ test('imports run one way: a module takes from those below it, and platform from
       .map((to) => `${source.path} -> ${to}`);
   });
   expect(wrong).toEqual([]);
+});
+
+test('each folder with a module has a line here', () => {
+  const modules = sources.filter(({ path }) => path.endsWith('.module.ts') && path.includes('/'));
+  expect(modules.filter(({ path }) => moduleOf(path) === undefined).map(({ path }) => path)).toEqual([]);
 });
 
 test('no module takes the repository of another one', () => {

@@ -17,6 +17,7 @@ import { LedgerGauges } from './inspect/ledger-gauges.js';
 import { MessageStore } from './message-store.js';
 import { OutboxRepository } from './publish/outbox.repository.js';
 import { PublishCampaign } from './publish/publish-campaign.js';
+import { PublishOwed } from './publish/publish-owed.js';
 import { LedgerReader } from './read/ledger-reader.js';
 import { Steering } from './steer/steering.js';
 
@@ -47,6 +48,7 @@ const EXPORTED = [
     ...EXPORTED,
     AcceptRepository,
     OutboxRepository,
+    PublishOwed,
     HealingRepository,
     EraseRepository,
     LagRepository,
@@ -57,15 +59,9 @@ const EXPORTED = [
   exports: EXPORTED,
 })
 export class LedgerModule {
-  constructor(duties: Duties, dispatching: DispatchCampaigns, sweeping: SweepCampaigns) {
+  constructor(duties: Duties, dispatching: DispatchCampaigns, owed: PublishOwed, sweeping: SweepCampaigns) {
     duties.add({ name: DISPATCH, everyMs: DISPATCH_EVERY_MS, run: (stop) => dispatching.pass(stop) });
-    // Part of each pass of dispatch, so the pass does not run it once more.
-    duties.add({
-      name: 'publish',
-      alone: true,
-      everyMs: PUBLISH_EVERY_MS,
-      run: (stop) => dispatching.publishOwed(stop),
-    });
+    duties.add({ name: 'publish', serverOnly: true, everyMs: PUBLISH_EVERY_MS, run: (stop) => owed.run(stop) });
     duties.add({ name: 'sweep', everyMs: DISPATCH_EVERY_MS, run: (stop) => sweeping.sweep(stop) });
   }
 }

@@ -17,11 +17,16 @@ beforeEach(() => {
   duties = new Duties({ info: line, error: line } as unknown as Log);
 });
 
-function add(name: string, work: Counts | Error | Promise<Counts> = {}, { alone = false, everyMs = MINUTE_MS } = {}) {
+function add(
+  name: string,
+  work: Counts | Error | Promise<Counts> = {},
+  { alone = false, serverOnly = false, everyMs = MINUTE_MS } = {},
+) {
   duties.add({
     name,
     everyMs,
     alone,
+    serverOnly,
     run: async () => {
       runs.push(name);
       if (work instanceof Error) throw work;
@@ -39,10 +44,11 @@ function pending(): [work: Promise<Counts>, end: (counts: Counts) => void] {
   return [work, (counts) => end(counts)];
 }
 
-test('a pass of dispatch runs all duties but those that are alone', async () => {
+test('a pass of dispatch runs all duties but those of a function or the server', async () => {
   add('erasing', { erased: 2 });
   add(DISPATCH, { published: 1, failed: 0 });
   add('ingest', { accepted: 1 }, { alone: true });
+  add('publish', { published: 1 }, { serverOnly: true });
   expect(await duties.pass(DISPATCH, never)).toEqual({ published: 1, failed: 0, erased: 2 });
   expect(runs.sort()).toEqual([DISPATCH, 'erasing']);
 });
@@ -92,18 +98,20 @@ test('each is repeated at its own interval, also after a failure, until the stop
   const stop = new AbortController();
   add('erasing', away, { everyMs: 1 });
   add('ingest', {}, { everyMs: 1, alone: true });
+  add('publish', {}, { everyMs: 1, serverOnly: true });
   add(DISPATCH);
   const repeating = duties.repeat(stop.signal);
   const times = (name: string) => runs.filter((run) => run === name).length;
-  await vi.waitUntil(() => times('erasing') > 2 && times('ingest') > 2);
+  await vi.waitUntil(() => times('erasing') > 2 && times('ingest') > 2 && times('publish') > 2);
   stop.abort();
   await repeating;
   expect(times(DISPATCH)).toBe(1);
 });
 
-test('an outage of a repeated duty is logged when it begins, when its reason changes, and when it ends', async () => {
+test('an outage of a repeated duty is logged when it begins and ends, and a bug within it', async () => {
   const stop = new AbortController();
-  const results = [away, away, new Error('refused'), away, {}, {}];
+  const bug = new TypeError('a bug');
+  const results = [away, new Error('away, by another address'), bug, bug, {}, {}];
   duties.add({
     name: 'publish',
     everyMs: 1,
@@ -117,8 +125,7 @@ test('an outage of a repeated duty is logged when it begins, when its reason cha
   await duties.repeat(stop.signal);
   expect(lines).toEqual([
     { duty: 'publish', err: away, msg: 'a duty failed; it is run again' },
-    { duty: 'publish', err: new Error('refused'), msg: 'a duty failed; it is run again' },
-    { duty: 'publish', err: away, msg: 'a duty failed; it is run again' },
+    { duty: 'publish', err: bug, msg: 'a duty failed; it is run again' },
     { duty: 'publish', msg: 'a duty runs again' },
   ]);
 });

@@ -6,16 +6,15 @@ import { Log } from './telemetry/log.js';
 export type Counts = Record<string, number>;
 
 /** What a module has to do again and again. */
-export interface Duty {
+interface Duty {
   /** Names the duty in the log, and the pass that runs it where it is `alone`. */
   name: string;
   /** From the end of one run to the start of the next, on the plain server. Every call of a pass runs the duty. */
   everyMs: number;
-  /**
-   * A pass of dispatch does not run it, as it needs more than a minute or other rights, and a function or a command of its
-   * own runs it; or as the pass does the same already.
-   */
+  /** The duty needs more than a minute, or other rights: a function or a command of its own runs it, dispatch does not. */
   alone?: boolean;
+  /** Only the plain server runs it, as a function has no process that stays: no pass does. */
+  serverOnly?: boolean;
   /**
    * Must end soon after `stop` aborts. May run in several processes at once, and runs again after a failure: its statements
    * must be safe to repeat.
@@ -23,7 +22,7 @@ export interface Duty {
   run(stop: AbortSignal): Promise<Counts>;
 }
 
-/** The name of the pass of all duties that are not `alone`, and of the one duty in it whose failure fails the pass. */
+/** The name of the pass of all duties but those of others, and of the one duty in it whose failure fails the pass. */
 export const DISPATCH = 'dispatch';
 
 const FAILED = 'a duty failed; it is run again';
@@ -50,7 +49,8 @@ export class Duties {
   async pass(name: string, stop: AbortSignal): Promise<Counts> {
     const own = this.#duties.find((duty) => duty.name === name);
     if (!own) throw new Error(`no duty has the name ${name}`);
-    const others = name === DISPATCH ? this.#duties.filter((duty) => duty !== own && !duty.alone) : [];
+    const others =
+      name === DISPATCH ? this.#duties.filter((duty) => duty !== own && !duty.alone && !duty.serverOnly) : [];
     const runs = [this.#run(own, stop), ...others.map((duty) => this.#runOrLog(duty, stop))];
     await Promise.allSettled(runs);
     return Object.fromEntries((await Promise.all(runs)).flatMap((counts) => Object.entries(counts)));
@@ -76,16 +76,19 @@ export class Duties {
     return counts;
   }
 
-  /** As `#runOrLog`, but an outage is logged when it begins and when it ends. Returns the failure of this run, if any. */
+  /**
+   * As `#runOrLog`, but an outage is logged when it begins and when it ends, not at each try: `before` is the kind of error
+   * of the run before. Its text is not compared: an address in it may change from try to try.
+   */
   async #runAgain(duty: Duty, stop: AbortSignal, before: string | undefined): Promise<string | undefined> {
     try {
       await this.#run(duty, stop);
       if (before !== undefined) this.log.info({ duty: duty.name }, 'a duty runs again');
       return undefined;
     } catch (error) {
-      const failure = String(error);
-      if (failure !== before) this.log.error({ duty: duty.name, err: error }, FAILED);
-      return failure;
+      const kind = error instanceof Error ? error.constructor.name : typeof error;
+      if (kind !== before) this.log.error({ duty: duty.name, err: error }, FAILED);
+      return kind;
     }
   }
 

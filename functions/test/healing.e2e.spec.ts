@@ -311,21 +311,27 @@ describe('what a stopped campaign left behind', () => {
 
 describe('the last words of npm run dispatch', () => {
   test('what another publisher is at is still owed', async () => {
-    const id = await unpublished();
+    const id = await queued();
     await stage.sql(
       "UPDATE campaigns SET lease_until = clock_timestamp() + interval '1 hour', lease_holder = 'another' WHERE id = $1",
       [id],
     );
+    await takeBack(id);
     expect(await words()).toEqual([75, '0 campaigns published, 1 still owed, 1 of them with another publisher\n']);
   });
 
   test('what is paused is named, and nobody waits for it', async () => {
-    await as(stage, ana)('POST', `/api/campaigns/${await unpublished()}/pause`);
+    const id = await queued();
+    await as(stage, ana)('POST', `/api/campaigns/${id}/pause`);
+    await takeBack(id);
     expect(await words()).toEqual([0, '0 campaigns published, 0 still owed, 1 paused before all was published\n']);
   });
 
   test('a pass that was told to stop says what it has left', async () => {
-    await unpublished();
+    const id = await queued();
+    // The API would publish it again within seconds.
+    stage.signal('SIGSTOP');
+    await takeBack(id);
     // Another connection locks the table, so that the pass is sure to be in the middle.
     const keeper = new pg.Client(stage.env.DATABASE_URL);
     await keeper.connect();
@@ -341,12 +347,10 @@ describe('the last words of npm run dispatch', () => {
 
   const words = () => ran(stage, 'dispatch', [], { LOG_LEVEL: 'error' });
 
-  /** Accepted, and nothing of it has reached the queue. */
-  async function unpublished(): Promise<string> {
-    const id = await queued();
+  /** As if nothing of the campaign had reached the queue. */
+  async function takeBack(id: string): Promise<void> {
     await stage.sql('UPDATE campaign_chunks SET published_at = NULL WHERE campaign_id = $1', [id]);
     await stage.sql('UPDATE campaigns SET published = 0 WHERE id = $1', [id]);
-    return id;
   }
 });
 

@@ -44,6 +44,17 @@ export class OutboxRepository {
     );
   }
 
+  /** Running campaigns that owe and have no publisher, oldest first, 100 at most; none of these partitions. */
+  withoutPublisher(exceptPartitions: number[]): Promise<{ id: string; partition: number }[]> {
+    return this.postgres.query(
+      `SELECT id, partition FROM campaigns
+        WHERE NOT deleted AND paused_at IS NULL AND cancelled_at IS NULL AND published < total
+          AND ${leaseIsFree()} AND NOT (partition = ANY ($1::int[]))
+        ORDER BY created_at, id LIMIT 100`,
+      [exceptPartitions],
+    );
+  }
+
   /**
    * R5: the chunks that are owed, in order; none once the campaign is paused, cancelled or deleted, or has another
    * publisher. The lease holder stands for the epoch: each claim sets a new holder and reads the epoch in the same

@@ -2,6 +2,7 @@ import { chunkMessageOfLines } from '@disparo/contract';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { withDeadline } from '../../platform/deadline.js';
+import { ServiceUnavailable } from '../../platform/problem.js';
 import { Runtime } from '../../platform/runtime.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
 import { NotPublished } from '../../platform/stores/rabbitmq-channel.js';
@@ -82,7 +83,10 @@ export class PublishCampaign implements BeforeApplicationShutdown {
 
   /** Gives back the leases of publishings that ended while PostgreSQL was away. Rejects while it still is. */
   async releaseAgain(): Promise<void> {
-    for (const claim of this.unreleased) await this.release(claim);
+    for (const claim of [...this.unreleased]) {
+      this.unreleased.delete(claim);
+      await this.release(claim);
+    }
   }
 
   /** Before the stores close: stops at the next window and waits for the stamps. */
@@ -114,10 +118,12 @@ export class PublishCampaign implements BeforeApplicationShutdown {
   }
 
   private async release(claim: Claim): Promise<boolean> {
-    this.unreleased.add(claim);
-    const done = await this.outbox.release(claim);
-    this.unreleased.delete(claim);
-    return done;
+    try {
+      return await this.outbox.release(claim);
+    } catch (error) {
+      if (error instanceof ServiceUnavailable) this.unreleased.add(claim);
+      throw error;
+    }
   }
 
   /** Sends up to 16 chunks at once and returns those that are confirmed and routed. */

@@ -145,12 +145,12 @@ func closeBroker(connection *BrokerConnection, channels []*amqp.Channel) {
 	done := make(chan struct{})
 	go func() {
 		defer exitOnPanic()
-		defer close(done)
 		// Channels first: the close of the connection may overtake the acknowledgement that a channel still holds.
 		for _, channel := range channels {
 			_ = channel.Close()
 		}
 		_ = connection.CloseDeadline(time.Now().Add(brokerCloseTimeout))
+		close(done)
 	}()
 	select {
 	case <-done:

@@ -109,8 +109,8 @@ func closeWithin(timeout time.Duration, stores *Stores) {
 	closed := make(chan struct{})
 	go func() {
 		defer exitOnPanic()
-		defer close(closed)
 		stores.close(ctx)
+		close(closed)
 	}()
 	select {
 	case <-closed:
