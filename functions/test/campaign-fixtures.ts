@@ -7,6 +7,11 @@ export const ID = expect.stringMatching(/^[a-z][0-9a-z]{23}$/);
 /** Long enough for a machine that runs two test files at once. */
 export const PATIENCE_MS = 60_000;
 
+/** Five numbers as people write them. */
+export const FIVE = ['+55 11 98765-4321', '(21) 99876-5432', '31987651234', '5541988887777', '085 99123-4567'];
+/** A message with quotes, a newline, a tab and a character outside the BMP. */
+export const MESSAGE = 'Olá "você",\n\tsó hoje 🎉';
+
 /** A campaign as the HTTP contract has it. */
 export interface CampaignBody extends Record<string, unknown> {
   id: string;
@@ -31,6 +36,25 @@ export function form(parts: [name: string, value: string | Uint8Array<ArrayBuffe
     else body.append(name, String(value));
   }
   return body;
+}
+
+/** The fields that a form needs as well as its file. */
+export function fieldsOf(company: TestCompany): [string, string][] {
+  return [
+    ['name', 'Black Friday'],
+    ['message', MESSAGE],
+    ['company_id', company.id],
+  ];
+}
+
+/** Sends any body to the route that creates campaigns. */
+export function create(
+  stage: ApiStage,
+  user: TestUser,
+  body: FormData | object | string,
+  headers: Record<string, string> = {},
+): Promise<Answer<CampaignBody>> {
+  return as(stage, user)<CampaignBody>('POST', '/api/campaigns', { body, headers });
 }
 
 /** Uploads a file of `lines` for a company; anything else in the form by `fields`. */
