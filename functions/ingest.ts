@@ -8,7 +8,7 @@ const TIME_TO_STOP_MS = 15_000;
 
 /**
  * Lambda handler (serverless.yml). An event of the bucket names objects. An event without Records comes every minute, for
- * the objects of which no event came. Throws when a store is away, so that the event comes again.
+ * the objects of which no event came. Throws when a store is away, so that the event is sent again.
  */
 export const handler = onEvent<Partial<S3Event>, Ingestion[] | Counts>(TIME_TO_STOP_MS, async (app, stop, event) => {
   if (!event.Records) return app.get(Duties).pass('ingest', stop);

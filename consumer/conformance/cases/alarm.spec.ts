@@ -13,7 +13,7 @@ const SIZE = 5;
 const BAD_BEFORE = [0, 7, 23, 40];
 const NO_MEMORY = '0.0000001';
 
-prove('a broker that takes no dead letters', [
+prove('a broker that does not accept dead letters', [
   {
     // The bad ones wait, also while the consumer drains.
     name: 'a memory alarm holds up bad messages only, and each is dead once after it',

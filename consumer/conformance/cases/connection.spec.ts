@@ -91,7 +91,7 @@ prove('connections that break', [
   },
 ]);
 
-prove('what is not there yet', [
+prove('services that do not exist yet', [
   ...SERVICES.map(
     ({ title, variable, key, port }): Case => ({
       name: `${title}: a closed port is said once, health is 503, and it goes on when it opens`,

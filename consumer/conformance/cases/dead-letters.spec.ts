@@ -56,7 +56,7 @@ prove('one bad message stops nothing', [
   },
   {
     name: 'gets rid of a message whose headers it cannot write again',
-    why: 'A message that a client library reads and does not write would come again for ever, and everything behind it wait.',
+    why: 'A message that a client library reads and cannot write would be delivered for ever, and all behind it would wait.',
     async run(scope) {
       const stage = await scope.stage();
       const { id, chunks } = await stage.campaign(10, 5);

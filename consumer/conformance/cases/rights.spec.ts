@@ -35,7 +35,7 @@ const REFUSED: Record<'MONGODB_URL' | 'RABBITMQ_URL', string[]> = {
 
 prove('users without a right, and URLs that no waiting heals', [
   {
-    // Whether the collection is there or not.
+    // The start stops without the collection and with it: the writer creates it.
     name: 'a MongoDB user who may only read, or only create, stops a start',
     why: 'Its batches would be tried again for ever, behind a consumer that looks busy.',
     async run(scope) {

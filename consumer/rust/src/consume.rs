@@ -88,7 +88,7 @@ async fn consume_batch(queue: &Arc<Queue>, consumer: &Consumer) -> Result<Consum
         consumer.report.batch(&settled); // 7
         return Ok(Consumed::Batch);
     }
-    // A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
+    // A broker in an alarm accepts no dead letters, and the batches behind this one must not wait for that.
     let (held, report) = (queue.clone(), consumer.report.clone());
     queue.session.hold(async move {
         settled.watch.time(Step::Settle, publish_dead(&held, &dead)).await?;

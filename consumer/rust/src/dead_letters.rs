@@ -41,12 +41,12 @@ pub struct DeadLetter {
 /// and nothing could be acknowledged on it any more.
 ///
 /// A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits
-/// in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a delivery that comes again.
+/// in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a message that is delivered again.
 pub struct DeadLetters {
     channel: Channel,
     exchange: String,
     dead_letter_exchange: String,
-    /// Fires when the session is gone: nothing more is published, as the deliveries come again.
+    /// Fires when the session is gone: nothing more is published, as the messages are delivered again.
     interrupted: CancellationToken,
     /// The size of a frame, at most, as it was agreed with the broker.
     frame_max: u32,
@@ -145,7 +145,7 @@ fn as_it_came(delivery: &Delivery, reason: &DeadReason, source_queue: &str, fram
     if fits(&properties, frame_max) {
         return properties;
     }
-    // The broker would close the connection for a frame above its limit, and the message must not come again for ever.
+    // The broker would close the connection for a frame above its limit, and would deliver the message again for ever.
     let mut headers = FieldTable::default();
     headers.insert("headers_dropped".into(), AMQPValue::Boolean(true));
     with_reason(delivery, headers, reason, source_queue)

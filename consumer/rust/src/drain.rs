@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(20);
 pub struct Stop {
     /// Stop receiving; finish the current batches.
     pub receiving: CancellationToken,
-    /// Drop the current batches: they come again.
+    /// Drop the current batches: they are delivered again.
     pub working: CancellationToken,
 }
 

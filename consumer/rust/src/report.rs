@@ -18,7 +18,7 @@ pub struct SettledBatch {
     pub queue: String,
     /// One for each delivery.
     pub outcomes: Vec<Outcome>,
-    /// What became of its documents.
+    /// The result of storing its documents.
     pub written: Written,
     /// The campaigns whose counters moved.
     pub campaigns: Vec<RecordRow>,

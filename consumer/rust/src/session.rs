@@ -44,7 +44,7 @@ impl Queue {
     }
 
     /// Acknowledges a delivery, or all up to it on the channel. The broker does not confirm an acknowledgement: if it is
-    /// lost, the delivery comes again and step 3 finds it stored. Interrupted when the session is gone.
+    /// lost, the message is delivered again and step 3 finds it stored. Interrupted when the session is gone.
     pub async fn acknowledge(&self, delivery: &Delivery, multiple: bool) -> Result<(), Halt> {
         let session = &self.session;
         if session.interrupted.is_cancelled() {

@@ -17,7 +17,7 @@ const INSERT_DOCUMENTS: usize = 1_000;
 /// Inserts at a time: while MongoDB works on some, the next is made and sent.
 const INSERTS_AT_A_TIME: usize = 4;
 
-/// What became of the documents of a batch.
+/// The result of storing the documents of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Documents written now.

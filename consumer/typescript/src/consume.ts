@@ -67,7 +67,7 @@ async function consumeBatch(queue: Queue, consumer: Consumer): Promise<'batch' |
     consumer.report.batch(settled); // 7
     return 'batch';
   }
-  // A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
+  // A broker in an alarm accepts no dead letters, and the batches behind this one must not wait for that.
   queue.session.hold(async () => {
     await watch.time('settle', () => publishDead(queue, dead));
     consumer.report.batch(settled); // 7

@@ -17,7 +17,7 @@ export interface DeadLetter extends DeadReason {
  * and nothing could be acknowledged on it any more.
  *
  * A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits
- * in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a delivery that comes again.
+ * in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a message that is delivered again.
  */
 export class DeadLetters {
   #answer: Promise<boolean> | undefined;
@@ -26,7 +26,7 @@ export class DeadLetters {
   constructor(
     private readonly channel: ConfirmChannel,
     private readonly names: Topology,
-    /** Fires when the session is gone: nothing more is published, as the deliveries come again. */
+    /** Fires when the session is gone: nothing more is published, as the messages are delivered again. */
     private readonly interrupted: AbortSignal,
     private readonly log: Logger,
   ) {}
@@ -66,7 +66,7 @@ export class DeadLetters {
     const send = (options: Options.Publish) =>
       this.#confirmed(this.names.deadLetterExchange, '', message.content, options);
     return send(asItCame(message.properties, added)).catch((error: unknown) => {
-      // amqplib cannot write every header that it can read, and the message must not come again for ever.
+      // amqplib cannot write every header that it can read, and the message must not be delivered again for ever.
       if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
       return send({ ...asItCame(message.properties, added), headers: { ...added, headers_dropped: true } });
     });

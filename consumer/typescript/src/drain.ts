@@ -2,7 +2,7 @@
 export interface Stop {
   /** Stop receiving; finish the current batches. */
   receiving: AbortSignal;
-  /** Drop the current batches: they come again. */
+  /** Drop the current batches: they are delivered again. */
   working: AbortSignal;
 }
 

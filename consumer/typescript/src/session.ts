@@ -32,7 +32,7 @@ export class Queue {
 
   /**
    * Acknowledges a delivery, or all up to it on the channel. The broker does not confirm an acknowledgement: if it is lost,
-   * the delivery comes again and step 3 finds it stored. Throws Interrupted when the session is gone.
+   * the message is delivered again and step 3 finds it stored. Throws Interrupted when the session is gone.
    */
   acknowledge({ message }: Delivery, multiple: boolean): void {
     const { session } = this;

@@ -3,7 +3,7 @@ import type { Db } from 'mongodb';
 import type { ChunkDelivery } from './decode.js';
 import type { Identifiers } from './identifiers.js';
 
-/** What became of the documents of a batch. */
+/** The result of storing the documents of a batch. */
 export interface Written {
   /** Documents written now. */
   stored: number;

@@ -77,7 +77,7 @@ func (c *Consumer) consumeBatch(queue *Queue) (over bool, err error) {
 		c.report.batch(settled) // 7
 		return false, nil
 	}
-	// A broker in an alarm takes no dead letter, and the batches behind this one must not wait for that.
+	// A broker in an alarm accepts no dead letters, and the batches behind this one must not wait for that.
 	queue.session.hold(func() error {
 		err := watch.time(&watch.settle, func() error { return publishDead(queue, dead) })
 		if err == nil {

@@ -33,11 +33,11 @@ type DeadLetter struct {
 // that publishes, and nothing could be acknowledged on it any more.
 //
 // A dead letter goes out only after the broker has confirmed a question that no queue gets. In an alarm the question waits
-// in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a delivery that comes again.
+// in the socket, not the dead letter. So a process that ends meanwhile leaves no copy of a message that is delivered again.
 type DeadLetters struct {
 	channel *amqp.Channel
 	names   contract.Topology
-	// interrupted is done when the session is gone: nothing more is published, as the deliveries come again.
+	// interrupted is done when the session is gone: nothing more is published, as the messages are delivered again.
 	interrupted context.Context
 	// frameMax is the size of a frame, at most, as it was agreed with the broker.
 	frameMax int
@@ -171,7 +171,7 @@ func asItCame(message amqp.Delivery, dead DeadReason, sourceQueue string, frameM
 	}
 	addReason(headers, dead, sourceQueue)
 	if headers.Validate() != nil || propertiesSize(publishing) > frameMax {
-		// The broker would close the connection for a frame above its limit, and the message must not come again for ever.
+		// The broker would close the connection for a frame above its limit, and would deliver the message again for ever.
 		publishing.Headers = amqp.Table{"headers_dropped": true}
 		addReason(publishing.Headers, dead, sourceQueue)
 	}

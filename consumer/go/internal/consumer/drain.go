@@ -15,7 +15,7 @@ const grace = 20 * time.Second
 type Stop struct {
 	// Receiving is done when no more is to be received; the current batches are finished.
 	Receiving context.Context
-	// Working is done when the current batches are dropped: they come again.
+	// Working is done when the current batches are dropped: they are delivered again.
 	Working context.Context
 }
 

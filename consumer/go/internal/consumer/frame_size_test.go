@@ -48,7 +48,7 @@ func writtenSize(t *testing.T, publishing amqp.Publishing) int {
 	if err := channel.Publish("", "q", false, false, publishing); err != nil {
 		t.Fatal(err)
 	}
-	// A table without a field is not written, and a dead publishing always has one.
+	// A table without a field is not written, and a dead letter always has one.
 	if size := <-sizes; len(publishing.Headers) == 0 {
 		return size + 4
 	} else {

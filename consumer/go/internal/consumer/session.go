@@ -29,7 +29,7 @@ type Queue struct {
 func (q *Queue) gather() (batch Batch, over bool) { return q.inbox.gather() }
 
 // acknowledge acknowledges a delivery, or all up to it on the channel. The broker does not confirm an acknowledgement: if it
-// is lost, the delivery comes again and step 3 finds it stored. ErrInterrupted when the session is gone.
+// is lost, the message is delivered again and step 3 finds it stored. ErrInterrupted when the session is gone.
 func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
 	if q.session.interrupted.Err() != nil {
 		return ErrInterrupted

@@ -23,7 +23,7 @@ const (
 	insertsAtATime = 4
 )
 
-// Written is what became of the documents of a batch.
+// Written is the result of storing the documents of a batch.
 type Written struct {
 	// stored is how many documents were written now.
 	stored int
