@@ -4,7 +4,10 @@ const CASES = 'consumer/conformance/cases/**/*.spec.ts';
 const FAULTS = 'consumer/conformance/faults/**/*.spec.ts';
 const ACROSS = 'consumer/conformance/across/**/*.spec.ts';
 
-/** CONSUMER names the language whose consumer the conformance cases and the faults start; `all` is the file that starts several at once. */
+/**
+ * CONSUMER names the language whose consumer the conformance cases and the faults start. With `all` only the file runs that
+ * starts several languages at once.
+ */
 const { CONSUMER } = process.env;
 const EVERYTHING = [
   'functions/**/*.spec.ts',

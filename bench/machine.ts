@@ -32,12 +32,12 @@ export async function machineOf({ pool, mongo, channel }: Stage): Promise<Machin
     postgres: rows[0]?.server_version ?? '-',
     mongod: String(version),
     rabbitmq: serverProperties.version ?? '-',
-    rust: said('rustc', '--version'),
-    go: said('go', 'version'),
+    rust: versionOf('rustc', '--version'),
+    go: versionOf('go', 'version'),
   };
 }
 
-function said(command: string, ...args: string[]): string {
+function versionOf(command: string, ...args: string[]): string {
   const { stdout, status } = spawnSync(command, args, { encoding: 'utf8' });
   return status === 0 ? stdout.trim() : '-';
 }

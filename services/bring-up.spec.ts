@@ -149,16 +149,16 @@ test('the last command that uses a service stops it, and no earlier one', async 
   expect(await isFree(Number(new URL(urls.MONGODB_URL).port))).toBe(true);
 });
 
-test('a look at services that do not run is one line that names them, and starts none', async () => {
-  const look = findRunning(root, silent, ['DATABASE_URL', 'MONGODB_URL'], NONE_GIVEN);
-  await expect(look).rejects.toMatchObject({
+test('a read-only command starts no service, and names those that do not run in one line', async () => {
+  const found = findRunning(root, silent, ['DATABASE_URL', 'MONGODB_URL'], NONE_GIVEN);
+  await expect(found).rejects.toMatchObject({
     exitCode: 75,
     message: 'PostgreSQL and MongoDB are not running, and this command starts no service. To start: npm run services',
   });
   for (const port of Object.values(readState(openClone(root))?.ports ?? {})) expect(await isFree(port)).toBe(true);
 });
 
-test('a look in a clone that never had services starts none, and leaves alone what is given', async () => {
+test('a read-only command starts none in a new clone, and leaves alone what is given', async () => {
   const empty = newRoot();
   await expect(findRunning(empty, silent, ['RABBITMQ_URL'], NONE_GIVEN)).rejects.toThrow('RabbitMQ is not running');
   const { urls, own } = await findRunning(empty, silent, ['MONGODB_URL', 'RABBITMQ_URL'], GIVEN_MONGODB_RABBITMQ);

@@ -7,7 +7,7 @@ import type { Say, Variable } from './names.js';
 import type { Service } from './service.js';
 
 /**
- * The services for a command that only looks; starts none. Each service in `asked` that is this clone's own must be running.
+ * The services for a command that only reads; starts none. Each service in `asked` that is this clone's own must be running.
  * Throws CommandError, which names those that are not.
  */
 export async function findRunning(

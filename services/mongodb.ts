@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb';
 import type { Clone, State } from './clone.js';
 import { findMongod } from './mongod-binary.js';
-import { lastWords, launch, livingPid, stopByPidFile, untilReady } from './process.js';
+import { lastLogLines, launch, runningPid, stopByPidFile, untilReady } from './process.js';
 import type { Service } from './service.js';
 import { privateFolder } from './user.js';
 
@@ -41,7 +41,7 @@ export const mongodb: Service = {
       () => (set ? answersAlone(state) : ready(state)),
       exited,
       START_TIMEOUT_MS,
-      () => lastWords(paths.log, 1),
+      () => lastLogLines(paths.log, 1),
     );
   },
 
@@ -52,7 +52,7 @@ export const mongodb: Service = {
 
   pid(clone) {
     const paths = layout(clone);
-    return livingPid(paths.pid, paths.data);
+    return runningPid(paths.pid, paths.data);
   },
 };
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Clone, State } from './clone.js';
 import { reachableBinaries } from './postgres-binaries.js';
-import { lastWords, livingPid, run, type User } from './process.js';
+import { lastLogLines, run, runningPid, type User } from './process.js';
 import type { Service } from './service.js';
 import { privateFolder, serviceUser } from './user.js';
 
@@ -38,7 +38,7 @@ export const postgres: Service = {
     ].join(' ');
     const args = ['start', '-D', paths.data, '-l', paths.log, '-w', '-t', String(START_TIMEOUT_S), '-o', options];
     const started = await run(paths.control, args, { user, cwd: paths.home, timeoutMs: START_TIMEOUT_S * 1000 });
-    if (started.code !== 0) throw new Error(lastWords(paths.log) || started.output.trim());
+    if (started.code !== 0) throw new Error(lastLogLines(paths.log) || started.output.trim());
     await createDatabase(postgres.url(state.password, state.ports.postgres));
   },
 
@@ -55,7 +55,7 @@ export const postgres: Service = {
 
   pid(clone) {
     const data = join(clone.data, 'postgres', 'data');
-    return livingPid(join(data, 'postmaster.pid'), data);
+    return runningPid(join(data, 'postmaster.pid'), data);
   },
 };
 

@@ -113,7 +113,7 @@ export async function untilReady(
  * is left alone: its command line does not hold `marker`.
  */
 export async function stopByPidFile(file: string, marker: string): Promise<void> {
-  const pid = livingPid(file, marker);
+  const pid = runningPid(file, marker);
   if (pid === undefined) return;
   process.kill(pid, 'SIGTERM');
   if (await gone(pid, STOP_GRACE_MS)) return;
@@ -131,8 +131,8 @@ export async function gone(pid: number, withinMs: number): Promise<boolean> {
   return false;
 }
 
-/** The living process that a pid file names, if its command line holds `marker`. */
-export function livingPid(file: string, marker: string): number | undefined {
+/** The running process that a pid file names, if its command line holds `marker`. */
+export function runningPid(file: string, marker: string): number | undefined {
   const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0;
   return Number.isInteger(pid) && pid > 1 && commandLine(pid).includes(marker) ? pid : undefined;
 }
@@ -199,7 +199,7 @@ export function isCommand(pid: number): boolean {
 }
 
 /** The last lines of a service's log, on one line, for a message. */
-export function lastWords(file: string, lines = 3): string {
+export function lastLogLines(file: string, lines = 3): string {
   if (!existsSync(file)) return '';
   return readFileSync(file, 'utf8').trim().split('\n').slice(-lines).join(' | ').slice(-500);
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { readEnvironment } from '@disparo/contract';
 import type { Clone, State } from './clone.js';
 import { answers } from './probe.js';
-import { lastWords, launch, livingPid, run, stopByPidFile, type User, untilReady } from './process.js';
+import { lastLogLines, launch, run, runningPid, stopByPidFile, type User, untilReady } from './process.js';
 import { findRabbitmq } from './rabbitmq-binary.js';
 import type { Service } from './service.js';
 import { privateFolder, serviceUser } from './user.js';
@@ -33,7 +33,7 @@ export const rabbitmq: Service = {
     const { exited } = launch(server, [], { user, env, cwd: paths.home });
     const ready = async () =>
       (await answers('RABBITMQ_URL', rabbitmq.url(state.password, state.ports.rabbitmq))) === true;
-    await untilReady(ready, exited, START_TIMEOUT_MS, () => lastWords(join(paths.logs, `${nodeName(clone)}.log`)));
+    await untilReady(ready, exited, START_TIMEOUT_MS, () => lastLogLines(join(paths.logs, `${nodeName(clone)}.log`)));
   },
 
   async stop(clone, state) {
@@ -47,7 +47,7 @@ export const rabbitmq: Service = {
 
   pid(clone) {
     const home = join(clone.data, 'rabbitmq');
-    return livingPid(join(home, 'pid'), home);
+    return runningPid(join(home, 'pid'), home);
   },
 };
 
@@ -58,8 +58,8 @@ export async function rabbitmqctl(clone: Clone, state: State, args: string[]): P
   const paths = layout(clone, user);
   const env = { ...nodeEnvironment(clone, paths, state) };
   const options = { user, env, cwd: paths.home, timeoutMs: CONTROL_TIMEOUT_MS };
-  const told = ['-q', '-n', nodeName(clone), ...args];
-  const { code, output } = await run(join(dirname(server), 'rabbitmqctl'), told, options);
+  const controlArgs = ['-q', '-n', nodeName(clone), ...args];
+  const { code, output } = await run(join(dirname(server), 'rabbitmqctl'), controlArgs, options);
   if (code !== 0) throw new Error(`rabbitmqctl ${args[0]}: ${output.trim()}`);
   return output;
 }

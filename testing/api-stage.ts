@@ -58,8 +58,8 @@ export class ApiStage {
   static async open({ env = {}, start = true }: { env?: Env; start?: boolean } = {}): Promise<ApiStage> {
     const partitions = Number(env.QUEUE_PARTITIONS ?? 1);
     const stores = await Stage.open({ migrated: false, declared: false, partitions });
-    const told = { ...stores.env, ...OWN, JWT_SECRET: randomBytes(32).toString('hex'), ...env };
-    const stage = new ApiStage(stores, told, () => stores.close());
+    const processEnv = { ...stores.env, ...OWN, JWT_SECRET: randomBytes(32).toString('hex'), ...env };
+    const stage = new ApiStage(stores, processEnv, () => stores.close());
     if (!start) return stage;
     try {
       await stage.start();
@@ -93,8 +93,8 @@ export class ApiStage {
 
   /** Starts one of our scripts on the stores of this stage, such as `command`, at the root and with our own environment. */
   script(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
-    const told = { ...process.env, NODE_ENV: '', ...this.env, ...env };
-    const options = { env: told, cwd: ROOT, ...(hear ? { hear } : {}) };
+    const processEnv = { ...process.env, NODE_ENV: '', ...this.env, ...env };
+    const options = { env: processEnv, cwd: ROOT, ...(hear ? { hear } : {}) };
     return this.stores.with(Process.script(`functions/${name}.js`, options, args));
   }
 

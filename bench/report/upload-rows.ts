@@ -34,19 +34,19 @@ function againstNaiveUpload(results: Results, confirmed: number): Row[] {
   const times = (rounds: Results['naive']['each']) =>
     (median(rounds.map(({ numbers, publishS }) => publishS / numbers)) * JUDGED_FROM) / confirmed;
   const [each, end] = [times(naive.each), times(naive.end)];
-  const told = `naive of ${thousands(naive.size)}`;
+  const naiveName = `naive of ${thousands(naive.size)}`;
   const goal = { wanted: `≤ 1/${WANTED.naiveUploads} of naive`, met: each >= WANTED.naiveUploads };
   return [
     {
       measured: '  upload and naive, each confirm awaited',
       numbers: JUDGED_FROM,
-      ratio: `1/${each.toFixed(0)} of ${told}`,
+      ratio: `1/${each.toFixed(0)} of ${naiveName}`,
       goal,
     },
     {
       measured: '  upload and naive, confirms at the end',
       numbers: JUDGED_FROM,
-      ratio: `1/${end.toFixed(1)} of ${told}`,
+      ratio: `1/${end.toFixed(1)} of ${naiveName}`,
     },
   ];
 }

@@ -86,12 +86,14 @@ async function replay(
   const { sent, stay, left } = await dead.replay(place, stop);
   if (place !== undefined && sent + stay.length === 0) return missing(place);
   print(`${sent} sent again`);
-  for (const deadLetter of stay)
-    print(
-      `${deadLetter.place} stays: ${deadLetter.sourceQueue === undefined ? 'it names no queue that it came from' : `it came from ${deadLetter.sourceQueue}, which is not a queue here`}`,
-    );
+  for (const { place, sourceQueue } of stay) print(`${place} stays: ${whyItStays(sourceQueue)}`);
   if (left > 0) print(`${left} more were not looked at: ${notReached()}`);
   return stay.length + left === 0 ? EXIT.drained : EXIT.forced;
+}
+
+function whyItStays(sourceQueue: string | undefined): string {
+  if (sourceQueue === undefined) return 'it names no queue that it came from';
+  return `it came from ${sourceQueue}, which is not a queue here`;
 }
 
 async function drop(

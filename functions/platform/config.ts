@@ -97,7 +97,7 @@ function longEnough(secret: Buffer, problem: string): Uint8Array {
 
 /** The secret in a file, made if it is missing. The file is whole or absent at any moment: link() fails where one exists. */
 function localSecret(file: string): string {
-  const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
@@ -105,12 +105,12 @@ function localSecret(file: string): string {
   }
   try {
     mkdirSync(join(file, '..'), { recursive: true });
-    writeFileSync(mine, `${randomBytes(MIN_SECRET_BYTES).toString('hex')}\n`, { mode: 0o600 });
-    linkSync(mine, file);
+    writeFileSync(temporary, `${randomBytes(MIN_SECRET_BYTES).toString('hex')}\n`, { mode: 0o600 });
+    linkSync(temporary, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(error);
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(temporary, { force: true });
   }
   return readFileSync(file, 'utf8').trim();
 }

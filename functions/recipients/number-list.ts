@@ -54,7 +54,7 @@ export class NumberList {
    * every block, so that ten million do not stop the process for seconds.
    *
    * The table is open addressing, four bytes a slot: the index + 1 of a kept number in the low bits, and above it as much
-   * of the hash as there is room for, so that the list is looked up almost only for a true repeat.
+   * of the hash as fits, so that the list is looked up almost only for a true repeat.
    */
   async dropRepeats(): Promise<number> {
     const before = this.#size;

@@ -83,9 +83,9 @@ export class RecipientsFile {
   }
 
   /**
-   * Keeps nothing of `piece`, which may be used again. Throws PhoneColumnUnknown, and FileIsNotText at a control character other
-   * than tab, CR and LF: U+0000..U+001F and U+007F anywhere, U+0080..U+009F in the column with the numbers only, because in
-   * others the same bytes may be letters of Windows-1252. NUL and ^Z may stand at the very end of the file.
+   * Keeps nothing of `piece`, which may be used again. Throws PhoneColumnUnknown. Throws FileIsNotText at a control character
+   * other than tab, CR and LF: U+0000..U+001F and U+007F anywhere, U+0080..U+009F only in the column with the numbers, as
+   * elsewhere these bytes may be letters of Windows-1252. NUL and ^Z may stand at the very end of the file.
    */
   write(piece: Uint8Array): void {
     const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);

@@ -21,7 +21,7 @@ export interface FileSummary extends LineCounts {
   rejects: Reject[];
 }
 
-/** A run of consecutive recipients. `firstSequence` counts from 1; `phoneNumbers` is one E.164 number a line, no final newline. */
+/** Consecutive recipients. `firstSequence` counts from 1; `phoneNumbers` has an E.164 number a line, no final newline. */
 export interface RecipientChunk {
   firstSequence: number;
   size: number;

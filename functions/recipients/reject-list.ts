@@ -19,7 +19,7 @@ export const VALUE_LIMIT = 64;
  */
 export const VALUE_BYTES = VALUE_LIMIT * 3 + 4;
 
-/** How many rejects are kept, the first ones. The others are counted: a file may have hundreds of millions, and nobody reads them. */
+/** Only the first rejects are kept; the others are counted. A file may have hundreds of millions, which nobody reads. */
 const REJECTS_KEPT = 10_000;
 
 const BLOCK_BYTES = 256 * 1024;

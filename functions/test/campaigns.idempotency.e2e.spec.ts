@@ -45,7 +45,7 @@ function codeOf(text: string): unknown {
   return (JSON.parse(text) as { code?: unknown }).code;
 }
 
-// Whatever has become of the campaign since.
+// The body stays the first one after the campaign has changed: here its chunk is recorded as stored in between.
 test('the same key and content answer 200 with the first body, byte for byte', async () => {
   const key = aKey();
   const first = await post({ key });

@@ -60,7 +60,7 @@ async function untilQueueIsEmpty(): Promise<void> {
   await connection.close();
 }
 
-// Paused and resumed at random moments.
+// It pauses and resumes at random moments, which the seed repeats.
 test(
   `paused and resumed ${TURNS} times, it stores each number once, in order (seed ${SEED})`,
   async () => {

@@ -19,9 +19,9 @@ export class Offline {
   static async open(stage: ApiStage, env: NodeJS.ProcessEnv = {}): Promise<Offline> {
     const [http, lambda] = [await freePort(), await freePort()];
     const ports = { API_PORT: String(http), LAMBDA_PORT: String(lambda) };
-    const told = { ...process.env, ...stage.env, ...ports, ...env };
+    const processEnv = { ...process.env, ...stage.env, ...ports, ...env };
     const command = [process.execPath, SERVERLESS, 'offline', 'start'] as const;
-    const started = stage.stores.with(new Process('serverless offline', command, { env: told, cwd: ROOT }));
+    const started = stage.stores.with(new Process('serverless offline', command, { env: processEnv, cwd: ROOT }));
     const offline = new Offline(stage, started, stage.url);
     stage.url = `http://127.0.0.1:${http}`;
     const isUp = async () => (await stage.api('GET', '/api/health').catch(() => undefined))?.status === 200;

@@ -33,7 +33,7 @@ export interface CreatedUpload {
   expires_at: Date;
 }
 
-/** Gives URLs to send files to, and tells what became of them. */
+/** Gives URLs to send files to, and returns the state of their uploads. */
 @Injectable()
 export class AskUpload {
   constructor(

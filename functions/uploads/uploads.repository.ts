@@ -71,11 +71,11 @@ export interface DueUpload {
 /** How long a reader may be silent before another one begins anew. */
 const LEASE = '60 seconds';
 /**
- * The store is asked again after a quarter of the upload's age: at least SHORTEST_PAUSE, and at most LONGEST_PAUSE while its
- * file is waited for.
+ * The store is asked again after a quarter of the upload's age: at least SHORTEST_INTERVAL, and at most LONGEST_INTERVAL
+ * while its file is waited for.
  */
-const SHORTEST_PAUSE = '2 seconds';
-const LONGEST_PAUSE = '60 seconds';
+const SHORTEST_INTERVAL = '2 seconds';
+const LONGEST_INTERVAL = '60 seconds';
 /** A PUT is checked when it begins: one that began in time may go on for so long after the URL has expired. */
 const LATE_PUT = '1 hour';
 
@@ -104,7 +104,7 @@ export class UploadsRepository {
        RETURNING id`,
       [
         ...[id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent],
-        ...[expiresAt, SHORTEST_PAUSE, phoneColumn],
+        ...[expiresAt, SHORTEST_INTERVAL, phoneColumn],
       ],
     );
     return row !== undefined;
@@ -213,23 +213,23 @@ export class UploadsRepository {
   }
 
   /**
-   * Uploads about which the store is to be asked now, the longest due first, each for one caller. A decided upload comes too, as
-   * its URL may be used again; for the last time when that URL is over.
+   * Uploads about which the store is to be asked now, the longest due first, each for one caller. A decided upload is among
+   * them too, as its URL may be used again; for the last time when that URL is over.
    */
   due(limit: number): Promise<DueUpload[]> {
     return this.postgres.query<DueUpload>(
       `WITH due AS (
          SELECT id, ${OPEN} AS open, expires_at < clock_timestamp() - $4::interval AS over,
-                greatest((clock_timestamp() - created_at) / 4, $2::interval) AS pause
+                greatest((clock_timestamp() - created_at) / 4, $2::interval) AS ask_after
            FROM uploads
           WHERE look_at <= clock_timestamp() AND ${leaseIsFree()}
           ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED)
        UPDATE uploads u
-          SET look_at = CASE WHEN due.open THEN clock_timestamp() + least(due.pause, $3::interval)
-                             WHEN NOT due.over THEN clock_timestamp() + due.pause END
+          SET look_at = CASE WHEN due.open THEN clock_timestamp() + least(due.ask_after, $3::interval)
+                             WHEN NOT due.over THEN clock_timestamp() + due.ask_after END
          FROM due WHERE u.id = due.id
        RETURNING u.id, u.object_key, due.open, u.received_at IS NOT NULL AS received, due.over`,
-      [limit, SHORTEST_PAUSE, LONGEST_PAUSE, LATE_PUT],
+      [limit, SHORTEST_INTERVAL, LONGEST_INTERVAL, LATE_PUT],
     );
   }
 

@@ -24,7 +24,7 @@ export const createdUploadView = z
   })
   .meta({ id: 'CreatedUpload', description: 'Where to send the file.' });
 
-/** What became of an upload. */
+/** The state of an upload. */
 export const uploadView = z
   .object({
     status: z.enum(UPLOAD_STATUSES).meta({

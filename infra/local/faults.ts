@@ -41,7 +41,7 @@ export default async function faults(args: string[]): Promise<number> {
     for (const language of languages) codes.push(await runSteps(supervisor, given, [conformanceOf(language, [spec])]));
     const failed = codes.find((code) => code !== 0);
     if (!clustered) return failed ?? 0;
-    // A case that was skipped, as a binary cannot be had, does not count as exact.
+    // A case that was skipped because a binary is not available does not count as exact.
     const cases = env.CLUSTER_CASE ? 1 : Object.keys(CLUSTER_CASES).length;
     const exact = printTable(results);
     return failed ?? (exact === cases * languages.length ? 0 : EXIT.bug);

@@ -30,8 +30,8 @@ export default async function start(args: string[]): Promise<number> {
     for (const name of await migrated(session, services.urls.DATABASE_URL)) say(`Migration: ${name}`);
     const lambda = await freePort();
     const listed = processesOf(languages, { host, api: port, lambda }, env);
-    const { processes, told } = await withMetricsPorts(listed, [port, lambda]);
-    if (told) say(told);
+    const { processes, portsLine } = await withMetricsPorts(listed, [port, lambda]);
+    if (portsLine) say(portsLine);
     const ledger = standings(services.urls.DATABASE_URL);
     const screen = new Screen(ledger.ask, Math.max(...processes.map(({ options }) => options.name.length)));
     try {

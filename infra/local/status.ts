@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readEnvironment } from '@disparo/contract';
 import { CommandError } from '../../services/command-error.js';
-import { Look, type Status } from './status/look.js';
 import { screen } from './status/screen.js';
+import { type Status, StatusReader } from './status/status-reader.js';
 import { watchCaller } from './supervise/caller.js';
 import { interactive, say } from './supervise/terminal.js';
 
@@ -24,18 +24,18 @@ export default async function status(args: string[]): Promise<number> {
   const [option, ...rest] = args;
   if (rest.length > 0 || (option !== undefined && option !== '--watch'))
     throw new CommandError('usage: npm run status [-- --watch]');
-  const look = new Look(readEnvironment());
+  const reader = new StatusReader(readEnvironment());
   try {
-    if (option === '--watch') return await watch(look);
-    const found = await look.once();
+    if (option === '--watch') return await watch(reader);
+    const found = await reader.read();
     say(screen(found, process.stdout.columns ?? WIDTH));
     return exitCode(found);
   } finally {
-    look.close();
+    reader.close();
   }
 }
 
-async function watch(look: Look): Promise<number> {
+async function watch(reader: StatusReader): Promise<number> {
   const stop = new AbortController();
   const stopped = new Promise<undefined>((resolve) => {
     stop.signal.addEventListener('abort', () => resolve(undefined));
@@ -48,7 +48,7 @@ async function watch(look: Look): Promise<number> {
   if (interactive) process.stdout.write(ENTER_SCREEN);
   try {
     while (!stop.signal.aborted && !callerIsGone()) {
-      const found = await Promise.race([look.once(), stopped]);
+      const found = await Promise.race([reader.read(), stopped]);
       if (!found) break;
       last = found;
       draw(found);

@@ -14,13 +14,13 @@ const FORM_TYPE = 'multipart/form-data';
 
 const ABOUT = `Every route of Disparo, in the order in which one tries them.
 
-**To run it**: start the API and a consumer (\`npm start\`), import this collection and \`disparo.local.postman_environment.json\`,
-choose the environment *Disparo, local*, set the working directory (Settings, General) to the folder of the repository, and
-run the collection. Without Postman: \`npm run postman\`.
+**To run it**: start the API and a consumer (\`npm start\`), import this collection and
+\`disparo.local.postman_environment.json\`, choose the environment *Disparo, local*, set the working directory (Settings,
+General) to the folder of the repository, and run the collection. Without Postman: \`npm run postman\`.
 
-Requests hand on ids and tokens in variables of the collection, so send them in order. E-mails and the CNPJ are made anew each
-time: it can be run again and again. Bodies, parameters and descriptions are those of \`/api/openapi.json\`; this file is built
-from it (\`npm run postman -- build\`).`;
+Requests hand on ids and tokens in variables of the collection, so send them in order. E-mails and the CNPJ are made anew
+each time: it can be run again and again. Bodies, parameters and descriptions are those of \`/api/openapi.json\`; this file
+is built from it (\`npm run postman -- build\`).`;
 
 /** Variables with a value before the first request; all others are set by scripts. */
 const GIVEN: Record<string, string> = {

@@ -73,8 +73,14 @@ async function formBody(request: FastifyRequest, limitMib: number): Promise<Body
 
 function contentOf({ fields, allowDuplicates, sha256 }: Body): Buffer {
   const { name, message, company_id, phone_column: column } = fields;
-  const said = JSON.stringify([name, message, company_id, allowDuplicates, ...(column === undefined ? [] : [column])]);
-  return createHash('sha256').update(said).update(sha256).digest();
+  const content = JSON.stringify([
+    name,
+    message,
+    company_id,
+    allowDuplicates,
+    ...(column === undefined ? [] : [column]),
+  ]);
+  return createHash('sha256').update(content).update(sha256).digest();
 }
 
 function idempotencyKey(header: string | string[] | undefined): string | undefined {

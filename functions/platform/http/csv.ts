@@ -18,13 +18,13 @@ export class CsvReply {
   async send(reply: FastifyReply, header: readonly string[], rows: AsyncIterable<unknown[]>): Promise<FastifyReply> {
     const body =
       this.runtime.kind === 'function'
-        ? await whole(header, rows)
+        ? await csvBuffer(header, rows)
         : Readable.from(csvPieces(header, rows), { objectMode: false });
     return reply.type('text/csv; charset=utf-8').send(body);
   }
 }
 
-async function whole(header: readonly string[], rows: AsyncIterable<unknown[]>): Promise<Buffer> {
+async function csvBuffer(header: readonly string[], rows: AsyncIterable<unknown[]>): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of csvPieces(header, rows)) {

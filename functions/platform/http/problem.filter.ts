@@ -83,8 +83,8 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 function isKept({ headers, httpVersion }: IncomingMessage): boolean {
-  const said = headers.connection?.toLowerCase() ?? '';
-  return httpVersion === '1.0' ? said.includes('keep-alive') : !said.includes('close');
+  const connection = headers.connection?.toLowerCase() ?? '';
+  return httpVersion === '1.0' ? connection.includes('keep-alive') : !connection.includes('close');
 }
 
 /** Reads the rest of a body and drops it, so that a client that sends its whole body before it reads gets to the answer. */

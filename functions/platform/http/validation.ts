@@ -54,12 +54,10 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown): z.out
   throw new ValidationProblem(parsed.error.issues.flatMap(fieldErrors));
 }
 
-/**
- * The errors of one issue: each unknown field on its own. Only a JSON body can be anything but an object as a whole: a query
- * and the fields of a form always are one.
- */
+/** The errors of one issue. An issue about unknown fields has an error for each of them. */
 function fieldErrors(issue: Issue): FieldError[] {
   const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
+  // The value itself is not an object. Only a JSON body can be that: a query and the fields of a form always are objects.
   if (path.length === 0 && (issue as { code?: unknown }).code === 'invalid_type')
     return [{ path: '', message: 'the body must be a JSON object' }];
   const { code, keys } = issue as { code?: unknown; keys?: unknown };

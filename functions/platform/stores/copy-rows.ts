@@ -28,8 +28,8 @@ export async function copyRows(client: pg.PoolClient, statement: string, rows: C
       await nextTurn();
     }
   } catch (error) {
-    // The rows broke off: COPY fails, and the connection can be used again once PostgreSQL has said so. After a refusal
-    // it has said so already.
+    // Reading or sending the rows failed. COPY fails then, and the connection can be used again once PostgreSQL has said so.
+    // After a refusal it has said so already.
     copy.destroy(error as Error);
     await refused.catch(() => {});
     throw error;

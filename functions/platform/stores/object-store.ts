@@ -75,7 +75,7 @@ export class ObjectStore implements OnApplicationShutdown {
       const answer = await (await this.#s3()).send(command);
       const object = storedObject(answer);
       const body = answer.Body as Readable;
-      return { ...object, bytes: whole(body, object.size), close: () => body.destroy() };
+      return { ...object, bytes: completeBytes(body, object.size), close: () => body.destroy() };
     });
   }
 
@@ -135,8 +135,8 @@ function storedObject(answer: {
   return { size, etag, lastModified };
 }
 
-/** The bytes of an object. A connection that breaks off is not its end: throws unless the last byte was read. */
-async function* whole(body: Readable, size: number): AsyncGenerator<Uint8Array> {
+/** The bytes of an object. A lost connection is not its end: throws unless the last byte was read. */
+async function* completeBytes(body: Readable, size: number): AsyncGenerator<Uint8Array> {
   let read = 0;
   try {
     for await (const piece of body) {

@@ -39,7 +39,7 @@ const EXPONENT = /^\+?\d+(?:[.,]\d+)?e[+-]?\d+$/i;
 const CARRIER_PLACE = /^(\+?[ ()]*(?:55)?[ ().-]*)0[ .-]*\(?[xX*]{2}\)?/;
 const NUMBER_CHARACTERS = /^[+\d ().-]+/;
 const COUNTER_BEFORE = /^\d{1,2} ?\)/;
-const COUNTER_BEHIND = /\( ?\d{1,5} ?\)$/;
+const COUNTER_AFTER = /\( ?\d{1,5} ?\)$/;
 const TRUNK_ZERO = /\( ?0 ?\)/;
 
 /**
@@ -71,8 +71,8 @@ export function writtenNumber(written: string): number {
 function readable(text: string): number {
   const front = NUMBER_CHARACTERS.exec(text)?.[0] ?? '';
   if (front.length < text.length) {
-    const behind = text.slice(front.length);
-    return /\d/.test(behind) && isWhole(read(front)) ? EXTRA_DIGITS : NOT_A_NUMBER;
+    const rest = text.slice(front.length);
+    return /\d/.test(rest) && isWhole(read(front)) ? EXTRA_DIGITS : NOT_A_NUMBER;
   }
   return read(text);
 }
@@ -95,7 +95,7 @@ function read(text: string): number {
 function hasCounter(text: string): boolean {
   const digitsWithout = (pattern: RegExp) => text.replace(pattern, '').replace(/\D/g, '').length;
   if (COUNTER_BEFORE.test(text)) return digitsWithout(COUNTER_BEFORE) >= LOCAL;
-  return COUNTER_BEHIND.test(text) && digitsWithout(COUNTER_BEHIND) >= LOCAL;
+  return COUNTER_AFTER.test(text) && digitsWithout(COUNTER_AFTER) >= LOCAL;
 }
 
 /** Whether the first groups are a whole number by themselves, so that the rest is extra. */
@@ -154,8 +154,8 @@ function prefixLength(digits: string): number {
   if (!digits.startsWith('0')) return 0;
   const match = TRUNK_PREFIX.exec(digits);
   if (!match) return 0;
-  const behindCarrier = match[2];
-  return behindCarrier === undefined ? match[0].length : match[0].length - behindCarrier.length;
+  const afterCarrier = match[2];
+  return afterCarrier === undefined ? match[0].length : match[0].length - afterCarrier.length;
 }
 
 const TRUNK_PREFIX = trunkPrefix();

@@ -29,7 +29,7 @@ export async function report(urls: { MONGODB_URL: string; DATABASE_URL: string }
   say(table(Object.keys(row), [Object.values(row).map(String)], width));
 }
 
-/** Prints what became of the file's lines. */
+/** Prints how many of the file's lines were accepted, and which were not. */
 export function reportFile(name: string, counts: FileCounts): void {
   const { rejects, rejects_kept: _, phone_column: __, ...numbers } = counts;
   const words = Object.entries(numbers).map(([word, value]) => `${value.toLocaleString('en')} ${word}`);

@@ -14,13 +14,18 @@ test('the API comes first, then a consumer of each language', () => {
 
 test('what listens on METRICS_PORT has a port of its own, and is told', async () => {
   const given = processesOf(['go', 'typescript'], PORTS, { METRICS_PORT: '65000' });
-  const { processes, told } = await withMetricsPorts(given, [65_001], { METRICS_PORT: '65000' });
+  const { processes, portsLine } = await withMetricsPorts(given, [65_001], { METRICS_PORT: '65000' });
   expect(processes.map(({ options }) => options.env.METRICS_PORT)).toEqual(['65000', '65000', expect.any(String)]);
-  expect(told).toMatch(/^METRICS_PORT: 65000 for consumer-go, 650\d\d for consumer-typescript$/);
+  expect(portsLine).toMatch(/^METRICS_PORT: 65000 for consumer-go, 650\d\d for consumer-typescript$/);
   expect(processes[2]?.options.env.METRICS_PORT).not.toBe('65001');
 });
 
 test('a process that listens alone has the port that is set, and no line about it', async () => {
-  const { processes, told } = await withMetricsPorts(processesOf(['rust'], PORTS, {}), [], { METRICS_PORT: '65000' });
-  expect([processes.map(({ options }) => options.env.METRICS_PORT), told]).toEqual([[undefined, '65000'], undefined]);
+  const { processes, portsLine } = await withMetricsPorts(processesOf(['rust'], PORTS, {}), [], {
+    METRICS_PORT: '65000',
+  });
+  expect([processes.map(({ options }) => options.env.METRICS_PORT), portsLine]).toEqual([
+    [undefined, '65000'],
+    undefined,
+  ]);
 });

@@ -37,23 +37,23 @@ export function processesOf(
 }
 
 /**
- * The same processes, where each one that listens on METRICS_PORT has its own port. `told` is a line that says which, where
- * there are several. `taken` is as for metricsPorts. Throws ConfigurationError and CommandError.
+ * The same processes, where each one that listens on METRICS_PORT has its own port. `portsLine` is a line that names them,
+ * when there are several. `taken` is as for metricsPorts. Throws ConfigurationError and CommandError.
  */
 export async function withMetricsPorts(
   processes: readonly LongRunning[],
   taken: readonly number[],
   environment = readEnvironment(),
-): Promise<{ processes: LongRunning[]; told?: string }> {
+): Promise<{ processes: LongRunning[]; portsLine?: string }> {
   const listening = processes.filter(({ metrics }) => metrics);
   const ports = await metricsPorts(listening.length, taken, environment);
   if (ports.length === 0) return { processes: [...processes] };
-  const told = listening.map(({ options }, at) => `${ports[at]} for ${options.name}`).join(', ');
+  const named = listening.map(({ options }, at) => `${ports[at]} for ${options.name}`).join(', ');
   const placed = processes.map((each) => {
     const port = ports[listening.indexOf(each)];
     return port === undefined ? each : { ...each, options: withEnv(each.options, { METRICS_PORT: String(port) }) };
   });
-  return { processes: placed, ...(ports.length > 1 && { told: `METRICS_PORT: ${told}` }) };
+  return { processes: placed, ...(ports.length > 1 && { portsLine: `METRICS_PORT: ${named}` }) };
 }
 
 function withEnv(options: ChildOptions, env: Record<string, string>): ChildOptions {

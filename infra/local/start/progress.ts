@@ -12,8 +12,8 @@ export interface Standing {
 
 const BAR = 20;
 /** A small campaign is sent by then, and so takes only one line. */
-const FIRST_LOOK_MS = 300;
-const NEXT_LOOK_MS = 1_000;
+const FIRST_READ_MS = 300;
+const NEXT_READ_MS = 1_000;
 /** Further campaigns are reported only by their last line. */
 const SHOWN = 5;
 const REMEMBERED = 10_000;
@@ -26,7 +26,7 @@ const AT_REST = new Set(['enviado', 'cancelado', 'pausado']);
 export class CampaignProgress {
   readonly #followed = new Map<string, Standing | undefined>();
   /** The last line of campaigns that are no longer followed, so that a batch that comes twice does not repeat it. */
-  readonly #told = new Map<string, string>();
+  readonly #lastLines = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -42,44 +42,44 @@ export class CampaignProgress {
     // A consumer that drains still logs.
     if (this.#closed) return;
     for (const id of ids) if (!this.#followed.has(id)) this.#followed.set(id, undefined);
-    if (ids.length > 0) this.#timer ??= setTimeout(() => this.#look(), FIRST_LOOK_MS);
+    if (ids.length > 0) this.#timer ??= setTimeout(() => this.#refresh(), FIRST_READ_MS);
   }
 
-  /** Stops looking. The last lines on the board stay. */
+  /** Stops following. The last lines on the board stay. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#followed.clear();
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     const asked = [...this.#followed.keys()];
     const found = await this.ask(asked).catch(() => undefined);
     if (found)
       for (const id of asked)
-        this.#tell(
+        this.#report(
           id,
           found.find((each) => each.id === id),
         );
     const live = [...this.#followed.values()].filter((each) => each !== undefined).slice(0, SHOWN);
     this.board.show(live.map((each) => `${this.prefix}${each.id} ${barOf(each)}`));
-    this.#timer = this.#followed.size === 0 ? undefined : setTimeout(() => this.#look(), NEXT_LOOK_MS);
+    this.#timer = this.#followed.size === 0 ? undefined : setTimeout(() => this.#refresh(), NEXT_READ_MS);
   }
 
-  #tell(id: string, now: Standing | undefined): void {
+  #report(id: string, now: Standing | undefined): void {
     if (!this.#followed.has(id)) return;
     const first = this.#followed.get(id) === undefined;
     const ends = !now || now.deleted || AT_REST.has(now.status);
     if (!ends) {
       this.#followed.set(id, now);
-      this.#told.delete(id);
+      this.#lastLines.delete(id);
       if (first && !this.board.writesOver) this.board.line(`${this.prefix}${clock()} info  ${inWords(now)}`);
       return;
     }
     this.#followed.delete(id);
-    if (!now || this.#told.get(id) === inWords(now)) return;
-    if (this.#told.size >= REMEMBERED) this.#told.clear();
-    this.#told.set(id, inWords(now));
+    if (!now || this.#lastLines.get(id) === inWords(now)) return;
+    if (this.#lastLines.size >= REMEMBERED) this.#lastLines.clear();
+    this.#lastLines.set(id, inWords(now));
     this.board.line(`${this.prefix}${clock()} info  ${inWords(now)}`);
   }
 }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { KeptConnection } from '../status/kept-connection.js';
-import { DEADLINE_MS, end, openPostgres } from '../status/look.js';
+import { DEADLINE_MS, end, openPostgres } from '../status/status-reader.js';
 import type { Standing } from './progress.js';
 
 /** Asks the ledger for the state of campaigns, on one connection that is kept. `ask` rejects when that takes too long. */

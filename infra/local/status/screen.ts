@@ -1,7 +1,7 @@
 import { bar } from '../demo/progress.js';
 import { table } from '../demo/table.js';
 import { colour } from '../supervise/terminal.js';
-import type { CampaignRow, Queue, Status } from './look.js';
+import type { CampaignRow, Queue, Status } from './status-reader.js';
 
 const BAR = 20;
 const UNITS = [

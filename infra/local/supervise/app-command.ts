@@ -1,6 +1,6 @@
 import type { Command } from '../../../functions/platform/command.js';
 import { CommandError } from '../../../services/command-error.js';
-import { lookAlone, runAlone } from './session.js';
+import { runAlone, runReadOnly } from './session.js';
 
 /**
  * `npm run <name>` for a command that functions/commands declares: runs it in its own process, with the services that it
@@ -11,5 +11,5 @@ export async function runAppCommand(name: string, command: Command<unknown>, arg
   if (task === undefined) throw new CommandError(`usage: ${command.usage}`);
   const options = { name, args: ['dist/functions/command.js', name, ...args] };
   const reads = command.reads(task);
-  return reads ? lookAlone(options, reads) : runAlone(options);
+  return reads ? runReadOnly(options, reads) : runAlone(options);
 }

@@ -30,7 +30,7 @@ export function offlineProcess(
     '--noSponsor',
     ...listen,
   ];
-  const told: NodeJS.ProcessEnv = {
+  const processEnv: NodeJS.ProcessEnv = {
     ...env,
     SLS_TELEMETRY_DISABLED: '1',
     SLS_NOTIFICATIONS_MODE: 'off',
@@ -38,8 +38,8 @@ export function offlineProcess(
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   };
   // Empty means unset. But serverless.yml takes its default only for an absent key, and a bucket's name cannot be empty.
-  if (!told.UPLOAD_BUCKET) delete told.UPLOAD_BUCKET;
-  return { name: 'api', args, env: told };
+  if (!processEnv.UPLOAD_BUCKET) delete processEnv.UPLOAD_BUCKET;
+  return { name: 'api', args, env: processEnv };
 }
 
 /** The configured address of the API; for port 0 any free port. Throws ConfigurationError, and CommandError if in use. */

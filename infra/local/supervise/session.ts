@@ -20,21 +20,23 @@ export interface Session {
 }
 
 /**
- * The frame of a command that needs the services. It starts them, with `needs` only these; or, with `looks`, only requires
- * that these run. With `wait` it waits until they accept connections. It does the work, and then stops the children and the services that it has
- * started, however the work ended. Returns the work's exit code if that is not 0, else that of the children. When told to
- * stop, it returns the children's code if that is not 0, else Interrupted's. When a child died, it returns that child's.
+ * Does the work of a command that needs the services. It starts them, with `needs` only these. With `reads` it starts none:
+ * these must be running. With `wait` it waits until they accept connections. After the work, however that ended, it stops
+ * the children and the services that it has started.
+ *
+ * Returns the work's exit code if that is not 0, else the children's. When it was told to stop, it returns the children's
+ * code if that is not 0, else Interrupted's. When a child died, it returns that child's.
  */
 export async function withServices(
   say: Say,
-  { wait, needs, looks }: { wait: boolean; needs?: readonly Variable[]; looks?: readonly Variable[] },
+  { wait, needs, reads }: { wait: boolean; needs?: readonly Variable[]; reads?: readonly Variable[] },
   work: (session: Session) => Promise<number>,
 ): Promise<number> {
   const supervisor = new Supervisor();
   const root = process.cwd();
-  const bringing = looks ? findRunning(root, say, looks) : bringUp(root, say, { keep: false, ...(needs && { needs }) });
+  const starting = reads ? findRunning(root, say, reads) : bringUp(root, say, { keep: false, ...(needs && { needs }) });
   try {
-    const services = await supervisor.during(bringing);
+    const services = await supervisor.during(starting);
     if (wait) await supervisor.during(reach(services, needs, say));
     const code = await work({ services, supervisor, env: { ...process.env, ...services.urls } });
     const stopped = await supervisor.stop();
@@ -47,7 +49,7 @@ export async function withServices(
     throw error;
   } finally {
     // Also when it was told to stop while they were starting: they are released once they are up.
-    await bringing.then(
+    await starting.then(
       (services) => services.release(say),
       () => {},
     );
@@ -75,14 +77,14 @@ export async function runAlone(
 }
 
 /**
- * Runs one program that only looks at these services: none is started for it. Returns its exit code. Throws CommandError
- * where one of them is this clone's own and does not run.
+ * Runs one program that only reads from these services: none is started for it. Returns its exit code. Throws CommandError
+ * when one of them is this clone's own and does not run.
  */
-export async function lookAlone(
+export async function runReadOnly(
   options: Pick<ChildOptions, 'name' | 'args'>,
-  looks: readonly Variable[],
+  reads: readonly Variable[],
 ): Promise<number> {
-  return withServices(say, { wait: false, looks }, ({ supervisor, env }) =>
+  return withServices(say, { wait: false, reads }, ({ supervisor, env }) =>
     supervisor.foreground({ ...options, env, ...foregroundLine() }),
   );
 }

@@ -23,7 +23,7 @@ export interface CampaignRow {
   age_s: number;
 }
 
-/** The result of one look. A field is undefined when its service is down. */
+/** The result of one reading. A field is undefined when its service is down. */
 export interface Status {
   at: Date;
   /** `down`: why it is down, in words; undefined when it is up. */
@@ -34,13 +34,13 @@ export interface Status {
   campaigns: CampaignRow[] | undefined;
 }
 
-/** How long a look waits for each service. */
+/** How long a reading waits for each service. */
 export const DEADLINE_MS = 2_000;
 const UNDEFINED_TABLE = '42P01';
 const NOT_FOUND = 404;
 
-/** Looks at the three services, again and again on the same connections. Starts nothing and changes nothing. */
-export class Look {
+/** Reads the state of the three services, any number of times on the same connections. Starts and changes nothing. */
+export class StatusReader {
   readonly #names;
   readonly #postgres;
   readonly #mongo;
@@ -55,8 +55,8 @@ export class Look {
     this.#rabbit = new KeptConnection(() => openRabbit(serviceUrl(env, 'RABBITMQ_URL')), close, DEADLINE_MS);
   }
 
-  /** Looks once, within two seconds. Never rejects. */
-  async once(): Promise<Status> {
+  /** Reads once, within two seconds. Never rejects. */
+  async read(): Promise<Status> {
     const [postgres, mongodb, rabbitmq] = await Promise.all([
       this.#asked('DATABASE_URL', () => this.#postgres.use(campaigns)),
       this.#asked('MONGODB_URL', () => this.#mongo.use((client) => client.db().command({ ping: 1 }))),
@@ -131,7 +131,7 @@ async function campaigns(client: pg.Client): Promise<CampaignRow[] | undefined> 
 /** Connects to PostgreSQL. Rejects when that does not succeed within two seconds. */
 export async function openPostgres(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: DEADLINE_MS });
-  // A connection that breaks while it is not in use must not end the process. The next look will report it.
+  // A connection that breaks while it is not in use must not end the process. The next reading will report it.
   client.on('error', () => {});
   await client.connect();
   return client;
