@@ -128,6 +128,19 @@ test('a mongod that was killed is started again, with its data and on its port',
   await second.close();
 });
 
+test('a broker that was killed is started again on all its ports, and leaves no port mapper', async () => {
+  const { urls } = await come(root);
+  const portsOf = () => JSON.parse(readFileSync(join(root, '.local', 'services.json'), 'utf8')).ports;
+  const before = portsOf();
+  process.kill(Number(readFileSync(join(openClone(root).data, 'rabbitmq', 'pid'), 'utf8')), 'SIGKILL');
+  await vi.waitUntil(() => isFree(Number(new URL(urls.RABBITMQ_URL).port)), { timeout: 10_000 });
+
+  const again = await come(root);
+
+  expect(again.urls.RABBITMQ_URL).toBe(urls.RABBITMQ_URL);
+  expect(portsOf()).toEqual(before);
+});
+
 test('two commands at once start each service once', async () => {
   await stopServices(root, silent);
   const [one, two] = await Promise.all([come(root), come(root)]);

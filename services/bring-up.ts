@@ -115,6 +115,8 @@ async function startMissing(clone: Clone, state: State, needed: Service[], say: 
   });
   const missing = needed.filter((_, index) => !running[index]);
   // Saved before anything starts, here and below: a killed command must not leave a service that no command knows of.
+  for (const service of missing)
+    if (state.ways[service.name] === 'binary') await service.clear?.(clone, state).catch(() => {});
   await movePorts(state, missing);
   save(clone, state, needed);
   const binaries = await throughCompose(clone, state, missing, say);

@@ -41,7 +41,12 @@ export const rabbitmq: Service = {
     const paths = layout(clone, user);
     // The marker is HOME, which Erlang puts on its command line. The node's name is only in its environment.
     await stopByPidFile(paths.pid, paths.home);
-    const env = { ...nodeEnvironment(clone, paths, state) };
+    await rabbitmq.clear?.(clone, state);
+  },
+
+  /** Erlang's port mapper lives on by itself. It refuses to end while a node of it does. */
+  async clear(clone, state) {
+    const env = { ...nodeEnvironment(clone, layout(clone, await serviceUser('rabbitmq')), state) };
     await run('epmd', ['-port', String(state.ports.epmd), '-kill'], { env, timeoutMs: EPMD_TIMEOUT_MS });
   },
 

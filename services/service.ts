@@ -15,6 +15,8 @@ export interface Service {
   start(clone: Clone, state: State, say: Say): Promise<void>;
   /** Stops it cleanly and waits until it is gone. Does nothing when it does not run. */
   stop(clone: Clone, state: State): Promise<void>;
+  /** Ends what a killed one has left, so that its ports are free again. */
+  clear?(clone: Clone, state: State): Promise<void>;
   /** The id of its process while it lives; of several, the first one. */
   pid(clone: Clone): number | undefined;
 }

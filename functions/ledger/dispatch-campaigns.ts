@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { ServiceUnavailable } from '../platform/problem.js';
 import { Log } from '../platform/telemetry/log.js';
 import { HealChunks } from './heal/heal-chunks.js';
 import { OutboxRepository, type Owing } from './publish/outbox.repository.js';
@@ -46,9 +47,13 @@ export class DispatchCampaigns {
     return this.outbox.owing();
   }
 
-  /** A healing that fails does not stop the publishing: the next pass heals again. Returns the numbers given back. */
+  /**
+   * A healing that fails does not stop the publishing: the next pass heals again. But without PostgreSQL neither is possible.
+   * Returns the numbers given back.
+   */
   private async heal(): Promise<number> {
     return this.healing.heal().catch((error: unknown) => {
+      if (error instanceof ServiceUnavailable) throw error;
       this.log.error({ err: error }, 'healing failed; the next pass retries');
       return 0;
     });

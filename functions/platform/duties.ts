@@ -25,8 +25,6 @@ interface Duty {
 /** The name of the pass of all duties but those of others, and of the one duty in it whose failure fails the pass. */
 export const DISPATCH = 'dispatch';
 
-const FAILED = 'a duty failed; it is run again';
-
 /**
  * Runs the duties of all modules, which add them when they are built. The plain server repeats each; a function or a command
  * runs some of them once. A duty that fails, or that waits for a store, does not stop the others.
@@ -34,6 +32,8 @@ const FAILED = 'a duty failed; it is run again';
 @Injectable()
 export class Duties {
   readonly #duties: Duty[] = [];
+  /** The duties whose last run failed, each with the kind of its error. */
+  readonly #failing = new Map<Duty, string>();
 
   constructor(private readonly log: Log) {}
 
@@ -60,9 +60,8 @@ export class Duties {
   async repeat(stop: AbortSignal): Promise<void> {
     await Promise.all(
       this.#duties.map(async (duty) => {
-        let failure: string | undefined;
         while (!stop.aborted) {
-          failure = await this.#runAgain(duty, stop, failure);
+          await this.#runOrLog(duty, stop);
           await delay(duty.everyMs, undefined, { signal: stop }).catch(() => undefined);
         }
       }),
@@ -77,26 +76,19 @@ export class Duties {
   }
 
   /**
-   * As `#runOrLog`, but an outage is logged when it begins and when it ends, not at each try: `before` is the kind of error
-   * of the run before. Its text is not compared: an address in it may change from try to try.
+   * Logs an outage when it begins and when it ends, not at each try. An outage is known by the kind of its error: the text
+   * may have an address that changes from try to try.
    */
-  async #runAgain(duty: Duty, stop: AbortSignal, before: string | undefined): Promise<string | undefined> {
-    try {
-      await this.#run(duty, stop);
-      if (before !== undefined) this.log.info({ duty: duty.name }, 'a duty runs again');
-      return undefined;
-    } catch (error) {
-      const kind = error instanceof Error ? error.constructor.name : typeof error;
-      if (kind !== before) this.log.error({ duty: duty.name, err: error }, FAILED);
-      return kind;
-    }
-  }
-
   async #runOrLog(duty: Duty, stop: AbortSignal): Promise<Counts> {
     try {
-      return await this.#run(duty, stop);
+      const counts = await this.#run(duty, stop);
+      if (this.#failing.delete(duty)) this.log.info({ duty: duty.name }, 'a duty runs again');
+      return counts;
     } catch (error) {
-      this.log.error({ duty: duty.name, err: error }, FAILED);
+      const kind = error instanceof Error ? error.constructor.name : typeof error;
+      if (this.#failing.get(duty) !== kind)
+        this.log.error({ duty: duty.name, err: error }, 'a duty failed; it is run again');
+      this.#failing.set(duty, kind);
       return {};
     }
   }

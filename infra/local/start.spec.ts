@@ -97,6 +97,20 @@ test('a port in use is one line that names API_PORT, before anything is started'
 });
 
 test.each([
+  ['JWT_SECRET', 'short', 'must be 32 bytes or more'],
+  ['HEAL_AFTER_S', 'abc', 'must be a whole number'],
+  ['S3_PORT', '70000', 'must be a whole number from 0 to 65535'],
+])('a wrong %s is one line that names it, before anything is started', async (key, value, problem) => {
+  ownEnv[key] = value;
+  const { child, output } = start(await freePort());
+  const [code] = await once(child, 'close');
+  delete ownEnv[key];
+
+  expect(output()).toMatch(new RegExp(`^${key}: ${problem}.*\\n$`));
+  expect(code).toBe(78);
+});
+
+test.each([
   [['--consumer=java'], 'There is no consumer "java"; there are typescript, rust and go\n'],
   [['rust'], 'usage: npm start [-- --consumer=typescript|rust|go, several with a comma]\n'],
 ])('%j is refused before anything is started', async (args, line) => {

@@ -33,7 +33,7 @@ export default class LocalS3 {
     // Keys of this process only: a URL that an earlier process signed is refused.
     const keys = { accessKeyId: 'local', secretAccessKey: randomBytes(32).toString('hex') };
     const { S3Server } = await import('../../dist/services/s3/server.js');
-    this.#server = await S3Server.open({
+    this.#server = await this.#opened(S3Server, {
       folder: join(serviceDir, '.local', 's3'),
       bucket,
       keys,
@@ -50,6 +50,16 @@ export default class LocalS3 {
       AWS_SESSION_TOKEN: '',
     });
     process.stdout.write(`S3 on this machine, for uploads: ${this.#server.url}/${bucket}\n`);
+  }
+
+  /** Throws an error that serverless prints without a stack where S3_PORT is taken. */
+  async #opened(S3Server, options) {
+    try {
+      return await S3Server.open(options);
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE') throw error;
+      throw new this.#serverless.classes.Error(`S3_PORT: ${options.port} is in use`);
+    }
   }
 
   async #post(name, bucket, object) {

@@ -44,9 +44,13 @@ function timeOf(time: unknown): string {
   return Number.isNaN(date.getTime()) ? '' : date.toTimeString().slice(0, 8);
 }
 
-/** A value as text. An error is shown as its stack, which says more than pino's other fields for it. */
+/** Errors that say that a store is away: where in our code that was seen tells nothing. */
+const OUTAGES = new Set(['ServiceUnavailable', 'NotPublished']);
+
+/** A value as text. An error is shown as its stack, which says more than pino's other fields for it; an outage as its message. */
 function show(value: unknown): string {
-  const stack = (value as { stack?: unknown } | null)?.stack;
+  const { type, message, stack } = (value ?? {}) as { type?: unknown; message?: unknown; stack?: unknown };
+  if (OUTAGES.has(String(type))) return JSON.stringify(message);
   if (typeof stack === 'string') return stack;
   return typeof value === 'string' && /^\S+$/.test(value) ? value : JSON.stringify(value);
 }

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXIT, integerKey, readEnvironment, textKey } from '@disparo/contract';
+import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
+import { loadConfig } from '../../../functions/platform/config.js';
+import { NOWHERE } from '../../../services/bring-up.js';
 import { CommandError } from '../../../services/command-error.js';
 import { freePort, isFree } from '../../../services/ports.js';
 import type { ChildOptions } from './supervisor.js';
@@ -42,11 +44,14 @@ export function offlineProcess(
   return { name: 'api', args, env: processEnv };
 }
 
-/** The configured address of the API; for port 0 any free port. Throws ConfigurationError, and CommandError if in use. */
+/**
+ * The configured address of the API; for port 0 any free port. Throws CommandError if it is in use, and ConfigurationError
+ * for any key of the functions: under serverless offline each call would fail anew, and nothing would end.
+ */
 export async function apiAddress(): Promise<{ host: string; port: number }> {
   const environment = readEnvironment();
-  const host = textKey(environment, 'API_HOST');
-  const port = integerKey(environment, 'API_PORT');
+  const { apiHost: host, apiPort: port } = loadConfig({ ...NOWHERE, ...environment });
+  if (environment.S3_PORT !== undefined) integerKey(environment, 'S3_PORT');
   if (port === 0) return { host, port: await freePort() };
   if (await isFree(port, host)) return { host, port };
   throw new CommandError(
