@@ -195,7 +195,7 @@ function breaks(text: string): number {
 
 /** Every line that has a control character: which of them is reported depends on what is read first. */
 function refusals(text: string, filled: number, records: Parsed[]): Set<number> {
-  const isFilled = filled >= 0 && text.slice(filled).replaceAll('\0', '').replaceAll('\x1a', '').trim() === '';
+  const isFilled = filled >= 0 && [...text.slice(filled)].every((byte) => '\0\x1a\r\n\t '.includes(byte));
   const controls = [...(isFilled ? text.slice(0, filled) : text).matchAll(/[^\P{Cc}\t\n\r\u0080-\u009f]/gu)];
   const c1 = records.filter(({ bytes }) => /\xc2[\x80-\x9f]/.test(bytes)).map(({ cellLine }) => cellLine);
   return new Set([...controls.map(({ index }) => breaks(text.slice(0, index)) + 1), ...c1]);
