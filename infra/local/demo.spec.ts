@@ -17,8 +17,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs the whole command, as npm does for a caller in another folder. */
 async function demo(...args: string[]): Promise<{ code: number; output: string }> {
+  return demoWith({}, ...args);
+}
+
+async function demoWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, ['infra/local/run.mjs', 'demo', ...args], {
-    env: { ...process.env, INIT_CWD: folder },
+    env: { ...process.env, INIT_CWD: folder, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -64,6 +68,13 @@ test('a file that the API refuses is one line with its reason, without the APIâ€
   expect(output).toMatch(/^Refused: .*\(CAMPAIGN\.FILE_EMPTY\)$/m);
   expect(output).not.toContain('api |');
   expect(code).toBe(78);
+});
+
+test('a wrong key is one line that names it, before anything is started', async () => {
+  expect(await demoWith({ JWT_SECRET: 'short' })).toEqual({
+    code: 78,
+    output: 'JWT_SECRET: must be 32 bytes or more\n',
+  });
 });
 
 test.each([

@@ -16,7 +16,7 @@ import { report, reportFile } from './demo/report.js';
 import { migrated } from './migrations.js';
 import { requireBuildTools } from './suites.js';
 import { prettyLine } from './supervise/log-line.js';
-import { baseUrl, invokeDispatch, offlineProcess, untilHealthy } from './supervise/offline.js';
+import { baseUrl, checkedConfig, invokeDispatch, offlineProcess, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
 import { ChildDied } from './supervise/supervisor.js';
 import { colour, say } from './supervise/terminal.js';
@@ -46,6 +46,7 @@ interface File {
 export default async function demo(args: string[]): Promise<number> {
   const { languages, rest } = parseConsumers(args, USAGE);
   const file = await inputFile(rest);
+  checkedConfig();
   requireBuildTools(languages, (language) => `npm run demo -- --consumer=${language}`);
   // The start of the process, so that the time of an installation counts, too.
   const begun = performance.timeOrigin;

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, integerKey, readEnvironment } from '@disparo/contract';
-import { loadConfig } from '../../../functions/platform/config.js';
+import { type Config, loadConfig } from '../../../functions/platform/config.js';
 import { NOWHERE } from '../../../services/bring-up.js';
 import { CommandError } from '../../../services/command-error.js';
 import { freePort, isFree } from '../../../services/ports.js';
@@ -45,13 +45,18 @@ export function offlineProcess(
 }
 
 /**
- * The configured address of the API; for port 0 any free port. Throws CommandError if it is in use, and ConfigurationError
- * for any key of the functions: under serverless offline each call would fail anew, and nothing would end.
+ * Reads every key of the functions, before anything is started: under serverless offline each call would fail anew at a wrong
+ * one, and nothing would end. Throws ConfigurationError.
  */
-export async function apiAddress(): Promise<{ host: string; port: number }> {
+export function checkedConfig(): Config {
   const environment = readEnvironment();
-  const { apiHost: host, apiPort: port } = loadConfig({ ...NOWHERE, ...environment });
   if (environment.S3_PORT !== undefined) integerKey(environment, 'S3_PORT');
+  return loadConfig({ ...NOWHERE, ...environment });
+}
+
+/** The configured address of the API; for port 0 any free port. Throws ConfigurationError, and CommandError if in use. */
+export async function apiAddress(): Promise<{ host: string; port: number }> {
+  const { apiHost: host, apiPort: port } = checkedConfig();
   if (port === 0) return { host, port: await freePort() };
   if (await isFree(port, host)) return { host, port };
   throw new CommandError(
