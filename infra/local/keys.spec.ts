@@ -113,6 +113,7 @@ function tableRow([name, key]: [string, Key]): string {
 
 function valuesOf(key: Key): string {
   if (key.kind === 'integer') return `${key.min} to ${key.max}`;
+  if (key.kind === 'boolean') return '`true`, `false`';
   if (key.kind === 'word') return key.words.map((word) => `\`${word}\``).join(', ');
   return key.kind === 'url' ? key.schemes.map((scheme) => `\`${scheme}://\``).join(', ') : '';
 }

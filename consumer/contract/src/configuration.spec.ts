@@ -1,11 +1,19 @@
-import { describe, expect, test } from 'vitest';
-import { ConfigurationError, integerKey, sharedConfiguration, textKey } from './configuration.js';
+import { describe, expect, test, vi } from 'vitest';
+import { booleanKey, ConfigurationError, integerKey, sharedConfiguration, textKey } from './configuration.js';
 
 const SOUND = {
   DATABASE_URL: 'postgresql://u:secret@h/d',
   MONGODB_URL: 'mongodb://u:secret@a:1,b:2/d',
   RABBITMQ_URL: 'amqps://u:secret@h/v',
 };
+
+/** The table of keys has no boolean without a default: the tests have their own rows. */
+vi.mock(import('./contract-file.js'), async (original) => {
+  const { contractText, contractJson } = await original();
+  const own = { Tests: { SWITCH: { kind: 'boolean', default: true }, SWITCH_UNSET: { kind: 'boolean' } } };
+  const read = <T>(name: string): T => ({ ...contractJson<T>(name), ...(name === 'keys.json' && own) });
+  return { contractText, contractJson: read };
+});
 
 test('defaults fill what is unset', () => {
   expect(sharedConfiguration(SOUND)).toEqual({
@@ -25,6 +33,16 @@ test('a key without a row, or without a default where it is unset, is a bug', ()
   const unset = caught(() => integerKey({}, 'METRICS_PORT'));
   expect(unset.message).toBe('METRICS_PORT is not set, and keys.json has no default for it');
   expect(unset).not.toBeInstanceOf(ConfigurationError);
+});
+
+test('a boolean is true or false, in these letters only', () => {
+  const read = (text?: string) => booleanKey(text === undefined ? {} : { SWITCH: text }, 'SWITCH');
+  expect([read('true'), read('false'), read()]).toEqual([true, false, true]);
+  for (const wrong of ['TRUE', 'yes', '1', ' true', ''])
+    expect(caught(() => read(wrong))).toEqual(
+      new ConfigurationError('SWITCH', `must be true or false, not "${wrong}"`),
+    );
+  expect(caught(() => booleanKey({}, 'SWITCH_UNSET'))).not.toBeInstanceOf(ConfigurationError);
 });
 
 describe('a wrong value is refused by its name and never shown when it may hold a secret', () => {

@@ -53,6 +53,15 @@ function wordKey<T extends string = string>(env: Environment, key: string): T {
   throw new ConfigurationError(key, `must be one of ${words.join(', ')}, not "${word}"`);
 }
 
+/** `true` or `false`, in these letters only, or the default of its key when unset. Throws ConfigurationError. */
+export function booleanKey(env: Environment, key: string): boolean {
+  const { default: fallback } = rowOf(key, 'boolean');
+  const text = env[key];
+  if (text === undefined) return given(fallback, key);
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new ConfigurationError(key, `must be true or false, not "${text}"`);
+}
+
 /** A text in the form of its key, or the default when unset. Throws ConfigurationError. */
 export function textKey(env: Environment, key: string): string {
   const { form = '', wrong = '', default: fallback } = rowOf(key, 'text');

@@ -10,6 +10,7 @@ export type Reader = 'api' | 'functions' | 'consumers' | 'commands' | 'compose';
 type Form =
   | { kind: 'integer'; min: number; max: number; default?: number }
   | { kind: 'word'; words: string[]; default?: string }
+  | { kind: 'boolean'; default?: boolean }
   | { kind: 'url'; schemes: string[]; default?: undefined }
   /** `form` is a regular expression; `wrong` is said of a text that does not match it. */
   | { kind: 'text'; form?: string; wrong?: string; default?: string };
