@@ -15,13 +15,6 @@ const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 const TO_BE_CLEANED = /\ufeff|\\(?:r|u(?:000d|feff|fffd|d[89a-f]))/i;
 const HAS_NO_BODY = new Set(['GET', 'HEAD']);
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    bodyLimit?: number;
-    tooLarge?: () => Problem;
-  }
-}
-
 /** Gives a route its own limit for JSON bodies. `tooLarge` makes the problem of a longer one, in place of BodyTooLarge. */
 export function BodyLimit(bytes: number, tooLarge?: () => Problem): MethodDecorator {
   return RouteConfig({ bodyLimit: bytes, ...(tooLarge && { tooLarge }) }) as MethodDecorator;

@@ -53,6 +53,7 @@ export class ProblemFilter implements ExceptionFilter {
       reply.raw.destroy();
       return;
     }
+    const body = { ...problem.body(), ...request.routeOptions.config.beside?.(problem) };
     const send = (): void => {
       // Fastify closes the connection after a body it refused. A client that still sends would see that and no answer.
       void reply
@@ -60,7 +61,7 @@ export class ProblemFilter implements ExceptionFilter {
         .status(problem.status)
         // Set here too: no hook has run for what Fastify refuses before it has a route.
         .headers({ ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON })
-        .send(JSON.stringify(problem.body()));
+        .send(JSON.stringify(body));
     };
     const { raw } = request;
     const isRead = raw.readableEnded || raw.destroyed;

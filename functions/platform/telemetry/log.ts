@@ -41,7 +41,8 @@ export function routeOf(request: FastifyRequest): string {
 /** One wide line a request, when its answer has gone out or its caller has left. */
 export function logRequests(fastify: FastifyInstance, log: Log): void {
   fastify.addHook('onResponse', async (request, reply) => {
-    log.info(
+    const level = request.routeOptions.config.quiet && reply.statusCode < 500 ? 'debug' : 'info';
+    log[level](
       {
         method: request.method,
         route: routeOf(request),

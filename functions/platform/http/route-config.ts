@@ -1,0 +1,19 @@
+import type { Problem } from '../problem.js';
+
+declare module 'fastify' {
+  /**
+   * What a route may say of itself in `@RouteConfig` of @nestjs/platform-fastify, which does not check it: add
+   * `satisfies FastifyContextConfig`. It holds for refusals before the controller, too. A route has one `@RouteConfig`
+   * only, and `@BodyLimit` is one.
+   */
+  interface FastifyContextConfig {
+    /** Bytes of a JSON body, in place of BODY_LIMIT. */
+    bodyLimit?: number;
+    /** Makes the problem of a body over the limit, in place of BodyTooLarge. */
+    tooLarge?: () => Problem;
+    /** Members that stand in the body of every problem of this route, next to those of the problem itself. */
+    beside?: (problem: Problem) => Record<string, unknown>;
+    /** Answers below 500 are logged at level debug: for a route with thousands of requests a second. */
+    quiet?: boolean;
+  }
+}
