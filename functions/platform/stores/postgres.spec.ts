@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { type OwnDatabase, onServer, ownDatabase } from '../../../testing/databases.js';
 import type { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
-import { Postgres } from './postgres.js';
+import { isAway, isContended, Postgres, type Transaction } from './postgres.js';
 
 let database: OwnDatabase;
 let postgres: Postgres;
@@ -140,4 +140,54 @@ test('what is told to stop before it begins is not begun', async () => {
   const work = vi.fn();
   await expect(postgres.transaction(work, AbortSignal.abort())).rejects.toThrow(ServiceUnavailable);
   expect(work).not.toHaveBeenCalled();
+});
+
+/** Two transactions that wait for each other. */
+async function deadlock(): Promise<unknown> {
+  await postgres.query('INSERT INTO numbers VALUES (1), (2)');
+  const lock = (sql: Transaction, n: number) => sql.query('SELECT FROM numbers WHERE n = $1 FOR UPDATE', [n]);
+  let locked = 0;
+  const lockBoth = async (sql: Transaction, first: number, second: number) => {
+    await lock(sql, first);
+    locked++;
+    await vi.waitUntil(() => locked === 2);
+    await lock(sql, second);
+  };
+  return Promise.all([
+    postgres.transaction((sql) => lockBoth(sql, 1, 2)),
+    postgres.transaction((sql) => lockBoth(sql, 2, 1)),
+  ]);
+}
+
+async function serializationFailure(): Promise<unknown> {
+  await postgres.query('INSERT INTO numbers VALUES (1)');
+  return postgres.transaction(async (sql) => {
+    await sql.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    await sql.query('SELECT FROM numbers');
+    await postgres.query('UPDATE numbers SET n = 2');
+    await sql.query('UPDATE numbers SET n = 3');
+  });
+}
+
+const timeout = () =>
+  postgres.transaction(async (sql) => {
+    await sql.query("SET LOCAL statement_timeout = '10ms'");
+    await sql.query('SELECT pg_sleep(600)');
+  });
+
+test.each<[what: string, code: string, contended: boolean, fail: () => Promise<unknown>]>([
+  ['a deadlock', '40P01', true, deadlock],
+  ['a serialization failure', '40001', true, serializationFailure],
+  ['a statement that takes too long', '57014', true, timeout],
+  ['a unique violation', '23505', false, () => postgres.query('INSERT INTO numbers VALUES (1), (1)')],
+])('contention is told from other errors: %s', async (_, code, contended, fail) => {
+  const error = await fail().catch((reason: unknown) => reason);
+  expect([(error as { code?: string }).code, isContended(error), isAway(error)]).toEqual([code, contended, false]);
+});
+
+test('an outage is no contention', async () => {
+  const nowhere = new Postgres({ databaseUrl: 'postgresql://a:b@127.0.0.1:9/x' } as Config);
+  const error = await nowhere.query('SELECT 1').catch((reason: unknown) => reason);
+  await nowhere.close();
+  expect([isContended(error), isContended((error as Error).cause)]).toEqual([false, false]);
 });

@@ -30,6 +30,8 @@ const READ_ONLY = '25006';
  * operator_intervention.
  */
 const AWAY = /^(08|53|57P)/;
+/** transaction_rollback: a deadlock, a serialization failure; and query_canceled, of which a statement timeout is one. */
+const CONTENDED = /^(40|57014)/;
 /** A statement that only reads may end with its request. One that changes something must agree with the request's answer. */
 const READS = /^\s*SELECT\b/i;
 
@@ -144,6 +146,14 @@ export function isAway(error: unknown): boolean {
       error.message,
     )
   );
+}
+
+/**
+ * Whether PostgreSQL rolled a transaction back for the sake of others, or because it took too long. Nothing of it is done,
+ * and the same transaction may be tried again.
+ */
+export function isContended(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && CONTENDED.test(error.code ?? '');
 }
 
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_|ENOTFOUND)/;
