@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
 import { CampaignsModule } from './campaigns/campaigns.module.js';
+import { ContactsModule } from './contacts/contacts.module.js';
 import type { Config } from './platform/config.js';
 import { PlatformModule } from './platform/platform.module.js';
 import type { Runtime } from './platform/runtime.js';
@@ -21,6 +22,7 @@ export class AppModule {
         CampaignsModule,
         UploadsModule,
         RetentionModule,
+        ContactsModule,
       ],
     };
   }

@@ -22,6 +22,7 @@ ${problemList([new NotFound()])}`,
     ['companies', 'The tenants: only its members see what a company has, and nobody becomes one without accepting.'],
     ['campaigns', 'A text and numbers, which become messages, one a number, in order.'],
     ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
+    ['contacts', 'Users by the hundred thousand: each request is a job, and each job has an end. No login.'],
   ],
   token: `The \`access_token\` of ${LOG_IN}.`,
 };

@@ -10,6 +10,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   recipients: ['platform'],
   retention: ['platform'],
   accounts: ['platform'],
+  contacts: ['accounts', 'retention', 'platform'],
   ledger: ['accounts', 'retention', 'recipients', 'platform'],
   campaigns: ['ledger', 'accounts', 'recipients', 'platform'],
   uploads: ['campaigns', 'ledger', 'accounts', 'retention', 'recipients', 'platform'],

@@ -5,6 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from './app.js';
 import { type Config, loadConfig } from './platform/config.js';
 import { Duties } from './platform/duties.js';
+import { Loops } from './platform/loops.js';
 import { Runtime } from './platform/runtime.js';
 import { MigrationFailed, migrate } from './platform/stores/migrate.js';
 import { Mongo } from './platform/stores/mongo.js';
@@ -26,14 +27,18 @@ async function serve(): Promise<void> {
   runtime.stopOnSignals(GRACE_MS);
   const { stopping } = runtime;
   let duties: Promise<void> | undefined;
-  const working = storesReady(app, config, stopping).then(() => {
+  let loops: Promise<void> | undefined;
+  const begin = () => {
+    loops = app.get(Loops).run(stopping);
+  };
+  const working = storesReady(app, config, stopping, begin).then(() => {
     duties = app.get(Duties).repeat(stopping);
     return duties;
   });
   // Work that still waits for a store when the signal comes ends with the process.
   await Promise.race([working, once(stopping, 'abort')]);
   app.get(Log).info({ signal: stopping.reason.message }, 'stopping');
-  await duties;
+  await Promise.all([duties, loops]);
   await close(app).catch((error: unknown) => {
     app.get(Log).error({ err: error }, 'a bug: closing failed');
     process.exit(EXIT.bug);
@@ -55,13 +60,22 @@ async function listen(app: NestFastifyApplication, config: Config): Promise<void
   app.get(Log).info({ url: await app.getUrl() }, 'listening');
 }
 
-async function storesReady(app: NestFastifyApplication, config: Config, stop: AbortSignal): Promise<void> {
+/** Calls `begin` as soon as PostgreSQL is migrated, since loops need nothing else, and resolves when all stores are ready. */
+async function storesReady(
+  app: NestFastifyApplication,
+  config: Config,
+  stop: AbortSignal,
+  begin: () => void,
+): Promise<void> {
   const log = app.get(Log);
   const stores: StartupService[] = [
     {
       variable: 'DATABASE_URL',
       service: 'postgresql',
-      work: () => migrate(config.databaseUrl, 'up', (line) => log.warn({}, line)),
+      work: async () => {
+        await migrate(config.databaseUrl, 'up', (line) => log.warn({}, line));
+        begin();
+      },
     },
     { variable: 'MONGODB_URL', service: 'mongodb', work: () => app.get(Mongo).declare() },
     { variable: 'RABBITMQ_URL', service: 'rabbitmq', work: () => app.get(Broker).ping() },

@@ -25,8 +25,9 @@ const ERASE_EVERY_MS = 60_000;
 @Module({
   controllers: [UsersController, CompaniesController, InvitationsController],
   providers: [
-    { provide: APP_GUARD, useClass: AuthGuard },
+    { provide: APP_GUARD, useExisting: AuthGuard },
     AccessTokens,
+    AuthGuard,
     Companies,
     CompaniesRepository,
     CompanyDeletion,
@@ -40,7 +41,7 @@ const ERASE_EVERY_MS = 60_000;
     Users,
     UsersRepository,
   ],
-  exports: [CompanyDeletion, Memberships],
+  exports: [AuthGuard, CompanyDeletion, Memberships],
 })
 export class AccountsModule {
   constructor(duties: Duties, invitations: Invitations) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  booleanKey,
   ConfigurationError,
   findRoot,
   integerKey,
@@ -34,6 +35,12 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly uploadLimitMib: number;
   /** Where uploads by URL go; undefined: this API takes none. */
   abstract readonly objectStore: ObjectStoreConfig | undefined;
+  /** False: the routes of contacts ask for a login. */
+  abstract readonly contactsPublic: boolean;
+  /** Jobs accepted and not done, over which no more are taken. */
+  abstract readonly contactsMaxWaiting: number;
+  /** Seconds from the end of a job until it can no longer be asked for. */
+  abstract readonly contactsJobsKeepS: number;
 }
 
 /** A bucket of S3, or of another store with the same protocol. */
@@ -59,6 +66,9 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     healAfterS: integerKey(env, 'HEAL_AFTER_S'),
     uploadLimitMib: integerKey(env, 'UPLOAD_LIMIT_MIB'),
     objectStore: objectStore(env),
+    contactsPublic: booleanKey(env, 'CONTACTS_PUBLIC'),
+    contactsMaxWaiting: integerKey(env, 'CONTACTS_MAX_WAITING'),
+    contactsJobsKeepS: integerKey(env, 'CONTACTS_JOBS_KEEP_S'),
   };
 }
 

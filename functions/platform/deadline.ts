@@ -49,6 +49,11 @@ export class Deadline {
     return Deadline.#running.run(this, work);
   }
 
+  /** Runs `work`, and all that it calls, under no deadline. What it stores is stored whatever becomes of the request. */
+  static without<T>(work: () => T): T {
+    return Deadline.#running.exit(work);
+  }
+
   /** Aborts, with a DeadlinePassed, when nothing may be committed any more. */
   get signal(): AbortSignal {
     return this.#controller.signal;

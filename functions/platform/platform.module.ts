@@ -4,6 +4,7 @@ import { Duties } from './duties.js';
 import { CsvReply } from './http/csv.js';
 import { HealthController } from './http/health.controller.js';
 import { Idempotency } from './idempotency.js';
+import { Loops } from './loops.js';
 import { Runtime } from './runtime.js';
 import { Mongo } from './stores/mongo.js';
 import { ObjectStore } from './stores/object-store.js';
@@ -29,8 +30,8 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       controllers: [HealthController],
-      providers: [...given, ...STORES, Duties, Idempotency, CsvReply, ServiceGauges],
-      exports: [Config, Runtime, Log, ...STORES, Duties, Idempotency, CsvReply],
+      providers: [...given, ...STORES, Duties, Loops, Idempotency, CsvReply, ServiceGauges],
+      exports: [Config, Runtime, Log, ...STORES, Duties, Loops, Idempotency, CsvReply],
     };
   }
 }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql, Transaction } from '../../platform/stores/postgres.js';
+import { pageOfRows, requiredRow } from '../../platform/stores/rows.js';
 import type { Role } from '../accounts.schemas.js';
-import { pageOfRows, requiredRow } from '../rows.js';
 import type { Cnpj } from './cnpj.js';
 
 export interface CompanyRow {

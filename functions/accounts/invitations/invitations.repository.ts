@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql } from '../../platform/stores/postgres.js';
+import { pageOfRows, requiredRow } from '../../platform/stores/rows.js';
 import type { Role } from '../accounts.schemas.js';
 import type { MemberRow } from '../companies/companies.repository.js';
-import { pageOfRows, requiredRow } from '../rows.js';
 
 /** An invitation as the invited user sees it. */
 export interface InvitationRow {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery } from '../../platform/http/slices.js';
 import type { Sql, Transaction } from '../../platform/stores/postgres.js';
-import { pageOfRows, requiredRow } from '../rows.js';
+import { pageOfRows, requiredRow } from '../../platform/stores/rows.js';
 
 /** A user without the password. */
 export interface UserRow {

@@ -39,7 +39,8 @@ export function takeOnlyJson(adapter: FastifyAdapter): void {
     // Bytes that are not UTF-8 become U+FFFD, here or in a gateway before. Kept, they could pass for somebody else's text.
     if (text.includes(REPLACEMENT)) return done(new NotUtf8(''));
     if (text === '') return done(null, undefined);
-    const clean = TO_BE_CLEANED.test(text) ? cleanBody : <T>(body: T): T => body;
+    const isClean = request.routeOptions.config.asGiven || !TO_BE_CLEANED.test(text);
+    const clean = isClean ? <T>(body: T): T => body : cleanBody;
     return parse(request, text, (error, body) => {
       if (error) return done(error);
       try {

@@ -35,6 +35,8 @@ export interface RouteDocs {
   ids?: Record<string, string>;
   /** The problems that it answers with; those of every route are added. */
   errors?: readonly ProblemClass[];
+  /** The members that its `@RouteConfig` puts beside those of a problem; examples show them. */
+  beside?: (problem: Problem) => Record<string, unknown>;
   /** For a route that reads its request itself, so that no parameter's schema describes the body. */
   requestBody?: ApiOperationOptions['requestBody'];
 }
@@ -51,9 +53,9 @@ export function linkTo(tag: string, operationId: string): string {
 
 /** Says in OpenAPI what a route is for, takes, answers and refuses. */
 export function Describe(route: RouteDocs): MethodDecorator {
-  const { id, summary, description, answers, ids = {}, errors = [], requestBody } = route;
+  const { id, summary, description, answers, ids = {}, errors = [], requestBody, beside } = route;
   const operation = { operationId: id, summary, description, ...(requestBody && { requestBody }) };
-  const refusals = problemResponses([...EVERY_ROUTE, ...errors]);
+  const refusals = problemResponses([...EVERY_ROUTE, ...errors], beside);
   const responses = { ...refusals, ...mapValues(answers, responseOf) };
   return applyDecorators(
     ApiOperation(operation),
@@ -72,16 +74,16 @@ function responseOf({ description, schema, text, headers }: AnswerDocs) {
 }
 
 /** By status: what each code means, and one problem of each class. */
-function problemResponses(classes: readonly ProblemClass[]) {
+function problemResponses(classes: readonly ProblemClass[], beside: RouteDocs['beside']) {
   const byStatus: Record<string, Problem[]> = {};
   for (const problem of classes.map(sampleOf)) {
     byStatus[problem.status] ??= [];
     byStatus[problem.status]?.push(problem);
   }
-  return mapValues(byStatus, problemResponse);
+  return mapValues(byStatus, (problems) => problemResponse(problems, beside));
 }
 
-function problemResponse(problems: Problem[]) {
+function problemResponse(problems: Problem[], beside: RouteDocs['beside']) {
   const headers = Object.assign({}, ...problems.map((problem) => problem.headers)) as Record<string, string>;
   const codes = [...new Set(problems.map(({ code }) => code))];
   const code = { type: 'string', enum: codes, description: 'One of these.' } as const;
@@ -95,7 +97,9 @@ function problemResponse(problems: Problem[]) {
         schema: {
           allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object' as const, properties: { code } }],
         },
-        examples: Object.fromEntries(problems.map((each) => [each.name, { summary: each.code, value: each.body() }])),
+        examples: Object.fromEntries(
+          problems.map((each) => [each.name, { summary: each.code, value: { ...each.body(), ...beside?.(each) } }]),
+        ),
       },
     },
   };

@@ -10,6 +10,7 @@ import {
   PROBLEM_JSON,
   Problem,
   ServiceUnavailable,
+  ValidationProblem,
 } from '../problem.js';
 import { isMongoAway } from '../stores/mongo.js';
 import { isAway } from '../stores/postgres.js';
@@ -78,7 +79,9 @@ export class ProblemFilter implements ExceptionFilter {
       this.log.error(about, 'a bug: the request failed');
       return new InternalProblem(request.id);
     }
-    if (problem.status >= 500) this.log.warn({ ...about, err: problem.cause ?? error }, problem.message);
+    // A quiet route has thousands of them at once; its module says when it begins, and when it is over.
+    const level = request.routeOptions?.config.quiet ? 'debug' : 'warn';
+    if (problem.status >= 500) this.log[level]({ ...about, err: problem.cause ?? error }, problem.message);
     return problem;
   }
 }
@@ -118,13 +121,19 @@ function toProblem(error: unknown): Problem | undefined {
   if (isMongoAway(error)) return new ServiceUnavailable('the messages cannot be reached now', error);
   // Nest wraps what Fastify refused, and keeps it as the cause.
   const known = FRAMEWORK[codeOf(error)] ?? FRAMEWORK[codeOf((error as { cause?: unknown } | null)?.cause)];
-  if (known) return Array.isArray(known) ? new Problem(...known) : new known();
+  if (known) return Array.isArray(known) ? refused(...known) : new known();
   const status = statusOf(error);
   if (status === 404) return new NotFound();
   if (status === 503) return new ServiceUnavailable('the service is not ready', error);
   if (status === undefined || status < 400 || status >= 500) return undefined;
   const detail = STATUS_CODES[status]?.toLowerCase() ?? 'the request is not valid';
-  return new Problem(status, status === 413 ? 'BODY.TOO_LARGE' : 'VALIDATION', detail);
+  return refused(status, status === 413 ? 'BODY.TOO_LARGE' : 'VALIDATION', detail);
+}
+
+/** Every 400 of this code has `errors`, also where no field is wrong but the whole request. */
+function refused(status: number, code: string, detail: string): Problem {
+  if (status === 400 && code === 'VALIDATION') return new ValidationProblem([{ path: '', message: detail }]);
+  return new Problem(status, code, detail);
 }
 
 /** Answers bytes that are not HTTP at all: there is no request object for them. */

@@ -11,9 +11,14 @@ declare module 'fastify' {
     bodyLimit?: number;
     /** Makes the problem of a body over the limit, in place of BodyTooLarge. */
     tooLarge?: () => Problem;
+    /** The texts of a JSON body are kept as given: byte order marks, CRLF and an escaped U+FFFD, too. Schemas judge them. */
+    asGiven?: boolean;
     /** Members that stand in the body of every problem of this route, next to those of the problem itself. */
     beside?: (problem: Problem) => Record<string, unknown>;
-    /** Answers below 500 are logged at level debug: for a route with thousands of requests a second. */
+    /**
+     * For a route with thousands of requests a second: answers below 500, and why a store or the module refused, are logged
+     * at level debug.
+     */
     quiet?: boolean;
   }
 }

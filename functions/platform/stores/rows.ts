@@ -1,5 +1,5 @@
-import type { Page, PageQuery } from '../platform/http/slices.js';
-import type { Sql } from '../platform/stores/postgres.js';
+import type { Page, PageQuery } from '../http/slices.js';
+import type { Sql } from './postgres.js';
 
 /** One page of the rows of `from`, and their total at the same moment. `order` must end in something unique. */
 export async function pageOfRows<T extends object>(

@@ -1,0 +1,140 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Histogram } from 'prom-client';
+import { Deadline } from '../../platform/deadline.js';
+import { Gather } from '../../platform/gather.js';
+import { ServiceUnavailable } from '../../platform/problem.js';
+import { Runtime } from '../../platform/runtime.js';
+import { isContended } from '../../platform/stores/postgres.js';
+import { Log } from '../../platform/telemetry/log.js';
+import { Metrics } from '../../platform/telemetry/metrics.js';
+import { ContactsBusy } from '../contacts.errors.js';
+import { ContactsRepository } from '../contacts.repository.js';
+import { canonicalLine, type NewContact } from '../contacts.schemas.js';
+import { jobOf } from '../job-number.js';
+import { ProcessContacts } from '../process-contacts.js';
+import { BatchIds } from './batch-ids.js';
+import { ContactsBacklog } from './contacts-backlog.js';
+
+const MIB = 2 ** 20;
+/** A batch has 1,000 lines at most; 500 already cost less a line than the HTTP around them. */
+const GROUP = { items: 500, bytes: MIB, inFlight: 2 };
+/** Callers and bytes of lines that this process holds and has not committed: beyond them it refuses, and stays small. */
+const CALLERS_LIMIT = 5_000;
+const BYTES_LIMIT = 64 * MIB;
+const REFUSED_FOR_S = 1;
+/** Between two log lines about refusals, of which there may be thousands a second. */
+const TELL_MS = 10_000;
+/** How long the store may fail before the callers of a group are told. */
+const GIVE_UP_MS = 5_000;
+/** Between two tries; each waits a random part of it more. */
+const AGAIN_MS = 100;
+
+/** Takes users in: a request is answered after the COMMIT of its group, and never before (R1). */
+@Injectable()
+export class AcceptContact {
+  readonly #groups = new Gather<string, string>(GROUP, (lines) => this.#commit(lines));
+  readonly #ids: BatchIds;
+  /** Those that have no answer yet, and the bytes of their lines. */
+  #callers = 0;
+  #bytes = 0;
+  #refusals = 0;
+  #telling: NodeJS.Timeout | undefined;
+  #isOut = false;
+  readonly #groupSize: Histogram;
+  readonly #flushSeconds: Histogram;
+
+  constructor(
+    private readonly repository: ContactsRepository,
+    private readonly backlog: ContactsBacklog,
+    private readonly processing: ProcessContacts,
+    private readonly runtime: Runtime,
+    private readonly log: Log,
+    { registry }: Metrics,
+  ) {
+    this.#ids = new BatchIds(() => repository.nextBlock());
+    this.#groupSize = new Histogram({
+      name: 'disparo_contacts_group_size',
+      help: 'Requests that were committed together.',
+      buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500],
+      registers: [registry],
+    });
+    this.#flushSeconds = new Histogram({
+      name: 'disparo_contacts_flush_seconds',
+      help: 'From the first try to commit a group to its end, repeats included.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers: [registry],
+    });
+  }
+
+  /** Stores a user and returns the number of its job. Throws ContactsBusy and ServiceUnavailable: the user may be sent again. */
+  async accept(contact: NewContact): Promise<string> {
+    const line = canonicalLine(contact);
+    const bytes = Buffer.byteLength(line);
+    this.#callers += 1;
+    this.#bytes += bytes;
+    try {
+      if (this.#callers > CALLERS_LIMIT || this.#bytes > BYTES_LIMIT) throw new ContactsBusy(REFUSED_FOR_S);
+      await this.backlog.requireRoom(this.#callers);
+      // From here on nothing holds the COMMIT back: it is of many callers.
+      Deadline.current()?.storing();
+      const job = await this.#groups.add(line, bytes);
+      if (this.runtime.kind === 'function') await Deadline.without(() => this.processing.briefly());
+      return job;
+    } catch (error) {
+      if (error instanceof ContactsBusy) this.#refused();
+      throw error;
+    } finally {
+      this.#callers -= 1;
+      this.#bytes -= bytes;
+    }
+  }
+
+  async #commit(lines: string[]): Promise<string[]> {
+    const begun = performance.now();
+    const id = await this.#untilStored(lines);
+    const flushMs = performance.now() - begun;
+    this.backlog.added(lines.length);
+    this.processing.poke();
+    this.#groupSize.observe(lines.length);
+    this.#flushSeconds.observe(flushMs / 1_000);
+    this.log.info({ batch: String(id), jobs: lines.length, flush_ms: Math.round(flushMs) }, 'contacts accepted');
+    return lines.map((_, line) => jobOf(id, line));
+  }
+
+  /** One line at the first refusal, and then one for all of the next ten seconds. */
+  #refused(): void {
+    this.#refusals += 1;
+    if (this.#telling) return;
+    const tell = () => {
+      this.#telling = undefined;
+      if (this.#refusals === 0) return;
+      this.log.warn({ refused: this.#refusals }, 'contacts were refused: too many wait');
+      this.#refusals = 0;
+      this.#telling = setTimeout(tell, TELL_MS).unref();
+    };
+    tell();
+  }
+
+  /** Only failures count against the time: an insert that runs, or waits for a lock, is waited for. */
+  async #untilStored(lines: string[]): Promise<bigint> {
+    let id: bigint | undefined;
+    for (let failing: number | undefined; ; ) {
+      try {
+        id ??= await this.#ids.next();
+        await this.repository.accept(id, lines);
+        if (this.#isOut) this.log.info({}, 'contacts are committed again');
+        this.#isOut = false;
+        return id;
+      } catch (error) {
+        if (!(error instanceof ServiceUnavailable) && !isContended(error)) throw error;
+        if (!this.#isOut) this.log.error({ err: error }, 'contacts cannot be committed now; trying again');
+        this.#isOut = true;
+        failing ??= performance.now();
+        if (performance.now() - failing >= GIVE_UP_MS)
+          throw error instanceof ServiceUnavailable ? error : new ServiceUnavailable('the database is too busy', error);
+        await pause(AGAIN_MS * (1 + Math.random()));
+      }
+    }
+  }
+}
