@@ -11,6 +11,7 @@ import { BODY_LIMIT, takeOnlyJson } from './platform/http/body.js';
 import { sendHeaders } from './platform/http/headers.js';
 import { serveOpenApi } from './platform/http/openapi.js';
 import { answerNoHttp, ProblemFilter } from './platform/http/problem.filter.js';
+import { limitSockets, socketTimeouts } from './platform/http/sockets.js';
 import { RefuseUnknown, validationPipe } from './platform/http/validation.js';
 import type { Runtime } from './platform/runtime.js';
 import { createLog, logRequests, NestLog } from './platform/telemetry/log.js';
@@ -35,6 +36,7 @@ export async function createApp(config: Config, runtime: Runtime): Promise<NestF
       problems.answer(error, request, reply),
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerNoHttp(error, socket),
     multipart: true,
+    ...socketTimeouts(config.sockets),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(config, runtime, log), adapter, {
     logger: new NestLog(log),
@@ -45,6 +47,7 @@ export async function createApp(config: Config, runtime: Runtime): Promise<NestF
   traceRequests(adapter.getInstance());
   logRequests(adapter.getInstance(), log);
   app.get(Metrics).observe(adapter.getInstance());
+  if (runtime.kind === 'server') limitSockets(adapter.getInstance(), config, app.get(Metrics).registry);
   takeOnlyJson(adapter);
   app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });
   app.useGlobalFilters(problems);

@@ -77,11 +77,15 @@ export class ApiStage {
     return other;
   }
 
-  /** Starts the process and waits until it listens and, unless told otherwise, has all its stores. */
+  /**
+   * Starts the process and waits until it listens and, unless told otherwise, has all its stores. Of several processes that
+   * share the port, the primary says it for all; the lines of the others have the field `process`.
+   */
   async start({ env = {}, ready = true }: { env?: Env; ready?: boolean } = {}): Promise<void> {
     const from = this.output.length;
     this.spawn(env);
-    const line = (message: string) => this.output.slice(from).find((each) => each.includes(`"msg":"${message}"`));
+    const line = (message: string) =>
+      this.output.slice(from).find((each) => each.includes(`"msg":"${message}"`) && !each.includes('"process":'));
     await this.until(() => line('listening') && (!ready || line('ready')), 'the API is ready');
     this.url = (JSON.parse(line('listening') ?? '{}') as { url: string }).url;
   }

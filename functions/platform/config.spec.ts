@@ -34,6 +34,8 @@ test('what is not said has a default', () => {
     logLevel: 'info',
     apiHost: '127.0.0.1',
     apiPort: 3_000,
+    sockets: { max: 18_000, backlog: 4_096, keepAliveS: 72, headersTimeoutS: 120, bodyTimeoutS: 300 },
+    apiProcesses: 1,
     jwtSecret: new TextEncoder().encode(SECRET),
     campaignQueueSlots: 500,
     healAfterS: 60,

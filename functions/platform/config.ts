@@ -25,6 +25,9 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly apiHost: string;
   /** 0: any free port, which the log names. */
   abstract readonly apiPort: number;
+  abstract readonly sockets: SocketConfig;
+  /** How many processes of the plain server share its port. 1: no cluster. */
+  abstract readonly apiProcesses: number;
   /** Signs access tokens: 32 bytes or more. */
   abstract readonly jwtSecret: Uint8Array;
   /** The most queue messages of a campaign. It takes more only where one would hold more than MAX_CHUNK_NUMBERS. */
@@ -41,6 +44,20 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly contactsMaxWaiting: number;
   /** Seconds from the end of a job until it can no longer be asked for. */
   abstract readonly contactsJobsKeepS: number;
+}
+
+/** What the plain server does with the sockets of its clients, in each of its processes. */
+export interface SocketConfig {
+  /** A socket that comes over it is closed. */
+  max: number;
+  /** Connections that the kernel keeps until they are taken. */
+  backlog: number;
+  /** Until a connection that sends no next request is closed. */
+  keepAliveS: number;
+  /** In which the headers of a request must have come. */
+  headersTimeoutS: number;
+  /** Without a byte of a body that has not ended. */
+  bodyTimeoutS: number;
 }
 
 /** A bucket of S3, or of another store with the same protocol. */
@@ -61,6 +78,14 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     ...sharedConfiguration(env),
     apiHost: textKey(env, 'API_HOST'),
     apiPort: integerKey(env, 'API_PORT'),
+    sockets: {
+      max: integerKey(env, 'API_MAX_CONNECTIONS'),
+      backlog: integerKey(env, 'API_BACKLOG'),
+      keepAliveS: integerKey(env, 'API_KEEP_ALIVE_S'),
+      headersTimeoutS: integerKey(env, 'API_HEADERS_TIMEOUT_S'),
+      bodyTimeoutS: integerKey(env, 'API_BODY_TIMEOUT_S'),
+    },
+    apiProcesses: integerKey(env, 'API_PROCESSES'),
     jwtSecret: jwtSecret(env, root),
     campaignQueueSlots: integerKey(env, 'CAMPAIGN_QUEUE_SLOTS'),
     healAfterS: integerKey(env, 'HEAL_AFTER_S'),

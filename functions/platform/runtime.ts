@@ -23,12 +23,21 @@ export class Runtime {
    * the end of the grace time, ends the process with EXIT.forced.
    */
   stopOnSignals(graceMs?: number): void {
-    const force = () => process.exit(EXIT.forced);
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.on(signal, () => {
         if (this.stopping.aborted) force();
-        if (graceMs !== undefined) setTimeout(force, graceMs).unref();
-        this.#stop.abort(new DOMException(signal, 'AbortError'));
+        this.stop(signal, graceMs);
       });
   }
+
+  /** Aborts `stopping` for this reason. The end of the grace time ends the process with EXIT.forced. */
+  stop(reason: string, graceMs?: number): void {
+    if (this.stopping.aborted) return;
+    if (graceMs !== undefined) setTimeout(force, graceMs).unref();
+    this.#stop.abort(new DOMException(reason, 'AbortError'));
+  }
+}
+
+function force(): void {
+  process.exit(EXIT.forced);
 }

@@ -180,6 +180,10 @@ test('services that are down fail no scrape: they are 0, and what they would be 
   stage = await ApiStage.open({ start: false });
   await stage.start({ env: NOWHERE, ready: false });
   expect(await samples('disparo_')).toEqual({
+    disparo_api_connections: 1,
+    disparo_api_connections_refused_total: 0,
+    disparo_api_processes: 1,
+    disparo_api_processes_wanted: 1,
     'disparo_up{service="postgres"}': 0,
     'disparo_up{service="mongodb"}': 0,
     'disparo_up{service="rabbitmq"}': 0,

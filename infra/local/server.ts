@@ -1,15 +1,29 @@
+import { parseArgs } from 'node:util';
 import { integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { CommandError } from '../../services/command-error.js';
 import { baseUrl } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
 import { runAlone } from './supervise/session.js';
 
-/** `npm run server`: the API on a port, with its own dispatch loop. Returns its exit code. */
+const USAGE = 'usage: npm run server [-- --processes <n>]';
+
+/** `npm run server`: the API on a port, in one process or several, with its own duties. Returns its exit code. */
 export default async function server(args: string[]): Promise<number> {
-  if (args.length > 0) throw new CommandError('usage: npm run server');
-  const environment = readEnvironment();
+  const processes = processesOf(args);
+  const environment = { ...readEnvironment(), ...processes };
+  integerKey(environment, 'API_PROCESSES');
   const port = integerKey(environment, 'API_PORT');
   // With port 0, any free port, only the server itself knows its port.
   if (port !== 0) announceApi(baseUrl(textKey(environment, 'API_HOST'), port));
-  return runAlone({ name: 'server', args: ['dist/functions/server.js'] });
+  return runAlone({ name: 'server', args: ['dist/functions/server.js'], env: processes });
+}
+
+/** The variable that an option stands for. Throws CommandError. */
+function processesOf(args: string[]): Record<string, string> {
+  try {
+    const { processes } = parseArgs({ args, options: { processes: { type: 'string' } } }).values;
+    return processes === undefined ? {} : { API_PROCESSES: processes };
+  } catch {
+    throw new CommandError(USAGE);
+  }
 }

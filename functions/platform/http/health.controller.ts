@@ -37,7 +37,7 @@ const HEALTH: RouteDocs = {
 const METRICS: RouteDocs = {
   id: 'getMetrics',
   summary: 'Metrics',
-  description: 'What this process has done, as Prometheus reads it.',
+  description: 'What the API has done, all of its processes together, as Prometheus reads it.',
   answers: {
     200: {
       description: 'The text format of Prometheus.',
@@ -77,8 +77,8 @@ export class HealthController {
   @Get('metrics')
   @Describe(METRICS)
   async scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    reply.header('content-type', this.metrics.registry.contentType);
-    return this.metrics.registry.metrics();
+    reply.header('content-type', this.metrics.contentType);
+    return this.metrics.scrape();
   }
 }
 

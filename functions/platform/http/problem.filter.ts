@@ -136,16 +136,19 @@ function refused(status: number, code: string, detail: string): Problem {
   return new Problem(status, code, detail);
 }
 
+/** What Node says of bytes that become no request, by its code. */
+const NO_HTTP: Record<string, [status: number, detail: string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'the path and the headers are over the limit of 16 KiB'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the headers of the request did not come in time'],
+};
+
 /** Answers bytes that are not HTTP at all: there is no request object for them. */
 export function answerNoHttp(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const [status, detail] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? [431, 'the path and the headers are over the limit of 16 KiB']
-      : [400, 'this is not a request of HTTP/1.1'];
+  const [status, detail] = NO_HTTP[error.code ?? ''] ?? [400, 'this is not a request of HTTP/1.1'];
   const body = JSON.stringify(new Problem(status, 'VALIDATION', detail).body());
   const headers = {
     'Content-Type': PROBLEM_JSON,

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pino } from 'pino';
 import type { Config } from '../config.js';
+import { memberNumber } from '../processes/member.js';
 import { traceIdOf } from './trace.js';
 
 /** Fields, then a sentence. Never a phone number, e-mail, document, token, password or body. Injected by this class. */
@@ -19,9 +20,10 @@ function bareError(error: unknown): unknown {
   return { type: name, message, stack, code: (error as { code?: unknown }).code };
 }
 
-/** JSON lines on standard output. An `err` field keeps type, message, stack and code. */
+/** JSON lines on standard output. An `err` field keeps type, message, stack and code; `process` says which of several it is. */
 export function createLog(level: Config['logLevel']): Log {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: bareError } });
+  const base = memberNumber === undefined ? null : { process: memberNumber };
+  return pino({ level, base, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: bareError } });
 }
 
 declare module 'fastify' {

@@ -1,16 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { memberNumber, scrapeAll } from '../processes/member.js';
 import { routeOf } from './log.js';
 import type { Question } from './question.js';
 
 /** Values of a gauge, by the one label that it has. */
 export type Values = Record<string, number>;
 
-/** The metrics of this process, named in docs/operating.md. Other modules register theirs on `registry`. */
+/** The metrics of the API, named in docs/operating.md. Other modules register theirs on `registry`. */
 @Injectable()
 export class Metrics {
+  /** What this process counts. Of several processes the sum is shown, or what the metric's `aggregator` says. */
   readonly registry = new Registry();
+  /** What is read from a store, the same for all processes: only the one that is scraped asks. */
+  readonly #stores = new Registry();
   readonly #requests = new Histogram({
     name: 'disparo_api_request_seconds',
     help: 'From the first byte of a request to the last of its answer, by the path template of the route.',
@@ -21,6 +25,16 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** The metrics of all processes that share the port, and what the stores say, in the text format of Prometheus. */
+  async scrape(): Promise<string> {
+    const counted = memberNumber === undefined ? this.registry.metrics() : scrapeAll();
+    return (await Promise.all([counted, this.#stores.metrics()])).join('\n');
   }
 
   /** Observes every request of an app. */
@@ -47,7 +61,7 @@ export class Metrics {
       name,
       help,
       labelNames: [label],
-      registers: [this.registry],
+      registers: [this.#stores],
       async collect() {
         const answer = await question.answer();
         this.reset();

@@ -63,16 +63,19 @@ async function reach({ urls }: Services, needs: readonly Variable[] | undefined,
 }
 
 /**
- * Runs one program, which waits by itself for services that do not answer yet. `before` is done first. Returns the program's
- * exit code.
+ * Runs one program, which waits by itself for services that do not answer yet. `before` is done first. `env` is on top of the
+ * session's. Returns the program's exit code.
  */
 export async function runAlone(
-  options: Pick<ChildOptions, 'name' | 'command' | 'args' | 'line'>,
+  {
+    env = {},
+    ...options
+  }: Pick<ChildOptions, 'name' | 'command' | 'args' | 'line'> & Partial<Pick<ChildOptions, 'env'>>,
   before: (session: Session) => Promise<void> = async () => {},
 ): Promise<number> {
   return withServices(say, { wait: false }, async (session) => {
     await before(session);
-    return session.supervisor.foreground({ ...options, env: session.env, ...foregroundLine() });
+    return session.supervisor.foreground({ ...options, env: { ...session.env, ...env }, ...foregroundLine() });
   });
 }
 
