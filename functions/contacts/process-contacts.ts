@@ -59,16 +59,14 @@ export class ProcessContacts {
 
   /** Runs until told to stop, and then ends with the statement that runs. Never dies of an error. */
   async loop(stop: AbortSignal): Promise<void> {
-    const aborted = new Promise<void>((resolve) => {
-      stop.addEventListener('abort', () => resolve(), { once: true });
-    });
+    stop.addEventListener('abort', () => this.poke(), { once: true });
     while (!stop.aborted) {
       // Listens before it looks: a poke that comes meanwhile is not missed.
       const poked = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       const { kind } = await this.runNext();
-      if (kind === 'nothing') await withDeadline(LOOK_MS, Promise.race([poked, aborted]), () => undefined);
+      if (kind === 'nothing') await withDeadline(LOOK_MS, poked, () => undefined);
       else if (kind !== 'worked') await this.#backOff(stop);
     }
   }

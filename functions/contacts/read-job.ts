@@ -48,7 +48,7 @@ export class ReadJob {
   ) {}
 
   /**
-   * The state of the job of this number; with `waitS`, at its end or after so many seconds. `left` resolves when the caller
+   * The state of the job of this number; with `waitS`, at its end or after so many seconds. `left` settles when the caller
    * is gone. Throws ServiceUnavailable.
    */
   async find(number: string, waitS: number, left: () => Promise<unknown>): Promise<Found> {
@@ -102,7 +102,8 @@ export class ReadJob {
     });
     this.#add(waiting);
     const timer = setTimeout(waiting.wake, waitS * 1_000);
-    void left().then(() => waiting.wake());
+    const leave = () => waiting.wake();
+    void left().then(leave, leave);
     try {
       const now = await this.#read(job);
       if (isEnd(now) || this.runtime.stopping.aborted) return now;
