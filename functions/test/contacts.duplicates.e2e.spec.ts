@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ApiStage } from '../../testing/api-stage.js';
+import {
+  added,
+  type ContactBody,
+  endOf,
+  orphans,
+  post,
+  rowsOf,
+  someContact,
+  someContacts,
+  storedContacts,
+} from './contacts-fixtures.js';
+
+let stage: ApiStage;
+/** Other processes on the same tables: their workers compete with those of the first. */
+let others: ApiStage[] = [];
+
+beforeAll(async () => {
+  stage = await ApiStage.open();
+  others = [await stage.beside()];
+});
+
+afterAll(async () => {
+  for (const other of others) await other.kill();
+  await stage?.close();
+});
+
+/** A text of the same content: keys in another order, blanks, the id in capitals, other ids that are dropped. */
+function respelled({ id, name, age, score, active, country, team, logs }: ContactBody): string {
+  const body = {
+    logs: logs.map(({ action, date }) => ({ action, date, id: 77 })),
+    team: {
+      projects: team.projects.map(({ completed, name }) => ({ completed, name })),
+      leader: team.leader,
+      name: team.name,
+      id: 78,
+    },
+    country,
+    active,
+    score,
+    age,
+    name,
+    id: id.toUpperCase(),
+  };
+  return JSON.stringify(body, undefined, 3).replace(/"age": (\d+)/, '"age": $1.0');
+}
+
+test('the same content in another spelling is completed, and stored once', async () => {
+  const contact = someContact();
+  const job = await added(stage, contact);
+  const { status, body } = await post(stage, respelled(contact));
+  expect(status).toBe(202);
+  expect(body.job).not.toBe(job);
+  expect([await endOf(stage, job), await endOf(stage, String(body.job))]).toEqual(['completed', 'completed']);
+  expect((await storedContacts(stage)).get(contact.id)).toEqual(rowsOf(contact));
+  expect(await stage.sql('SELECT job FROM contacts WHERE id = $1', [contact.id])).toEqual([{ job }]);
+});
+
+const { logs, team } = someContact();
+const changes: [what: string, change: Partial<ContactBody>][] = [
+  ['name', { name: 'ana Maria Souza' }],
+  ['name, a blank more', { name: 'Ana Maria Souza ' }],
+  ['age', { age: 32 }],
+  ['score', { score: 87.500_000_000_000_01 }],
+  ['active', { active: false }],
+  ['country', { country: 'Brazil' }],
+  ['team', { team: { ...team, leader: true } }],
+  ['order of the projects', { team: { ...team, projects: team.projects.toReversed() } }],
+  ['order of the logs', { logs: logs.toReversed() }],
+  ['one log less', { logs: logs.slice(1) }],
+];
+
+test.each(changes)('another %s is a conflict, and overwrites nothing', async (_, change) => {
+  const contact = someContact();
+  expect(await endOf(stage, await added(stage, contact))).toBe('completed');
+  expect(await endOf(stage, await added(stage, { ...contact, ...change }))).toBe('failed conflict');
+  expect((await storedContacts(stage)).get(contact.id)).toEqual(rowsOf(contact));
+});
+
+test('of several with one id in one transaction the lowest job wins', async () => {
+  const users = someContacts(20);
+  // The ages of a user are not in order, so that the order of jobs decides and not that of contents.
+  const ages = [3, 1, 2];
+  const payloads = ages.map((age) => users.map((user) => JSON.stringify({ ...user, age })).join('\n'));
+  const batches = await stage.sql<{ id: string }>(
+    `WITH block AS (SELECT nextval('contact_batch_blocks') AS first)
+     INSERT INTO contact_batches (id, size, payload)
+     SELECT first + at, 20, payload FROM block, unnest($1::text[]) WITH ORDINALITY AS given(payload, at) ORDER BY at DESC
+     RETURNING id`,
+    [payloads],
+  );
+  const ids = batches.map(({ id }) => Number(id)).toSorted((a, b) => a - b);
+  const ends = await Promise.all(ids.map((id) => endOf(stage, String(id * 1_000 + 19))));
+  expect(ends).toEqual(['completed', 'failed conflict', 'failed conflict']);
+  const rows = await storedContacts(stage);
+  expect(users.map(({ id }) => rows.get(id))).toEqual(users.map((user) => rowsOf({ ...user, age: 3 })));
+});
+
+test('hundreds at once with few ids: one content each, and every end agrees with it', async () => {
+  const users = someContacts(8);
+  const sent = Array.from({ length: 600 }, (_, at) => ({
+    stage: [stage, ...others][at % 2] as ApiStage,
+    body: { ...(users[at % users.length] as ContactBody), age: Math.floor(at / 100) },
+  }));
+  const ends = await Promise.all(
+    sent.map(async ({ stage, body }) => ({ body, end: await endOf(stage, await added(stage, body)) })),
+  );
+  const rows = await storedContacts(stage);
+  for (const { body, end } of ends) {
+    const isStored = rows.get(body.id)?.age === body.age;
+    expect(end).toBe(isStored ? 'completed' : 'failed conflict');
+    if (isStored) expect(rows.get(body.id)).toEqual(rowsOf(body));
+  }
+  for (const { id } of users)
+    expect(ends.filter(({ body, end }) => body.id === id && end === 'completed').length).toBeGreaterThan(0);
+  expect(await orphans(stage)).toBe(0);
+});
+
+test('workers that meet in circles end all jobs the same way', async () => {
+  const users = someContacts(60);
+  const rounds = [users, users.toReversed(), users, users.toReversed()];
+  const ends = await Promise.all(
+    rounds.flatMap((round, at) => {
+      const target = [stage, ...others][at % 2] as ApiStage;
+      return round.map(async (user) => endOf(target, await added(target, user)));
+    }),
+  );
+  expect(new Set(ends)).toEqual(new Set(['completed']));
+  const rows = await storedContacts(stage);
+  expect(users.map(({ id }) => rows.get(id))).toEqual(users.map(rowsOf));
+});
