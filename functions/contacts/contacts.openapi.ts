@@ -4,7 +4,8 @@ import { MediaTypeRefused, NotUtf8 } from '../platform/problem.js';
 import { besideAccepting, besideReading, ContactsBusy, ContactTooLarge, InvalidJob } from './contacts.errors.js';
 import { acceptedView, jobView, statsView } from './contacts.schemas.js';
 
-const LOGIN = 'Without a login, unless `CONTACTS_PUBLIC=false`.';
+const LOGIN =
+  'Without a login, unless `CONTACTS_PUBLIC=false`. Every problem has a `message` next to the members of RFC 9457.';
 
 /** What OpenAPI says of the routes of contacts. */
 export const CONTACT_ROUTES = {

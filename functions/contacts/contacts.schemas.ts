@@ -24,7 +24,12 @@ function textOf(description: string, example: string) {
     .refine(isVisible, { error: 'must not be blank', abort: true })
     .refine((text) => text.isWellFormed(), { error: 'must not hold half of a surrogate pair', abort: true })
     .refine((text) => !CONTROL.test(text), 'must not hold control characters')
-    .meta({ description: `${description}; 1 to ${NAME_LIMIT} UTF-16 units, kept as given.`, minLength: 1, example });
+    .meta({
+      description: `${description}; 1 to ${NAME_LIMIT} UTF-16 units, kept as given.`,
+      minLength: 1,
+      maxLength: NAME_LIMIT,
+      example,
+    });
 }
 
 /** A number of JSON: `1e999` reads as Infinity, which PostgreSQL would take and JSON cannot say. */
@@ -46,24 +51,26 @@ function listOf<T extends z.ZodType>(item: T, limit: number) {
   );
 }
 
-const project = z
-  .strictObject({
-    id: droppedId,
-    name: textOf('The name of the project', 'App mobile'),
-    completed: z.boolean().meta({ description: 'Whether it is completed.', example: true }),
-  })
-  .meta({ id: 'ContactProject', description: 'A project of the team.' });
+const project = z.strictObject({
+  id: droppedId,
+  name: textOf('The name of the project', 'App mobile'),
+  completed: z.boolean().meta({ description: 'Whether it is completed.', example: true }),
+});
 
-const log = z
-  .strictObject({
-    id: droppedId,
-    date: z.iso
-      .date()
-      .refine((date) => !YEAR_0.test(date), 'must be of the year 0001 or later')
-      .meta({ description: 'A day that exists, `YYYY-MM-DD`.', example: '2025-03-01' }),
-    action: z.enum(['login', 'logout']).meta({ description: 'What the user did.', example: 'login' }),
-  })
-  .meta({ id: 'ContactLog', description: 'An entry of the log of the user.' });
+const log = z.strictObject({
+  id: droppedId,
+  date: z.iso
+    .date()
+    .refine((date) => !YEAR_0.test(date), 'must be of the year 0001 or later')
+    .meta({ description: 'A day that exists, `YYYY-MM-DD`.', example: '2025-03-01' }),
+  action: z.enum(['login', 'logout']).meta({ description: 'What the user did.', example: 'login' }),
+});
+
+/** What a page of the OpenAPI document sends when somebody tries the route. */
+const EXAMPLE = {
+  team: { name: 'Vendas', leader: false, projects: [{ name: 'App mobile', completed: true }] },
+  logs: [{ date: '2025-03-01', action: 'login' }],
+};
 
 /** The body of POST: a user with team, projects and logs. Two users are the same contact exactly when their `id` is. */
 export const newContact = z
@@ -82,12 +89,18 @@ export const newContact = z
         id: droppedId,
         name: textOf('The name of the team', 'Vendas'),
         leader: z.boolean().meta({ description: 'Whether the user leads it.', example: false }),
-        projects: listOf(project, PROJECTS_LIMIT).meta({ description: 'At most 100; their order is kept.' }),
+        projects: listOf(project, PROJECTS_LIMIT).meta({
+          description: 'The projects of the team, at most 100; their order is kept.',
+          example: EXAMPLE.team.projects,
+        }),
       })
-      .meta({ id: 'ContactTeam', description: 'The team of the user.' }),
-    logs: listOf(log, LOGS_LIMIT).meta({ description: 'At most 1,000; their order is kept.' }),
+      .meta({ description: 'The team of the user.', example: EXAMPLE.team }),
+    logs: listOf(log, LOGS_LIMIT).meta({
+      description: 'What the user did and when, at most 1,000 entries; their order is kept.',
+      example: EXAMPLE.logs,
+    }),
   })
-  .meta({ id: 'NewContact', description: 'A user with team, projects and logs.' });
+  .meta({ description: 'A user with team, projects and logs.' });
 
 export type NewContact = z.output<typeof newContact>;
 

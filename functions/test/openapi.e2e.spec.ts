@@ -67,7 +67,7 @@ test('every operation has its own name, a summary, a description and a tag, in o
   expect(ids.filter((id) => !/^[a-z]+([A-Z][a-z]+)*$/.test(id))).toEqual([]);
   expect(operations.filter(([, { summary, description }]) => !summary || !description)).toEqual([]);
   const names = document.tags.map(({ name }) => name);
-  expect(names).toEqual(['operating', 'users', 'companies', 'campaigns', 'uploads']);
+  expect(names).toEqual(['operating', 'users', 'companies', 'campaigns', 'uploads', 'contacts']);
   expect(operations.filter(([, { tags }]) => tags.length !== 1 || !names.includes(tags[0] ?? ''))).toEqual([]);
 });
 
@@ -121,6 +121,7 @@ test('the examples of the bodies work, one after the other', async () => {
       body: { ...exampleOf(schema), ...more },
     });
   };
+  expect((await post('/api/user')).status).toBe(202);
   expect((await post('/api/users')).status).toBe(201);
   const { access_token: token } = (await post('/api/auth/login')).body;
   const company = await post('/api/companies', {}, token);
@@ -214,6 +215,9 @@ describe('refusals', () => {
       'get /metrics',
       'post /api/users',
       'post /api/auth/login',
+      'post /api/user',
+      'get /api/user/jobs/stats',
+      'get /api/user/{job}',
     ]);
   });
 });

@@ -1,6 +1,7 @@
 import { campaigns } from './campaigns.js';
 import { cleaning } from './cleaning.js';
 import { companies } from './companies.js';
+import { contacts } from './contacts.js';
 import { files } from './files.js';
 import { operating } from './operating.js';
 import { repeating } from './repeating.js';
@@ -12,5 +13,17 @@ import { users } from './users.js';
 
 /** The whole collection, in the order of use. `numbers` is the text of postman/numeros.txt. */
 export function folders(numbers: string): Folder[] {
-  return [operating, users, companies, campaigns, files, repeating, steering, uploads(numbers), strangers, cleaning];
+  return [
+    operating,
+    users,
+    companies,
+    campaigns,
+    files,
+    repeating,
+    steering,
+    uploads(numbers),
+    strangers,
+    cleaning,
+    contacts,
+  ];
 }
