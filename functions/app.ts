@@ -47,7 +47,7 @@ export async function createApp(config: Config, runtime: Runtime): Promise<NestF
   traceRequests(adapter.getInstance());
   logRequests(adapter.getInstance(), log);
   app.get(Metrics).observe(adapter.getInstance());
-  if (runtime.kind === 'server') limitSockets(adapter.getInstance(), config, app.get(Metrics).registry);
+  if (runtime.kind === 'server') limitSockets(adapter.getInstance(), config, runtime, app.get(Metrics).registry);
   takeOnlyJson(adapter);
   app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });
   app.useGlobalFilters(problems);

@@ -158,7 +158,8 @@ export function signalFamily(pid: number, name: NodeJS.Signals): number[] {
   return family;
 }
 
-function childrenOf(pid: number): number[] {
+/** The ids of the processes that a process has started and that have not ended. */
+export function childrenOf(pid: number): number[] {
   const pairs = existsSync('/proc/self') ? parentsInProc() : parentsByPs();
   return pairs.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []));
 }

@@ -1,12 +1,19 @@
 import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Config, SocketConfig } from '../config.js';
+import { memberNumber } from '../processes/member.js';
+import type { Runtime } from '../runtime.js';
 
 const SECOND_MS = 1_000;
 /** How often Node looks for headers that are late, at most. */
 const LOOK_MS = 5_000;
+/**
+ * A process that is full stops listening, so that the kernel gives what comes to the others, and listens again when it is
+ * this full. When it is alone, or all of them are full, what comes is refused.
+ */
+const ROOM = 0.95;
 
 /**
  * How long a client may be silent, as Fastify and Node take it. There is no limit for a whole request: an upload may take
@@ -22,26 +29,24 @@ export function socketTimeouts({ keepAliveS, headersTimeoutS }: SocketConfig): F
 }
 
 /**
- * Closes the sockets of clients that are too many or silent within a body, and counts the others. A client costs a socket
+ * Bounds the sockets of clients, closes those that are silent within a body, and counts the others. A client costs a socket
  * and no more: what it has sent so far waits in memory or in a file, and nothing waits for it.
  */
-export function limitSockets(fastify: FastifyInstance, { sockets, apiProcesses }: Config, registry: Registry): void {
-  const registers = [registry];
+export function limitSockets(fastify: FastifyInstance, config: Config, runtime: Runtime, registry: Registry): void {
+  const { server } = fastify;
+  const { max, bodyTimeoutS } = config.sockets;
+  const takesTurns = memberNumber !== undefined && config.apiPort !== 0;
+  const refused = socketMetrics(config, registry, () => open);
   let open = 0;
-  const refused = new Counter({
-    name: 'disparo_api_connections_refused_total',
-    help: 'Connections closed at once, as the process had API_MAX_CONNECTIONS open.',
-    registers,
-  });
-  gaugeOf('disparo_api_connections', 'Open sockets of clients.', () => open, { registers });
-  gaugeOf('disparo_api_processes', 'Processes that share the port and have answered this scrape.', () => 1, {
-    registers,
-  });
-  gaugeOf('disparo_api_processes_wanted', 'API_PROCESSES.', () => apiProcesses, { registers, aggregator: 'max' });
-  // Not maxConnections: with several processes, Node then offers the socket to the next one, in a loop that never ends while
-  // all are full. Before the others: Node's own listener leaves a socket alone that is destroyed.
-  fastify.server.prependListener('connection', (socket: Socket) => {
-    if (open >= sockets.max) {
+  let aside = false;
+  const returnToListening = () => {
+    if (!aside || open > max * ROOM || runtime.stopping.aborted) return;
+    aside = false;
+    server.listen({ port: config.apiPort, host: config.apiHost, backlog: config.sockets.backlog });
+  };
+  // Before the other listeners: Node's own leaves a socket alone that is destroyed.
+  server.prependListener('connection', (socket: Socket) => {
+    if (open >= max) {
       refused.inc();
       socket.destroy();
       return;
@@ -49,15 +54,35 @@ export function limitSockets(fastify: FastifyInstance, { sockets, apiProcesses }
     open += 1;
     socket.once('close', () => {
       open -= 1;
+      returnToListening();
     });
+    if (open < max || !takesTurns || aside || runtime.stopping.aborted) return;
+    aside = true;
+    // As a plain server of sockets: HTTP's own close() would also close the connections that are idle.
+    NetServer.prototype.close.call(server);
   });
   fastify.addHook('onRequest', (request, _reply, done) => {
     const { raw } = request;
     if (raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0) {
-      raw.socket.setTimeout(sockets.bodyTimeoutS * SECOND_MS);
+      raw.socket.setTimeout(bodyTimeoutS * SECOND_MS);
       raw.once('end', () => raw.socket.setTimeout(0));
     }
     done();
+  });
+}
+
+/** Returns the counter of refused connections. */
+function socketMetrics({ apiProcesses }: Config, registry: Registry, open: () => number): Counter {
+  const registers = [registry];
+  gaugeOf('disparo_api_connections', 'Open sockets of clients.', open, { registers });
+  gaugeOf('disparo_api_processes', 'Processes that share the port and have answered this scrape.', () => 1, {
+    registers,
+  });
+  gaugeOf('disparo_api_processes_wanted', 'API_PROCESSES.', () => apiProcesses, { registers, aggregator: 'max' });
+  return new Counter({
+    name: 'disparo_api_connections_refused_total',
+    help: 'Connections closed at once, as the process had API_MAX_CONNECTIONS open.',
+    registers,
   });
 }
 
