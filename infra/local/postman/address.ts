@@ -7,6 +7,14 @@ const HEALTH_TIMEOUT_MS = 10_000;
 /** The ends of the addresses that `npm start` prints: all of them mean the same API. */
 const PRINTED = /\/api(?:\/docs|\/health|\/openapi\.json)?$/;
 
+/** What a command that needs a running API says where there is none: how to start it, and how to name it. */
+interface Advice {
+  start: string;
+  command: string;
+}
+
+const POSTMAN: Advice = { start: 'npm start', command: 'npm run postman --' };
+
 /** The base of an address, which may have `http://`, `/api` or a slash at the end. Throws CommandError. */
 export function baseOf(given: string): string {
   const written = given.includes('://') ? given : `http://${given}`;
@@ -19,9 +27,14 @@ export function baseOf(given: string): string {
 
 /**
  * The base of a healthy API. It is the given one. Without one it is that of API_PORT in the environment, else the newest
- * healthy one that a command of this clone runs, else that of the configuration. Throws CommandError, which is one line.
+ * healthy one that a command of this clone runs, else that of the configuration. Throws CommandError, which is one line, and
+ * says how to start an API, or with `command` how to give another address.
  */
-export async function healthyApi(given: string | undefined, running = runningApis()): Promise<string> {
+export async function healthyApi(
+  given: string | undefined,
+  running = runningApis(),
+  { command, start }: Advice = POSTMAN,
+): Promise<string> {
   const bases = given === undefined ? candidates(running) : [baseOf(given)];
   const problems: string[] = [];
   for (const base of bases) {
@@ -30,7 +43,11 @@ export async function healthyApi(given: string | undefined, running = runningApi
     problems.push(problem);
   }
   const other = running.find((base) => !bases.includes(base));
-  throw new CommandError(`${problems[0]}${advice(other)}`, EXIT.bug);
+  const advice =
+    other === undefined
+      ? `: start the API with ${start}, or give its address: ${command} http://host:port`
+      : `; one of this clone runs at ${other}: ${command} ${other}`;
+  throw new CommandError(`${problems[0]}${advice}`, EXIT.bug);
 }
 
 function candidates(running: string[]): string[] {
@@ -69,9 +86,4 @@ function parsed(body: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function advice(other: string | undefined): string {
-  if (other !== undefined) return `; one of this clone runs at ${other}: npm run postman -- ${other}`;
-  return ': start the API with npm start, or give its address: npm run postman -- http://host:port';
 }
