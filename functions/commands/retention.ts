@@ -1,27 +1,33 @@
 import { EXIT } from '@disparo/contract';
 import type { Command } from '../platform/command.js';
+import type { Identifier } from '../retention/retention.js';
 
-type RetentionTask = { dryRun: boolean } & ({ olderThanDays: number } | { phoneNumber: string });
+type RetentionTask = { dryRun: boolean } & ({ olderThanDays: number } | { forget: Identifier; value: string });
 
 const DAYS = /^[1-9]\d{0,4}$/;
 /** A Brazilian number has ten or eleven digits after +55: one that was cut short would be a part of many. */
 const PHONE_NUMBER = /^\+(?:55\d{10,11}|(?!55)[1-9]\d{7,14})$/;
+/** In any letter case, and of any version, as the API takes it. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * Erases numbers by age, or forgets one. Never prints a number. Ends with EXIT.forced when it was told to stop, and when a
- * campaign that holds the number is not finished.
+ * Erases numbers by age, or forgets a number or a contact. Never prints one. Ends with EXIT.forced when it was told to stop,
+ * and when something that holds it is not finished.
  */
 const retention: Command<RetentionTask> = {
-  usage: 'npm run retention -- --older-than <days> | --phone <+5511987654321> [--dry-run]',
+  usage: 'npm run retention -- --older-than <days> | --phone <+5511987654321> | --contact <uuid> [--dry-run]',
   task: retentionTask,
-  reads: ({ dryRun }) => (dryRun ? ['DATABASE_URL', 'MONGODB_URL'] : undefined),
+  reads: (task) => {
+    if (!task.dryRun) return undefined;
+    return 'forget' in task && task.forget === 'contact-id' ? ['DATABASE_URL'] : ['DATABASE_URL', 'MONGODB_URL'];
+  },
   logs: false,
   work: async (app, task, stop) => {
     const { Retention } = await import('../retention/retention.js');
     const retention = app.get(Retention);
     const run = { dryRun: task.dryRun, stop };
-    const { line, complete } = await ('phoneNumber' in task
-      ? retention.forget(task.phoneNumber, run)
+    const { line, complete } = await ('forget' in task
+      ? retention.forget(task.forget, task.value, run)
       : retention.erase(task.olderThanDays, run));
     process.stdout.write(`${line}\n`);
     return complete ? EXIT.drained : EXIT.forced;
@@ -35,6 +41,7 @@ function retentionTask(args: readonly string[]): RetentionTask | undefined {
   const dryRun = args.includes('--dry-run');
   if (more.length > 0 || args.filter((arg) => arg === '--dry-run').length > 1) return undefined;
   if (option === '--older-than' && DAYS.test(value)) return { dryRun, olderThanDays: Number(value) };
-  if (option === '--phone' && PHONE_NUMBER.test(value)) return { dryRun, phoneNumber: value };
+  if (option === '--phone' && PHONE_NUMBER.test(value)) return { dryRun, forget: 'phone-number', value };
+  if (option === '--contact' && UUID.test(value)) return { dryRun, forget: 'contact-id', value: value.toLowerCase() };
   return undefined;
 }

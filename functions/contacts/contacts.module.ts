@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { Duties } from '../platform/duties.js';
 import { Loops } from '../platform/loops.js';
+import { RetentionModule } from '../retention/retention.module.js';
 import { AcceptContact } from './accept/accept-contact.js';
 import { ContactsBacklog } from './accept/contacts-backlog.js';
 import { ContactsController } from './contacts.controller.js';
@@ -11,12 +12,13 @@ import { ProcessContacts } from './process-contacts.js';
 import { ReadJob } from './read-job.js';
 import { ContactsGauges } from './upkeep/contacts-gauges.js';
 import { ContactsUpkeep } from './upkeep/contacts-upkeep.js';
+import { ForgetContact } from './upkeep/forget-contact.js';
 
 const EVERY_MS = 60_000;
 
 /** Users by the hundred thousand at once: each request is answered, each job has an end. Needs PostgreSQL only. */
 @Module({
-  imports: [AccountsModule],
+  imports: [AccountsModule, RetentionModule],
   controllers: [ContactsController],
   providers: [
     ContactsRepository,
@@ -24,6 +26,7 @@ const EVERY_MS = 60_000;
     ContactsGuard,
     ContactsGauges,
     ContactsUpkeep,
+    ForgetContact,
     AcceptContact,
     ProcessContacts,
     ReadJob,

@@ -23,6 +23,9 @@ interface Outcome {
   complete: boolean;
 }
 
+/** By what a person is known: a phone number in E.164, or the id of a contact, a UUID in lower case. */
+export type Identifier = 'phone-number' | 'contact-id';
+
 type Hook<T> = (what: T, run: Run) => Promise<Found>;
 
 /**
@@ -33,24 +36,24 @@ type Hook<T> = (what: T, run: Run) => Promise<Found>;
 @Injectable()
 export class Retention {
   readonly #erasing: Hook<number>[] = [];
-  readonly #forgetting: Hook<string>[] = [];
+  readonly #forgetting: Record<Identifier, Hook<string>[]> = { 'phone-number': [], 'contact-id': [] };
 
   /** Modules register when they are built: how to delete what is older than a number of days. */
   onErase(hook: Hook<number>): void {
     this.#erasing.push(hook);
   }
 
-  /** Modules register when they are built: how to delete one phone number, in E.164. */
-  onForget(hook: Hook<string>): void {
-    this.#forgetting.push(hook);
+  /** Modules register when they are built: how to delete what they keep of one person. */
+  onForget(by: Identifier, hook: Hook<string>): void {
+    this.#forgetting[by].push(hook);
   }
 
   erase(olderThanDays: number, run: Run): Promise<Outcome> {
     return outcome(this.#erasing, olderThanDays, run);
   }
 
-  forget(phoneNumber: string, run: Run): Promise<Outcome> {
-    return outcome(this.#forgetting, phoneNumber, run);
+  forget(by: Identifier, value: string, run: Run): Promise<Outcome> {
+    return outcome(this.#forgetting[by], value, run);
   }
 }
 

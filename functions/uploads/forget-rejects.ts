@@ -24,7 +24,7 @@ export class ForgetRejects {
       const refused = dryRun ? 0 : await this.dropRefused(days);
       return { gone: refused > 0 ? [`the rejects of ${count(refused)} refused uploads`] : [] };
     });
-    retention.onForget(async (phoneNumber, { dryRun }) => {
+    retention.onForget('phone-number', async (phoneNumber, { dryRun }) => {
       if (!dryRun) await this.dropLike(numberPattern(phoneNumber));
       return { gone: [] };
     });

@@ -30,7 +30,7 @@ export class ForgetNumber {
     private readonly messages: MessageStore,
     retention: Retention,
   ) {
-    retention.onForget((phoneNumber, run) => this.forget(phoneNumber, run));
+    retention.onForget('phone-number', (phoneNumber, run) => this.forget(phoneNumber, run));
   }
 
   /** Safe to repeat and to stop: a document goes before the ledger's line that tells of it. */
