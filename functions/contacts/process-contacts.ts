@@ -28,7 +28,7 @@ const ENDS = ['completed', ...FAILURES] as const;
  */
 type Ran = { kind: 'worked'; batches: number; jobs: number } | { kind: 'nothing' | 'again' | 'bug' };
 
-/** Brings accepted users into the four tables and their jobs to an end: both in one transaction (R2). */
+/** Brings accepted users into the four tables and their jobs to an end: both in one transaction (C2). */
 @Injectable()
 export class ProcessContacts {
   readonly #ended: Counter<'end'>;

@@ -161,7 +161,7 @@ export class ReadJob {
   }
 }
 
-/** The state of a job is computed from its batch: failed, done, begun, in this order (R6). */
+/** The state of a job is computed from its batch: failed, done, begun, in this order (C6). */
 function found({ job, line }: Job, batch: BatchRow | undefined): Found {
   if (!batch || line >= batch.size) return { status: 'unknown' };
   const reason = batch.failed[job]?.split(':')[0] as Failure | undefined;

@@ -38,7 +38,7 @@ export class Gather<Item, Result> {
   /** Resolves with the result of this item. */
   add(item: Item, bytes = 0): Promise<Result> {
     return new Promise((resolve, reject) => {
-      // guard: each caller keeps its own resolver (R7)
+      // guard: each caller keeps its own resolver, so none is forgotten
       this.#waiting.push({ item, bytes, resolve, reject });
       void this.#leaveSoon();
     });

@@ -30,7 +30,7 @@ const GIVE_UP_MS = 5_000;
 /** Between two tries; each waits a random part of it more. */
 const AGAIN_MS = 100;
 
-/** Takes users in: a request is answered after the COMMIT of its group, and never before (R1). */
+/** Takes users in: a request is answered after the COMMIT of its group, and never before (C1). */
 @Injectable()
 export class AcceptContact {
   readonly #groups = new Gather<string, string>(GROUP, (lines) => this.#commit(lines));
