@@ -41,6 +41,11 @@ test.each(commands.filter((command) => !TAKE_FILTERS.includes(command)))(
   },
 );
 
+test('server: a wrong number of processes is refused before anything is started', async () => {
+  const refusal = await refusalOf('server', '--processes', '65');
+  expect(refusal).toEqual(new Error('API_PROCESSES: must be a whole number from 1 to 64, not "65"'));
+});
+
 test('every command that is declared has a script in package.json', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
   for (const command of commands) expect(scripts[command]).toBe(`node infra/local/run.mjs ${command}`);
