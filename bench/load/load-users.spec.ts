@@ -28,6 +28,11 @@ test('every user is sent once and followed to its end', async () => {
   expect(server.requests).toEqual({ POST: 30, GET: 30 });
 });
 
+test('told not to follow, it asks for no job', async () => {
+  expect(await loaded(undefined, { follow: false })).toEqual({ ...GOOD, ended: 0 });
+  expect(server.requests).toEqual({ POST: 30, GET: 0 });
+});
+
 test('with a socket each, all are open before the first request', async () => {
   let open = 0;
   let early = 0;

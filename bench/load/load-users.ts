@@ -27,6 +27,8 @@ export interface LoadOptions {
   targets: Target[];
   /** Each socket sends one user and follows its job; there must be as many sockets as users. */
   oneEach?: boolean;
+  /** Whether each job is followed to its end; without, a server may accept and do no more. The default is true. */
+  follow?: boolean;
   /** How long a server may take for one answer. */
   answerMs?: number;
   /** Called with what is reached so far, some times a second. */
@@ -102,7 +104,16 @@ async function opened(workers: readonly Worker[], { sockets, oneEach }: LoadOpti
   }
 }
 
-function sharesOf({ users, sockets, processes = 1, targets, seed, oneEach = false, answerMs }: LoadOptions): Share[] {
+function sharesOf({
+  users,
+  sockets,
+  processes = 1,
+  targets,
+  seed,
+  oneEach = false,
+  follow = true,
+  answerMs,
+}: LoadOptions): Share[] {
   if (oneEach && users !== sockets) throw new Error('a bug: a socket each, and not as many as users');
   const at = (whole: number, part: number) => Math.floor((whole * part) / processes);
   const openMs = ANSWER_MS + (sockets / SLOWEST) * 1_000;
@@ -118,6 +129,7 @@ function sharesOf({ users, sockets, processes = 1, targets, seed, oneEach = fals
       sockets: at(sockets, part + 1) - firstSocket,
       targets,
       oneEach,
+      follow,
       openMs,
       answerMs: oneMs,
       totalMs,

@@ -58,7 +58,7 @@ export class LoadShare {
   }
 
   async #work(slot: number): Promise<void> {
-    const { users, oneEach } = this.share;
+    const { users, oneEach, follow } = this.share;
     const jobs: Accepted[] = [];
     for (let silent = 0; silent < MOST_FAILURES; ) {
       // With a socket each, a closed one still takes its user: what became of that is then said.
@@ -71,7 +71,7 @@ export class LoadShare {
       if (job !== undefined) jobs.push({ user, job });
       if (oneEach) break;
     }
-    for (const accepted of jobs) await this.#follow(slot, accepted);
+    if (follow) for (const accepted of jobs) await this.#follow(slot, accepted);
   }
 
   /** Posts a user, again when a 503 asks for it. Returns the last answer; undefined where there was none. */

@@ -14,6 +14,8 @@ export interface Share {
   targets: Target[];
   /** Each socket sends one user and follows its job; it is never opened again. */
   oneEach: boolean;
+  /** Whether each job is followed to its end. */
+  follow: boolean;
   /** How long opening may take in all, one answer, and everything from the first request on. */
   openMs: number;
   answerMs: number;
