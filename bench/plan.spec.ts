@@ -33,6 +33,12 @@ describe('the plan of a bench', () => {
     expect(numbers(parsePlan(['--at-most=1000']).naive)).toEqual([1_000]);
   });
 
+  it('sends a hundred thousand users, in quick runs a fifth, and half as many wait for the loop', () => {
+    expect(parsePlan([]).contacts).toEqual({ users: 100_000, waiting: 50_000, rounds: 3 });
+    expect(parsePlan(['--quick']).contacts).toEqual({ users: 20_000, waiting: 10_000, rounds: 3 });
+    expect(parsePlan(['--at-most=101']).contacts).toEqual({ users: 101, waiting: 51, rounds: 3 });
+  });
+
   it('with parts, languages or a largest size is not a whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
@@ -40,7 +46,7 @@ describe('the plan of a bench', () => {
   });
 
   it('builds no consumer for what starts none', () => {
-    expect(parsePlan(['--only=naive,upload,health,routines']).consumers).toEqual([]);
+    expect(parsePlan(['--only=naive,upload,health,routines,contacts']).consumers).toEqual([]);
     expect(parsePlan(['--only=naive,end-to-end', '--languages=go']).consumers).toEqual(['go']);
     expect(parsePlan([]).consumers).toEqual(['rust', 'go', 'typescript']);
   });

@@ -3,7 +3,16 @@ import { LANGUAGE_NAMES, type LanguageName } from '@disparo/contract/languages';
 import { CommandError } from '../services/command-error.js';
 
 /** What can be measured, in the order of a run. */
-export const PARTS = ['naive', 'drain', 'upload', 'end-to-end', 'health', 'partitions', 'routines'] as const;
+export const PARTS = [
+  'naive',
+  'drain',
+  'upload',
+  'end-to-end',
+  'health',
+  'partitions',
+  'routines',
+  'contacts',
+] as const;
 
 /** The name of a part, as `--only` takes it. */
 export type Part = (typeof PARTS)[number];
@@ -38,6 +47,8 @@ export interface Plan {
   partitionNumbers: number;
   /** `atMost`: items that each way of a routine does, or its own usual number where that is less. */
   routines: { atMost: number; rounds: number };
+  /** Users that are sent to `POST /api/user`, and users that wait for the loop. */
+  contacts: { users: number; waiting: number; rounds: number };
 }
 
 const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
@@ -55,6 +66,7 @@ const LARGEST = [size(10_000_000, 1)];
 const NAIVE = [size(2_000, 3), size(100_000, 1)];
 const PARTITION_NUMBERS = 400_000;
 const ROUTINE_ROUNDS = 3;
+const CONTACTS = { users: 100_000, quickUsers: 20_000, waitingPart: 0.5, rounds: 3 };
 /** A quick run leaves out 1,000,000 and more, and whatever else takes minutes. */
 const QUICK = { atMost: 100_000, naiveAtMost: 2_000, without: 'routines' };
 
@@ -95,7 +107,13 @@ export function parsePlan(args: string[]): Plan {
     partitions: [1, 2, 4],
     partitionNumbers: Math.min(limit, PARTITION_NUMBERS),
     routines: { atMost: limit, rounds: ROUTINE_ROUNDS },
+    contacts: contactsUpTo(values.quick ? Math.min(limit, CONTACTS.quickUsers) : limit),
   };
+}
+
+function contactsUpTo(limit: number): Plan['contacts'] {
+  const users = Math.min(limit, CONTACTS.users);
+  return { users, waiting: Math.ceil(users * CONTACTS.waitingPart), rounds: CONTACTS.rounds };
 }
 
 function parse(args: string[]) {

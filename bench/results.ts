@@ -1,4 +1,6 @@
 import type { Machine } from './machine.js';
+import type { ContactsLoad } from './measure/contacts.js';
+import type { ContactsDrain } from './measure/contacts-drain.js';
 import type { DrainMeasure } from './measure/drain.js';
 import type { HealthMeasure } from './measure/health.js';
 import type { NaiveMeasure } from './measure/naive.js';
@@ -40,4 +42,6 @@ export interface Results {
   routines?: RoutineMeasure[];
   /** Absent in older runs, which did not measure it. */
   health?: HealthMeasure[];
+  /** Absent in older runs, which did not measure them. The n-th of each way, and the n-th drain, are of one round. */
+  contacts?: { loads: ContactsLoad[]; drains: ContactsDrain[] };
 }

@@ -4,6 +4,8 @@ import type { Variable } from '../services/names.js';
 import type { Stage } from '../testing/stage.js';
 import { openStage, pendingCampaign } from './campaign.js';
 import { machineOf } from './machine.js';
+import { CONTACT_WAYS, measureLoad } from './measure/contacts.js';
+import { measureContactsDrain } from './measure/contacts-drain.js';
 import { measureDrain } from './measure/drain.js';
 import { measureHealth } from './measure/health.js';
 import { insertEncoded } from './measure/mongo-ceiling.js';
@@ -45,6 +47,7 @@ export class Bench {
       ],
       partitions: await this.partitions(),
       routines: await this.routines(),
+      contacts: await this.contacts(),
     };
     const load = { begin, end: loadavg()[0] ?? 0 };
     const { name, parts } = this.plan;
@@ -141,6 +144,23 @@ export class Bench {
           measured.push({ routine, way, clock, items, seconds });
         }
       }
+    return measured;
+  }
+
+  /** What is compared is measured in turns, so that other load on the machine affects all of it. */
+  private async contacts(): Promise<NonNullable<Results['contacts']>> {
+    const { parts, contacts } = this.plan;
+    const measured: NonNullable<Results['contacts']> = { loads: [], drains: [] };
+    if (!parts.includes('contacts')) return measured;
+    const { users, waiting, rounds } = contacts;
+    for (let round = 1; round <= rounds; round++) {
+      for (const way of CONTACT_WAYS) {
+        this.say(`contacts, ${way}, ${users.toLocaleString('en')} users, round ${round} of ${rounds}`);
+        measured.loads.push(await this.onStage((stage) => measureLoad(stage, way, users)));
+      }
+      this.say(`contacts, drained and copied, ${waiting.toLocaleString('en')} users, round ${round} of ${rounds}`);
+      measured.drains.push(await this.onStage((stage) => measureContactsDrain(stage, waiting)));
+    }
     return measured;
   }
 

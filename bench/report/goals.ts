@@ -11,6 +11,9 @@ export const JUDGED_FROM = 100_000;
 /** The size at which the time from first byte to `enviado` is judged. */
 export const WHOLE = 1_000_000;
 
+/** The goals of contacts apply from this number of users on: below it a new process spends its time on compiling. */
+export const CONTACTS_JUDGED_FROM = 10_000;
+
 /** What is wanted; what each figure means is in bench/README.md. */
 export const WANTED = {
   shareOfM: { rust: 0.6, go: 0.45, typescript: 0.25 } satisfies Record<LanguageName, number>,
@@ -22,6 +25,13 @@ export const WANTED = {
   twoPartitions: 1.6,
   /** The most that /api/health may take while a file is read, at the 99th percentile. */
   healthMs: 250,
+  /** Of contacts: accepted a second, against the same app without a database and with an INSERT a request. */
+  shareOfNoDatabase: 0.8,
+  timesInsertEach: 2.5,
+  /** Of contacts: first accept to last end, against the same load without a database. */
+  timesNoDatabase: 1.8,
+  /** Of contacts: rows a second of a drain, against COPY. */
+  shareOfCopy: 0.4,
 } as const;
 
 /** Two consumers, mongod and the rest need one core each. */

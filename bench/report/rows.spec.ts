@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { CONTACT_WAYS } from '../measure/contacts.js';
 import { drain, NAIVE, results } from './made-up.js';
 import { rowsOf } from './rows.js';
 
@@ -12,6 +13,10 @@ it('has a line for each thing that was measured', () => {
     health: [{ numbers: 10, kind: 'wrong', answerS: 1, waitsMs: [1] }],
     partitions: [{ language: 'rust', partitions: 1, numbers: 100, left: 100, drainS: 1 }],
     routines: [{ routine: 'rows', way: 'COPY', clock: 'wall', items: 10, seconds: 1 }],
+    contacts: {
+      loads: CONTACT_WAYS.map((way) => ({ way, users: 1, acceptedS: 1, p50Ms: 1, p99Ms: 1, maxMs: 1, cpuS: 1 })),
+      drains: [{ users: 1, rows: 8, drainS: 1, copyS: 1 }],
+    },
   });
   const ceilings = [
     'ceiling M: insert, one connection',
@@ -33,5 +38,18 @@ it('has a line for each thing that was measured', () => {
     'growth: rust, 10 to 100',
     '1 partition, as many consumers: rust',
     'routine: rows, COPY',
+    'contacts: accepted, no database',
+    'contacts: accepted',
+    '  groups and no database',
+    'contacts: accepted, an INSERT each',
+    '  groups and an INSERT each',
+    'contacts: to the last end, no database',
+    'contacts: to the last end',
+    '  to the last end and no database',
+    'contacts: to the last end, 2 processes',
+    '  2 processes and 1, on 2 cores',
+    'contacts: rows by COPY',
+    'contacts: rows by the loop',
+    '  the loop and COPY',
   ]);
 });

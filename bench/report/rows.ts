@@ -1,4 +1,5 @@
 import type { Results } from '../results.js';
+import { contactsRows } from './contacts-rows.js';
 import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
 import { healthRows } from './health-rows.js';
 import { routineRows } from './routine-rows.js';
@@ -16,5 +17,6 @@ export function rowsOf(results: Results): Row[] {
     ...growthRows(results),
     ...partitionRows(results),
     ...routineRows(results),
+    ...contactsRows(results),
   ];
 }
