@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { childrenOf, isAlive } from '../../services/process.js';
 import { ApiStage } from '../../testing/api-stage.js';
@@ -197,8 +199,10 @@ describe('how they end', () => {
   });
 
   test('a port that is taken ends all, with one line and 78', async () => {
-    await stage.start();
-    const { port } = new URL(stage.url);
-    expect(await startedWith({ API_PORT: port })).toEqual([78, [`API_PORT: ${port} is in use`]]);
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    expect(await startedWith({ API_PORT: String(port) })).toEqual([78, [`API_PORT: ${port} is in use`]]);
+    taken.close();
   });
 });
