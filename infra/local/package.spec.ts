@@ -143,7 +143,19 @@ describe('outside of the clone', () => {
 
   test('dispatch makes one pass', async () => {
     const { answer } = await invoke('dispatch', {}, stage.env);
-    expect(answer).toEqual({ published: 0, failed: 0, healed: 0, swept: 0, not_swept: 0, erased: 0, dropped: 0 });
+    expect(answer).toEqual({
+      ...{ published: 0, failed: 0, healed: 0, swept: 0, not_swept: 0, erased: 0, dropped: 0 },
+      ...{ contact_batches_swept: 0, contacts_without_team: 0, parts_without_contact: 0 },
+    });
+  });
+
+  test('contacts answers a request, and makes a pass at an event of the schedule', async () => {
+    const { answer } = await invoke('contacts', get('/api/user/0'), stage.env);
+    expect([answer?.statusCode, JSON.parse(answer?.body ?? '')]).toEqual([
+      400,
+      expect.objectContaining({ code: 'CONTACT.INVALID_JOB', message: 'Invalid job id' }),
+    ]);
+    expect((await invoke('contacts', { source: 'aws.events' }, stage.env)).answer).toEqual({ contacts: 0 });
   });
 
   test('ingest skips what is not an upload, and fails at an event that it cannot read', async () => {

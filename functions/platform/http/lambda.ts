@@ -9,6 +9,7 @@ import { ANSWER_HEADERS } from './headers.js';
 
 /** What a function returns to API Gateway. */
 export type Answer = APIGatewayProxyStructuredResultV2;
+type Beside = (problem: Problem) => Record<string, unknown>;
 type Serve = (event: APIGatewayProxyEventV2, context: Context) => Promise<Answer>;
 
 /**
@@ -44,27 +45,31 @@ export async function lambdaServer(app: NestFastifyApplication): Promise<Serve> 
 
 /**
  * Returns the answer; a problem where that fails; or, at the last moment, a problem that says whether anything may be
- * stored. Never rejects.
+ * stored. Never rejects. `beside`: what else stands in the body of these problems.
  */
-export async function answerInTime(leftMs: number, answer: () => Promise<Answer>): Promise<Answer> {
+export async function answerInTime(
+  leftMs: number,
+  answer: () => Promise<Answer>,
+  beside: Beside = () => ({}),
+): Promise<Answer> {
   const until = ({ ms, share }: { ms: number; share: number }) => leftMs - Math.min(ms, leftMs * share);
   const deadline = new Deadline({ refuseMs: until(LEFT.refuse), endMs: until(LEFT.end) });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer>((resolve) => {
     timer = setTimeout(() => {
       deadline.pass();
-      resolve(answerOf(deadline.stored ? new ServiceUnavailable(MAYBE_DONE) : new DeadlinePassed()));
+      resolve(answerOf(deadline.stored ? new ServiceUnavailable(MAYBE_DONE) : new DeadlinePassed(), beside));
     }, until(LEFT.answer));
   });
   try {
-    return await Promise.race([deadline.run(() => orProblem(answer)), late]);
+    return await Promise.race([deadline.run(() => orProblem(answer, beside)), late]);
   } finally {
     clearTimeout(timer);
     deadline.close();
   }
 }
 
-async function orProblem(answer: () => Promise<Answer>): Promise<Answer> {
+async function orProblem(answer: () => Promise<Answer>, beside: Beside): Promise<Answer> {
   try {
     return await answer();
   } catch (error) {
@@ -72,15 +77,15 @@ async function orProblem(answer: () => Promise<Answer>): Promise<Answer> {
     const log = createLog('info');
     if (error instanceof ConfigurationError) log.error({ variable: error.variable }, error.message);
     else log.error({ err: error }, 'the function could not answer');
-    return answerOf(new ServiceUnavailable('the function could not answer'));
+    return answerOf(new ServiceUnavailable('the function could not answer'), beside);
   }
 }
 
-function answerOf(problem: Problem): Answer {
+function answerOf(problem: Problem, beside: Beside): Answer {
   return {
     statusCode: problem.status,
     headers: { ...ANSWER_HEADERS, ...problem.headers, 'content-type': PROBLEM_JSON },
-    body: JSON.stringify(problem.body()),
+    body: JSON.stringify({ ...problem.body(), ...beside(problem) }),
   };
 }
 

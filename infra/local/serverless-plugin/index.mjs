@@ -47,12 +47,15 @@ function toProblem(request, h) {
   return answer;
 }
 
-function problem(status, { detail, code }) {
-  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, code });
+function problem(status, explained) {
+  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, ...explained });
 }
 
 function explanation(statusCode, { url, headers }) {
-  if (statusCode === 413 && url.split('?')[0] === '/api/campaigns') {
+  const path = url.split('?')[0];
+  if (statusCode === 413 && path === '/api/user')
+    return { detail: 'the body is over the limit of 256 KiB', code: 'CONTACT.TOO_LARGE', message: 'Dados inválidos' };
+  if (statusCode === 413 && path === '/api/campaigns') {
     const limitMib = headers['content-type']?.startsWith('multipart/form-data') ? 9 : 10;
     return { detail: `the file is over the limit of ${limitMib} MiB`, code: 'CAMPAIGN.FILE_TOO_LARGE' };
   }
