@@ -59,10 +59,13 @@ test('a server on one address alone is found before the start', async () => {
 });
 
 test('a server with too few descriptors is found before the start, where it says how many it has', () => {
-  const server = { residentBytes: undefined, mostDescriptors: 1_024, openDescriptors: 24 };
+  const server = { residentBytes: undefined, processes: 1, mostDescriptors: 1_024, openDescriptors: 24 };
   expect(() => checkServer(server, 1_001)).toThrow("the server's processes may open 1000 more files, and 1001 sockets");
   checkServer(server, 1_000);
   checkServer({ ...server, openDescriptors: undefined }, 1_001);
+  const three = { ...server, processes: 3, mostDescriptors: 4_096 };
+  expect(() => checkServer(three, 3_049)).toThrow('may open 3048 more files');
+  checkServer(three, 3_048);
 });
 
 test('sockets that were not open are counted by their reason, with what to set', () => {

@@ -94,10 +94,14 @@ export async function probe(targets: readonly Target[]): Promise<void> {
   }
 }
 
-/** Throws CommandError when the server's processes may not open as many more files as there are sockets. */
-export function checkServer({ mostDescriptors, openDescriptors }: ServerMetrics, sockets: number): void {
+/**
+ * Throws CommandError when the server's processes may not open as many more files as there are sockets. Where there are
+ * several, one more starts them and takes no socket.
+ */
+export function checkServer({ processes, mostDescriptors, openDescriptors }: ServerMetrics, sockets: number): void {
   if (mostDescriptors === undefined || openDescriptors === undefined) return;
-  const free = mostDescriptors - openDescriptors;
+  const serving = processes > 1 ? processes / (processes + 1) : 1;
+  const free = Math.floor(mostDescriptors * serving) - openDescriptors;
   if (free < sockets)
     throw new CommandError(
       `the server's processes may open ${free} more files, and ${sockets} sockets need one each: ` +

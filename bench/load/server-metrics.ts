@@ -1,6 +1,8 @@
 /** What a server's /metrics says of its processes, summed. Undefined: it does not say. */
 export interface ServerMetrics {
   residentBytes: number | undefined;
+  /** Processes that share the port. */
+  processes: number;
   /** Files that its processes may open in all, and have open. */
   mostDescriptors: number | undefined;
   openDescriptors: number | undefined;
@@ -15,6 +17,7 @@ export async function serverMetrics(base: string): Promise<ServerMetrics> {
     .catch(() => '');
   return {
     residentBytes: sumOf(text, 'process_resident_memory_bytes'),
+    processes: sumOf(text, 'disparo_api_processes') ?? 1,
     mostDescriptors: sumOf(text, 'process_max_fds'),
     openDescriptors: sumOf(text, 'process_open_fds'),
   };

@@ -6,6 +6,7 @@ import { clockMs, count, type Look, type Share, type ShareResult, type Standing,
 import { MOST_FAILURES, Sockets } from './sockets.js';
 
 const MOST_RETRY_S = 60;
+const MOST_DOUBLINGS = 4;
 /** Of one user: a server that is never free again must not hold the run. */
 const MOST_REPEATS = 300;
 /** A server with too many waiting callers answers `wait` at once. Asked again at once, it would do nothing else. */
@@ -89,7 +90,7 @@ export class LoadShare {
           this.standing.accepted++;
           return answer;
         }
-        const may = answer.status === 503 && repeats < MOST_REPEATS && (await this.#pause(answer));
+        const may = answer.status === 503 && repeats < MOST_REPEATS && (await this.#pause(answer, repeats));
         if (!may || !(await this.#isOpen(slot))) return answer;
         this.#result.repeated++;
       }
@@ -111,7 +112,7 @@ export class LoadShare {
   /** Asks for a job until it has ended. */
   async #follow(slot: number, { user, job }: Accepted): Promise<void> {
     let last = 'the time is over';
-    for (let failures = 0, look = FIRST_LOOK_MS; await this.#isOpen(slot); ) {
+    for (let failures = 0, busy = 0, look = FIRST_LOOK_MS; await this.#isOpen(slot); ) {
       const begun = clockMs();
       const asked = await this.#state(slot, job).catch((error: Error) => error);
       if (asked instanceof Error) {
@@ -122,7 +123,7 @@ export class LoadShare {
         continue;
       }
       failures = 0;
-      if (asked.status === 503 && (await this.#pause(asked))) continue;
+      if (asked.status === 503 && (await this.#pause(asked, busy++))) continue;
       const { status, reason } = parsed(asked);
       if (asked.status !== 200) return this.#wrong(`GET: answered ${inWords(asked)}`);
       if (status === 'completed' || status === 'failed') {
@@ -153,12 +154,16 @@ export class LoadShare {
     return Math.max(0, Math.min(ms, this.#stopAt - clockMs()));
   }
 
-  /** Waits as long as the answer asks for. False where it does not ask, or the run ends before. */
-  async #pause({ headers }: Answer): Promise<boolean> {
+  /**
+   * Waits as long as the answer asks for, and with each refusal in a row up to twice as long, some clients longer than
+   * others: 100,000 that came back at the same moment would be refused again. False where it does not ask, or the run ends
+   * before.
+   */
+  async #pause({ headers }: Answer, refusals: number): Promise<boolean> {
     const seconds = Number(headers['retry-after'] || Number.NaN);
     if (!(seconds >= 0)) return false;
-    // Not all at the same moment.
-    const ms = Math.min(seconds, MOST_RETRY_S) * 1_000 * (1 + Math.random() / 4);
+    const longer = 1 + Math.random() * 2 ** Math.min(refusals, MOST_DOUBLINGS);
+    const ms = Math.min(seconds, MOST_RETRY_S) * 1_000 * longer;
     if (this.#within(ms) < ms) return false;
     await delay(ms);
     return true;
