@@ -63,11 +63,13 @@ test('each difference is told with its numbers', () => {
     acceptedMs: Float64Array.of(1, 2, Number.NaN),
     endedMs: Float64Array.of(1, NaN, NaN),
   };
-  const rows = [...ROWS, { table: 'contact_logs', sent: 1_200, found: 1_201, missing: 1, other: 2 }];
+  const extra = { table: 'contact_teams', sent: 3, found: 4, missing: 0, other: 1 };
+  const rows = [...ROWS, extra, { table: 'contact_logs', sent: 1_200, found: 1_201, missing: 1, other: 2 }];
   expect(differencesOf({ figures, rows })).toEqual([
     '1 x POST: answered 500',
     '2 of 3 users accepted',
     '1 of 3 users seen to their end',
+    'contact_teams: 0 of 3 rows missing, 1 that were not sent',
     'contact_logs: 1 of 1,200 rows missing, 2 that were not sent',
   ]);
   expect(differencesOf({ figures: GOOD, rows: 'no such table' })).toEqual([
