@@ -115,7 +115,7 @@ describe('the zips', () => {
       );
   });
 
-  test('are the same bytes when they are made again', async () => {
+  test('are the same bytes when they are made again', { timeout: 120_000 }, async () => {
     const again = await makeArtefacts(join(folder, 'again'));
     const bytes = (all: Artefact[]) => all.map(({ name, file }) => [name, readFileSync(file).toString('base64')]);
     expect(bytes(again)).toEqual(bytes(artefacts));
