@@ -15,6 +15,7 @@ import { jobOf } from '../job-number.js';
 import { ProcessContacts } from '../process-contacts.js';
 import { BatchIds } from './batch-ids.js';
 import { ContactsBacklog } from './contacts-backlog.js';
+import { Places } from './places.js';
 
 const MIB = 2 ** 20;
 /** A batch has 1,000 lines at most; 500 already cost less a line than the HTTP around them. */
@@ -35,8 +36,8 @@ const AGAIN_MS = 100;
 export class AcceptContact {
   readonly #groups = new Gather<string, string>(GROUP, (lines) => this.#commit(lines));
   readonly #ids: BatchIds;
-  /** Those that have no answer yet, and the bytes of their lines. */
-  #callers = 0;
+  readonly #places = new Places(CALLERS_LIMIT);
+  /** Of the lines of all callers that have no answer yet. */
   #bytes = 0;
   #refusals = 0;
   #telling: NodeJS.Timeout | undefined;
@@ -71,23 +72,30 @@ export class AcceptContact {
   async accept(contact: NewContact): Promise<string> {
     const line = canonicalLine(contact);
     const bytes = Buffer.byteLength(line);
-    this.#callers += 1;
     this.#bytes += bytes;
     try {
-      if (this.#callers > CALLERS_LIMIT || this.#bytes > BYTES_LIMIT) throw new ContactsBusy(REFUSED_FOR_S);
-      await this.backlog.requireRoom(this.#callers);
-      // From here on nothing holds the COMMIT back: it is of many callers.
-      Deadline.current()?.storing();
-      const job = await this.#groups.add(line, bytes);
-      if (this.runtime.kind === 'function') await Deadline.without(() => this.processing.briefly());
-      return job;
+      if (this.#bytes > BYTES_LIMIT) throw new ContactsBusy(REFUSED_FOR_S);
+      await this.#places.take();
+      try {
+        return await this.#store(line, bytes);
+      } finally {
+        this.#places.free();
+      }
     } catch (error) {
       if (error instanceof ContactsBusy) this.#refused();
       throw error;
     } finally {
-      this.#callers -= 1;
       this.#bytes -= bytes;
     }
+  }
+
+  async #store(line: string, bytes: number): Promise<string> {
+    await this.backlog.requireRoom(this.#places.callers);
+    // From here on nothing holds the COMMIT back: it is of many callers.
+    Deadline.current()?.storing();
+    const job = await this.#groups.add(line, bytes);
+    if (this.runtime.kind === 'function') await Deadline.without(() => this.processing.briefly());
+    return job;
   }
 
   async #commit(lines: string[]): Promise<string[]> {
