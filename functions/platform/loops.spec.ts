@@ -67,6 +67,21 @@ test('a loop that fails is logged and begins again; the others go on', async () 
   await running;
 });
 
+test('a loop that ends too early is a bug, and does not run in a circle', async () => {
+  let begun = 0;
+  loops.add({
+    name: 'hasty',
+    run: async () => {
+      begun += 1;
+    },
+  });
+  const running = loops.run(stop.signal);
+  await untilTrue(() => lines.length > 0, 'it is logged');
+  stop.abort();
+  await running;
+  expect([begun, lines]).toEqual([1, [{ loop: 'hasty', err: expect.any(Error), msg: expect.any(String) }]]);
+});
+
 test('a loop that fails after the stop is not begun again', async () => {
   let begun = 0;
   loops.add({

@@ -27,11 +27,15 @@ export class Loops {
   async run(stop: AbortSignal): Promise<void> {
     await Promise.all(
       this.#loops.map(async ({ name, run }) => {
-        while (!stop.aborted)
-          await run(stop).catch(async (error: unknown) => {
+        while (!stop.aborted) {
+          try {
+            await run(stop);
+            if (!stop.aborted) throw new Error('it ended before it was told to');
+          } catch (error) {
             this.log.error({ loop: name, err: error }, 'a bug: a loop failed; it begins again');
             await pause(AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
-          });
+          }
+        }
       }),
     );
   }
