@@ -27,7 +27,7 @@ export interface LoadOptions {
   targets: Target[];
   /** Each socket sends one user and follows its job; there must be as many sockets as users. */
   oneEach?: boolean;
-  /** Whether each job is followed to its end; without, a server may accept and do no more. The default is true. */
+  /** Whether each job is followed to its end; true by default. A server that only accepts has no ends. */
   follow?: boolean;
   /** How long a server may take for one answer. */
   answerMs?: number;
@@ -104,35 +104,23 @@ async function opened(workers: readonly Worker[], { sockets, oneEach }: LoadOpti
   }
 }
 
-function sharesOf({
-  users,
-  sockets,
-  processes = 1,
-  targets,
-  seed,
-  oneEach = false,
-  follow = true,
-  answerMs,
-}: LoadOptions): Share[] {
+function sharesOf(options: LoadOptions): Share[] {
+  const { users, sockets, processes = 1, targets, seed, answerMs } = options;
+  const { oneEach = false, follow = true } = options;
   if (oneEach && users !== sockets) throw new Error('a bug: a socket each, and not as many as users');
   const at = (whole: number, part: number) => Math.floor((whole * part) / processes);
   const openMs = ANSWER_MS + (sockets / SLOWEST) * 1_000;
   // Where all are sent at once, the last one waits for all others.
   const oneMs = answerMs ?? ANSWER_MS + (oneEach ? (users / SLOWEST) * 1_000 : 0);
   const totalMs = 2 * oneMs + WAIT_S * 1_000 + (users / SLOWEST) * 2_000;
+  const common = { seed, targets, oneEach, follow, openMs, answerMs: oneMs, totalMs };
   return Array.from({ length: processes }, (_, part) => {
     const [first, firstSocket] = [at(users, part), at(sockets, part)];
     return {
-      seed,
+      ...common,
       first,
       users: at(users, part + 1) - first,
       sockets: at(sockets, part + 1) - firstSocket,
-      targets,
-      oneEach,
-      follow,
-      openMs,
-      answerMs: oneMs,
-      totalMs,
     };
   });
 }
