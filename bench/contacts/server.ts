@@ -33,7 +33,7 @@ function storeNothing(app: App): void {
       block += 1_000n;
       return block;
     },
-    accept: async () => {},
+    accept: async () => true,
     backlog: async () => ({ waiting: 0, done: 0 }),
     batches: async (ids) => ids.map((id) => ({ id, size: BATCH_LIMIT, started: true, done: true, failed: {} })),
   };

@@ -3,8 +3,9 @@ import { Postgres } from '../platform/stores/postgres.js';
 import { requiredRow } from '../platform/stores/rows.js';
 import type { ContactStats } from './contacts.schemas.js';
 
-/** Batches whose processing is shown as begun, at a time. */
+/** Batches that a statement shows as begun, and that are shown so at a time: a few workers' work, and no more than that. */
 const STARTED_AT_ONCE = 20;
+const BEGUN = 40;
 /** Rows of a statement of the sweep: a short one lets others pass. */
 const SWEPT_AT_ONCE = 200;
 /** What a worker takes: as process_contacts has it. */
@@ -44,7 +45,7 @@ export interface Standing {
 }
 
 /** Rows of contacts that lack their parts, and parts that lack their contact. */
-export interface Orphans {
+interface Orphans {
   contacts_without_team: number;
   parts_without_contact: number;
 }
@@ -61,19 +62,22 @@ export class ContactsRepository {
     );
   }
 
-  /** Stores a group as one batch. Sent again with the same id after a lost answer, it changes nothing. */
-  async accept(id: bigint, lines: readonly string[]): Promise<void> {
-    await this.postgres.query(
-      `INSERT INTO contact_batches (id, size, payload) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`,
+  /** Stores a group as one batch. False: this id was there before, and nothing was changed. */
+  async accept(id: bigint, lines: readonly string[]): Promise<boolean> {
+    const stored = await this.postgres.query(
+      `INSERT INTO contact_batches (id, size, payload) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id`,
       [id, lines.length, lines.join('\n')],
     );
+    return stored.length > 0;
   }
 
-  /** Shows the oldest waiting batches as active. */
+  /** Shows the oldest waiting batches as active, while few are: `active` must not run away from the work. */
   async start(): Promise<void> {
     await this.postgres.query(
       `UPDATE contact_batches SET started_at = clock_timestamp() WHERE id IN
-         (SELECT id FROM contact_batches WHERE done_at IS NULL AND started_at IS NULL ORDER BY id LIMIT ${STARTED_AT_ONCE} FOR UPDATE SKIP LOCKED)`,
+         (SELECT id FROM contact_batches WHERE done_at IS NULL AND started_at IS NULL ORDER BY id
+           LIMIT (SELECT least(${STARTED_AT_ONCE}, ${BEGUN} - count(*)) FROM (SELECT FROM contact_batches WHERE ${READY} LIMIT ${BEGUN}) AS begun)
+             FOR UPDATE SKIP LOCKED)`,
     );
   }
 
@@ -82,7 +86,10 @@ export class ContactsRepository {
     return this.postgres.query<EndedBatch>(`SELECT batch, size, failures FROM process_contacts($1)`, [atMost]);
   }
 
-  /** Puts off the batch that process(1) would take: 2 s, doubled with each attempt, ten minutes at most. */
+  /**
+   * Puts off the batch that process(1) would take: 2 s, doubled with each attempt, ten minutes at most. Another worker may
+   * hold that one by now, and then the next is put off, which costs it these seconds.
+   */
   async putOff(): Promise<void> {
     await this.postgres.query(
       `UPDATE contact_batches
@@ -159,11 +166,11 @@ export class ContactsRepository {
   /** Looks at what was stored in the last minutes: what foreign keys would hold at each insert. Both counts must be 0. */
   async orphans(withinS: number): Promise<Orphans> {
     const row = await this.postgres.one<Orphans>(
-      `WITH range AS (SELECT min(id) * 1000 AS low, max(id) * 1000 + 999 AS high FROM contact_batches
+      `WITH batch AS (SELECT id * 1000 AS low, id * 1000 + 999 AS high FROM contact_batches
                        WHERE done_at > now() - $1 * interval '1 second')
-       SELECT (SELECT count(*) FROM range, contacts c WHERE c.job BETWEEN low AND high
-                  AND NOT EXISTS (SELECT FROM contact_teams t WHERE t.job = c.job))::int AS contacts_without_team,
-              (SELECT count(*) FROM range, LATERAL
+       SELECT (SELECT count(*) FROM batch JOIN contacts c ON c.job BETWEEN low AND high
+                WHERE NOT EXISTS (SELECT FROM contact_teams t WHERE t.job = c.job))::int AS contacts_without_team,
+              (SELECT count(*) FROM batch, LATERAL
                  (SELECT job FROM contact_teams WHERE job BETWEEN low AND high UNION ALL
                   SELECT job FROM contact_projects WHERE job BETWEEN low AND high UNION ALL
                   SELECT job FROM contact_logs WHERE job BETWEEN low AND high) AS part

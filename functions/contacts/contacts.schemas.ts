@@ -6,8 +6,6 @@ const NAME_LIMIT = 200;
 const AGE_LIMIT = 150;
 const PROJECTS_LIMIT = 100;
 const LOGS_LIMIT = 1_000;
-/** Seconds that a caller may wait for the end of a job. */
-export const WAIT_LIMIT_S = 30;
 /** U+0000 to U+001F: every UTF-16 unit that is not from the blank on. */
 const CONTROL = /[^ -\uffff]/;
 /** PostgreSQL has no year 0. */
@@ -126,7 +124,7 @@ export function canonicalLine({ id, name, age, score, active, country, team, log
 export const jobQuery = z.strictObject({
   wait: z
     .string()
-    .regex(/^(?:[0-9]|[12][0-9]|30)$/, `must be a whole number from 0 to ${WAIT_LIMIT_S}`)
+    .regex(/^(?:[0-9]|[12][0-9]|30)$/, 'must be a whole number from 0 to 30')
     .transform(Number)
     .optional()
     .meta({

@@ -126,6 +126,8 @@ export class ProcessContacts {
 
   #again(error: unknown): Ran {
     this.#failures += 1;
+    // A time-out of statements that eight batches do not meet may be one that a single batch meets.
+    if (isContended(error)) this.#alone = ALONE;
     const kind = error instanceof ServiceUnavailable ? error.name : 'contended';
     if (this.#outage !== kind) this.log.error({ err: error }, 'contacts cannot be processed now; trying again');
     this.#outage = kind;

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../platform/config.js';
 import { Gather } from '../platform/gather.js';
+import { isOutage } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
 import { PostgresListener } from '../platform/stores/postgres-listener.js';
 import { Log } from '../platform/telemetry/log.js';
@@ -34,11 +35,11 @@ interface Waiting {
 /** Tells what became of jobs, at once or at their end. */
 @Injectable()
 export class ReadJob {
-  readonly #groups = new Gather<string, BatchRow | undefined>(GROUP, (ids) => this.#batches(ids));
+  readonly #groups = new Gather<string, BatchRow | undefined>(GROUP, (ids) => this.#batches(ids), isOutage);
   /** By batch. */
   readonly #waiting = new Map<string, Set<Waiting>>();
   #waitingCallers = 0;
-  #stats: { at: number; asked: Promise<ContactStats> } | undefined;
+  #stats: Promise<ContactStats> | undefined;
 
   constructor(
     private readonly repository: ContactsRepository,
@@ -60,19 +61,24 @@ export class ReadJob {
 
   /** Counts of all jobs that are kept; at most a second old. */
   stats(): Promise<ContactStats> {
-    const now = performance.now();
-    if (this.#stats && now - this.#stats.at < STATS_MS) return this.#stats.asked;
-    const asked = this.repository.stats();
-    const stats = { at: now, asked };
-    // A failure is not kept.
-    asked.catch(() => {
-      if (this.#stats === stats) this.#stats = undefined;
-    });
-    this.#stats = stats;
-    return asked;
+    const forget = () => {
+      this.#stats = undefined;
+    };
+    // Kept from its end on: a scan that takes long is not begun again beside itself. A failure is not kept.
+    this.#stats ??= this.repository.stats().then(
+      (stats) => {
+        setTimeout(forget, STATS_MS).unref();
+        return stats;
+      },
+      (error: unknown) => {
+        forget();
+        throw error;
+      },
+    );
+    return this.#stats;
   }
 
-  /** Wakes those that wait, until told to stop; then it answers all of them at once. */
+  /** Wakes those that wait, until told to stop. Then it answers all of them at once, and waits for no statement. */
   async loop(stop: AbortSignal): Promise<void> {
     const listener = new PostgresListener({
       databaseUrl: this.config.databaseUrl,
@@ -82,11 +88,16 @@ export class ReadJob {
       log: this.log,
     });
     const listening = listener.run(stop);
+    let isLooking = false;
     while (!stop.aborted) {
       await pause(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
-      await this.#look([...this.#waiting.keys()]);
+      if (isLooking) continue;
+      isLooking = true;
+      void this.#look([...this.#waiting.keys()]).then(() => {
+        isLooking = false;
+      });
     }
-    for (const each of [...this.#waiting.values()].flatMap((waiting) => [...waiting])) each.wake();
+    for (const waiting of this.#waiting.values()) for (const each of waiting) each.wake();
     await listening;
   }
 
@@ -107,7 +118,8 @@ export class ReadJob {
     try {
       const now = await this.#read(job);
       if (isEnd(now) || this.runtime.stopping.aborted) return now;
-      return (await woken) ?? (await this.#read(job));
+      const end = await woken;
+      return end ?? (this.runtime.stopping.aborted ? now : this.#read(job));
     } finally {
       clearTimeout(timer);
       this.#remove(waiting);

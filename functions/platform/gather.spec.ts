@@ -16,7 +16,10 @@ beforeEach(() => {
   flushes = [];
 });
 
-function gather(limits: { items?: number; bytes?: number; inFlight?: number } = {}): Gather<string, string> {
+function gather(
+  limits: { items?: number; bytes?: number; inFlight?: number } = {},
+  endsAll?: (error: unknown) => boolean,
+): Gather<string, string> {
   return new Gather<string, string>(
     { items: 3, bytes: 100, inFlight: 2, ...limits },
     (items) =>
@@ -24,6 +27,7 @@ function gather(limits: { items?: number; bytes?: number; inFlight?: number } = 
         const end = (results = items.map((item) => `${item}!`)) => resolve(results);
         flushes.push({ items, end, fail: reject });
       }),
+    endsAll,
   );
 }
 
@@ -127,6 +131,22 @@ test('a flush that fails rejects its own group only', async () => {
     'd!',
     'e!',
   ]);
+});
+
+test('an error that others would meet, too, rejects all that have not left; what is on its way goes on', async () => {
+  const away = new Error('away');
+  const gathered = gather({ items: 1 }, (error) => error === away);
+  const settled = Promise.allSettled(['a', 'b', 'c', 'd'].map((item) => gathered.add(item)));
+  await turn();
+  flushes[0]?.fail(away);
+  flushes[1]?.end();
+  expect((await settled).map((each) => (each.status === 'rejected' ? each.reason : each.value))).toEqual([
+    away,
+    'b!',
+    away,
+    away,
+  ]);
+  expect(groups()).toEqual([['a'], ['b']]);
 });
 
 test('a flush that throws at once rejects its group, and gives its place back', async () => {

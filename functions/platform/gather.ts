@@ -29,10 +29,13 @@ export class Gather<Item, Result> {
   /**
    * @param flush Returns a result for each item, in their order. When it rejects, so does each caller of its group. It runs
    * under no deadline: a group is of many callers, and the time of one of them must not end it.
+   * @param endsAll Whether callers of the next groups would meet the same error. They are rejected with it, too, so that
+   * nobody waits for one failure after another.
    */
   constructor(
     private readonly limits: Limits,
     private readonly flush: (items: Item[]) => Promise<readonly Result[]>,
+    private readonly endsAll: (error: unknown) => boolean = () => false,
   ) {}
 
   /** Resolves with the result of this item. */
@@ -70,7 +73,8 @@ export class Gather<Item, Result> {
       const results = await Deadline.without(() => this.flush(group.map(({ item }) => item)));
       for (const [at, { resolve }] of group.entries()) resolve(results[at] as Result);
     } catch (error) {
-      for (const { reject } of group) reject(error);
+      const all = this.endsAll(error) ? [...group, ...this.#waiting.splice(0)] : group;
+      for (const { reject } of all) reject(error);
     } finally {
       this.#inFlight -= 1;
       if (this.#waiting.length > 0) void this.#leaveSoon();

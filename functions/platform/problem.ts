@@ -128,6 +128,11 @@ export class InternalProblem extends Problem {
   }
 }
 
+/** Whether a store is away: then others who need it now would meet the same. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof ServiceUnavailable;
+}
+
 /** 503: a store that the request needs is away; the same request may be sent again. */
 export class ServiceUnavailable extends Problem {
   static readonly sample = (): Problem => new ServiceUnavailable('the database is away');

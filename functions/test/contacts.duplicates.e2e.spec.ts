@@ -117,6 +117,25 @@ test('hundreds at once with few ids: one content each, and every end agrees with
   expect(await orphans(stage)).toBe(0);
 });
 
+test('a batch whose id another process has got, too, is stored under an id of its own', async () => {
+  const [other = await stage.beside()] = others;
+  const add = async (server: ApiStage) => {
+    const user = someContact();
+    return { user, job: await added(server, user), server };
+  };
+  const stored = [await add(stage), await add(other)];
+  // As when a standby is promoted, or a backup restored, that does not know of the last blocks.
+  await stage.sql(`SELECT setval('contact_batch_blocks', (SELECT max(id) / 1000 * 1000 - 1000 FROM contact_batches))`);
+  const third = await stage.beside();
+  for (const server of [third, stage, other]) for (let at = 0; at < 3; at++) stored.push(await add(server));
+  expect(new Set(stored.map(({ job }) => job)).size).toBe(stored.length);
+  for (const { user, job, server } of stored) {
+    expect(await endOf(server, job)).toBe('completed');
+    expect(await stage.sql('SELECT name FROM contacts WHERE job = $1 AND id = $2', [job, user.id])).toHaveLength(1);
+  }
+  await third.kill();
+});
+
 test('workers that meet in circles end all jobs the same way', async () => {
   const users = someContacts(60);
   const rounds = [users, users.toReversed(), users, users.toReversed()];

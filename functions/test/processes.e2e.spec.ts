@@ -159,6 +159,14 @@ describe('how they end', () => {
     },
   );
 
+  test('a signal while they are still starting ends them: exit code 0', async () => {
+    const before = said(stage, 'ready').length;
+    stage.spawn();
+    await stage.until(() => members(stage).length === 3, 'the processes have begun');
+    expect(await stage.stop('SIGTERM')).toBe(0);
+    expect(said(stage, 'ready')).toHaveLength(before);
+  });
+
   test('a second signal ends all at once: exit code 75', async () => {
     await stage.start();
     await RawClient.beginning(stage.url);

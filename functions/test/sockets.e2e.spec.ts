@@ -51,6 +51,15 @@ describe('clients that are silent or slow', () => {
     expect(client.statuses).toEqual([400]);
   });
 
+  test('one whose body was refused before it came is closed, too', async () => {
+    const client = RawClient.to(stage.url);
+    client.socket.write('POST /api/user HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n');
+    await stage.until(() => client.statuses.length > 0, 'the refusal');
+    client.socket.write('{}');
+    await client.closed;
+    expect(client.statuses).toEqual([415]);
+  });
+
   test('one that asks for nothing more is closed', async () => {
     const client = RawClient.to(stage.url);
     client.socket.write(OPENAPI);

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Histogram } from 'prom-client';
 import { Deadline } from '../../platform/deadline.js';
 import { Gather } from '../../platform/gather.js';
-import { ServiceUnavailable } from '../../platform/problem.js';
+import { isOutage, ServiceUnavailable } from '../../platform/problem.js';
 import { Runtime } from '../../platform/runtime.js';
 import { isContended } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
@@ -20,28 +20,35 @@ import { Places } from './places.js';
 const MIB = 2 ** 20;
 /** A batch has 1,000 lines at most; 500 already cost less a line than the HTTP around them. */
 const GROUP = { items: 500, bytes: MIB, inFlight: 2 };
-/** Callers and bytes of lines that this process holds and has not committed: beyond them it refuses, and stays small. */
+/**
+ * Callers that this process holds and has not committed. One more stands in line, and is refused when the store stands still;
+ * one more than that is refused at once, and so are lines beyond these bytes: the process stays small.
+ */
 const CALLERS_LIMIT = 5_000;
+const LINE_LIMIT = 20_000;
 const BYTES_LIMIT = 64 * MIB;
 const REFUSED_FOR_S = 1;
 /** Between two log lines about refusals, of which there may be thousands a second. */
 const TELL_MS = 10_000;
 /** How long the store may fail before the callers of a group are told. */
 const GIVE_UP_MS = 5_000;
+/** After so long without a failure, as nobody came, the next one is given its time again. */
+const NEW_OUTAGE_MS = 2 * GIVE_UP_MS;
 /** Between two tries; each waits a random part of it more. */
 const AGAIN_MS = 100;
 
 /** Takes users in: a request is answered after the COMMIT of its group, and never before (C1). */
 @Injectable()
 export class AcceptContact {
-  readonly #groups = new Gather<string, string>(GROUP, (lines) => this.#commit(lines));
+  readonly #groups = new Gather<string, string>(GROUP, (lines) => this.#commit(lines), isOutage);
   readonly #ids: BatchIds;
-  readonly #places = new Places(CALLERS_LIMIT);
+  readonly #places = new Places(CALLERS_LIMIT, LINE_LIMIT);
   /** Of the lines of all callers that have no answer yet. */
   #bytes = 0;
   #refusals = 0;
   #telling: NodeJS.Timeout | undefined;
-  #isOut = false;
+  /** The first and the last failure since the last success, by `performance.now()`. */
+  #outage: { first: number; last: number } | undefined;
   readonly #groupSize: Histogram;
   readonly #flushSeconds: Histogram;
 
@@ -127,22 +134,37 @@ export class AcceptContact {
   /** Only failures count against the time: an insert that runs, or waits for a lock, is waited for. */
   async #untilStored(lines: string[]): Promise<bigint> {
     let id: bigint | undefined;
-    for (let failing: number | undefined; ; ) {
+    // guard: at a repeat the id that is there is our own, as the answer may have been lost. Before, it is a stranger's
+    for (let repeats = false; ; ) {
       try {
         id ??= await this.#ids.next();
-        await this.repository.accept(id, lines);
-        if (this.#isOut) this.log.info({}, 'contacts are committed again');
-        this.#isOut = false;
-        return id;
+        const stored = await this.repository.accept(id, lines);
+        this.#recovered();
+        if (stored || repeats) return id;
+        id = undefined;
+        this.#ids.drop();
       } catch (error) {
         if (!(error instanceof ServiceUnavailable) && !isContended(error)) throw error;
-        if (!this.#isOut) this.log.error({ err: error }, 'contacts cannot be committed now; trying again');
-        this.#isOut = true;
-        failing ??= performance.now();
-        if (performance.now() - failing >= GIVE_UP_MS)
+        repeats ||= id !== undefined;
+        this.#ids.drop();
+        if (this.#isOutFor(error) >= GIVE_UP_MS)
           throw error instanceof ServiceUnavailable ? error : new ServiceUnavailable('the database is too busy', error);
         await pause(AGAIN_MS * (1 + Math.random()));
       }
     }
+  }
+
+  /** Notes a failure; returns for how many milliseconds commits have failed, those of other groups too. */
+  #isOutFor(error: unknown): number {
+    const now = performance.now();
+    if (this.#outage === undefined) this.log.error({ err: error }, 'contacts cannot be committed now; trying again');
+    if (this.#outage === undefined || now - this.#outage.last > NEW_OUTAGE_MS) this.#outage = { first: now, last: now };
+    this.#outage.last = now;
+    return now - this.#outage.first;
+  }
+
+  #recovered(): void {
+    if (this.#outage) this.log.info({}, 'contacts are committed again');
+    this.#outage = undefined;
   }
 }

@@ -30,6 +30,12 @@ export class BatchIds {
     return id;
   }
 
+  /** Forgets what is left: after an outage the store may be another one, which gives out these ids again. */
+  drop(): void {
+    this.#left = 0;
+    this.#following = undefined;
+  }
+
   #ask(): Promise<bigint> {
     this.#following ??= this.nextBlock().catch((error: unknown) => {
       this.#following = undefined;

@@ -10,7 +10,7 @@ let happened: string[];
 
 beforeEach(() => {
   vi.useFakeTimers();
-  places = new Places(2);
+  places = new Places(2, 2);
   happened = [];
 });
 
@@ -33,6 +33,11 @@ test('a line is served in order, a caller a place', async () => {
   places.free();
   await vi.advanceTimersByTimeAsync(0);
   expect([happened, places.callers]).toEqual([['a', 'b', 'c'], 3]);
+});
+
+test('one more than the line holds is refused at once', async () => {
+  await come('a', 'b', 'c', 'd', 'e');
+  expect([happened, places.callers]).toEqual([['a', 'b', 'e refused: true'], 4]);
 });
 
 test('a line in which nothing moves for a second is refused; places stay taken', async () => {

@@ -16,7 +16,11 @@ export class Places {
   #ticks = 0;
   #clock: NodeJS.Timeout | undefined;
 
-  constructor(private readonly places: number) {}
+  /** @param line How many may stand in line; one more is refused at once. */
+  constructor(
+    private readonly places: number,
+    private readonly line: number,
+  ) {}
 
   /** How many have a place, or stand in line for one. */
   get callers(): number {
@@ -29,6 +33,7 @@ export class Places {
       this.#taken += 1;
       return;
     }
+    if (this.#line.length >= this.line) throw new ContactsBusy(RETRY_AFTER_S);
     await new Promise<void>((go, reject) => {
       this.#line.push({ go, refuse: () => reject(new ContactsBusy(RETRY_AFTER_S)) });
       // Ticks, not one long timer: while the loop is busy with reading, no place can become free, and that counts once.

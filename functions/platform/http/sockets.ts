@@ -30,7 +30,7 @@ export function socketTimeouts({ keepAliveS, headersTimeoutS }: SocketConfig): F
 
 /**
  * Bounds the sockets of clients, closes those that are silent within a body, and counts the others. A client costs a socket
- * and no more: what it has sent so far waits in memory or in a file, and nothing waits for it.
+ * and what it has sent so far: of JSON up to the limit of its route in memory, of a file on disk. Nothing waits for it.
  */
 export function limitSockets(fastify: FastifyInstance, config: Config, runtime: Runtime, registry: Registry): void {
   const { server } = fastify;
@@ -61,11 +61,14 @@ export function limitSockets(fastify: FastifyInstance, config: Config, runtime: 
     // As a plain server of sockets: HTTP's own close() would also close the connections that are idle.
     NetServer.prototype.close.call(server);
   });
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     const { raw } = request;
     if (raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0) {
       raw.socket.setTimeout(bodyTimeoutS * SECOND_MS);
-      raw.once('end', () => raw.socket.setTimeout(0));
+      // After the answer to a refused body the socket has the time-out of one that is kept alive: that stays.
+      raw.once('end', () => {
+        if (!reply.raw.writableFinished) raw.socket.setTimeout(0);
+      });
     }
     done();
   });

@@ -9,6 +9,8 @@ const SCRAPE_MS = 6_000;
 /** The number of this process among those that share a port; undefined where it is alone. A process that follows another has a number of its own. */
 export const memberNumber = cluster.worker?.id;
 
+/** What the primary's message said, until `obeyPrimary` can act on it. */
+let toldToStop: string | undefined;
 /** What this process asks of the primary, by its id. */
 const scrapes = new Map<number, (text: string) => void>();
 let lastScrape = 0;
@@ -19,6 +21,11 @@ let lastScrape = 0;
  */
 export function heedPrimaryOnly(): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {});
+  // It may say so while the app is still being made.
+  cluster.worker?.on('message', (message: ToMember) => {
+    if (message.kind === 'stop') toldToStop ??= message.signal;
+  });
+  void tellPrimary({ kind: 'hears' });
 }
 
 /** Tells the primary something, where there is one. Resolves when the message is sent, or cannot be. */
@@ -46,6 +53,7 @@ export function obeyPrimary(stop: (reason: string) => void, count: () => Promise
     else if (message.kind === 'count') count().then((snapshot) => tellPrimary({ kind: 'counted', snapshot }));
     else scrapes.get(message.id)?.(message.text);
   });
+  if (toldToStop !== undefined) stop(toldToStop);
   worker.on('disconnect', () => {
     // guard: without this mark Node ends the process on the spot, and with it the requests in flight.
     worker.exitedAfterDisconnect = true;

@@ -5,6 +5,8 @@ export type Snapshot = ReturnType<Registry['getMetricsAsArray']>;
 
 /** What a process of the plain server tells the one that has started it. */
 export type ToPrimary =
+  /** It hears messages from now on: what was said before is lost. */
+  | { kind: 'hears' }
   | { kind: 'listening'; url: string }
   /** All its stores are there. */
   | { kind: 'ready' }

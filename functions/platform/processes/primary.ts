@@ -87,6 +87,7 @@ class Primary {
 
   #hear(worker: Worker, message: ToPrimary): void {
     if (message.kind === 'failed') this.#fail(message.line, message.code);
+    else if (message.kind === 'hears') this.#stopLate(worker);
     else if (message.kind === 'counted') this.#totals.take(worker, message.snapshot);
     else if (message.kind === 'scrape') this.#answer(worker, message.id);
     else if (message.kind === 'listening') this.#said(this.#listening, worker, { url: message.url }, 'listening');
@@ -123,6 +124,11 @@ class Primary {
     this.log.info({ signal, processes: this.#workers.size }, 'stopping');
     for (const worker of this.#workers) tell(worker, { kind: 'stop', signal });
     setTimeout(() => this.#force(), GRACE_MS).unref();
+  }
+
+  /** A process that was only starting has not heard it. */
+  #stopLate(worker: Worker): void {
+    if (this.#stop.signal.aborted) tell(worker, { kind: 'stop', signal: 'stopped while starting' });
   }
 
   /** Ends those that have not ended yet; what they had in flight is lost. */
