@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage } from '../../testing/api-stage.js';
+import { TcpProxy } from '../../testing/proxy.js';
 import { until } from '../../testing/until.js';
 import {
   added,
@@ -265,5 +266,27 @@ test('told to stop, it answers all that wait at once, and ends with 0', async ()
     expect(await own.exited()).toBe(0);
   } finally {
     await own.close();
+  }
+});
+
+test('told to stop while PostgreSQL is silent, it answers those that wait, too', async () => {
+  const own = await ApiStage.open({ start: false });
+  const postgres = await TcpProxy.openTo(own.env.DATABASE_URL, 5_432);
+  try {
+    await own.start({ env: { DATABASE_URL: postgres.url } });
+    const held = await holdProcessing(own);
+    const active = await added(own, someContact());
+    await untilWorkerWaits(own);
+    const answer = read(own, active, '?wait=30');
+    await read(own, active);
+    postgres.hold();
+    own.signal('SIGTERM');
+    expect((await answer).body).toEqual(job('active'));
+    await postgres.open();
+    await held.release();
+    expect(await own.exited()).toBe(0);
+  } finally {
+    await own.close();
+    await postgres.close();
   }
 });

@@ -154,6 +154,22 @@ describe('a batch', () => {
   );
 });
 
+test('batches that are too many for a statement are brought to their end one by one', async () => {
+  await stage.sql(
+    `CREATE FUNCTION refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+       IF (SELECT count(*) FROM rows) > 3 THEN RAISE EXCEPTION 'too slow' USING ERRCODE = '57014'; END IF;
+       RETURN NULL; END $$`,
+  );
+  await stage.sql(
+    'CREATE TRIGGER refuse_many AFTER INSERT ON contacts REFERENCING NEW TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_many()',
+  );
+  const groups = Array.from({ length: 4 }, () => someContacts(2));
+  const batches = await batchesOf(groups);
+  const ends = await Promise.all(batches.flatMap((batch) => [0, 1].map((line) => endOf(stage, jobOf(batch, line)))));
+  expect(ends).toEqual(Array(8).fill('completed'));
+  await stage.sql('DROP FUNCTION refuse_many() CASCADE');
+});
+
 test('an end leaves no second copy of what was sent', async () => {
   await endOf(stage, await added(stage, someContact({ name: 'Only once' })));
   expect(await stage.sql(`SELECT FROM contact_batches WHERE done_at IS NOT NULL AND payload IS NOT NULL`)).toEqual([]);
