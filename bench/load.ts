@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EXIT } from '@disparo/contract';
 import { Progress } from '../infra/local/demo/progress.js';
@@ -47,7 +48,7 @@ export default async function load(args: string[]): Promise<number> {
   return withServices(say, { wait: false, reads: ['DATABASE_URL'] }, async ({ supervisor, services }) => {
     const base = await healthyApi(plan.url, undefined, ADVICE);
     const how = await spread(base, sockets, thisMachine());
-    if (oneEach) await probe(how.targets);
+    if (oneEach) await probe(how.targets, sockets);
     const each = oneEach ? 'one on each' : 'one after another on each';
     say(
       `Sending ${thousands(users)} made-up users to ${base}, over ${thousands(sockets)} sockets, ${each} (seed ${seed})`,
@@ -60,7 +61,9 @@ export default async function load(args: string[]): Promise<number> {
       return told(plan, { seed, processes: how.processes, figures, memory, rows });
     } catch (error) {
       // As every command that does its work to an end: it was not done.
-      throw error instanceof Interrupted ? new Interrupted(error.message, EXIT.forced) : error;
+      if (!(error instanceof Interrupted)) throw error;
+      say(`Stopped before its end, and nothing was compared. The same users again: --seed ${seed}`);
+      throw new Interrupted(error.message, EXIT.forced);
     } finally {
       stop.abort();
     }
@@ -81,9 +84,19 @@ function planOf(args: string[]): Plan {
     seed: seed === undefined ? randomInt(MOST_SEED) : whole(seed, MOST_SEED),
     svg,
   };
+  // Before a load of minutes, not after it.
+  if (svg !== undefined) requireWritable(svg);
   if (plan.oneEach && plan.sockets !== plan.users)
     throw new CommandError(`--concurrent sends one user on each socket: as many as users, ${plan.users}`);
   return plan;
+}
+
+function requireWritable(file: string): void {
+  try {
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+  } catch (error) {
+    throw new CommandError(`--svg: ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+  }
 }
 
 function parsed(args: string[]) {
@@ -109,7 +122,7 @@ async function sent(
   signal: AbortSignal,
 ): Promise<Pick<LoadReport, 'figures' | 'memory'>> {
   const before = await serverMetrics(base);
-  if (oneEach) checkServer(before, sockets);
+  if (oneEach) checkServer(before, sockets, targets.length);
   let memory: LoadReport['memory'];
   const progress = new Progress('Users');
   const opened: Parameters<typeof loadUsers>[0]['opened'] = async (look) => {

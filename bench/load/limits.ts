@@ -29,6 +29,9 @@ const SHARE_OF_PORTS = 0.65;
 const LOOPBACK = '127.0.0.';
 const MOST_LOOPBACKS = 250;
 const PROBE_MS = 5_000;
+/** What a process of the server takes, unless API_MAX_CONNECTIONS says otherwise, and the files that it keeps for itself. */
+const SERVER_SOCKETS = 18_000;
+const SERVER_RESERVE = 500;
 
 /** Reads the limits of this process. */
 export function thisMachine(): Machine {
@@ -81,15 +84,21 @@ async function addressOf(hostname: string): Promise<string> {
   }
 }
 
+/** How a server is started that takes so many sockets, at so many addresses of this machine. */
+function serverFor(sockets: number, addresses: number, each = SERVER_SOCKETS): string {
+  const processes = Math.ceil(sockets / Math.max(1, Math.min(each, SERVER_SOCKETS)));
+  return `${addresses > 1 ? 'API_HOST=0.0.0.0 ' : ''}npm run server -- --processes ${processes}`;
+}
+
 /** Connects to each target once. Throws CommandError when one does not take it. */
-export async function probe(targets: readonly Target[]): Promise<void> {
+export async function probe(targets: readonly Target[], sockets: number): Promise<void> {
   for (const target of targets) {
     const opened = await Connection.open(target, PROBE_MS).catch((error: Error) => error);
     if (!(opened instanceof Error)) opened.close();
     else
       throw new CommandError(
         `${target.host}:${target.port} takes no connection (${opened.message}); so many sockets need ${targets.length} addresses ` +
-          'of this machine, and the server all of them: API_HOST=0.0.0.0 npm run server',
+          `of this machine, and the server all of them: ${serverFor(sockets, targets.length)}`,
       );
   }
 }
@@ -98,14 +107,18 @@ export async function probe(targets: readonly Target[]): Promise<void> {
  * Throws CommandError when the server's processes may not open as many more files as there are sockets. Where there are
  * several, one more starts them and takes no socket.
  */
-export function checkServer({ processes, mostDescriptors, openDescriptors }: ServerMetrics, sockets: number): void {
+export function checkServer(
+  { processes, mostDescriptors, openDescriptors }: ServerMetrics,
+  sockets: number,
+  addresses: number,
+): void {
   if (mostDescriptors === undefined || openDescriptors === undefined) return;
-  const serving = processes > 1 ? processes / (processes + 1) : 1;
-  const free = Math.floor(mostDescriptors * serving) - openDescriptors;
+  const each = mostDescriptors / (processes > 1 ? processes + 1 : 1);
+  const free = Math.floor(each * processes) - openDescriptors;
   if (free < sockets)
     throw new CommandError(
       `the server's processes may open ${free} more files, and ${sockets} sockets need one each: ` +
-        'API_PROCESSES, or ulimit -n 20000 before it starts',
+        `${serverFor(sockets, addresses, each - SERVER_RESERVE)}, or a higher ulimit -n before it starts`,
     );
 }
 

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../platform/config.js';
+import { withDeadline } from '../platform/deadline.js';
 import { Gather } from '../platform/gather.js';
-import { isOutage } from '../platform/problem.js';
+import { isOutage, ServiceUnavailable } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
 import { PostgresListener } from '../platform/stores/postgres-listener.js';
 import { Log } from '../platform/telemetry/log.js';
@@ -19,6 +20,8 @@ const LOOK_MS = 1_000;
 /** A function is frozen between requests, so it hears no notification: it looks, and not for long. */
 const IN_A_FUNCTION = { lookMs: 500, mostS: 5 };
 const STATS_MS = 1_000;
+/** A look that takes longer is given up: a database that is frozen reports no error. */
+const ANSWER_MS = 5_000;
 /** The payload of a notification: ids of batches with a blank between them. */
 const CHANNEL = 'contacts_done';
 
@@ -152,7 +155,9 @@ export class ReadJob {
   }
 
   async #batches(ids: string[]): Promise<(BatchRow | undefined)[]> {
-    const rows = await this.repository.batches([...new Set(ids)]);
+    const rows = await withDeadline(ANSWER_MS, this.repository.batches([...new Set(ids)]), () => {
+      throw new ServiceUnavailable('the database does not answer');
+    });
     const byId = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => byId.get(id));
   }

@@ -60,7 +60,7 @@ test('its rows go from all four tables, and those of others stay', async () => {
   const [id, other] = [randomUUID(), randomUUID()];
   expect([await endOf(await added(id)), await endOf(await added(other))]).toEqual([['completed'], ['completed']]);
   expect(await rows()).toEqual([2, 2, 4, 6]);
-  expect(await forget(id)).toEqual([0, '1 contacts forgotten\n']);
+  expect(await forget(id)).toEqual([0, '1 contact forgotten\n']);
   expect([await rows(), await stage.sql('SELECT id FROM contacts')]).toEqual([[1, 1, 2, 3], [{ id: other }]]);
   expect(await forget(id)).toEqual([0, '0 contacts forgotten\n']);
 });
@@ -68,7 +68,7 @@ test('its rows go from all four tables, and those of others stay', async () => {
 test('a dry run counts and changes nothing', async () => {
   const id = randomUUID();
   await endOf(await added(id));
-  expect(await forget(id, '--dry-run')).toEqual([0, '1 contacts would be forgotten\n']);
+  expect(await forget(id, '--dry-run')).toEqual([0, '1 contact would be forgotten\n']);
   expect(await rows()).toEqual([1, 1, 2, 3]);
   expect(await forget(randomUUID(), '--dry-run')).toEqual([0, '0 contacts would be forgotten\n']);
 });
@@ -76,7 +76,7 @@ test('a dry run counts and changes nothing', async () => {
 test('the id is taken in any letter case', async () => {
   const id = randomUUID();
   await endOf(await added(id));
-  expect(await forget(id.toUpperCase())).toEqual([0, '1 contacts forgotten\n']);
+  expect(await forget(id.toUpperCase())).toEqual([0, '1 contact forgotten\n']);
   expect(await rows()).toEqual([0, 0, 0, 0]);
 });
 
@@ -134,7 +134,7 @@ describe('while a worker processes the same id', () => {
     const { ended } = started(stage, 'retention', ['--contact', id]);
     await untilWaiting(2);
     await letGo();
-    expect(await ended).toEqual([75, `1 contacts forgotten, ${WAITS}\n`]);
+    expect(await ended).toEqual([75, `1 contact forgotten, ${WAITS}\n`]);
     expect([await endOf(job), await rows()]).toEqual([['completed'], [0, 0, 0, 0]]);
     expect(await forget(id)).toEqual([0, '0 contacts forgotten\n']);
   });
@@ -149,7 +149,7 @@ describe('while a worker processes the same id', () => {
     // Without the guard it waits for nobody, and has ended.
     await Promise.race([untilWaiting(2), ended]);
     await letGo();
-    expect((await ended)[1]).toContain('1 contacts forgotten');
+    expect((await ended)[1]).toContain('1 contact forgotten');
     expect([await endOf(job), await rows()]).toEqual([
       ['failed', 'conflict'],
       [0, 0, 0, 0],

@@ -111,7 +111,7 @@ export class LoadShare {
 
   /** Asks for a job until it has ended. */
   async #follow(slot: number, { user, job }: Accepted): Promise<void> {
-    let last = 'the time is over';
+    let last = clockMs() < this.#stopAt ? 'the server takes no connection' : 'the time is over';
     for (let failures = 0, busy = 0, look = FIRST_LOOK_MS; await this.#isOpen(slot); ) {
       const begun = clockMs();
       const asked = await this.#state(slot, job).catch((error: Error) => error);

@@ -107,7 +107,10 @@ export class AcceptContact {
 
   async #commit(lines: string[]): Promise<string[]> {
     const begun = performance.now();
-    const id = await this.#untilStored(lines);
+    const slow = setTimeout(() => {
+      this.log.warn({ jobs: lines.length, for_ms: GIVE_UP_MS }, 'a group of contacts still waits for its commit');
+    }, GIVE_UP_MS);
+    const id = await this.#untilStored(lines).finally(() => clearTimeout(slow));
     const flushMs = performance.now() - begun;
     this.backlog.added(lines.length);
     this.processing.poke();

@@ -17,7 +17,7 @@ export class ForgetContact {
     const waiting = await this.repository.waitingFor(id);
     const found = await (dryRun ? this.repository.has(id) : this.repository.forget(id));
     return {
-      gone: [`${found ? 1 : 0} contacts ${dryRun ? 'would be forgotten' : 'forgotten'}`],
+      gone: [`${found ? '1 contact' : '0 contacts'} ${dryRun ? 'would be forgotten' : 'forgotten'}`],
       remarks: waiting > 0 ? [`${count(waiting)} batches that hold it are not done: run it again when they are`] : [],
       waits: waiting > 0,
     };

@@ -132,7 +132,7 @@ describe.each([
     expect([own.status, plain.status, plain.body.code]).toEqual([201, 413, 'BODY.TOO_LARGE']);
   });
 
-  test('quiet: its answers below 500 are logged at debug', async () => {
+  test('quiet: its answers below 500, and each 503, are logged at debug', async () => {
     for (const path of ['/order', '/plain']) {
       for (const body of ['{}', '{', '{"end":"busy"}']) await send(path, body);
     }
@@ -141,7 +141,7 @@ describe.each([
       .toEqual([
         { level: 'debug', status: 201 },
         { level: 'debug', status: 400 },
-        { level: 'info', status: 503 },
+        { level: 'debug', status: 503 },
         { level: 'info', status: 201 },
         { level: 'info', status: 400 },
         { level: 'info', status: 503 },

@@ -16,8 +16,8 @@ declare module 'fastify' {
     /** Members that stand in the body of every problem of this route, next to those of the problem itself. */
     beside?: (problem: Problem) => Record<string, unknown>;
     /**
-     * For a route with thousands of requests a second: answers below 500, and why a store or the module refused, are logged
-     * at level debug.
+     * For a route with thousands of requests a second: answers below 500, and each 503, are logged at level debug. Its
+     * module says when stores fail or when it refuses, once for all.
      */
     quiet?: boolean;
   }

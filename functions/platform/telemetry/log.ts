@@ -43,7 +43,9 @@ export function routeOf(request: FastifyRequest): string {
 /** One wide line a request, when its answer has gone out or its caller has left. */
 export function logRequests(fastify: FastifyInstance, log: Log): void {
   fastify.addHook('onResponse', async (request, reply) => {
-    const level = request.routeOptions.config.quiet && reply.statusCode < 500 ? 'debug' : 'info';
+    // A 503 of a quiet route is its module's to tell, once for all of them.
+    const isTold = reply.statusCode < 500 || reply.statusCode === 503;
+    const level = request.routeOptions.config.quiet && isTold ? 'debug' : 'info';
     log[level](
       {
         method: request.method,
