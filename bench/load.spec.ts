@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ApiStage } from '../testing/api-stage.js';
-import { ContractServer } from '../testing/contract-server.js';
+import { ContractServer } from './load/contract-server.js';
 import { compareRows } from './load/stored-rows.js';
 import load from './load.js';
 

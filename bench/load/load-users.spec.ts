@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { ContractServer, type Misbehaviour } from '../../testing/contract-server.js';
+import { ContractServer, type Misbehaviour } from './contract-server.js';
 import { type LoadOptions, loadUsers } from './load-users.js';
 
 let server: ContractServer;
