@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ContactsBusy } from '../contacts.errors.js';
 import { Places } from './places.js';
 
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 5_000;
 const TICK_MS = 100;
 
 let places: Places;
@@ -40,7 +40,7 @@ test('one more than the line holds is refused at once', async () => {
   expect([happened, places.callers]).toEqual([['a', 'b', 'e refused: true'], 4]);
 });
 
-test('a line in which nothing moves for a second is refused; places stay taken', async () => {
+test('a line in which nothing moves for five seconds is refused; places stay taken', async () => {
   await come('a', 'b', 'c', 'd');
   await vi.advanceTimersByTimeAsync(PATIENCE_MS - 1);
   expect(happened).toEqual(['a', 'b']);
@@ -48,7 +48,7 @@ test('a line in which nothing moves for a second is refused; places stay taken',
   expect([happened, places.callers]).toEqual([['a', 'b', 'c refused: true', 'd refused: true'], 2]);
 });
 
-test('a place that becomes free begins the second anew', async () => {
+test('a place that becomes free begins the time anew', async () => {
   await come('a', 'b', 'c', 'd');
   await vi.advanceTimersByTimeAsync(PATIENCE_MS - TICK_MS);
   places.free();

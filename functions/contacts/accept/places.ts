@@ -2,11 +2,11 @@ import { ContactsBusy } from '../contacts.errors.js';
 
 const TICK_MS = 100;
 /** So many ticks in a row without a place that became free: the store stands still. */
-const TICKS = 10;
+const TICKS = 50;
 const RETRY_AFTER_S = 1;
 
 /**
- * Places for callers. One too many stands in line. The line is refused when no place has become free for about a second.
+ * Places for callers. One too many stands in line. The line is refused when no place has become free for five seconds.
  * While places do become free it is served in order, since Node may read ten thousand requests in one turn of its loop: then
  * nothing is slow but the reading, and nobody has to be sent away.
  */
