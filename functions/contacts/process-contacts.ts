@@ -107,6 +107,7 @@ export class ProcessContacts {
       return this.#bug(error, alone);
     }
   }
+
   /** What was stored is told by the log and the metrics. Neither can undo it, so an outage in between is no failure. */
   async #tell(ended: EndedBatch[]): Promise<void> {
     const failures = sum(ended, 'failures');
@@ -142,7 +143,8 @@ export class ProcessContacts {
   }
 
   async #bug(error: unknown, alone: boolean): Promise<Ran> {
-    this.#failures = 0;
+    // One that meets every batch is not tried, and logged, ten times a second for ever.
+    this.#failures += 1;
     this.#alone = ALONE;
     this.log.error({ err: error, alone }, 'a bug: batches of contacts failed; they are processed one by one');
     if (!alone) return { kind: 'bug' };
