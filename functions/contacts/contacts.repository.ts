@@ -71,6 +71,23 @@ export class ContactsRepository {
     return stored.length > 0;
   }
 
+  /**
+   * Whether the batch of this id is of these lines: a repeat finds its own, or a stranger's that got the id from a promoted
+   * standby. Of one that is done no copy is left: then what became of each line must be what its job says.
+   */
+  async holds(id: bigint, lines: readonly string[]): Promise<boolean> {
+    const row = await this.postgres.one<{ own: boolean }>(
+      `SELECT b.size = cardinality($2::text[]) AND CASE WHEN b.payload IS NOT NULL THEN b.payload = array_to_string($2::text[], E'\n')
+                ELSE NOT EXISTS (SELECT FROM unnest($2::text[]) WITH ORDINALITY AS given(line, at)
+                                   LEFT JOIN contacts c ON c.id = (line::jsonb->>'id')::uuid
+                                  WHERE NOT b.failed ? (b.id * 1000 + at - 1)::text
+                                    AND c.content IS DISTINCT FROM sha256(convert_to(line, 'UTF8'))) END AS own
+         FROM contact_batches b WHERE b.id = $1`,
+      [id, lines],
+    );
+    return row?.own === true;
+  }
+
   /** Shows the oldest waiting batches as active, while few are: `active` must not run away from the work. */
   async start(): Promise<void> {
     await this.postgres.query(

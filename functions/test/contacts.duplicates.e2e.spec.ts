@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage } from '../../testing/api-stage.js';
+import { ContactsRepository } from '../contacts/contacts.repository.js';
+import type { Config } from '../platform/config.js';
+import { Postgres } from '../platform/stores/postgres.js';
 import {
   added,
   type ContactBody,
@@ -25,6 +28,12 @@ afterAll(async () => {
   for (const other of others) await other.kill();
   await stage?.close();
 });
+
+/** The statements of contacts on a connection of the test's own. */
+function repositoryOn(databaseUrl: string): { repository: ContactsRepository; close(): Promise<void> } {
+  const postgres = new Postgres({ databaseUrl } as Config);
+  return { repository: new ContactsRepository(postgres), close: () => postgres.onApplicationShutdown() };
+}
 
 /** A text of the same content: keys in another order, blanks, the id in capitals, other ids that are dropped. */
 function respelled({ id, name, age, score, active, country, team, logs }: ContactBody): string {
@@ -134,6 +143,31 @@ test('a batch whose id another process has got, too, is stored under an id of it
     expect(await stage.sql('SELECT name FROM contacts WHERE job = $1 AND id = $2', [job, user.id])).toHaveLength(1);
   }
   await third.kill();
+});
+
+test('a repeat knows its own batch, waiting or done, from a batch of others', async () => {
+  const { repository, close } = repositoryOn(stage.env.DATABASE_URL);
+  const blocker = await stage.stores.pool.connect();
+  try {
+    const line = () => JSON.stringify(someContact());
+    const [own, others] = [
+      [line(), line()],
+      [line(), line()],
+    ];
+    const id = await repository.nextBlock();
+    // Not `contacts`, which is asked, too.
+    await blocker.query('BEGIN; LOCK TABLE contact_teams IN ACCESS EXCLUSIVE MODE');
+    expect(await repository.accept(id, own)).toBe(true);
+    expect(await repository.accept(id, others)).toBe(false);
+    expect([await repository.holds(id, own), await repository.holds(id, others)]).toEqual([true, false]);
+    await blocker.query('COMMIT');
+    expect(await endOf(stage, String(id * 1_000n))).toBe('completed');
+    expect([await repository.holds(id, own), await repository.holds(id, others)]).toEqual([true, false]);
+    expect(await repository.holds(id + 1n, own)).toBe(false);
+  } finally {
+    blocker.release(true);
+    await close();
+  }
 });
 
 test('workers that meet in circles end all jobs the same way', async () => {

@@ -137,14 +137,15 @@ export class AcceptContact {
   /** Only failures count against the time: an insert that runs, or waits for a lock, is waited for. */
   async #untilStored(lines: string[]): Promise<bigint> {
     let id: bigint | undefined;
-    // guard: at a repeat the id that is there is our own, as the answer may have been lost. Before, it is a stranger's
+    // guard: at a repeat the id that is there may be our own, as the answer may have been lost. Else it is a stranger's
     for (let repeats = false; ; ) {
       try {
         id ??= await this.#ids.next();
         const stored = await this.repository.accept(id, lines);
         this.#recovered();
-        if (stored || repeats) return id;
+        if (stored || (repeats && (await this.repository.holds(id, lines)))) return id;
         id = undefined;
+        repeats = false;
         this.#ids.drop();
       } catch (error) {
         if (!(error instanceof ServiceUnavailable) && !isContended(error)) throw error;

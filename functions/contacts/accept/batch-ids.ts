@@ -13,14 +13,14 @@ export class BatchIds {
 
   /** An id that no one else has. Rejects when the store gives no block. */
   async next(): Promise<bigint> {
-    if (this.#left === 0) {
-      const block = await this.#ask();
-      // Another caller may have begun the same block meanwhile.
-      if (this.#left === 0) {
-        this.#following = undefined;
-        this.#next = block;
-        this.#left = BLOCK;
-      }
+    while (this.#left === 0) {
+      const asked = this.#ask();
+      const block = await asked;
+      // guard: another caller has begun this block meanwhile, or it was dropped: begun twice, it would give out an id twice
+      if (this.#following !== asked) continue;
+      this.#following = undefined;
+      this.#next = block;
+      this.#left = BLOCK;
     }
     const id = this.#next;
     this.#next += 1n;
