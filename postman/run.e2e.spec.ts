@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { TestBucket } from '../functions/test/upload-fixtures.js';
+import { TestBucket } from '../functions/test/uploads/fixtures.js';
 import { ApiStage } from '../testing/api-stage.js';
 import type { Process } from '../testing/process.js';
 import { allFolders } from './build/collection.js';

@@ -5,7 +5,7 @@ import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-sta
 import type { Process } from '../../testing/process.js';
 import { TcpProxy } from '../../testing/proxy.js';
 import command from '../commands/dead-letters.js';
-import { accepted, ran, someNumbers, started, storedNumbers, untilStatus } from './campaign-fixtures.js';
+import { accepted, ran, someNumbers, started, storedNumbers, untilStatus } from './campaigns/fixtures.js';
 
 const NUMBERS = someNumbers(3);
 /** Enough to take seconds. */

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, PATIENCE_MS, rowsStored } from './campaign-fixtures.js';
+import { accepted, PATIENCE_MS, rowsStored } from './campaigns/fixtures.js';
 
 type Handler = (event: object, context: object) => Promise<{ statusCode: number; body: string }>;
 

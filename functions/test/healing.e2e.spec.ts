@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import type { Process } from '../../testing/process.js';
-import { accepted, as, campaign, ran, someNumbers, started, storedNumbers, untilStatus } from './campaign-fixtures.js';
+import { accepted, as, campaign, ran, someNumbers, started, storedNumbers, untilStatus } from './campaigns/fixtures.js';
 
 const NUMBERS = someNumbers(6);
 /** Longer than the default of HEAL_AFTER_S. */

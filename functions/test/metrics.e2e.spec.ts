@@ -1,7 +1,7 @@
 import { connect } from 'amqplib';
 import { afterEach, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, PATIENCE_MS, someNumbers, upload } from './campaign-fixtures.js';
+import { accepted, PATIENCE_MS, someNumbers, upload } from './campaigns/fixtures.js';
 
 const NOWHERE = {
   DATABASE_URL: 'postgresql://a:b@127.0.0.1:9/x',

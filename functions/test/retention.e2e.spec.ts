@@ -3,7 +3,7 @@ import { createId } from '@paralleldrive/cuid2';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, as, campaign, ran, someNumbers, started, storedNumbers } from './campaign-fixtures.js';
+import { accepted, as, campaign, ran, someNumbers, started, storedNumbers } from './campaigns/fixtures.js';
 
 const NUMBERS = someNumbers(6);
 const MESSAGE = 'Hoje tudo pela metade.';

@@ -2,7 +2,7 @@ import { readEnvironment } from '@disparo/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage } from '../../testing/api-stage.js';
 import { onServer, ownName } from '../../testing/databases.js';
-import { accepted, someNumbers } from './campaign-fixtures.js';
+import { accepted, someNumbers } from './campaigns/fixtures.js';
 import { TransactionPooler } from './transaction-pooler.js';
 
 const stranger = ownName();

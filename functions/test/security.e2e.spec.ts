@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 import type { Process } from '../../testing/process.js';
-import { accepted, as, type CampaignBody, rowsStored, untilStatus } from './campaign-fixtures.js';
+import { accepted, as, type CampaignBody, rowsStored, untilStatus } from './campaigns/fixtures.js';
 
 const TEXT = '=HYPERLINK("http://example.com";"Oferta de hoje")';
 const NUMBER = '+5511987654321';

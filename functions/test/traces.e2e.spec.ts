@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
-import { accepted, type CampaignBody, PATIENCE_MS, someNumbers, untilStatus } from './campaign-fixtures.js';
+import { accepted, type CampaignBody, PATIENCE_MS, someNumbers, untilStatus } from './campaigns/fixtures.js';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const TRACEPARENT = `00-${TRACE_ID}-b7ad6b7169203331-01`;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accepted, someNumbers, untilStatus } from '../../functions/test/campaign-fixtures.js';
+import { accepted, someNumbers, untilStatus } from '../../functions/test/campaigns/fixtures.js';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
 
 const COMMAND = ['infra/local/run.mjs', 'status'];

@@ -14,9 +14,11 @@ import type { Broker } from '../../platform/stores/rabbitmq.js';
 import type { OutgoingMessage } from '../../platform/stores/rabbitmq-link.js';
 import { Log } from '../../platform/telemetry/log.js';
 import type { Metrics } from '../../platform/telemetry/metrics.js';
+import { Actors } from '../simulation/actors.js';
+import { type Actor, Crash, Scheduler } from '../simulation/scheduler.js';
+import type { Session } from '../simulation/session.js';
 import { COMPANY, USER } from './ledger-database.js';
 import { assertInvariants, readLedger, type Seen } from './ledger-invariants.js';
-import { type Actor, Crash, Scheduler, Session } from './ledger-scheduler.js';
 
 /** One campaign of a run. Its numbers are known beforehand, so that what is stored can be compared with them. */
 interface Planned {
@@ -59,7 +61,6 @@ const COMMANDS_A_USER = 4;
 /** Of a hundred steps, how many are a fault of each kind. */
 const FAULTS = { crash: 8, lease: 3, channelLost: 3, lost: 4, purged: 2 };
 const QUIET_ROUNDS = 8;
-const SPEEDS = [0.2, 1, 1, 4];
 /**
  * In one run of three the broker loses messages, and there is a healer. In the others a healer would hide what the ledger
  * loses.
@@ -82,20 +83,18 @@ export class Simulation {
   readonly #unacknowledged = new Map<Actor, Delivery[]>();
   readonly #store = new Map<string, { number: string; deleted: boolean }>();
   readonly #seen: Seen = new Map();
-  readonly #actors: { now: Actor; kind: 'publisher' | 'consumer' | 'user' }[] = [];
-  readonly #lives: Promise<void>[] = [];
-  #ended = false;
+  readonly #actors: Actors<'publisher' | 'consumer' | 'user'>;
   #faulty = true;
   #passes = 0;
   readonly #loses: boolean;
   #looked = 0;
-  #failure: unknown;
 
   constructor(
     readonly seed: number,
     private readonly connections: Connections,
   ) {
     this.scheduler = new Scheduler(seed, connections.monitor);
+    this.#actors = new Actors(this.scheduler);
     this.#loses = this.scheduler.chance() < LOSING;
     const count = 1 + Math.floor(this.scheduler.chance() * 2);
     this.#campaigns = Array.from({ length: count }, (_, index) => this.#plan(index));
@@ -118,7 +117,7 @@ export class Simulation {
       const steps = this.scheduler.trace.slice(-60).join('\n  ');
       throw new Error(`LEDGER_SEED=${this.seed}: ${String(error)}\n  ${steps}`, { cause: error });
     } finally {
-      await this.#stopAll();
+      await this.#actors.stop();
     }
   }
 
@@ -150,38 +149,10 @@ export class Simulation {
 
   #startAll(): void {
     for (const client of this.connections.publishers)
-      this.#start('publisher', client, (session) => this.#publish(session));
+      this.#actors.start('publisher', client, (session) => this.#publish(session));
     for (const client of this.connections.consumers)
-      this.#start('consumer', client, (session) => this.#consume(session));
-    for (const client of this.connections.users) this.#start('user', client, (session) => this.#steer(session));
-  }
-
-  /** A process that is started again whenever it has crashed. */
-  #start(kind: 'publisher' | 'consumer' | 'user', client: pg.Client, life: (session: Session) => Promise<void>): void {
-    const name = `${kind} ${this.#actors.filter((actor) => actor.kind === kind).length + 1}`;
-    const speed = this.scheduler.pick(SPEEDS);
-    const slot = { now: { name, dead: false, speed }, kind };
-    this.#actors.push(slot);
-    const live = async (): Promise<void> => {
-      while (!this.#ended) {
-        try {
-          return await life(new Session(client, slot.now, this.scheduler));
-        } catch (error) {
-          if (!(error instanceof Crash)) {
-            this.#failure ??= error;
-            return;
-          }
-          slot.now = { name, dead: false, speed };
-        }
-      }
-    };
-    this.#lives.push(live());
-  }
-
-  async #stopAll(): Promise<void> {
-    this.#ended = true;
-    for (const { now } of this.#actors) await this.scheduler.crash(now);
-    await Promise.all(this.#lives);
+      this.#actors.start('consumer', client, (session) => this.#consume(session));
+    for (const client of this.connections.users) this.#actors.start('user', client, (session) => this.#steer(session));
   }
 
   async #publish(session: Session): Promise<void> {
@@ -189,9 +160,7 @@ export class Simulation {
     const ledger = new OutboxRepository(session.postgres);
     const broker = { publish: (_: string, message: OutgoingMessage) => this.#toBroker(actor, message) } as Broker;
     const metrics = { registry: new Registry() } as unknown as Metrics;
-    const log = new SimulationLog((error) => {
-      this.#failure ??= error;
-    });
+    const log = new SimulationLog((error) => this.#actors.fail(error));
     const publishing = new PublishCampaign(ledger, broker, new Runtime('server'), log, metrics);
     const [heal, sweep] = this.#healers(session, log);
     for (;;) {
@@ -303,16 +272,15 @@ export class Simulation {
   async #fault(): Promise<void> {
     const chance = this.scheduler.chance() * 100;
     const { crash, lease, channelLost, lost, purged } = FAULTS;
-    const processes = this.#actors.filter(({ kind }) => kind !== 'user');
     if (chance < crash) {
-      const { now } = this.scheduler.pick(processes);
-      this.#giveBack(now);
-      await this.scheduler.crash(now);
+      const actor = this.#actors.pick('publisher', 'consumer');
+      this.#giveBack(actor);
+      await this.scheduler.crash(actor);
     } else if (chance < crash + lease) await this.#expireLeases();
     else if (chance < crash + lease + channelLost) {
-      const { now } = this.scheduler.pick(processes.filter(({ kind }) => kind === 'consumer'));
-      this.scheduler.trace.push(`${now.name} loses its channel`);
-      this.#giveBack(now);
+      const actor = this.#actors.pick('consumer');
+      this.scheduler.trace.push(`${actor.name} loses its channel`);
+      this.#giveBack(actor);
     } else if (!this.#loses || this.#queue.length === 0) return;
     else if (chance < crash + lease + channelLost + lost) {
       this.scheduler.trace.push('the broker loses a message');
@@ -340,7 +308,7 @@ export class Simulation {
 
   /** After a step: nothing failed, and what is committed holds together. */
   async #look(): Promise<void> {
-    if (this.#failure) throw this.#failure;
+    this.#actors.throwFailure();
     if (this.#looked === this.scheduler.statements) return;
     this.#looked = this.scheduler.statements;
     assertInvariants(await readLedger(this.connections.monitor, this.#ids()), this.#seen);
