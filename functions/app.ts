@@ -45,13 +45,13 @@ export async function createApp(config: Config, runtime: Runtime): Promise<NestF
   });
   sendHeaders(adapter.getInstance());
   traceRequests(adapter.getInstance());
-  logRequests(adapter.getInstance(), log);
+  logRequests(adapter.getInstance(), log, config.logLevel);
   app.get(Metrics).observe(adapter.getInstance());
   if (runtime.kind === 'server') limitSockets(adapter.getInstance(), config, runtime, app.get(Metrics).registry);
   takeOnlyJson(adapter);
   app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });
   app.useGlobalFilters(problems);
-  app.useGlobalInterceptors(new RefuseUnknown());
+  app.useGlobalGuards(new RefuseUnknown());
   app.useGlobalPipes(validationPipe());
   serveOpenApi(app, API_DOCS);
   await app.init();

@@ -41,7 +41,7 @@ const ERASE_EVERY_MS = 60_000;
     Users,
     UsersRepository,
   ],
-  exports: [AuthGuard, CompanyDeletion, Memberships],
+  exports: [CompanyDeletion, Memberships],
 })
 export class AccountsModule {
   constructor(duties: Duties, invitations: Invitations) {

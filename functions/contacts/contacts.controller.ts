@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyContextConfig, FastifyReply } from 'fastify';
@@ -7,7 +7,6 @@ import { Describe } from '../platform/http/describe.js';
 import { Public } from '../platform/http/public.js';
 import { AcceptContact } from './accept/accept-contact.js';
 import { besideAccepting, besideReading, ContactTooLarge, InvalidJob } from './contacts.errors.js';
-import { ContactsGuard } from './contacts.guard.js';
 import { CONTACT_ROUTES } from './contacts.openapi.js';
 import {
   type AcceptedContact,
@@ -35,8 +34,7 @@ const READING = { beside: besideReading, quiet: true } satisfies FastifyContextC
 
 /** The routes of contacts, as the HTTP contract has them. */
 @ApiTags('contacts')
-@Public()
-@UseGuards(ContactsGuard)
+@Public((config) => config.contactsPublic)
 @Controller('user')
 export class ContactsController {
   constructor(

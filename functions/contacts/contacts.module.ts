@@ -1,12 +1,10 @@
 import { Module } from '@nestjs/common';
-import { AccountsModule } from '../accounts/accounts.module.js';
 import { Duties } from '../platform/duties.js';
 import { Loops } from '../platform/loops.js';
 import { RetentionModule } from '../retention/retention.module.js';
 import { AcceptContact } from './accept/accept-contact.js';
 import { ContactsBacklog } from './accept/contacts-backlog.js';
 import { ContactsController } from './contacts.controller.js';
-import { ContactsGuard } from './contacts.guard.js';
 import { ContactsRepository } from './contacts.repository.js';
 import { ProcessContacts } from './process-contacts.js';
 import { ReadJob } from './read-job.js';
@@ -18,12 +16,11 @@ const EVERY_MS = 60_000;
 
 /** Users by the hundred thousand at once: each request is answered, each job has an end. Needs PostgreSQL only. */
 @Module({
-  imports: [AccountsModule, RetentionModule],
+  imports: [RetentionModule],
   controllers: [ContactsController],
   providers: [
     ContactsRepository,
     ContactsBacklog,
-    ContactsGuard,
     ContactsGauges,
     ContactsUpkeep,
     ForgetContact,

@@ -32,6 +32,17 @@ describe("the framework's own errors are problems", () => {
       expect([body, ...refusal(await post(body))]).toEqual([body, 400, 'VALIDATION']);
   });
 
+  test('a query that hides a prototype, on a route that takes a query and on one that takes none', async () => {
+    for (const path of ['/api/user/1', '/api/health'])
+      for (const query of ['__proto__=1', '__proto__[a]=1', 'constructor=1'])
+        expect([path, query, ...refusal(await stage.api('GET', `${path}?${query}`))]).toEqual([
+          path,
+          query,
+          400,
+          'VALIDATION',
+        ]);
+  });
+
   test('a body of another type', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])
       expect([type, ...refusal(await post('a=1', type))]).toEqual([type, 415, 'VALIDATION']);

@@ -1,7 +1,8 @@
 import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { PUBLIC } from '../../platform/http/public.js';
+import { Config } from '../../platform/config.js';
+import { PUBLIC, type PublicWhen } from '../../platform/http/public.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { TokenInvalid, TokenMissing } from '../accounts.errors.js';
 import { AccessTokens } from './access-token.js';
@@ -19,6 +20,7 @@ const BEARER = /^Bearer +(\S+)$/i;
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
+    private readonly config: Config,
     private readonly reflector: Reflector,
     private readonly tokens: AccessTokens,
     private readonly users: UsersRepository,
@@ -26,17 +28,17 @@ export class AuthGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()])) return true;
+    const isPublic = this.reflector.getAllAndOverride<PublicWhen>(PUBLIC, [context.getHandler(), context.getClass()]);
+    if (isPublic?.(this.config)) return true;
     await this.signIn(context.switchToHttp().getRequest<FastifyRequest>());
     return true;
   }
 
   /**
    * Requires the token of a living user whose password has not changed since, and notes the user in the request. Asks
-   * PostgreSQL each time. Throws TokenMissing or TokenInvalid. Called by the guard of a module, too, whose routes are public
-   * in some configurations only.
+   * PostgreSQL each time. Throws TokenMissing or TokenInvalid.
    */
-  async signIn(request: FastifyRequest): Promise<void> {
+  private async signIn(request: FastifyRequest): Promise<void> {
     const token = BEARER.exec(request.headers.authorization?.trim() ?? '')?.[1];
     if (token === undefined) throw new TokenMissing();
     const claims = await this.tokens.read(token);

@@ -28,10 +28,12 @@ export function takeOnlyJson(adapter: FastifyAdapter): void {
   fastify.addHook('onRoute', (route) => {
     if (route.config?.bodyLimit !== undefined) route.bodyLimit = route.config.bodyLimit;
   });
-  fastify.addHook('onRequest', async (request) => {
-    if (request.is404) return;
-    requireReadableQuery(request.url);
-    if (!HAS_NO_BODY.has(request.method)) requireReadableBody(request);
+  fastify.addHook('onRequest', (request, _, done) => {
+    if (!request.is404) {
+      requireReadableQuery(request.url);
+      if (!HAS_NO_BODY.has(request.method)) requireReadableBody(request);
+    }
+    done();
   });
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
     const isMarked = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);

@@ -23,7 +23,8 @@ const PAGE_HEADERS = {
 
 /** Sets these headers before anything else can answer. */
 export function sendHeaders(fastify: FastifyInstance): void {
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(PAGE.test(request.url) ? PAGE_HEADERS : ANSWER_HEADERS);
+    done();
   });
 }

@@ -72,7 +72,7 @@ beforeAll(async () => {
     logger: false,
     bodyParser: false,
   });
-  logRequests(adapter.getInstance(), log);
+  logRequests(adapter.getInstance(), log, 'debug');
   takeOnlyJson(adapter);
   app.useGlobalFilters(new ProblemFilter(log));
   app.useGlobalPipes(validationPipe());

@@ -41,11 +41,12 @@ export function routeOf(request: FastifyRequest): string {
 }
 
 /** One wide line a request, when its answer has gone out or its caller has left. */
-export function logRequests(fastify: FastifyInstance, log: Log): void {
-  fastify.addHook('onResponse', async (request, reply) => {
+export function logRequests(fastify: FastifyInstance, log: Log, atLevel: Config['logLevel']): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
     // A 503 of a quiet route is its module's to tell, once for all of them.
     const isTold = reply.statusCode < 500 || reply.statusCode === 503;
     const level = request.routeOptions.config.quiet && isTold ? 'debug' : 'info';
+    if (level === 'debug' && atLevel !== 'debug') return done();
     log[level](
       {
         method: request.method,
@@ -59,6 +60,7 @@ export function logRequests(fastify: FastifyInstance, log: Log): void {
       },
       'answered',
     );
+    done();
   });
 }
 

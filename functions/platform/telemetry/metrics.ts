@@ -39,11 +39,12 @@ export class Metrics {
 
   /** Observes every request of an app. */
   observe(fastify: FastifyInstance): void {
-    fastify.addHook('onResponse', async (request, reply) => {
+    fastify.addHook('onResponse', (request, reply, done) => {
       this.#requests.observe(
         { method: request.method, route: routeOf(request), status: `${Math.floor(reply.statusCode / 100)}xx` },
         reply.elapsedTime / 1_000,
       );
+      done();
     });
   }
 

@@ -4,18 +4,24 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 /** Version 00 of https://www.w3.org/TR/trace-context/#traceparent-header, whose ids are never all zero. */
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
+/** Where a request keeps its own, which most are never asked for. */
+const own = Symbol('traceparent');
+
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The caller's W3C Trace Context, or one of our own. Empty where no route was looked for. */
-    traceparent: string;
+    /** The caller's W3C Trace Context, or one of our own, made at the first look. */
+    readonly traceparent: string;
+    [own]?: string;
   }
 }
 
-/** Gives every request its trace before anything else sees it. */
+/** Gives every request its trace. */
 export function traceRequests(fastify: FastifyInstance): void {
-  fastify.decorateRequest('traceparent', '');
-  fastify.addHook('onRequest', async (request: FastifyRequest) => {
-    request.traceparent = traceparentOf(request.headers.traceparent);
+  fastify.decorateRequest('traceparent', {
+    getter(this: FastifyRequest): string {
+      this[own] ??= traceparentOf(this.headers.traceparent);
+      return this[own];
+    },
   });
 }
 
