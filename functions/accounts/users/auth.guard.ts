@@ -27,24 +27,24 @@ export class AuthGuard implements CanActivate {
     private readonly postgres: Postgres,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): true | Promise<true> {
     const isPublic = this.reflector.getAllAndOverride<PublicWhen>(PUBLIC, [context.getHandler(), context.getClass()]);
     if (isPublic?.(this.config)) return true;
-    await this.signIn(context.switchToHttp().getRequest<FastifyRequest>());
-    return true;
+    return this.signIn(context.switchToHttp().getRequest<FastifyRequest>());
   }
 
   /**
    * Requires the token of a living user whose password has not changed since, and notes the user in the request. Asks
    * PostgreSQL each time. Throws TokenMissing or TokenInvalid.
    */
-  private async signIn(request: FastifyRequest): Promise<void> {
+  private async signIn(request: FastifyRequest): Promise<true> {
     const token = BEARER.exec(request.headers.authorization?.trim() ?? '')?.[1];
     if (token === undefined) throw new TokenMissing();
     const claims = await this.tokens.read(token);
     const password = await this.users.passwordOf(this.postgres, claims.userId);
     if (password === undefined || fingerprint(password) !== claims.fingerprint) throw new TokenInvalid();
     request.userId = claims.userId;
+    return true;
   }
 }
 
