@@ -123,7 +123,7 @@ test(
     const random = randomFrom(SEED);
     await stage.start();
     const stages = [stage, await stage.beside()];
-    const bodies = bodiesOf(600, 2);
+    const bodies = bodiesOf(300, 2);
     let sending = true;
     const accepting = sendAll(stages, bodies, random).finally(() => {
       sending = false;
@@ -147,7 +147,7 @@ test(
     console.log(`seed ${SEED}`);
     const random = randomFrom(SEED + 1);
     await stage.start();
-    const bodies = bodiesOf(600, 2);
+    const bodies = bodiesOf(300, 2);
     let sending = true;
     const accepting = sendAll([stage], bodies, random).finally(() => {
       sending = false;
@@ -176,7 +176,7 @@ test(
     console.log(`seed ${SEED}`);
     const random = randomFrom(SEED + 2);
     await stage.start({ env: { DATABASE_URL: postgres.url } });
-    const bodies = bodiesOf(500, 2);
+    const bodies = bodiesOf(300, 2);
     let sending = true;
     const accepting = sendAll([stage], bodies, random).finally(() => {
       sending = false;

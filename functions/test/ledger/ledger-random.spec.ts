@@ -7,7 +7,7 @@ import { type Connections, Simulation } from './ledger-simulation.js';
 
 /** To repeat one run: LEDGER_SEED=<the seed of the failure> npx vitest run functions/test/ledger/ledger-random.spec.ts */
 const seedGiven = readEnvironment().LEDGER_SEED;
-const RUNS = seedGiven === undefined ? Number(readEnvironment().LEDGER_RUNS ?? 1_000) : 1;
+const RUNS = seedGiven === undefined ? Number(readEnvironment().LEDGER_RUNS ?? 600) : 1;
 const FIRST_SEED = Number(seedGiven ?? Date.now() % 1_000_000_000);
 /** Simulations that run in parallel, each with a database of its own: a healer looks at every campaign there is. */
 const LANES = 3;
