@@ -28,8 +28,8 @@ export class AuthGuard implements CanActivate {
   ) {}
 
   canActivate(context: ExecutionContext): true | Promise<true> {
-    const isPublic = this.reflector.getAllAndOverride<PublicWhen>(PUBLIC, [context.getHandler(), context.getClass()]);
-    if (isPublic?.(this.config)) return true;
+    const publicWhen = this.reflector.getAllAndOverride<PublicWhen>(PUBLIC, [context.getHandler(), context.getClass()]);
+    if (publicWhen?.(this.config)) return true;
     return this.signIn(context.switchToHttp().getRequest<FastifyRequest>());
   }
 

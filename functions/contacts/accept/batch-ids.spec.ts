@@ -39,7 +39,9 @@ test('the next block is asked for when half of one is left, so that nobody waits
   const first = ids.next();
   answer();
   expect(await first).toBe(1_000n);
-  for (let at = 1; at < 500; at++) await ids.next();
+  for (let at = 1; at < 499; at++) await ids.next();
+  expect(asked).toHaveLength(0);
+  await ids.next();
   expect(asked).toHaveLength(1);
   answer();
   for (let at = 500; at < 1_000; at++) await ids.next();

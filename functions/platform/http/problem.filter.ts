@@ -73,17 +73,21 @@ export class ProblemFilter implements ExceptionFilter {
 
   #problem(error: unknown, request: FastifyRequest): Problem {
     const problem = isTooLarge(error) ? tooLarge(request) : toProblem(error);
-    const { id: request_id, method, traceparent } = request;
-    const about = { request_id, trace_id: traceIdOf(traceparent), method, route: routeOf(request), err: error };
     if (problem === undefined) {
-      this.log.error(about, 'a bug: the request failed');
+      this.log.error({ ...about(request), err: error }, 'a bug: the request failed');
       return new InternalProblem(request.id);
     }
     // A quiet route has thousands of them at once; its module says when it begins, and when it is over.
     const level = request.routeOptions?.config.quiet ? 'debug' : 'warn';
-    if (problem.status >= 500) this.log[level]({ ...about, err: problem.cause ?? error }, problem.message);
+    if (problem.status >= 500) this.log[level]({ ...about(request), err: problem.cause ?? error }, problem.message);
     return problem;
   }
+}
+
+/** What a log line says of a request. */
+function about(request: FastifyRequest) {
+  const { id: request_id, method, traceparent } = request;
+  return { request_id, trace_id: traceIdOf(traceparent), method, route: routeOf(request) };
 }
 
 function isKept({ headers, httpVersion }: IncomingMessage): boolean {

@@ -34,7 +34,7 @@ export const lifeFields = {
   deleted: z.boolean().meta({ description: 'Always `false`: what is deleted is not found.', example: false }),
 };
 
-/** Takes `__proto__` out of nothing: the parser refuses a body with it, and a strict schema a query. */
+/** Does not walk through each value to delete `__proto__` and its like: the parser refuses them, or a strict schema does. */
 class ValidationPipe extends StandardSchemaValidationPipe {
   protected override stripProtoKeys(): void {}
 }

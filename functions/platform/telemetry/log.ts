@@ -40,13 +40,17 @@ export function routeOf(request: FastifyRequest): string {
   return request.is404 ? 'unknown' : (request.routeOptions?.url ?? 'unknown');
 }
 
+/** The levels at which lines of debug are written. */
+const SHOW_DEBUG: ReadonlySet<string> = new Set(['debug', 'trace']);
+
 /** One wide line a request, when its answer has gone out or its caller has left. */
 export function logRequests(fastify: FastifyInstance, log: Log, atLevel: Config['logLevel']): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     // A 503 of a quiet route is its module's to tell, once for all of them.
     const isTold = reply.statusCode < 500 || reply.statusCode === 503;
     const level = request.routeOptions.config.quiet && isTold ? 'debug' : 'info';
-    if (level === 'debug' && atLevel !== 'debug') return done();
+    // What nobody reads costs nothing: no line, and no trace that is made for it.
+    if (level === 'debug' && !SHOW_DEBUG.has(atLevel)) return done();
     log[level](
       {
         method: request.method,

@@ -9,7 +9,10 @@ const own = Symbol('traceparent');
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The caller's W3C Trace Context, or one of our own, made at the first look. */
+    /**
+     * The caller's W3C Trace Context, or one of our own, made at the first look. What Fastify refuses before it looks for a
+     * route has none.
+     */
     readonly traceparent: string;
     [own]?: string;
   }
@@ -26,8 +29,8 @@ export function traceRequests(fastify: FastifyInstance): void {
 }
 
 /** What all log lines of a trace have in common; undefined where there is none. */
-export function traceIdOf(traceparent: string): string | undefined {
-  return TRACEPARENT.exec(traceparent)?.[1];
+export function traceIdOf(traceparent: string | undefined): string | undefined {
+  return TRACEPARENT.exec(traceparent ?? '')?.[1];
 }
 
 /** The caller's, or a new one where it has none or one that is not valid. */

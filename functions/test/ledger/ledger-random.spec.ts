@@ -11,7 +11,7 @@ const RUNS = seedGiven === undefined ? Number(readEnvironment().LEDGER_RUNS ?? 6
 const FIRST_SEED = Number(seedGiven ?? Date.now() % 1_000_000_000);
 /** Simulations that run in parallel, each with a database of its own: a healer looks at every campaign there is. */
 const LANES = 3;
-/** A thousand runs take a minute on two idle cores, and up to ten on busy ones. */
+/** They take a minute on two idle cores, and up to ten times as long on busy ones. */
 const TIMEOUT_MS = 60_000 + RUNS * 600;
 
 const databases: { database: LedgerDatabase; postgres: Postgres }[] = [];
