@@ -24,7 +24,11 @@ afterAll(() => stage?.close());
 
 /** Runs the command on the stores of the stage. `printed` returns what it has printed so far. */
 function started(...args: string[]) {
-  const env = { ...process.env, ...stage.env, API_PORT: '' };
+  return startedWith({}, ...args);
+}
+
+function startedWith(own: Record<string, string>, ...args: string[]) {
+  const env = { ...process.env, ...stage.env, API_PORT: '', ...own };
   const child = spawn(process.execPath, ['infra/local/run.mjs', 'load', ...args], { env });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
@@ -126,13 +130,41 @@ test.each([
   [[]],
   [['contacts', '10']],
   [['users']],
-  [['users', '0']],
-  [['users', '1e3']],
-  [['users', '10', '--connections', '0']],
   [['users', '10', '--connections', '2', '--concurrent', '10']],
-  [['users', '10', '--seed', 'x']],
+  [['users', '10', '--nothing']],
 ])('%j is refused with the usage', async (args) => {
   await expect(load(args)).rejects.toThrow(/^usage: npm run load -- users n [^\n]*$/);
+});
+
+test.each([
+  [['users', '0'], 'users must be a whole number from 1 to 10,000,000, and not "0"'],
+  [['users', '1e3'], 'users must be a whole number from 1 to 10,000,000, and not "1e3"'],
+  [['users', '10', '--connections', '0'], '--connections must be a whole number from 1 to 1,000,000, and not "0"'],
+  [['users', '10', '--seed', 'x'], '--seed must be a whole number from 1 to 2,147,483,647, and not "x"'],
+])('%j is refused by name', async (args, sentence) => {
+  await expect(load(args)).rejects.toThrow(sentence);
+});
+
+test.skipIf(!takesContacts)('an API that asks for a login is told before anything is sent', async () => {
+  const closed = await stage.beside({ CONTACTS_PUBLIC: 'false' });
+  try {
+    expect(await ran('users', '10', '--url', closed.url)).toEqual([
+      78,
+      `the contacts of ${closed.url} ask for a login, and a load has none: start the API without CONTACTS_PUBLIC=false\n`,
+    ]);
+  } finally {
+    await closed.kill();
+  }
+});
+
+test.skipIf(!takesContacts)('tables that cannot be read are told before anything is sent', async () => {
+  const lost = new URL(stage.env.DATABASE_URL);
+  lost.pathname = '/postgres';
+  const { printed, ended } = startedWith({ DATABASE_URL: lost.href }, 'users', '10', '--url', stage.url);
+  expect([await ended, printed()]).toEqual([
+    78,
+    `DATABASE_URL must be the database of ${stage.url}, and its tables cannot be read: relation "contacts" does not exist\n`,
+  ]);
 });
 
 test('--concurrent that is not as many as users is refused with the reason', async () => {

@@ -47,6 +47,8 @@ export default async function load(args: string[]): Promise<number> {
   const { users, sockets, oneEach, seed } = plan;
   return withServices(say, { wait: false, reads: ['DATABASE_URL'] }, async ({ supervisor, services }) => {
     const base = await healthyApi(plan.url, undefined, ADVICE);
+    await requireOpen(base);
+    await requireTables(services.urls.DATABASE_URL, base);
     const how = await spread(base, sockets, thisMachine());
     if (oneEach) await probe(how.targets, sockets);
     const each = oneEach ? 'one on each' : 'one after another on each';
@@ -74,14 +76,22 @@ function planOf(args: string[]): Plan {
   const { values, positionals } = parsed(args);
   const [what, users, ...rest] = positionals;
   const { connections, concurrent, seed, url, svg } = values;
-  if (what !== 'users' || rest.length > 0 || (connections !== undefined && concurrent !== undefined))
+  if (
+    what !== 'users' ||
+    users === undefined ||
+    rest.length > 0 ||
+    (connections !== undefined && concurrent !== undefined)
+  )
     throw new CommandError(USAGE);
   const plan = {
-    users: whole(users, MOST_USERS),
-    sockets: whole(concurrent ?? connections ?? String(CONNECTIONS), MOST_SOCKETS),
+    users: whole('users', users, MOST_USERS),
+    sockets:
+      concurrent === undefined
+        ? whole('--connections', connections ?? String(CONNECTIONS), MOST_SOCKETS)
+        : whole('--concurrent', concurrent, MOST_SOCKETS),
     oneEach: concurrent !== undefined,
     url,
-    seed: seed === undefined ? randomInt(MOST_SEED) : whole(seed, MOST_SEED),
+    seed: seed === undefined ? randomInt(MOST_SEED) : whole('--seed', seed, MOST_SEED),
     svg,
   };
   // Before a load of minutes, not after it.
@@ -109,10 +119,27 @@ function parsed(args: string[]) {
   }
 }
 
-function whole(text = '', most: number): number {
+function whole(name: string, text: string, most: number): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : 0;
-  if (value < 1 || value > most) throw new CommandError(USAGE);
+  if (value < 1 || value > most)
+    throw new CommandError(`${name} must be a whole number from 1 to ${thousands(most)}, and not "${text}"`);
   return value;
+}
+
+/** The users of a load have no login. */
+async function requireOpen(base: string): Promise<void> {
+  const { status } = await fetch(`${base}/api/user/jobs/stats`);
+  if (status === 401)
+    throw new CommandError(
+      `the contacts of ${base} ask for a login, and a load has none: start the API without CONTACTS_PUBLIC=false`,
+    );
+}
+
+/** Before a load of minutes, not after it. */
+async function requireTables(databaseUrl: string, base: string): Promise<void> {
+  const answer = await compared(databaseUrl, 1, 1);
+  if (typeof answer === 'string')
+    throw new CommandError(`DATABASE_URL must be the database of ${base}, and its tables cannot be read: ${answer}`);
 }
 
 async function sent(

@@ -77,7 +77,7 @@ export const newContact = z
       description: 'A UUID of any version, in any letter case: the key of the contact.',
       example: '550e8400-e29b-41d4-a716-446655440000',
     }),
-    name: textOf('The name of the user', 'Ana Maria Souza'),
+    name: textOf('The name of the user', 'Ana Souza'),
     age: z.int().min(0).max(AGE_LIMIT).meta({ description: 'Years.', example: 31 }),
     score: numberOf().meta({ description: 'Finite, a double.', example: 87.5 }),
     active: z.boolean().meta({ description: 'Whether the user is active.', example: true }),
@@ -189,7 +189,11 @@ export const jobView = z
         example: 'conflict',
       }),
   })
-  .meta({ id: 'ContactJob', description: 'A job, as it is now.' });
+  .meta({
+    id: 'ContactJob',
+    description: 'A job, as it is now.',
+    example: { status: 'completed', message: STATUS_MESSAGES.completed, timer: 1.4 },
+  });
 export type ContactJob = z.output<typeof jobView>;
 
 const jobs = (of: string) =>

@@ -51,7 +51,10 @@ export class ContactsBacklog {
   }
 
   #retryAfterS(excess: number): number {
-    const doneASecond = (this.#known?.done ?? 0) / DONE_WITHIN_S;
+    const { waiting = 0, done = 0 } = this.#known ?? {};
+    // Nobody waited when it was last read, so its pace is not known yet; it is not that nothing gets on.
+    if (waiting === 0 && done === 0) return 1;
+    const doneASecond = done / DONE_WITHIN_S;
     return Math.min(Math.max(Math.ceil(excess / doneASecond), 1), LONGEST_S);
   }
 
