@@ -125,16 +125,24 @@ export class Process {
   }
 
   /**
-   * Sends a signal and waits until its handler has run: the kernel has no pending signal for the process, and it sleeps
-   * again. Returns at once where the system has no /proc.
+   * Sends a signal to a Node process that waits, and waits until its handler has run: the kernel has no pending signal for the
+   * process, and its main thread was woken and sleeps again. Another thread may take the signal, and the main one sleeps on for
+   * a moment. Returns at once where the system has no /proc.
    */
   async signalAndTaken(name: NodeJS.Signals): Promise<void> {
+    const file = `/proc/${this.pid}/status`;
+    const status = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    const isAsleep = (text: string) => /^State:\tS/m.test(text);
+    const sleeps = (text: string) => Number(/^voluntary_ctxt_switches:\t(\d+)/m.exec(text)?.[1]);
+    let before = '';
+    await untilTrue(() => {
+      before = status();
+      return before === '' || isAsleep(before);
+    }, `${this.name} waits`);
     this.signal(name);
-    const status = `/proc/${this.pid}/status`;
     const isTaken = (text: string) =>
-      /^ShdPnd:\t0+$/m.test(text) && /^SigPnd:\t0+$/m.test(text) && /^State:\tS/m.test(text);
-    if (existsSync(status))
-      await untilTrue(() => !existsSync(status) || isTaken(readFileSync(status, 'utf8')), `${name} is taken`);
+      /^ShdPnd:\t0+$/m.test(text) && /^SigPnd:\t0+$/m.test(text) && isAsleep(text) && sleeps(text) > sleeps(before);
+    await untilTrue(() => status() === '' || isTaken(status()), `${name} is taken`);
   }
 
   /** SIGTERM, and SIGKILL when it does not end in time. Returns its exit code. */
