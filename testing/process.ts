@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -131,7 +131,14 @@ export class Process {
    */
   async signalAndTaken(name: NodeJS.Signals): Promise<void> {
     const file = `/proc/${this.pid}/status`;
-    const status = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    const status = () => {
+      try {
+        return readFileSync(file, 'utf8');
+      } catch {
+        // It has ended, perhaps between opening and reading, or this system has no /proc.
+        return '';
+      }
+    };
     const isAsleep = (text: string) => /^State:\tS/m.test(text);
     const sleeps = (text: string) => Number(/^voluntary_ctxt_switches:\t(\d+)/m.exec(text)?.[1]);
     let before = '';
