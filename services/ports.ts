@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { CommandError } from './command-error.js';
@@ -19,26 +20,44 @@ const ATTEMPTS = 200;
 
 /** Ports on loopback on which nothing listens now, all different. */
 export async function choosePorts(): Promise<Ports> {
-  const taken = new Set<number>();
-  const next = () => freePort(taken);
   return {
-    postgres: await next(),
-    mongodb: await next(),
-    rabbitmq: await next(),
-    rabbitmqDistribution: await next(),
-    epmd: await next(),
+    postgres: await freePort(),
+    mongodb: await freePort(),
+    rabbitmq: await freePort(),
+    rabbitmqDistribution: await freePort(),
+    epmd: await freePort(),
   };
 }
 
-/** A port on loopback on which nothing listens now and that is not in `taken`, to which it is added. */
+/**
+ * A port on loopback on which nothing listens now, that is not in `taken`, to which it is added, and that no process gets from
+ * here while this one lives: a port that is to refuse for a while is not taken by another test in the meantime.
+ */
 export async function freePort(taken: Set<number> = new Set()): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = RANGE.from + Math.floor(Math.random() * RANGE.size);
-    if (taken.has(port) || !(await isFree(port))) continue;
+    if (taken.has(port) || !(await claim(port))) continue;
     taken.add(port);
     return port;
   }
   throw new CommandError(`no free port found between ${RANGE.from} and ${RANGE.from + RANGE.size}`);
+}
+
+/**
+ * Holds the UDP port of the same number until this process ends, in whichever way: its TCP port still refuses, and all who choose
+ * a port ask here. Returns false where another process holds it, or where something listens on the TCP port.
+ */
+async function claim(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').unref();
+  try {
+    socket.bind({ port, address: '127.0.0.1', exclusive: true });
+    await once(socket, 'listening');
+  } catch {
+    return false;
+  }
+  if (await isFree(port)) return true;
+  socket.close();
+  return false;
 }
 
 /** Whether this machine lets us listen on the port now. */
