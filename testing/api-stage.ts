@@ -99,7 +99,7 @@ export class ApiStage {
   script(name: string, args: string[] = [], env: Env = {}, hear?: (line: string) => void): Process {
     const processEnv = { ...process.env, NODE_ENV: '', ...this.env, ...env };
     const options = { env: processEnv, cwd: ROOT, ...(hear ? { hear } : {}) };
-    return this.stores.with(Process.script(`functions/${name}.js`, options, args));
+    return this.stores.with(Process.script(`bundle/${name}.js`, options, args));
   }
 
   /** The TypeScript consumer on the stores of this stage. */

@@ -97,9 +97,9 @@ export class Process {
     return new Process(`consumer-${language}`, [command, ...args], options);
   }
 
-  /** Starts a script of `dist/`, such as `functions/server.js`. */
+  /** Starts a script of `dist/`, such as `bundle/server.js`. Its stacks name the source. */
   static script(path: string, options: ProcessOptions, args: readonly string[] = []): Process {
-    return new Process(path, [process.execPath, join(ROOT, 'dist', path), ...args], options);
+    return new Process(path, [process.execPath, '--enable-source-maps', join(ROOT, 'dist', path), ...args], options);
   }
 
   /** The id of the process. */

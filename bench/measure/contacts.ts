@@ -100,7 +100,7 @@ export async function startedServer(stage: Stage, server: Mode | number) {
   const env = { ...stage.env, ...own, ...(typeof server === 'number' && { API_PROCESSES: String(server) }) };
   const process = stage.with(
     typeof server === 'number'
-      ? Process.script('functions/server.js', { env })
+      ? Process.script('bundle/server.js', { env })
       : Process.script('bench/contacts/server.js', { env }, [server]),
   );
   const ready = () => {

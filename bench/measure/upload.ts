@@ -79,7 +79,7 @@ interface Api {
 export async function withApi<T>(stage: Stage, work: (api: Api) => Promise<T>): Promise<T> {
   const port = await freePort();
   const env = { ...stage.env, API_HOST: HOST, API_PORT: String(port), JWT_SECRET: randomBytes(32).toString('hex') };
-  const api = stage.with(Process.script('functions/server.js', { env }));
+  const api = stage.with(Process.script('bundle/server.js', { env }));
   try {
     await api.untilSaid('ready', STARTED_MS);
     const base = `http://${HOST}:${port}`;

@@ -6,6 +6,6 @@ import { tool } from './supervise/tool.js';
 export default async function build(args: string[]): Promise<number> {
   if (args.length > 0) throw new CommandError('usage: npm run build');
   const code = await tool('typescript/bin/tsc', ['-b', 'consumer/typescript', '.']);
-  if (code === 0) say('Built: dist/functions/server.js, consumer/typescript/dist/main.js');
+  if (code === 0) say('Built: dist/bundle/server.js, consumer/typescript/dist/main.js');
   return code;
 }

@@ -15,6 +15,7 @@ import { Progress } from './demo/progress.js';
 import { report, reportFile } from './demo/report.js';
 import { migrated } from './migrations.js';
 import { requireBuildTools } from './suites.js';
+import { appScript } from './supervise/app-command.js';
 import { prettyLine } from './supervise/log-line.js';
 import { baseUrl, checkedConfig, invokeDispatch, offlineProcess, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
@@ -65,18 +66,17 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     if (lines.length > KEPT_LINES) lines.shift();
   };
   try {
-    const taken = new Set<number>();
-    const ports = { host: HOST, api: await freePort(taken), lambda: await freePort(taken) };
+    const ports = { host: HOST, api: await freePort(), lambda: await freePort() };
     const own = { ...env, ...ownUrls, API_HOST: HOST, API_PORT: String(ports.api) };
     const large = file.size > FUNCTION_LIMIT_BYTES;
-    const api = large ? { name: 'server', args: ['dist/functions/server.js'], env: own } : offlineProcess(ports, own);
+    const api = large ? { name: 'server', args: appScript('server'), env: own } : offlineProcess(ports, own);
     const how = large ? 'plain server: the file is too large for a function' : 'serverless offline';
     say(`Starting ${listed([`the API (${how})`, ...languages.map(inWords)])}`);
     supervisor.start({ ...api, line: keep('api') });
     for (const language of languages) {
       const consumer = consumerProcess(language);
       // Always set: a consumer would take it from .env otherwise.
-      const METRICS_PORT = String(await freePort(taken));
+      const METRICS_PORT = String(await freePort());
       supervisor.start({ ...consumer, env: { ...own, METRICS_PORT }, line: keep(consumer.name) });
     }
     const base = baseUrl(HOST, ports.api);

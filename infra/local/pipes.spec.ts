@@ -39,7 +39,7 @@ test.each([
 });
 
 test.each([['dead-letters', 'list'], ['dispatch']])('nor does the program of %s by itself', async (...command) => {
-  expect(await leftBy(['dist/functions/command.js', ...command], { atOnce: true })).toEqual([0, '']);
+  expect(await leftBy(['dist/bundle/command.js', ...command], { atOnce: true })).toEqual([0, '']);
 });
 
 test('a program that writes on and on is stopped when the reader of the command leaves', async () => {

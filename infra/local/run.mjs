@@ -61,7 +61,7 @@ function install() {
   writeFileSync(stamp, hash);
 }
 
-function build() {
+async function build() {
   if (!existsSync(join(root, 'dist'))) process.stdout.write('Building ...\n');
   const code = runToEnd(process.execPath, [
     join('node_modules', 'typescript', 'bin', 'tsc'),
@@ -69,7 +69,25 @@ function build() {
     'consumer/typescript',
     '.',
   ]);
-  if (code !== 0 && !SURVIVE_BROKEN_BUILD.has(command)) stop('The build failed; the lines above say where.', BUG);
+  const isBuilt = code === 0 && (await bundle());
+  if (!isBuilt && !SURVIVE_BROKEN_BUILD.has(command)) stop('The build failed; the lines above say where.', BUG);
+}
+
+async function bundle() {
+  const { makeBundles } = await load('infra/local/package/bundles.js');
+  return makeBundles().then(
+    () => true,
+    // esbuild has printed what is wrong; any other error is a bug.
+    (error) => {
+      if (!error.errors) throw error;
+      return false;
+    },
+  );
+}
+
+/** A module of what is built. */
+function load(file) {
+  return import(pathToFileURL(join(root, 'dist', file)).href);
 }
 
 /**
@@ -84,7 +102,6 @@ function commandsIn(folder) {
 }
 
 async function run(command, args) {
-  const load = (file) => import(pathToFileURL(join(root, 'dist', file)).href);
   const { default: found } = await load(`${FOLDER_OF[command]}/${command}.js`);
   if (FOLDER_OF[command] !== OF_THE_APP) return found(args);
   const { runAppCommand } = await load('infra/local/supervise/app-command.js');
@@ -113,7 +130,7 @@ if (!Object.hasOwn(FOLDER_OF, command))
 checkNode();
 process.chdir(root);
 install();
-build();
+await build();
 try {
   process.exit(await run(command, args));
 } catch (error) {

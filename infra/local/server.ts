@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { CommandError } from '../../services/command-error.js';
+import { appScript } from './supervise/app-command.js';
 import { baseUrl } from './supervise/offline.js';
 import { announceApi } from './supervise/running-api.js';
 import { runAlone } from './supervise/session.js';
@@ -15,7 +16,7 @@ export default async function server(args: string[]): Promise<number> {
   const port = integerKey(environment, 'API_PORT');
   // With port 0, any free port, only the server itself knows its port.
   if (port !== 0) announceApi(baseUrl(textKey(environment, 'API_HOST'), port));
-  return runAlone({ name: 'server', args: ['dist/functions/server.js'], env: processes });
+  return runAlone({ name: 'server', args: appScript('server'), env: processes });
 }
 
 /** The variable that an option stands for. Throws CommandError. */

@@ -108,7 +108,7 @@ export class System {
 
   startApi(): void {
     this.over.throwIfAborted();
-    this.#api = this.script('functions/server.js', 'api.log');
+    this.#api = this.script('bundle/server.js', 'api.log');
   }
 
   async killApi(): Promise<void> {
@@ -207,7 +207,7 @@ export class System {
   private async schedule(): Promise<void> {
     for (; ; await this.wait(DISPATCH_PAUSE_MS)) {
       this.over.throwIfAborted();
-      this.#dispatcher = this.script('functions/command.js', 'dispatch.log', ['dispatch']);
+      this.#dispatcher = this.script('bundle/command.js', 'dispatch.log', ['dispatch']);
       this.note('a dispatcher', await this.#dispatcher.ended(), DISPATCH_ENDS);
     }
   }

@@ -22,7 +22,7 @@ test('the functions are the files of functions/ that have a handler', () => {
 test.each(functionNames())('%s: has handler, zip, role, log and a limit of connections', (name) => {
   const logical = `${name[0]?.toUpperCase()}${name.slice(1)}`;
   expect(functions[name]).toMatchObject({
-    handler: `dist/functions/${name}.handler`,
+    handler: `dist/bundle/${name}.handler`,
     package: { artifact: `dist/package/${name}.zip` },
     role: `${logical}Role`,
     reservedConcurrency: expect.any(Number),

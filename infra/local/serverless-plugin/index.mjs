@@ -2,7 +2,8 @@
 // it cannot decode and headers over 16 KiB with texts of its own or none. serverless-offline lets every other site read
 // every answer. With this plugin the API itself says what is too large, hapi's refusals are problems (RFC 9457) like all
 // others, and no answer has a CORS header. It patches the hapi that serverless-offline uses, in this process only.
-// It also makes tsc's output run: serverless-offline would unpack the zips of `npm run package`, even if missing or old.
+// It also makes the bundles of `npm run build` run, with stacks that name the source: serverless-offline would unpack the zips of
+// `npm run package`, even if missing or old.
 import { STATUS_CODES } from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -102,6 +103,7 @@ export default class OfflineOnly {
     this.hooks = {
       'before:offline:start:init': () => {
         for (const each of Object.values(service.functions)) delete each.package;
+        process.setSourceMapsEnabled(true);
       },
     };
     const { ext, route, start } = servers;

@@ -26,7 +26,7 @@ const POLL_MS = 50;
 const SMALL = 200;
 /** A drain that has not ended by then is stuck. */
 const PATIENCE_FOR_SENT_MS = 180_000;
-const API = 'functions/server.js';
+const API = 'bundle/server.js';
 
 /** The plain server and two consumers on the services of a case, a campaign of 20,000, and a user who sends more. */
 export class Trial {
