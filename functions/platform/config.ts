@@ -44,6 +44,14 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly contactsMaxWaiting: number;
   /** Seconds from the end of a job until it can no longer be asked for. */
   abstract readonly contactsJobsKeepS: number;
+  /** Events of a batch at most, and unacknowledged ones of RabbitMQ. 0: this process takes from no queue. */
+  abstract readonly eventsPrefetch: number;
+  /** Days that an event is kept of which nothing is owed. */
+  abstract readonly eventsKeepDays: number;
+  /** The queue of SQS from which events come; undefined: from RabbitMQ alone. */
+  abstract readonly sqs: SqsConfig | undefined;
+  /** Where the processor of events serves its health and metrics; undefined: nowhere. */
+  abstract readonly metricsPort: number | undefined;
 }
 
 /** What the plain server does with the sockets of its clients, in each of its processes. */
@@ -66,9 +74,20 @@ interface ObjectStoreConfig {
   /** Undefined: AWS. Clients send their files here too. */
   endpoint: string | undefined;
   region: string;
-  /** Undefined: what the SDK finds by itself, for example the role of a function. */
-  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined;
+  credentials: Credentials;
 }
+
+/** A queue of Amazon SQS, or of an emulator. */
+export interface SqsConfig {
+  queue: string;
+  /** Undefined: AWS. */
+  endpoint: string | undefined;
+  region: string;
+  credentials: Credentials;
+}
+
+/** Undefined: what the SDK finds by itself, for example the role of a function. */
+type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined;
 
 const MIN_SECRET_BYTES = 32;
 
@@ -94,6 +113,21 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     contactsPublic: booleanKey(env, 'CONTACTS_PUBLIC'),
     contactsMaxWaiting: integerKey(env, 'CONTACTS_MAX_WAITING'),
     contactsJobsKeepS: integerKey(env, 'CONTACTS_JOBS_KEEP_S'),
+    eventsPrefetch: integerKey(env, 'EVENTS_PREFETCH'),
+    eventsKeepDays: integerKey(env, 'EVENTS_KEEP_DAYS'),
+    sqs: sqs(env),
+    metricsPort: env.METRICS_PORT === undefined ? undefined : integerKey(env, 'METRICS_PORT'),
+  };
+}
+
+function sqs(env: Record<string, string>): SqsConfig | undefined {
+  const endpoint = env.SQS_ENDPOINT === undefined ? undefined : urlKey(env, 'SQS_ENDPOINT');
+  if (env.EVENTS_SQS_QUEUE === undefined) return undefined;
+  return {
+    queue: textKey(env, 'EVENTS_SQS_QUEUE'),
+    endpoint,
+    region: textKey(env, 'AWS_REGION'),
+    credentials: credentials(env.AWS_ACCESS_KEY_ID, env.AWS_SECRET_ACCESS_KEY, env.AWS_SESSION_TOKEN),
   };
 }
 

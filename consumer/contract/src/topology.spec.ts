@@ -1,7 +1,7 @@
 import type { Channel } from 'amqplib';
 import { expect, test } from 'vitest';
 import { rowOf } from './keys.js';
-import { declareTopology, QUEUE_TYPES, type QueueType } from './topology.js';
+import { declareEvents, declareTopology, eventsQueue, QUEUE_TYPES, type QueueType } from './topology.js';
 
 const OWN = { 'x-overflow': 'reject-publish' };
 const CAMPAIGN = { ...OWN, 'x-single-active-consumer': true, 'x-dead-letter-exchange': 'p.dead' };
@@ -22,6 +22,22 @@ test.each<[QueueType | undefined, object]>([
   expect(asserted).toEqual([
     ['p.dead', { durable: true, arguments: { ...OWN, ...ofType } }],
     ['p.campaigns.0', { durable: true, arguments: { ...CAMPAIGN, ...ofType } }],
+  ]);
+});
+
+test('events have a queue that refuses when it is full, and no dead letters', async () => {
+  const declared: unknown[] = [];
+  const channel = {
+    assertExchange: async (...exchange: unknown[]) => declared.push(exchange),
+    assertQueue: async (...queue: unknown[]) => declared.push(queue),
+    bindQueue: async (...binding: unknown[]) => declared.push(binding),
+  };
+  await declareEvents(channel as unknown as Channel, 'p');
+  expect(eventsQueue('p')).toBe('p.events');
+  expect(declared).toEqual([
+    ['p.events', 'direct', { durable: true }],
+    ['p.events', { durable: true, arguments: OWN }],
+    ['p.events', 'p.events', 'p.events'],
   ]);
 });
 

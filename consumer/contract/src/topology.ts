@@ -33,6 +33,7 @@ interface TopologyTemplate {
 export const QUESTION = { routingKey: 'does-the-broker-take-messages', content: Buffer.from('?') } as const;
 
 const template = contractJson<TopologyTemplate>('topology.json');
+const eventsTemplate = contractJson<Pick<TopologyTemplate, 'exchange' | 'queue'>>('events-topology.json');
 
 /** The words that QUEUE_TYPE may have. */
 export const QUEUE_TYPES = Object.keys(template.queue_types) as QueueType[];
@@ -77,6 +78,18 @@ export async function declareTopology(
   await declareExchange(channel, exchange, prefix);
   for (let partition = 0; partition < partitions; partition++)
     await declareQueue(channel, queue, ofType, exchange, prefix, partition);
+}
+
+/** The one name of the exchange of events, of their queue and of its routing key. */
+export function eventsQueue(prefix: string): string {
+  return fill(eventsTemplate.queue.name, prefix);
+}
+
+/** Declares the exchange and the queue of events. Idempotent, and refused with 406, as `declareTopology` is. */
+export async function declareEvents(channel: Channel, prefix: string, type?: QueueType): Promise<void> {
+  const { exchange, queue } = eventsTemplate;
+  await declareExchange(channel, exchange, prefix);
+  await declareQueue(channel, queue, type === undefined ? {} : template.queue_types[type], exchange, prefix);
 }
 
 async function declareExchange(channel: Channel, exchange: ExchangeTemplate, prefix: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { RecordRow } from '@disparo/contract';
+import { attempt, Interrupted, type RecordRow, type Service, untilUp } from '@disparo/contract';
 import type { Logger } from 'pino';
 import { type Admission, admit } from './admit.js';
 import type { Config } from './config.js';
@@ -12,7 +12,6 @@ import type { Queue } from './session.js';
 import { type Outcome, outcomesOf, publishDead, settle } from './settle.js';
 import { Stopwatch } from './stopwatch.js';
 import { store, type Written } from './store.js';
-import { attempt, Interrupted, type Service, untilUp } from './until-up.js';
 
 /** What the loop knows of the three services. */
 export type Services = Record<'postgres' | 'mongodb' | 'rabbitmq', Service>;

@@ -1,8 +1,7 @@
-import { QUESTION, type Topology } from '@disparo/contract';
+import { backoffMs, Interrupted, pause, QUESTION, type Topology } from '@disparo/contract';
 import type { ConfirmChannel, Options } from 'amqplib';
 import type { Logger } from 'pino';
 import type { DeadReason, Delivery } from './decode.js';
-import { backoffMs, Interrupted, pause } from './until-up.js';
 
 /** After this long without a confirm, one warning says that dead letters wait. */
 const SLOW_CONFIRM_MS = 10_000;

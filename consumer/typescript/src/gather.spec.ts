@@ -1,7 +1,7 @@
+import { Interrupted } from '@disparo/contract';
 import type { ConsumeMessage } from 'amqplib';
 import { describe, expect, it } from 'vitest';
 import { Inbox, MAX_BATCH_NUMBERS } from './gather.js';
-import { Interrupted } from './until-up.js';
 
 const message = (numbers: number): ConsumeMessage => {
   const phone_numbers = Array.from({ length: numbers }, () => '+5511987654321');

@@ -1,4 +1,4 @@
-import { ConfigurationError, EXIT } from '@disparo/contract';
+import { ConfigurationError, EXIT, Service } from '@disparo/contract';
 import pino, { type Logger } from 'pino';
 import { readConfig } from './config.js';
 import { openStores } from './connect.js';
@@ -8,7 +8,6 @@ import { serveHealth } from './health.js';
 import { Identifiers } from './identifiers.js';
 import { Report } from './report.js';
 import { run } from './run.js';
-import { Service } from './until-up.js';
 
 /** A store that does not answer must not hold up the end of the process. */
 const CLOSE_TIMEOUT_MS = 3_000;

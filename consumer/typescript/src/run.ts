@@ -1,8 +1,8 @@
+import { backoffMs, pause, untilUp } from '@disparo/contract';
 import type { Logger } from 'pino';
 import { prepareMessages, probeLedger } from './connect.js';
 import { type Consumer, consume } from './consume.js';
 import { type Queue, Session } from './session.js';
-import { backoffMs, pause, untilUp } from './until-up.js';
 
 /**
  * Batches of one queue under way at a time: while one is stored, the next is gathered and admitted, and its storing begins.

@@ -1,4 +1,4 @@
-import { type Topology, topology } from '@disparo/contract';
+import { Interrupted, type Service, type Topology, topology, unlessInterrupted } from '@disparo/contract';
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
@@ -9,7 +9,6 @@ import type { Stop } from './drain.js';
 import { type Batch, Inbox } from './gather.js';
 import { Standby } from './standby.js';
 import { declare } from './topology.js';
-import { Interrupted, type Service, unlessInterrupted } from './until-up.js';
 
 /** One partition on one channel: where its batches come from and where they are settled. */
 export class Queue {

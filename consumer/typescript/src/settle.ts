@@ -1,10 +1,10 @@
+import { Interrupted } from '@disparo/contract';
 import type { Verdict } from './admit.js';
 import type { DeadLetter } from './dead-letters.js';
 import type { DeadReason, Delivery } from './decode.js';
 import type { Batch } from './gather.js';
 import type { Queue } from './session.js';
 import type { Written } from './store.js';
-import { Interrupted } from './until-up.js';
 
 /** What a delivery gets, and what it is counted as. */
 export type Outcome =

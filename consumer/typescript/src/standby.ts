@@ -1,4 +1,4 @@
-import { pause } from './until-up.js';
+import { pause } from '@disparo/contract';
 
 /** How often a consumer that stands by asks whether it is alone. */
 const ASK_EVERY_MS = 1_000;

@@ -1,4 +1,4 @@
-import { unlessInterrupted } from './until-up.js';
+import { unlessInterrupted } from '@disparo/contract';
 
 /** A place in a row, like that of a batch in its queue: each batch is settled after the one before. */
 export class Turn {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it, describe as suite } from 'vitest';
 import { describe } from './describe.js';
 
-const SECRETS = readFileSync(new URL('../../contract/examples/secrets.jsonl', import.meta.url), 'utf8');
+const SECRETS = readFileSync(new URL('../examples/secrets.jsonl', import.meta.url), 'utf8');
 const URL_WITH_SECRET = 'postgresql://user:s%40nha@db.example:5432/x';
 const coded = (fields: object, message = 'a driver says') => Object.assign(new Error(message), fields);
 const refused = coded({ code: 'ECONNREFUSED', address: '::1', port: 5432 });

@@ -1,4 +1,4 @@
-import { causes, refusal } from '@disparo/contract';
+import { causes, refusal } from './refusal.js';
 
 const LONGEST = 300;
 

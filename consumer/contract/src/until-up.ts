@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigurationError, refusal } from '@disparo/contract';
-import type { Logger } from 'pino';
+import { ConfigurationError } from './configuration.js';
 import { describe } from './describe.js';
+import { refusal } from './refusal.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
@@ -15,6 +15,12 @@ export class Interrupted extends Error {
   override name = 'Interrupted';
 }
 
+/** Where a change of a service is said, in one line. */
+export interface Says {
+  info(line: string): void;
+  error(line: string): void;
+}
+
 /** One of the three services: whether it is up, as the loop sees it. Logs each change once. */
 export class Service {
   #state: 'unknown' | 'up' | 'lost' | 'down' | 'ledger missing' = 'unknown';
@@ -24,7 +30,7 @@ export class Service {
     readonly title: string,
     readonly variable: string,
     readonly url: string,
-    private readonly log: Logger,
+    private readonly log: Says,
     private readonly countRetry: () => void = () => {},
   ) {}
 
@@ -96,7 +102,7 @@ export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<vo
 }
 
 /** What an attempt came to: what the action returned, or that the service is down. */
-type Attempt<T> = { up: true; value: T } | { up: false };
+export type Attempt<T> = { up: true; value: T } | { up: false };
 
 /** One attempt. When the service is down, it also waits: when it returns, the next attempt may begin. */
 export async function attempt<T>(

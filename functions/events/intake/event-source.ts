@@ -1,0 +1,40 @@
+/** A message as it came from a queue, not looked at yet. */
+export interface Delivery {
+  /** The bytes as they came. */
+  readonly body: Buffer;
+  /**
+   * The dedupe key of an event whose envelope has no `id`: `b:` and the broker's id, or `h:` and a SHA-256 in hexadecimal of
+   * body and time. At most 300 printable ASCII characters.
+   */
+  readonly key: string;
+}
+
+/** How many deliveries make a batch. */
+export interface BatchLimits {
+  deliveries: number;
+  /** After this time from the first delivery the batch goes as it is. In milliseconds. */
+  lingerMs: number;
+}
+
+/**
+ * Where events come from. One loop works on every kind of it, batch after batch, and only through these three. A source is
+ * one session with its broker: what it received is settled on it and on no newer one.
+ */
+export interface EventSource<D extends Delivery = Delivery> {
+  /** For logs and metrics. */
+  readonly queue: string;
+  /**
+   * Waits for the first delivery, then for more within the limits. Empty only when no more is to be received: told to stop.
+   * Rejects when the session is lost.
+   */
+  receive(limits: BatchLimits): Promise<D[]>;
+  /**
+   * These are rows of PostgreSQL: the broker may forget them. The broker does not say whether it has heard; where it has not,
+   * they come again as duplicates. Rejects with Interrupted when the session is lost.
+   */
+  done(deliveries: readonly D[]): Promise<void>;
+  /** These were not stored, and nobody works on them any more: they may be delivered again at once. */
+  release(deliveries: readonly D[]): Promise<void>;
+  /** Fires when the session is lost, with the reason: what it delivered will be delivered again. */
+  readonly lost: AbortSignal;
+}
