@@ -7,14 +7,15 @@ import { NotPublished } from './stores/rabbitmq-channel.js';
 
 /**
  * Runs `work` with the app and ends the process with the exit code that it returns. A failure is one line on standard error.
- * The first signal aborts `stop`, the second one ends the process at once.
+ * The first signal aborts `stop`; the second one, or the end of the grace time, ends the process at once.
  */
 export async function runOnce(
   create: (runtime: Runtime) => Promise<INestApplicationContext>,
   work: (app: INestApplicationContext, stop: AbortSignal) => Promise<number>,
+  graceMs?: number,
 ): Promise<never> {
   const runtime = new Runtime('server');
-  runtime.stopOnSignals();
+  runtime.stopOnSignals(graceMs);
   // As in `... | head`: a reader that stops reading does not stop the work, and is not a failure.
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,3 +1,5 @@
+import type { Service } from '@disparo/contract';
+
 /** A message as it came from a queue, not looked at yet. */
 export interface Delivery {
   /** The bytes as they came. */
@@ -8,6 +10,9 @@ export interface Delivery {
    */
   readonly key: string;
 }
+
+/** Bytes of the bodies of a batch at most, unless one alone has more. */
+export const MAX_BATCH_BYTES = 4 * 1_024 * 1_024;
 
 /** How many deliveries make a batch. */
 export interface BatchLimits {
@@ -37,4 +42,12 @@ export interface EventSource<D extends Delivery = Delivery> {
   release(deliveries: readonly D[]): Promise<void>;
   /** Fires when the session is lost, with the reason: what it delivered will be delivered again. */
   readonly lost: AbortSignal;
+}
+
+/** A broker from which events come. */
+export interface EventBroker {
+  /** Whether it is up, as its loop sees it. */
+  service: Service;
+  /** Runs `work` on a new source, which is closed after it. Rejects when it cannot be opened, and as `work` does. */
+  session(stop: AbortSignal, work: (source: EventSource) => Promise<void>): Promise<void>;
 }

@@ -60,7 +60,7 @@ export async function makeBundles(): Promise<void> {
   if (existsSync(MADE_OF) && readFileSync(MADE_OF, 'utf8') === inputs) return;
   const [{ build }, { functionNames }] = await Promise.all([import('esbuild'), import('./artefacts.js')]);
   const commands = readdirSync(join(COMPILED, COMMANDS)).filter((file) => file.endsWith('.js'));
-  const entries = ['server', 'command', ...functionNames()].map((name) => `${name}.js`);
+  const entries = ['server', 'processor', 'command', ...functionNames()].map((name) => `${name}.js`);
   const { outputFiles = [] } = await build({
     ...bundleOptions(NOT_BUNDLED),
     entryPoints: [...entries, ...commands.map((file) => `${COMMANDS}/${file}`)].map((file) => join(COMPILED, file)),

@@ -1,0 +1,27 @@
+import { declareEvents, eventsQueue, Service } from '@disparo/contract';
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../platform/config.js';
+import { Broker } from '../../platform/stores/rabbitmq.js';
+import { Log } from '../../platform/telemetry/log.js';
+import type { EventBroker } from './event-source.js';
+import { RabbitmqSource } from './rabbitmq-source.js';
+
+/** The brokers that this process takes events from: RabbitMQ, and SQS where it has a queue there. */
+@Injectable()
+export class EventBrokers {
+  readonly all: readonly EventBroker[];
+
+  constructor(config: Config, broker: Broker, log: Log) {
+    const says = { info: (line: string) => log.info({}, line), error: (line: string) => log.error({}, line) };
+    const rabbitmq: EventBroker = {
+      service: new Service('RabbitMQ', 'RABBITMQ_URL', config.rabbitmqUrl, says),
+      session: (stop, work) =>
+        broker.onOwnConnection(async (channel) => {
+          await declareEvents(channel, config.queuePrefix, config.queueType);
+          const queue = eventsQueue(config.queuePrefix);
+          await work(await RabbitmqSource.open(channel, queue, config.eventsPrefetch, stop));
+        }),
+    };
+    this.all = config.eventsPrefetch === 0 ? [] : [rabbitmq];
+  }
+}

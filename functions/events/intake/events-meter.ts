@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { Counter, Histogram } from 'prom-client';
+import { Log } from '../../platform/telemetry/log.js';
+import { Metrics } from '../../platform/telemetry/metrics.js';
+import type { Outcome } from './store-events.js';
+import { REASONS } from './triage.js';
+
+/** What this process counts of events, from every door. */
+@Injectable()
+export class EventsMeter {
+  readonly #events: Counter<'outcome' | 'reason'>;
+  readonly #seconds: Histogram;
+
+  constructor(
+    private readonly log: Log,
+    { registry }: Metrics,
+  ) {
+    this.#events = new Counter({
+      name: 'disparo_events_total',
+      help: 'Messages that came to an outcome, from queues and over HTTP. A refused one of a queue is in quarantine.',
+      labelNames: ['outcome', 'reason'],
+      registers: [registry],
+    });
+    this.#seconds = new Histogram({
+      name: 'disparo_events_batch_seconds',
+      help: 'Triage and store of a batch from a queue, waiting for PostgreSQL included.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers: [registry],
+    });
+    for (const outcome of ['stored', 'duplicate']) this.#events.inc({ outcome, reason: '' }, 0);
+    for (const reason of REASONS) this.#events.inc({ outcome: 'refused', reason }, 0);
+  }
+
+  /** Counts what is committed. */
+  count(outcomes: readonly Outcome[]): void {
+    for (const outcome of outcomes)
+      this.#events.inc({ outcome: outcome.kind, reason: outcome.kind === 'refused' ? outcome.reason : '' });
+  }
+
+  /** What triage lets pass can be stored: a row that is refused is a bug of ours. */
+  refusedByStore(sqlState: string): void {
+    this.log.error({ sqlstate: sqlState }, 'a bug: the store refused an event, which is put into quarantine');
+  }
+
+  /** One line for a batch that is settled, and one more where something of it went into quarantine. */
+  batch(queue: string, outcomes: readonly Outcome[], storeMs: number): void {
+    this.#seconds.observe(storeMs / 1_000);
+    const of = (kind: Outcome['kind']) => outcomes.filter((outcome) => outcome.kind === kind).length;
+    const fields = { queue, stored: of('stored'), duplicate: of('duplicate'), store_ms: Math.round(storeMs * 10) / 10 };
+    const quarantined: Record<string, number> = {};
+    for (const outcome of outcomes)
+      if (outcome.kind === 'refused') quarantined[outcome.reason] = (quarantined[outcome.reason] ?? 0) + 1;
+    this.log.info({ ...fields, quarantined }, 'events settled');
+    if (of('refused') > 0) this.log.warn({ queue, quarantined }, 'messages are in quarantine');
+  }
+}

@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { backoffMs, ConfigurationError, Interrupted, pause, Service, untilUp } from '@disparo/contract';
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../platform/config.js';
+import { Log } from '../../platform/telemetry/log.js';
+import { EventBrokers } from './event-brokers.js';
+import type { Delivery, EventBroker, EventSource } from './event-source.js';
+import { EventsMeter } from './events-meter.js';
+import { StoreEvents } from './store-events.js';
+
+/** A batch that is not full waits so long for more, once. */
+const LINGER_MS = 3;
+/** Next to other work that goes on, until a broker that refuses us is asked again. */
+const REFUSED_MS = 10_000;
+
+/** Brings what stands on queues into PostgreSQL: as an event, or into quarantine with its reason. */
+@Injectable()
+export class ProcessEvents {
+  readonly #postgres: Service;
+
+  constructor(
+    private readonly brokers: EventBrokers,
+    private readonly store: StoreEvents,
+    private readonly meter: EventsMeter,
+    private readonly config: Config,
+    private readonly log: Log,
+  ) {
+    const says = { info: (line: string) => log.info({}, line), error: (line: string) => log.error({}, line) };
+    this.#postgres = new Service('PostgreSQL', 'DATABASE_URL', config.databaseUrl, says);
+  }
+
+  /** Whether the loops see PostgreSQL and their brokers, by their names in lower case. */
+  services(): Record<string, boolean> {
+    const services = [this.#postgres, ...this.brokers.all.map(({ service }) => service)];
+    return Object.fromEntries(services.map(({ title, isUp }) => [title.toLowerCase(), isUp]));
+  }
+
+  /**
+   * A loop for each broker, until told to stop: then it finishes its batch. Throws ConfigurationError when a service refuses
+   * us for good at the start; later only a bug.
+   */
+  async run(stop: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const over = AbortSignal.any([stop, failed.signal]);
+    const loops = this.brokers.all.map((broker) =>
+      this.#sessions(broker, over).catch((error: unknown) => {
+        failed.abort();
+        throw error;
+      }),
+    );
+    // EVENTS_PREFETCH=0: there is none, and nothing to do.
+    if (loops.length === 0 && !stop.aborted) await once(stop, 'abort');
+    const [bug] = (await Promise.allSettled(loops)).filter((settled) => settled.status === 'rejected');
+    if (bug) throw bug.reason;
+  }
+
+  /** For the plain server: as `run`, but a refusal does not end it, since its other work goes on. It is said once. */
+  async loop(stop: AbortSignal): Promise<void> {
+    for (let said = false; !stop.aborted; said = true) {
+      try {
+        await this.run(stop);
+      } catch (error) {
+        if (!(error instanceof ConfigurationError)) throw error;
+        if (!said) this.log.error({}, `no events are taken from a queue: ${error.message}`);
+        await pause(stop, REFUSED_MS);
+      }
+    }
+  }
+
+  /** For a function: resolves when all are rows. Rejects with ServiceUnavailable and others; then a part may be rows. */
+  async once(deliveries: readonly Delivery[], queue: string): Promise<void> {
+    const began = performance.now();
+    this.meter.batch(queue, await this.store.store(deliveries, true), performance.now() - began);
+  }
+
+  /** Session after session. A broker that takes the connection and refuses all after it must not be hammered. */
+  async #sessions({ service, session }: EventBroker, stop: AbortSignal): Promise<void> {
+    for (let failures = 0; !stop.aborted; ) {
+      let batches = 0;
+      try {
+        await session(stop, async (source) => {
+          service.succeeded();
+          this.log.info({ queue: source.queue, prefetch: this.config.eventsPrefetch }, 'receiving events');
+          while ((await this.runNext(source)) === 'batch') batches += 1;
+          if (source.lost.aborted) service.lost(source.lost.reason);
+        });
+      } catch (error) {
+        service.failed(error);
+      }
+      if (stop.aborted) return;
+      failures = batches > 0 ? 0 : failures + 1;
+      await pause(stop, backoffMs(failures + 1));
+    }
+  }
+
+  /** One batch from start to finish. `over`: there will be no further one on this source. */
+  async runNext(source: EventSource): Promise<'batch' | 'over'> {
+    let deliveries: readonly Delivery[] = [];
+    try {
+      deliveries = await source.receive({ deliveries: this.config.eventsPrefetch, lingerMs: LINGER_MS }); // 1 gather
+      if (deliveries.length === 0) return 'over';
+      const began = performance.now();
+      // 2 triage, 3 store
+      const outcomes = await untilUp(source.lost, this.#postgres, () => this.store.store(deliveries, true));
+      await source.done(deliveries); // 4 settle
+      this.meter.batch(source.queue, outcomes, performance.now() - began); // 5 report
+      return 'batch';
+    } catch (error) {
+      // Its session is gone: all of it comes again, and what is stored is found by its key.
+      if (error instanceof Interrupted) return 'over';
+      await source.release(deliveries);
+      throw error;
+    }
+  }
+}

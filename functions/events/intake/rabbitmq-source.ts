@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Interrupted } from '@disparo/contract';
+import type { Channel, ConsumeMessage } from 'amqplib';
+import { type BatchLimits, type Delivery, type EventSource, MAX_BATCH_BYTES } from './event-source.js';
+
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/** A message of RabbitMQ; `tag` acknowledges it, on the channel that it came on. */
+export interface RabbitmqDelivery extends Delivery {
+  readonly message: ConsumeMessage;
+}
+
+/** The queue of events on one channel of RabbitMQ. It closes with its channel, and what is not acknowledged goes back. */
+export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
+  #deliveries: RabbitmqDelivery[] = [];
+  #wake: () => void = () => {};
+  readonly #gone = new AbortController();
+
+  private constructor(
+    readonly queue: string,
+    private readonly channel: Channel,
+    private readonly stop: AbortSignal,
+  ) {
+    for (const signal of [stop, this.lost]) signal.addEventListener('abort', () => this.#wake(), { once: true });
+    channel.on('error', (error: unknown) => this.#gone.abort(error));
+    channel.on('close', () => this.#gone.abort(new Error('the channel was closed')));
+  }
+
+  /** Begins to receive. Rejects with what the broker refuses. */
+  static async open(channel: Channel, queue: string, prefetch: number, stop: AbortSignal): Promise<RabbitmqSource> {
+    const source = new RabbitmqSource(queue, channel, stop);
+    await channel.prefetch(prefetch);
+    const { consumerTag } = await channel.consume(queue, (message) => {
+      // Null: the broker cancelled the consumer, as when somebody deletes the queue.
+      if (!message) return source.#gone.abort(new Error('the broker cancelled the consumer'));
+      source.#deliveries.push({ body: message.content, key: keyOf(message), message });
+      source.#wake();
+    });
+    const cancel = () => void channel.cancel(consumerTag).catch(() => {});
+    if (stop.aborted) cancel();
+    else stop.addEventListener('abort', cancel, { signal: source.lost });
+    return source;
+  }
+
+  get lost(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  async receive({ deliveries: most, lingerMs }: BatchLimits): Promise<RabbitmqDelivery[]> {
+    while (this.#deliveries.length === 0 && !this.#isOver())
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    if (!this.#isOver() && this.#deliveries.length < most) await sleep(lingerMs);
+    if (this.lost.aborted) throw new Interrupted();
+    if (this.stop.aborted) return [];
+    return this.#deliveries.splice(0, this.#fitting(most));
+  }
+
+  /** One acknowledgement: of a session, batches are settled in the order in which they were received. */
+  async done(deliveries: readonly RabbitmqDelivery[]): Promise<void> {
+    const last = deliveries.at(-1);
+    if (last === undefined) return;
+    if (this.lost.aborted) throw new Interrupted();
+    try {
+      this.channel.ack(last.message, true);
+    } catch (error) {
+      this.#gone.abort(error);
+      throw new Interrupted();
+    }
+  }
+
+  /** Nothing to do: the channel closes, and with it they go back to their place in the queue. */
+  async release(): Promise<void> {}
+
+  #isOver(): boolean {
+    return this.stop.aborted || this.lost.aborted;
+  }
+
+  #fitting(most: number): number {
+    let bytes = 0;
+    for (const [count, { body }] of this.#deliveries.slice(0, most).entries()) {
+      bytes += body.length;
+      if (bytes > MAX_BATCH_BYTES) return Math.max(1, count);
+    }
+    return most;
+  }
+}
+
+/** The same for a message that is delivered again. Without an id of the producer, two equal bodies of one second are one. */
+function keyOf({ content, properties }: ConsumeMessage): string {
+  const { messageId, timestamp } = properties as { messageId?: unknown; timestamp?: unknown };
+  const id = typeof messageId === 'string' ? messageId : '';
+  if (PRINTABLE.test(id)) return `b:${id}`;
+  // An id that PostgreSQL may not hold still tells messages apart.
+  const hash = createHash('sha256')
+    .update(content)
+    .update(`\n${String(timestamp ?? '')}\n${id}`);
+  return `h:${hash.digest('hex')}`;
+}
