@@ -23,6 +23,8 @@ ${problemList([new NotFound()])}`,
     ['campaigns', 'A text and numbers, which become messages, one a number, in order.'],
     ['uploads', 'Files that are too large for a request: one PUT to a URL, and they become campaigns.'],
     ['contacts', 'Users by the hundred thousand: each request is a job, and each job has an end. No login.'],
+    ['events', 'Events of many tenants: who they are for, and what they may be.'],
   ],
+  key: `The \`api_key\` of ${linkTo('events', 'createEventClient')}, for the events of that client alone.`,
   token: `The \`access_token\` of ${LOG_IN}.`,
 };

@@ -11,6 +11,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   retention: ['platform'],
   accounts: ['platform'],
   contacts: ['accounts', 'retention', 'platform'],
+  events: ['accounts', 'platform'],
   ledger: ['accounts', 'retention', 'recipients', 'platform'],
   campaigns: ['ledger', 'accounts', 'recipients', 'platform'],
   uploads: ['campaigns', 'ledger', 'accounts', 'retention', 'recipients', 'platform'],

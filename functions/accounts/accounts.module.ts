@@ -12,6 +12,7 @@ import { Invitations } from './invitations/invitations.js';
 import { InvitationsRepository } from './invitations/invitations.repository.js';
 import { AccessTokens } from './users/access-token.js';
 import { AuthGuard } from './users/auth.guard.js';
+import { KeyBearers } from './users/key-bearers.js';
 import { LogIn } from './users/log-in.js';
 import { LoginFailures } from './users/login-failures.js';
 import { PasswordAttempts } from './users/password-attempts.js';
@@ -33,6 +34,7 @@ const ERASE_EVERY_MS = 60_000;
     CompanyDeletion,
     Invitations,
     InvitationsRepository,
+    KeyBearers,
     LogIn,
     LoginFailures,
     Members,
@@ -41,7 +43,7 @@ const ERASE_EVERY_MS = 60_000;
     Users,
     UsersRepository,
   ],
-  exports: [CompanyDeletion, Memberships],
+  exports: [CompanyDeletion, KeyBearers, Memberships],
 })
 export class AccountsModule {
   constructor(duties: Duties, invitations: Invitations) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isId } from '../../platform/http/validation.js';
-import { Postgres, type Sql } from '../../platform/stores/postgres.js';
+import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { CompanyNotFound, NotOwner } from '../accounts.errors.js';
 import type { Role } from '../accounts.schemas.js';
 import { CompaniesRepository } from './companies.repository.js';
@@ -23,5 +23,22 @@ export class Memberships {
   /** Throws CompanyNotFound, and NotOwner for a mere member. */
   async requireOwner(userId: string, companyId: string, sql?: Sql): Promise<void> {
     if ((await this.requireMember(userId, companyId, sql)) !== 'owner') throw new NotOwner();
+  }
+
+  /**
+   * Until the transaction ends, nobody else changes the company, and nobody deletes it. Throws `refusal`, CompanyNotFound
+   * unless told otherwise, where requireMember would throw.
+   */
+  async lockAsMember(
+    sql: Transaction,
+    userId: string,
+    companyId: string,
+    refusal: Error = new CompanyNotFound(),
+  ): Promise<void> {
+    const isMember = async () => isId(companyId) && (await this.companies.roleIn(sql, userId, companyId)) !== undefined;
+    // Before the lock, which a stranger could hold up others by; and in a next statement, which sees what was committed.
+    if (!(await isMember())) throw refusal;
+    await this.companies.lockCompany(sql, companyId);
+    if (!(await isMember())) throw refusal;
   }
 }

@@ -23,6 +23,8 @@ export interface ApiDocs {
   tags: [name: string, description: string][];
   /** Describes the token that a login gives. */
   token: string;
+  /** Describes the key that some routes take in place of a token. */
+  key: string;
 }
 
 /** The OpenAPI document of all routes. */
@@ -39,6 +41,7 @@ export function openApiDocument(app: NestFastifyApplication, api: ApiDocs): Open
       bearerFormat: 'JWT',
       description: api.token,
     })
+    .addSecurity('key', { type: 'http', scheme: 'bearer', description: api.key })
     .addSecurityRequirements('bearer')
     .addGlobalResponse({
       status: 'default',

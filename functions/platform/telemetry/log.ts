@@ -30,6 +30,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The user who sent the request, once the token is verified. */
     userId?: string;
+    /** The client whose key came in place of a token, on a route that takes such keys. */
+    clientId?: string | undefined;
     /** The tenant, once it is known. */
     companyId?: string;
   }
@@ -60,6 +62,7 @@ export function logRequests(fastify: FastifyInstance, log: Log, atLevel: Config[
         request_id: request.id,
         trace_id: traceIdOf(request.traceparent),
         user_id: request.userId,
+        client_id: request.clientId,
         company_id: request.companyId,
       },
       'answered',
