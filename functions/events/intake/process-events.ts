@@ -68,7 +68,7 @@ export class ProcessEvents {
   }
 
   /** For a function: resolves when all are rows. Rejects with ServiceUnavailable and others; then a part may be rows. */
-  async once(deliveries: readonly Delivery[], queue: string): Promise<void> {
+  async once(deliveries: readonly Delivery[], queue = 'sqs'): Promise<void> {
     const began = performance.now();
     this.meter.batch(queue, await this.store.store(deliveries, true), performance.now() - began);
   }
