@@ -37,8 +37,6 @@ export class EventClients {
       await this.memberships.lockAsMember(sql, userId, company_id);
       const client = await this.repository.putClient(sql, company_id, client_id);
       if (!client) throw new ClientTaken();
-      // guard: of a client that lives again no key of its former life is valid
-      await this.repository.deleteKeys(sql, client_id);
       const key = await this.#newKey(sql, client_id);
       await this.repository.raiseVersion(sql);
       return { ...client, ...key };

@@ -95,16 +95,12 @@ function keyOf(companyId: string, name: string): string {
 function compiledAtFirstUse(schema: Record<string, unknown>): PayloadCheck {
   let check: PayloadCheck | undefined;
   return (message) => {
-    check ??= checkOf(schema);
+    try {
+      check ??= payloadCheck(schema);
+    } catch (error) {
+      // It was taken once, and is not any more since the rules are others now: it lets nothing pass.
+      return `the schema of the type is not taken: ${error instanceof Error ? error.message : String(error)}`;
+    }
     return check(message);
   };
-}
-
-/** A schema that was taken once, and is not any more since the rules are others now, lets nothing pass. */
-function checkOf(schema: Record<string, unknown>): PayloadCheck {
-  try {
-    return payloadCheck(schema);
-  } catch (error) {
-    return () => `the schema of the type is not taken: ${error instanceof Error ? error.message : String(error)}`;
-  }
 }

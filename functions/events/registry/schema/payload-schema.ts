@@ -86,20 +86,17 @@ export function payloadCheck(schema: AnySchemaObject): PayloadCheck {
     } catch (error) {
       return error instanceof TooCostly ? error.message : 'cannot be checked: it is nested too deeply';
     }
-    // Compiled when it is needed first: it finds all errors where the other ends at the first one.
-    all ??= compile(copy, effort, true);
-    return placesOf(errorsOf(all, message, effort) ?? isValid.errors ?? []);
+    try {
+      // Compiled when it is needed first: it goes on where the other ends at the first error.
+      all ??= compile(copy, effort, true);
+      effort.begin(MAX_STEPS_FOR_ALL);
+      all(message);
+      return placesOf(all.errors ?? []);
+    } catch {
+      // It takes too long to find all.
+      return placesOf(isValid.errors ?? []);
+    }
   };
-}
-
-/** All errors of a message; undefined: it takes too long to find them. */
-function errorsOf(validate: ValidateFunction, message: unknown, effort: Effort): ErrorObject[] | undefined {
-  try {
-    effort.begin(MAX_STEPS_FOR_ALL);
-    return validate(message) ? undefined : (validate.errors ?? undefined);
-  } catch {
-    return undefined;
-  }
 }
 
 /** An instance of ajv a schema: nothing of one is found by another. Throws SchemaRefused. */
@@ -114,6 +111,7 @@ function compile(copy: AnySchemaObject, effort: Effort, allErrors: boolean): Val
   try {
     return ajv.compile(copy);
   } catch (error) {
+    if (error instanceof RangeError) throw new SchemaRefused('', 'is nested too deeply by its $ref');
     const words = error instanceof Error ? error.message : String(error);
     throw new SchemaRefused(
       / at "[^#"]*#?(\/[^"]*)"/.exec(words)?.[1] ?? '',

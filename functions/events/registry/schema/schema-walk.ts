@@ -26,6 +26,8 @@ type Json = Record<string, unknown>;
 const MAX_BYTES = 65_536;
 /** Objects and lists within one another. */
 const MAX_DEPTH = 32;
+/** A `$ref` without anything that a reader of URLs could read in another way. */
+const POINTER = /^#(?:\/[\w$.~-]+)*$/;
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 /** Time to compile, which grows faster than their number: with this one it takes some tenths of a second. */
 const MAX_SUBSCHEMAS = 500;
@@ -127,7 +129,7 @@ class Walk {
   /** Each `$ref` leads to a subschema that was walked through, and not into an `enum` or a `default`. */
   requireTargets(): void {
     for (const { ref, path } of this.#refs) {
-      if (!ref.startsWith('#') || ref.includes('%') || !this.#places.has(ref.slice(1)))
+      if (!POINTER.test(ref) || !this.#places.has(ref.slice(1)))
         throw new SchemaRefused(path, 'must lead to a subschema of the same schema, as in #/$defs/name');
     }
   }

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-stage.js';
+import { MemoryRegistry } from '../../events/registry/memory-registry.js';
+import { RegistryRepository, type RegistryRows } from '../../events/registry/registry.repository.js';
+import type { Config } from '../../platform/config.js';
+import { ServiceUnavailable } from '../../platform/problem.js';
+import { Postgres, type Sql } from '../../platform/stores/postgres.js';
+
+const CHANGES = 40;
+
+/** Counts its looks, each of which has its rows before `wait` and ends after it. */
+class CountedRepository extends RegistryRepository {
+  looks = 0;
+  wait = async () => {};
+
+  override async all(sql: Sql): Promise<RegistryRows> {
+    const rows = await super.all(sql);
+    this.looks += 1;
+    await this.wait();
+    return rows;
+  }
+}
+
+let stage: ApiStage;
+let postgres: Postgres;
+let ana: TestUser;
+let acme: TestCompany;
+
+beforeAll(async () => {
+  stage = await ApiStage.open();
+  ana = await stage.user();
+  acme = await stage.company(ana);
+  postgres = new Postgres({ databaseUrl: stage.env.DATABASE_URL } as Config);
+});
+
+afterAll(async () => {
+  await postgres?.close();
+  await stage?.close();
+});
+
+function opened(): { registry: MemoryRegistry; repository: CountedRepository } {
+  const repository = new CountedRepository();
+  return { registry: new MemoryRegistry(postgres, repository), repository };
+}
+
+async function post(path: string, body: object): Promise<void> {
+  const answer = await stage.api('POST', path, { token: ana.token, body: { company_id: acme.id, ...body } });
+  expect(answer.status).toBe(201);
+}
+
+const addClient = (clientId: string) => post('/api/events/clients', { client_id: clientId });
+const addType = (name: string, more: object = {}) => post('/api/events/types', { name, ...more });
+
+/** A promise, and what fulfils it. */
+function gate(): { closed: Promise<void>; open: () => void } {
+  let open = () => {};
+  const closed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { closed, open };
+}
+
+test('a snapshot has the rows of its version, while they change', async () => {
+  const { registry } = opened();
+  const first = await registry.current();
+  let changing = true;
+  const changes = async () => {
+    for (let at = 1; at <= CHANGES; at++) await addClient(`change-${at}`);
+    changing = false;
+  };
+  const torn: string[] = [];
+  const seen = new Set<string>();
+  const reads = async () => {
+    for (let last = first; changing; ) {
+      last = await registry.newerThan(last.version);
+      seen.add(last.version);
+      const expected = Number(BigInt(last.version) - BigInt(first.version));
+      const there = Array.from({ length: CHANGES }, (_, at) => last.companyOf(`change-${at + 1}`) !== undefined);
+      if (there.filter(Boolean).length !== expected) torn.push(`${last.version}: ${there.filter(Boolean).length}`);
+    }
+  };
+  await Promise.all([changes(), reads(), reads()]);
+  expect(torn).toEqual([]);
+  expect(seen.size).toBeGreaterThan(2);
+});
+
+test('a client is of its company, and of none once it is deleted', async () => {
+  const { registry } = opened();
+  await addClient('of-acme');
+  const before = await registry.current();
+  expect([before.companyOf('of-acme'), before.companyOf('nobody')]).toEqual([acme.id, undefined]);
+  await stage.api('DELETE', '/api/events/clients/of-acme', { token: ana.token });
+  const after = await registry.newerThan(before.version);
+  expect([before.companyOf('of-acme'), after.companyOf('of-acme')]).toEqual([acme.id, undefined]);
+});
+
+test('a type is found by version or as its newest, and is compiled once over all snapshots', async () => {
+  const { registry } = opened();
+  await addType('t', { schema: { type: 'object', required: ['a'] } });
+  const before = await registry.current();
+  const [newest, one] = [before.type(acme.id, 't'), before.type(acme.id, 't', 1)];
+  expect([newest?.version, newest?.schema?.({}), newest?.schema?.({ a: 1 })]).toEqual([1, '/a required', undefined]);
+  await addType('t');
+  const after = await registry.newerThan(before.version);
+  expect(after.type(acme.id, 't')).toMatchObject({ version: 2, schema: undefined });
+  expect(after.type(acme.id, 't', 1)).toEqual(one);
+  expect(after.type(acme.id, 't', 1)?.schema).toBe(one?.schema);
+  expect([after.type(acme.id, 't', 3), after.type('other', 't'), after.type(acme.id, 'u')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  await stage.api('DELETE', `/api/events/types/t?company_id=${acme.id}`, { token: ana.token });
+  expect((await registry.newerThan(after.version)).type(acme.id, 't', 1)).toBeUndefined();
+});
+
+test('callers at the same time have one look between them', async () => {
+  const { registry, repository } = opened();
+  const snapshots = await Promise.all(Array.from({ length: 10 }, () => registry.current()));
+  expect([new Set(snapshots).size, repository.looks]).toEqual([1, 1]);
+  const [known] = snapshots;
+  expect(await registry.newerThan('0')).toBe(known);
+  expect(repository.looks).toBe(1);
+});
+
+test('a look that began before the change is not what a caller after it gets', async () => {
+  const { registry, repository } = opened();
+  const { version } = await registry.current();
+  const { closed, open } = gate();
+  repository.wait = () => closed;
+  const early = registry.newerThan(version);
+  await expect.poll(() => repository.looks).toBe(2);
+  await addClient('after-the-look');
+  const late = registry.newerThan(version);
+  open();
+  expect((await early).companyOf('after-the-look')).toBeUndefined();
+  expect((await late).companyOf('after-the-look')).toBe(acme.id);
+});
+
+test('a look that fails is told to those who wait, and the next one looks again', async () => {
+  const { registry, repository } = opened();
+  repository.wait = () => Promise.reject(new ServiceUnavailable('the database is away'));
+  const failed = await Promise.allSettled([registry.current(), registry.current()]);
+  expect(failed.map((each) => each.status === 'rejected' && each.reason instanceof ServiceUnavailable)).toEqual([
+    true,
+    true,
+  ]);
+  repository.wait = async () => {};
+  expect((await registry.current()).version).toMatch(/^\d+$/);
+});
