@@ -3,6 +3,7 @@ import {
   type Chunk,
   chunkMessage,
   declareTopology,
+  eventsQueue,
   MESSAGES,
   type MessageDocument,
   messageRange,
@@ -232,7 +233,8 @@ export class Stage {
     const queues = Array.from({ length: partitions }, (_, partition) => queue(partition));
     // A new channel: a test may have caused the broker to close the other one.
     const channel = await this.broker.connection.createChannel();
-    for (const name of [...queues, deadLetterQueue]) await channel.deleteQueue(name);
-    for (const name of [exchange, deadLetterExchange]) await channel.deleteExchange(name);
+    const events = eventsQueue(this.env.QUEUE_PREFIX);
+    for (const name of [...queues, deadLetterQueue, events]) await channel.deleteQueue(name);
+    for (const name of [exchange, deadLetterExchange, events]) await channel.deleteExchange(name);
   }
 }
