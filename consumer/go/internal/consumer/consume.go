@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"disparo/consumer/internal/running"
 )
 
 // Services is what the loops know of the three services.
-type Services struct{ postgres, mongodb, rabbitmq *Service }
+type Services struct{ postgres, mongodb, rabbitmq *running.Service }
 
 // Consumer is all that the loops need.
 type Consumer struct {
@@ -17,7 +19,7 @@ type Consumer struct {
 	stores   *Stores
 	services *Services
 	report   *Report
-	stop     Stop
+	stop     running.Stop
 	log      *slog.Logger
 	// busy: there may be batches that a drain has to finish.
 	busy atomic.Bool
@@ -28,7 +30,7 @@ type Consumer struct {
 func (c *Consumer) consume(queue *Queue) error {
 	for {
 		over, err := c.consumeBatch(queue)
-		if over || errors.Is(err, ErrInterrupted) {
+		if over || errors.Is(err, running.ErrInterrupted) {
 			return nil
 		} else if err != nil {
 			return err
@@ -96,7 +98,7 @@ func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery
 	}
 	for failures := 0; ; failures++ {
 		err = watch.time(&watch.admit, func() error {
-			return untilUp(interrupted, c.services.postgres, inTime(func(ctx context.Context) (err error) {
+			return running.UntilUp(interrupted, c.services.postgres, inTime(func(ctx context.Context) (err error) {
 				admission, err = admit(ctx, c.stores.postgres, chunks)
 				return err
 			}))
@@ -106,7 +108,7 @@ func (c *Consumer) admitAndStore(interrupted context.Context, chunks []*Delivery
 		}
 		var up bool
 		err = watch.time(&watch.store, func() (err error) {
-			up, err = attempt(interrupted, c.services.mongodb, failures, func() (err error) {
+			up, err = running.Attempt(interrupted, c.services.mongodb, failures, func() (err error) {
 				written, err = store(c.stores, admission.owed, now)
 				return err
 			})
@@ -124,7 +126,7 @@ func (c *Consumer) recordAndMark(interrupted context.Context, stored []*Delivery
 	if len(stored) == 0 {
 		return nil, nil
 	}
-	err = untilUp(interrupted, c.services.postgres, inTime(func(ctx context.Context) (err error) {
+	err = running.UntilUp(interrupted, c.services.postgres, inTime(func(ctx context.Context) (err error) {
 		campaigns, err = record(ctx, c.stores.postgres, stored)
 		return err
 	}))
@@ -141,7 +143,7 @@ func (c *Consumer) recordAndMark(interrupted context.Context, stored []*Delivery
 		return campaigns, nil
 	}
 	// Not dropped with the channel: the ledger tells of a deleted campaign only this once.
-	return campaigns, untilUp(c.stop.Working, c.services.mongodb, inTime(func(ctx context.Context) error {
+	return campaigns, running.UntilUp(c.stop.Working, c.services.mongodb, inTime(func(ctx context.Context) error {
 		return markDeleted(ctx, c.stores, deleted)
 	}))
 }

@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"disparo/consumer/internal/contract"
+	"disparo/consumer/internal/running"
 )
 
 const (
@@ -71,7 +72,7 @@ func (d *DeadLetters) publish(deadLetter DeadLetter, sourceQueue string, turn *T
 			d.logAccepted()
 			return nil
 		}
-		pause(d.interrupted, backoff(failures, rand.Float64()))
+		running.Pause(d.interrupted, running.Backoff(failures, rand.Float64()))
 	}
 }
 
@@ -84,7 +85,7 @@ func (d *DeadLetters) publishOnce(publishing amqp.Publishing, turn *Turn) (taken
 	case <-d.interrupted.Done():
 	}
 	if d.interrupted.Err() != nil {
-		return false, ErrInterrupted
+		return false, running.ErrInterrupted
 	}
 	if answer.err != nil || !answer.taken {
 		return false, answer.err
@@ -107,7 +108,7 @@ func (d *DeadLetters) ask() *Answer {
 	answer := &Answer{done: make(chan struct{})}
 	d.answer = answer
 	go func() {
-		defer exitOnPanic()
+		defer running.ExitOnPanic()
 		confirmation, err := d.channel.PublishWithDeferredConfirm(d.names.CampaignExchange(), questionKey, false, false, question)
 		answer.taken, answer.err = d.confirmed(confirmation, err)
 		d.mutex.Lock()
@@ -125,13 +126,13 @@ func (d *DeadLetters) confirmed(confirmation *amqp.DeferredConfirmation, err err
 	}
 	taken, err := confirmation.WaitContext(d.interrupted)
 	if err != nil {
-		return false, ErrInterrupted
+		return false, running.ErrInterrupted
 	}
 	return taken, nil
 }
 
 func (d *DeadLetters) logWaiting() {
-	defer exitOnPanic()
+	defer running.ExitOnPanic()
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if d.loggedWaiting || d.interrupted.Err() != nil {

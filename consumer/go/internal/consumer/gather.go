@@ -6,6 +6,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"disparo/consumer/internal/running"
 )
 
 const (
@@ -70,7 +72,7 @@ func (i *Inbox) gather() (batch Batch, over bool) {
 	}
 	since := time.Now()
 	if !i.isFull() {
-		pause(i.over, linger)
+		running.Pause(i.over, linger)
 	}
 	if i.over.Err() != nil {
 		return Batch{}, true

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"disparo/consumer/internal/running"
 )
 
 func deliveryOf(text string) *Delivery {
@@ -46,7 +48,7 @@ func TestABatchIsSettledAfterTheOneBeforeAndNeverWhenThatWasDropped(t *testing.T
 	}
 	dropped, drop := context.WithCancel(context.Background())
 	drop()
-	if err := second.turn.wait(dropped); !errors.Is(err, ErrInterrupted) {
+	if err := second.turn.wait(dropped); !errors.Is(err, running.ErrInterrupted) {
 		t.Fatal(err)
 	}
 	first.turn.pass()

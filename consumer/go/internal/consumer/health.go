@@ -18,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"disparo/consumer/internal/contract"
+	"disparo/consumer/internal/running"
 )
 
 const pingTimeout = time.Second
@@ -42,7 +43,7 @@ func serveHealth(port int, stores *Stores, services *Services, report *Report) e
 	metrics := promhttp.HandlerFor(report.registry, promhttp.HandlerOpts{})
 	handler := func(response http.ResponseWriter, request *http.Request) {
 		// The library would recover a panic, and say nothing.
-		defer exitOnPanic()
+		defer running.ExitOnPanic()
 		switch {
 		case request.Method != http.MethodGet:
 			response.Header().Set("Allow", http.MethodGet)
@@ -61,7 +62,7 @@ func serveHealth(port int, stores *Stores, services *Services, report *Report) e
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	go func() {
-		defer exitOnPanic()
+		defer running.ExitOnPanic()
 		_ = server.Serve(listener)
 	}()
 	return nil
@@ -84,15 +85,15 @@ func checkHealth(ctx context.Context, stores *Stores, services *Services) health
 	var asking sync.WaitGroup
 	// A store that the loop saw down counts as down without a ping: the loop tries it again by itself.
 	asking.Go(func() {
-		defer exitOnPanic()
-		postgres = services.postgres.isUp() && pingPostgres(ctx, stores) == nil
+		defer running.ExitOnPanic()
+		postgres = services.postgres.IsUp() && pingPostgres(ctx, stores) == nil
 	})
 	asking.Go(func() {
-		defer exitOnPanic()
-		mongodb = services.mongodb.isUp() && pingMongo(ctx, stores) == nil
+		defer running.ExitOnPanic()
+		mongodb = services.mongodb.IsUp() && pingMongo(ctx, stores) == nil
 	})
 	asking.Wait()
-	rabbitmq := services.rabbitmq.isUp()
+	rabbitmq := services.rabbitmq.IsUp()
 	word := map[bool]string{true: "up", false: "down"}
 	return health{word[postgres && mongodb && rabbitmq], word[postgres], word[mongodb], word[rabbitmq]}
 }

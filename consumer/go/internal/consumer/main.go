@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"disparo/consumer/internal/contract"
+	"disparo/consumer/internal/running"
 )
 
 // storesCloseTimeout: a store that does not answer must not hold up the end of the process.
@@ -19,7 +19,7 @@ const storesCloseTimeout = 3 * time.Second
 
 // Main runs the consumer until it is told to stop, and returns the exit code.
 func Main() int {
-	defer exitOnPanic()
+	defer running.ExitOnPanic()
 	err := consumeUntilStopped()
 	var configuration *contract.ConfigurationError
 	switch {
@@ -38,8 +38,8 @@ func consumeUntilStopped() error {
 	if err != nil {
 		return err
 	}
-	log := newLog(os.Stdout, config.LogLevel)
-	stop := stopOnSignals(func() {
+	log := running.NewLog(os.Stdout, "consumer-go", config.LogLevel)
+	stop := running.StopOnSignals(func() {
 		log.Warn("forced to stop; unfinished messages are delivered again")
 		os.Exit(contract.ExitForced)
 	})
@@ -65,20 +65,20 @@ func consumeUntilStopped() error {
 // runUntilStopped consumes until told to stop. While it only connects there is nothing to finish, so that attempt is not
 // waited for.
 func (c *Consumer) runUntilStopped() error {
-	running := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
-		defer exitOnPanic()
-		running <- c.run()
+		defer running.ExitOnPanic()
+		ended <- c.run()
 	}()
 	select {
-	case err := <-running:
+	case err := <-ended:
 		return err
 	case <-c.stop.Receiving.Done():
 	}
 	if !c.busy.Load() {
 		return nil
 	}
-	err := <-running
+	err := <-ended
 	closeWithin(storesCloseTimeout, c.stores)
 	return err
 }
@@ -97,9 +97,9 @@ func readConfigHere() (Config, error) {
 
 func servicesOf(config Config, log *slog.Logger, report *Report) *Services {
 	return &Services{
-		postgres: &Service{title: "PostgreSQL", variable: "DATABASE_URL", url: config.DatabaseURL, log: log, countRetry: report.countRetry("postgres")},
-		mongodb:  &Service{title: "MongoDB", variable: "MONGODB_URL", url: config.MongodbURL, log: log, countRetry: report.countRetry("mongodb")},
-		rabbitmq: &Service{title: "RabbitMQ", variable: "RABBITMQ_URL", url: config.RabbitmqURL, log: log},
+		postgres: &running.Service{Title: "PostgreSQL", Variable: "DATABASE_URL", URL: config.DatabaseURL, Log: log, CountRetry: report.countRetry("postgres")},
+		mongodb:  &running.Service{Title: "MongoDB", Variable: "MONGODB_URL", URL: config.MongodbURL, Log: log, CountRetry: report.countRetry("mongodb")},
+		rabbitmq: &running.Service{Title: "RabbitMQ", Variable: "RABBITMQ_URL", URL: config.RabbitmqURL, Log: log},
 	}
 }
 
@@ -108,21 +108,12 @@ func closeWithin(timeout time.Duration, stores *Stores) {
 	defer cancel()
 	closed := make(chan struct{})
 	go func() {
-		defer exitOnPanic()
+		defer running.ExitOnPanic()
 		stores.close(ctx)
 		close(closed)
 	}()
 	select {
 	case <-closed:
 	case <-ctx.Done():
-	}
-}
-
-// exitOnPanic gives a bug its exit code: Go's own is 2. Every goroutine and every callback that runs in one begins
-// by deferring it.
-func exitOnPanic() {
-	if bug := recover(); bug != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", bug, debug.Stack())
-		os.Exit(contract.ExitBug)
 	}
 }

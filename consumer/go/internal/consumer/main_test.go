@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"disparo/consumer/internal/contract"
+	"disparo/consumer/internal/running"
 )
 
 // inPanickingChild is set in the process that TestAPanicInAGoroutineExitsWithTheCodeOfABug starts.
@@ -21,7 +22,7 @@ const inPanickingChild = "IN_PANICKING_CHILD"
 func TestAPanicInAGoroutineExitsWithTheCodeOfABug(t *testing.T) {
 	if os.Getenv(inPanickingChild) != "" {
 		go func() {
-			defer exitOnPanic()
+			defer running.ExitOnPanic()
 			panic("a bug")
 		}()
 		select {}
@@ -64,7 +65,7 @@ func TestEveryGoroutineBeginsByDeferringExitOnPanic(t *testing.T) {
 			checked++
 			started := bodiesOf(function, bodies)
 			if len(started) == 0 || slices.ContainsFunc(started, beginsOtherwise) {
-				t.Error(set.Position(node.Pos()), "starts a goroutine that does not begin with defer exitOnPanic()")
+				t.Error(set.Position(node.Pos()), "starts a goroutine that does not begin with defer running.ExitOnPanic()")
 			}
 			return true
 		})
@@ -125,5 +126,5 @@ func beginsOtherwise(body *ast.BlockStmt) bool {
 		return true
 	}
 	deferred, is := body.List[0].(*ast.DeferStmt)
-	return !is || nameOf(deferred.Call.Fun) != "exitOnPanic"
+	return !is || nameOf(deferred.Call.Fun) != "ExitOnPanic"
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+
+	"disparo/consumer/internal/running"
 )
 
 // batchesAtATime of one queue are under way: while one is stored, the next is gathered and admitted, and its storing begins.
@@ -23,9 +25,9 @@ func (c *Consumer) run() error {
 		if failedSessions++; session.acknowledgements.Load() > 0 {
 			failedSessions = 0
 		}
-		pause(c.stop.Receiving, backoff(failedSessions+1, rand.Float64()))
+		running.Pause(c.stop.Receiving, running.Backoff(failedSessions+1, rand.Float64()))
 	}
-	if errors.Is(err, ErrInterrupted) {
+	if errors.Is(err, running.ErrInterrupted) {
 		return nil
 	}
 	return err
@@ -37,7 +39,7 @@ func (c *Consumer) start() (session *Session, err error) {
 	results := make(chan error, 3)
 	connect := func(action func() error) {
 		go func() {
-			defer exitOnPanic()
+			defer running.ExitOnPanic()
 			results <- action()
 		}()
 	}
@@ -46,12 +48,12 @@ func (c *Consumer) start() (session *Session, err error) {
 		return err
 	})
 	connect(func() error {
-		return untilUp(c.stop.Receiving, c.services.postgres, inTime(func(ctx context.Context) error {
+		return running.UntilUp(c.stop.Receiving, c.services.postgres, inTime(func(ctx context.Context) error {
 			return probeLedger(ctx, c.stores.postgres)
 		}))
 	})
 	connect(func() error {
-		return untilUp(c.stop.Receiving, c.services.mongodb, inTime(func(ctx context.Context) error {
+		return running.UntilUp(c.stop.Receiving, c.services.mongodb, inTime(func(ctx context.Context) error {
 			return prepareMessages(ctx, c.stores)
 		}))
 	})
@@ -64,7 +66,7 @@ func (c *Consumer) start() (session *Session, err error) {
 }
 
 func (c *Consumer) openSession() (session *Session, err error) {
-	err = untilUp(c.stop.Receiving, c.services.rabbitmq, func() (err error) {
+	err = running.UntilUp(c.stop.Receiving, c.services.rabbitmq, func() (err error) {
 		session, err = openSession(c.config, c.stop, c.services.rabbitmq, c.log)
 		return err
 	})
@@ -82,7 +84,7 @@ func (c *Consumer) consumeSession(session *Session) error {
 	for _, queue := range queues {
 		for range batchesAtATime {
 			go func() {
-				defer exitOnPanic()
+				defer running.ExitOnPanic()
 				results <- c.consume(queue)
 			}()
 		}
@@ -101,7 +103,7 @@ func (c *Consumer) subscribe(session *Session) ([]*Queue, error) {
 	for _, partition := range c.config.Partitions {
 		queue, err := session.subscribe(partition, c.config.PrefetchEach)
 		if err != nil {
-			bug := c.services.rabbitmq.failed(err)
+			bug := c.services.rabbitmq.Failed(err)
 			session.end(err)
 			return nil, bug
 		}
@@ -126,7 +128,7 @@ func (c *Consumer) logReceiving(session *Session, queues []*Queue) {
 		}
 		standingBy = append(standingBy, queue.name)
 		go func() {
-			defer exitOnPanic()
+			defer running.ExitOnPanic()
 			select {
 			case <-queue.standby.over:
 				say("receiving", queue.name)

@@ -11,6 +11,7 @@ import (
 
 	"disparo/consumer/internal/contract"
 	"disparo/consumer/internal/cuid2"
+	"disparo/consumer/internal/running"
 )
 
 // Queue is one partition on one channel: where its batches come from and where they are settled.
@@ -32,11 +33,11 @@ func (q *Queue) gather() (batch Batch, over bool) { return q.inbox.gather() }
 // is lost, the message is delivered again and step 3 finds it stored. ErrInterrupted when the session is gone.
 func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
 	if q.session.interrupted.Err() != nil {
-		return ErrInterrupted
+		return running.ErrInterrupted
 	}
 	if err := q.channel.Ack(delivery.message.DeliveryTag, multiple); err != nil {
 		q.session.end(err)
-		return ErrInterrupted
+		return running.ErrInterrupted
 	}
 	q.session.acknowledgements.Add(1)
 	return nil
@@ -46,15 +47,15 @@ func (q *Queue) acknowledge(delivery *Delivery, multiple bool) error {
 // When any part of it breaks, the whole session ends.
 type Session struct {
 	names      contract.Topology
-	receiving  *BrokerConnection
-	publishing *BrokerConnection
+	receiving  *running.BrokerConnection
+	publishing *running.BrokerConnection
 	// channels are the channels of its queues.
 	channels    []*amqp.Channel
 	deadLetters *DeadLetters
 	// holding is what waits for dead letters.
 	holding sync.WaitGroup
-	stop    Stop
-	service *Service
+	stop    running.Stop
+	service *running.Service
 	log     *slog.Logger
 	// interrupted is done when the current batches are to be dropped: the session is gone, or working is over.
 	interrupted context.Context
@@ -68,7 +69,7 @@ type Session struct {
 }
 
 // openSession connects and declares. Returns what the broker refuses.
-func openSession(config Config, stop Stop, service *Service, log *slog.Logger) (*Session, error) {
+func openSession(config Config, stop running.Stop, service *running.Service, log *slog.Logger) (*Session, error) {
 	names := contract.Topology{Prefix: config.QueuePrefix, Partitions: config.QueuePartitions, Type: config.QueueType}
 	session := &Session{names: names, stop: stop, service: service, log: log}
 	interrupted, cancelInterrupted := context.WithCancel(stop.Working)
@@ -83,13 +84,13 @@ func openSession(config Config, stop Stop, service *Service, log *slog.Logger) (
 }
 
 func (s *Session) connect(rabbitmqURL string) (err error) {
-	if s.receiving, err = connectBroker(rabbitmqURL); err != nil {
+	if s.receiving, err = running.ConnectBroker(rabbitmqURL, appName); err != nil {
 		return err
 	}
 	if err := declare(s.receiving.Connection, s.names); err != nil {
 		return err
 	}
-	if s.publishing, err = connectBroker(rabbitmqURL); err != nil {
+	if s.publishing, err = running.ConnectBroker(rabbitmqURL, appName); err != nil {
 		return err
 	}
 	confirming, err := s.publishing.Channel()
@@ -126,7 +127,7 @@ func (s *Session) subscribe(partition, prefetch int) (*Queue, error) {
 	queue := &Queue{name: name, session: s, channel: channel, inbox: newInbox(prefetch, s.over), standby: newStandby()}
 	go s.receive(deliveries, closed, queue)
 	context.AfterFunc(s.over, func() {
-		defer exitOnPanic()
+		defer running.ExitOnPanic()
 		if s.interrupted.Err() == nil && !s.closing.Load() {
 			_ = channel.Cancel(tag, false)
 		}
@@ -150,8 +151,8 @@ func (s *Session) subscribe(partition, prefetch int) (*Queue, error) {
 // failure.
 func (s *Session) hold(work func() error) {
 	s.holding.Go(func() {
-		defer exitOnPanic()
-		if err := work(); err != nil && !errors.Is(err, ErrInterrupted) {
+		defer running.ExitOnPanic()
+		if err := work(); err != nil && !errors.Is(err, running.ErrInterrupted) {
 			panic(err)
 		}
 	})
@@ -161,7 +162,7 @@ func (s *Session) hold(work func() error) {
 func (s *Session) awaitHeld() {
 	released := make(chan struct{})
 	go func() {
-		defer exitOnPanic()
+		defer running.ExitOnPanic()
 		s.holding.Wait()
 		close(released)
 	}()
@@ -177,7 +178,7 @@ func (s *Session) end(err error) {
 		return
 	}
 	s.gone.Do(func() {
-		s.service.lost(err)
+		s.service.Lost(err)
 		s.cancel()
 	})
 }
@@ -188,19 +189,19 @@ func (s *Session) close() {
 	s.cancel()
 	var closing sync.WaitGroup
 	closing.Go(func() {
-		defer exitOnPanic()
-		closeBroker(s.receiving, s.channels)
+		defer running.ExitOnPanic()
+		running.CloseBroker(s.receiving, s.channels)
 	})
 	closing.Go(func() {
-		defer exitOnPanic()
-		closeBroker(s.publishing, nil)
+		defer running.ExitOnPanic()
+		running.CloseBroker(s.publishing, nil)
 	})
 	closing.Wait()
 }
 
 // receive takes what is delivered as fast as it comes.
 func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.Error, queue *Queue) {
-	defer exitOnPanic()
+	defer running.ExitOnPanic()
 	for message := range deliveries {
 		queue.standby.end()
 		queue.inbox.push(message)
@@ -217,7 +218,7 @@ func (s *Session) receive(deliveries <-chan amqp.Delivery, closed <-chan *amqp.E
 }
 
 func (s *Session) watch(closed <-chan *amqp.Error, what string) {
-	defer exitOnPanic()
+	defer running.ExitOnPanic()
 	s.end(reasonOr(<-closed, what))
 }
 

@@ -1,6 +1,10 @@
 package consumer
 
-import "errors"
+import (
+	"errors"
+
+	"disparo/consumer/internal/running"
+)
 
 // Outcome is what a delivery gets, and what it is counted as: acknowledged As stored, repeated or let go, or a dead letter.
 type Outcome Verdict
@@ -84,7 +88,7 @@ func settle(queue *Queue, deliveries []*Delivery, outcomes []Outcome) ([]DeadLet
 		}
 	}
 	if queue.session.interrupted.Err() != nil {
-		return nil, ErrInterrupted
+		return nil, running.ErrInterrupted
 	}
 	var dead []DeadLetter
 	for i, outcome := range outcomes {
@@ -104,7 +108,7 @@ func publishDead(queue *Queue, dead []DeadLetter) error {
 	for _, deadLetter := range dead {
 		mine := turn
 		go func() {
-			defer exitOnPanic()
+			defer running.ExitOnPanic()
 			results <- publishOneDead(queue, deadLetter, mine)
 		}()
 		turn = turn.next()
@@ -120,7 +124,7 @@ func publishDead(queue *Queue, dead []DeadLetter) error {
 func publishOneDead(queue *Queue, deadLetter DeadLetter, turn *Turn) error {
 	if err := queue.session.deadLetters.publish(deadLetter, queue.name, turn); err != nil {
 		queue.session.end(err)
-		return ErrInterrupted
+		return running.ErrInterrupted
 	}
 	// Acknowledged first, then counted down: in the other order, a `multiple` acknowledgement between the two would include
 	// this delivery.

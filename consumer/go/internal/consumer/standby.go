@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"disparo/consumer/internal/running"
 )
 
 // askEvery is how often a consumer that stands by asks whether it is alone.
@@ -33,7 +35,7 @@ func (s *Standby) end() { s.once.Do(func() { close(s.over) }) }
 
 // watch asks how many consumers the queue has until this is the only one, or the session is over.
 func (s *Standby) watch(consumers func() (int, error), session context.Context) {
-	defer exitOnPanic()
+	defer running.ExitOnPanic()
 	for !s.isOver() && session.Err() == nil {
 		count, err := consumers()
 		// A channel that breaks ends the session, which says so.
@@ -44,6 +46,6 @@ func (s *Standby) watch(consumers func() (int, error), session context.Context) 
 			s.end()
 			return
 		}
-		pause(session, askEvery)
+		running.Pause(session, askEvery)
 	}
 }

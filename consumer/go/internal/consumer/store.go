@@ -12,6 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
+
+	"disparo/consumer/internal/running"
 )
 
 const (
@@ -52,7 +54,7 @@ func store(stores *Stores, owed []*Delivery, now time.Time) (Written, error) {
 	inserts.SetLimit(insertsAtATime)
 	for part := range slices.Chunk(placesOf(owed), insertDocuments) {
 		inserts.Go(func() error {
-			defer exitOnPanic()
+			defer running.ExitOnPanic()
 			ctx, cancel := context.WithTimeout(all, answerTimeout)
 			defer cancel()
 			some, err := insert(ctx, database, part, now)

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"sync"
+
+	"disparo/consumer/internal/running"
 )
 
 // Turn is a place in a row, like that of a batch in its queue: each batch is settled after the one before.
@@ -28,7 +30,7 @@ func (t *Turn) next() *Turn {
 func (t *Turn) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-		return ErrInterrupted
+		return running.ErrInterrupted
 	case <-t.before:
 		return nil
 	}

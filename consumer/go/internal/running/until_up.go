@@ -1,4 +1,5 @@
-package consumer
+// Package running is what the long-running programs here share: how they log, wait for a service, reach the broker and stop.
+package running
 
 import (
 	"context"
@@ -31,50 +32,50 @@ const (
 	ledgerMissing
 )
 
-// Service is one of the three services: whether it is up, as the loop sees it. Logs each change once.
+// Service is a service that the program works with: whether it is up, as its loop sees it. Logs each change once.
 type Service struct {
-	title      string
-	variable   string
-	url        string
-	log        *slog.Logger
-	countRetry func()
+	Title      string
+	Variable   string
+	URL        string
+	Log        *slog.Logger
+	CountRetry func()
 
 	mutex  sync.Mutex
 	state  state
 	everUp bool
 }
 
-// isUp tells whether the last attempt succeeded and no connection was lost since.
-func (s *Service) isUp() bool {
+// IsUp tells whether the last attempt succeeded and no connection was lost since.
+func (s *Service) IsUp() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.state == up
 }
 
-// succeeded: an attempt did.
-func (s *Service) succeeded() {
+// Succeeded: an attempt did.
+func (s *Service) Succeeded() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.state != up && s.state != unknown {
-		s.log.Info(s.title + " is back")
+		s.Log.Info(s.Title + " is back")
 	}
 	s.state, s.everUp = up, true
 }
 
-// lost: a connection that was up is gone; the next attempt tells whether the service is down.
-func (s *Service) lost(err error) {
+// Lost: a connection that was up is gone; the next attempt tells whether the service is down.
+func (s *Service) Lost(err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.state != up {
 		return
 	}
 	s.state = lost
-	s.log.Info("lost the connection to " + s.title + ": " + describe(err, s.url))
+	s.Log.Info("lost the connection to " + s.Title + ": " + Describe(err, s.URL))
 }
 
-// failed: an attempt did. Returns what must not be retried: ErrInterrupted, a ConfigurationError, and before the first
+// Failed: an attempt did. Returns what must not be retried: ErrInterrupted, a ConfigurationError, and before the first
 // success a refusal.
-func (s *Service) failed(err error) error {
+func (s *Service) Failed(err error) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	var configuration *contract.ConfigurationError
@@ -82,10 +83,10 @@ func (s *Service) failed(err error) error {
 		return err
 	}
 	if refused := contract.Refusal(err); refused != "" && !s.everUp {
-		return &contract.ConfigurationError{Variable: s.variable, Problem: refused}
+		return &contract.ConfigurationError{Variable: s.Variable, Problem: refused}
 	}
-	if s.countRetry != nil {
-		s.countRetry()
+	if s.CountRetry != nil {
+		s.CountRetry()
 	}
 	next, reason := down, ""
 	if isLedgerMissing(err) {
@@ -95,10 +96,10 @@ func (s *Service) failed(err error) error {
 		return nil
 	}
 	if reason == "" {
-		reason = describe(err, s.url)
+		reason = Describe(err, s.URL)
 	}
 	s.state = next
-	s.log.Error("waiting for " + s.title + ": " + reason)
+	s.Log.Error("waiting for " + s.Title + ": " + reason)
 	return nil
 }
 
@@ -108,13 +109,13 @@ func isLedgerMissing(err error) bool {
 	return errors.As(err, &postgres) && (postgres.Code == "42P01" || postgres.Code == "42883")
 }
 
-// backoff is the wait after a number of failures in a row:
+// Backoff is the wait after a number of failures in a row:
 //
 //	failures      1    2    3    4      5      6      7  8 and more
 //	at most, ms 100  200  400  800  1,600  3,200  6,400      10,000
 //
 // each shortened by a random part of up to a half, so that consumers do not come back all at once.
-func backoff(failures int, random float64) time.Duration {
+func Backoff(failures int, random float64) time.Duration {
 	longest := longestRetry
 	if doublings := failures - 1; doublings < 7 {
 		longest = min(firstRetry<<doublings, longestRetry)
@@ -122,8 +123,8 @@ func backoff(failures int, random float64) time.Duration {
 	return time.Duration(float64(longest) * (1 - random/2))
 }
 
-// pause waits, unless the context is done.
-func pause(ctx context.Context, wait time.Duration) {
+// Pause waits, unless the context is done.
+func Pause(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -132,31 +133,31 @@ func pause(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// attempt is one attempt. When the service is down, it also waits: when it returns, the next attempt may begin.
+// Attempt is one attempt. When the service is down, it also waits: when it returns, the next attempt may begin.
 //
 // An action does not get the context: what was begun is finished, so that the caller knows what was done.
-func attempt(ctx context.Context, service *Service, failures int, action func() error) (up bool, err error) {
+func Attempt(ctx context.Context, service *Service, failures int, action func() error) (up bool, err error) {
 	if ctx.Err() != nil {
 		return false, ErrInterrupted
 	}
 	if err = action(); err == nil {
-		service.succeeded()
+		service.Succeeded()
 		return true, nil
 	}
-	if err = service.failed(err); err != nil {
+	if err = service.Failed(err); err != nil {
 		return false, err
 	}
-	pause(ctx, backoff(failures+1, rand.Float64()))
+	Pause(ctx, Backoff(failures+1, rand.Float64()))
 	if ctx.Err() != nil {
 		return false, ErrInterrupted
 	}
 	return false, nil
 }
 
-// untilUp tries until the service is up. Returns ErrInterrupted when the context is done, and what a retry cannot heal.
-func untilUp(ctx context.Context, service *Service, action func() error) error {
+// UntilUp tries until the service is up. Returns ErrInterrupted when the context is done, and what a retry cannot heal.
+func UntilUp(ctx context.Context, service *Service, action func() error) error {
 	for failures := 0; ; failures++ {
-		if up, err := attempt(ctx, service, failures, action); up || err != nil {
+		if up, err := Attempt(ctx, service, failures, action); up || err != nil {
 			return err
 		}
 	}

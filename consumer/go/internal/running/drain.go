@@ -1,4 +1,4 @@
-package consumer
+package running
 
 import (
 	"context"
@@ -19,15 +19,15 @@ type Stop struct {
 	Working context.Context
 }
 
-// stopOnSignals ends Receiving at SIGTERM or SIGINT. The end of the grace time, or a second signal, ends Working and then
+// StopOnSignals ends Receiving at SIGTERM or SIGINT. The end of the grace time, or a second signal, ends Working and then
 // calls forced.
-func stopOnSignals(forced func()) Stop {
+func StopOnSignals(forced func()) Stop {
 	receiving, stopReceiving := context.WithCancel(context.Background())
 	working, stopWorking := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
-		defer exitOnPanic()
+		defer ExitOnPanic()
 		<-signals
 		stopReceiving()
 		select {

@@ -1,10 +1,11 @@
-package consumer
+package running
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,19 +31,23 @@ func TestAReasonIsOneLineInOurWordsWhereTheKindIsKnown(t *testing.T) {
 		{&pgconn.PgError{Code: "53100", Message: "No space left on device"}, "No space left on device"},
 		{errors.New("read: i/o timeout\nmore"), "read: i/o timeout more"},
 	} {
-		if got := describe(c.err, "postgresql://u@h/d"); got != c.want {
+		if got := Describe(c.err, "postgresql://u@h/d"); got != c.want {
 			t.Errorf("%v: %q, wanted %q", c.err, got, c.want)
 		}
 	}
 }
 
 func TestAReasonHoldsNoSecret(t *testing.T) {
-	for line := range strings.Lines(string(example(t, "secrets.jsonl"))) {
+	secrets, err := os.ReadFile("../../../contract/examples/secrets.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(secrets)) {
 		var one struct{ URL, Text, Says string }
 		if err := json.Unmarshal([]byte(line), &one); err != nil {
 			t.Fatal(err)
 		}
-		if got := describe(errors.New(one.Text), one.URL); got != one.Says {
+		if got := Describe(errors.New(one.Text), one.URL); got != one.Says {
 			t.Errorf("%q: %q, wanted %q", one.Text, got, one.Says)
 		}
 	}

@@ -1,4 +1,4 @@
-package consumer
+package running
 
 import (
 	"io"
@@ -22,9 +22,9 @@ var levels = map[string]struct {
 	"silent": {slog.Level(100), 0},
 }
 
-// newLog writes JSON lines with the fields of the other apps: level as a number, time in UTC with milliseconds, pid,
-// hostname, name, msg.
-func newLog(out io.Writer, word string) *slog.Logger {
+// NewLog writes JSON lines, from the level that a word of LOG_LEVEL names, with the fields of the other apps: level as a
+// number, time in UTC with milliseconds, pid, hostname, name, msg.
+func NewLog(out io.Writer, name, word string) *slog.Logger {
 	handler := slog.NewJSONHandler(out, &slog.HandlerOptions{
 		Level: levels[word].level,
 		ReplaceAttr: func(groups []string, attribute slog.Attr) slog.Attr {
@@ -41,7 +41,7 @@ func newLog(out io.Writer, word string) *slog.Logger {
 		},
 	})
 	hostname, _ := os.Hostname()
-	return slog.New(handler).With("pid", os.Getpid(), "hostname", hostname, "name", "consumer-go")
+	return slog.New(handler).With("pid", os.Getpid(), "hostname", hostname, "name", name)
 }
 
 func numberOf(level slog.Level) int {

@@ -1,4 +1,4 @@
-package consumer
+package running
 
 import (
 	"bytes"
@@ -21,14 +21,14 @@ import (
 func TestBackoffDoublesUpToTenSecondsAndIsShortenedByAtMostAHalf(t *testing.T) {
 	for failures, longest := range map[int]int{1: 100, 2: 200, 3: 400, 4: 800, 5: 1_600, 6: 3_200, 7: 6_400, 8: 10_000, 9: 10_000, 1 << 40: 10_000} {
 		want := time.Duration(longest) * time.Millisecond
-		if most, least := backoff(failures, 0), backoff(failures, 1); most != want || least != want/2 {
+		if most, least := Backoff(failures, 0), Backoff(failures, 1); most != want || least != want/2 {
 			t.Errorf("%d: %s to %s", failures, least, most)
 		}
 	}
 }
 
 func serviceThatLogsTo(out *bytes.Buffer) *Service {
-	return &Service{title: "PostgreSQL", variable: "DATABASE_URL", url: "postgresql://u:palavra@h/d", log: newLog(out, "info")}
+	return &Service{Title: "PostgreSQL", Variable: "DATABASE_URL", URL: "postgresql://u:palavra@h/d", Log: NewLog(out, "consumer-go", "info")}
 }
 
 func said(out *bytes.Buffer) (lines []string) {
@@ -49,18 +49,18 @@ func TestEachChangeOfStateIsSaidOnce(t *testing.T) {
 	var out bytes.Buffer
 	service := serviceThatLogsTo(&out)
 	retries := 0
-	service.countRetry = func() { retries++ }
+	service.CountRetry = func() { retries++ }
 	refused := &net.OpError{Op: "dial", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, Err: syscall.ECONNREFUSED}
 	for _, err := range []error{refused, refused, &pgconn.PgError{Code: "42P01"}, &pgconn.PgError{Code: "42883"}} {
-		if err := service.failed(err); err != nil {
+		if err := service.Failed(err); err != nil {
 			t.Fatal(err)
 		}
 	}
-	service.succeeded()
-	service.succeeded()
-	service.lost(errors.New("EOF palavra"))
-	service.lost(errors.New("EOF"))
-	service.succeeded()
+	service.Succeeded()
+	service.Succeeded()
+	service.Lost(errors.New("EOF palavra"))
+	service.Lost(errors.New("EOF"))
+	service.Succeeded()
 	want := []string{
 		"50 waiting for PostgreSQL: connection refused at 127.0.0.1:1",
 		"50 waiting for PostgreSQL: the ledger's tables do not exist yet",
@@ -71,7 +71,7 @@ func TestEachChangeOfStateIsSaidOnce(t *testing.T) {
 	if got := said(&out); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%q", got)
 	}
-	if retries != 4 || !service.isUp() {
+	if retries != 4 || !service.IsUp() {
 		t.Error(retries)
 	}
 }
@@ -81,11 +81,11 @@ func TestARefusalStopsTheStartAndNothingLater(t *testing.T) {
 	service := serviceThatLogsTo(&out)
 	wrong := &pgconn.PgError{Code: "28P01", Message: "password authentication failed"}
 	var refused *contract.ConfigurationError
-	if err := service.failed(wrong); !errors.As(err, &refused) || err.Error() != "DATABASE_URL: the user or the password is wrong" {
+	if err := service.Failed(wrong); !errors.As(err, &refused) || err.Error() != "DATABASE_URL: the user or the password is wrong" {
 		t.Error(err)
 	}
-	service.succeeded()
-	if err := service.failed(wrong); err != nil {
+	service.Succeeded()
+	if err := service.Failed(wrong); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,7 +94,7 @@ func TestUntilUpTriesAgainUntilItIsToldToStop(t *testing.T) {
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(context.Background())
 	tries := 0
-	err := untilUp(ctx, serviceThatLogsTo(&out), func() error {
+	err := UntilUp(ctx, serviceThatLogsTo(&out), func() error {
 		if tries++; tries < 3 {
 			return errors.New("down")
 		}
@@ -103,7 +103,7 @@ func TestUntilUpTriesAgainUntilItIsToldToStop(t *testing.T) {
 	if tries != 3 || err != nil {
 		t.Error(tries, err)
 	}
-	err = untilUp(ctx, serviceThatLogsTo(&out), func() error {
+	err = UntilUp(ctx, serviceThatLogsTo(&out), func() error {
 		cancel()
 		return errors.New("down")
 	})
@@ -115,7 +115,7 @@ func TestUntilUpTriesAgainUntilItIsToldToStop(t *testing.T) {
 func TestWhatWasDoneIsKnownThoughTheContextEndedMeanwhile(t *testing.T) {
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(context.Background())
-	up, err := attempt(ctx, serviceThatLogsTo(&out), 0, func() error {
+	up, err := Attempt(ctx, serviceThatLogsTo(&out), 0, func() error {
 		cancel()
 		return nil
 	})
@@ -126,7 +126,7 @@ func TestWhatWasDoneIsKnownThoughTheContextEndedMeanwhile(t *testing.T) {
 
 func TestALogLineHasTheFieldsOfTheOtherConsumers(t *testing.T) {
 	var out bytes.Buffer
-	log := newLog(&out, "warn")
+	log := NewLog(&out, "consumer-go", "warn")
 	log.Info("not said")
 	log.Warn("dead letter", "reason", "not_json")
 	form := regexp.MustCompile(`^\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":40,"msg":"dead letter","pid":\d+,"hostname":"[^"]*","name":"consumer-go","reason":"not_json"\}\n$`)
@@ -134,7 +134,7 @@ func TestALogLineHasTheFieldsOfTheOtherConsumers(t *testing.T) {
 		t.Error(out.String())
 	}
 	out.Reset()
-	newLog(&out, "silent").Error("not said")
+	NewLog(&out, "consumer-go", "silent").Error("not said")
 	if out.Len() > 0 {
 		t.Error(out.String())
 	}

@@ -1,4 +1,4 @@
-package consumer
+package running
 
 import (
 	"errors"
@@ -21,9 +21,9 @@ var (
 	passwordInURL = regexp.MustCompile(`^[^:]+://[^/]*?:([^/]*)@`)
 )
 
-// describe tells why a service cannot be reached, in one line for an operator: in our words where the kind of the error is
+// Describe tells why a service cannot be reached, in one line for an operator: in our words where the kind of the error is
 // known, else in the driver's. It never holds the password of the URL.
-func describe(err error, url string) string {
+func Describe(err error, url string) string {
 	if refused := contract.Refusal(err); refused != "" {
 		return withoutSecrets(refused, url)
 	}
