@@ -8,6 +8,11 @@ import _ "embed"
 //go:embed topology.json
 var TopologyJSON []byte
 
+// EventsTopologyJSON is events-topology.json: the exchange and the queue of events.
+//
+//go:embed events-topology.json
+var EventsTopologyJSON []byte
+
 // ChunkSchemaJSON is campaign-chunk.v1.schema.json: the body of a queue message.
 //
 //go:embed campaign-chunk.v1.schema.json

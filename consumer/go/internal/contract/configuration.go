@@ -87,6 +87,27 @@ func (env Environment) URL(key string, schemes ...string) (string, error) {
 	return strict, nil
 }
 
+// QueuePrefix begins the names of exchanges and queues.
+func (env Environment) QueuePrefix() (string, error) {
+	prefix, set := env["QUEUE_PREFIX"]
+	if !set {
+		return "disparo", nil
+	}
+	if !queuePrefixForm.MatchString(prefix) {
+		return "", &ConfigurationError{"QUEUE_PREFIX", "must be 1 to 100 letters, digits, dots, dashes or underscores"}
+	}
+	return prefix, nil
+}
+
+// RabbitmqURL is the URL of the broker.
+func (env Environment) RabbitmqURL() (string, error) { return env.URL("RABBITMQ_URL", "amqp", "amqps") }
+
+// QueueType is one of queueTypes; when it is empty the vhost's default decides.
+func (env Environment) QueueType() (string, error) { return env.word("QUEUE_TYPE", queueTypes, "") }
+
+// LogLevel is the level from which on lines are written.
+func (env Environment) LogLevel() (string, error) { return env.word("LOG_LEVEL", logLevels, "info") }
+
 // SharedConfiguration is the configuration that every app of Disparo has.
 type SharedConfiguration struct {
 	DatabaseURL string
@@ -108,12 +129,8 @@ var (
 
 // Shared reads the keys that all apps share. Returns a ConfigurationError for the first that is wrong or missing.
 func (env Environment) Shared() (shared SharedConfiguration, err error) {
-	shared.QueuePrefix = "disparo"
-	if prefix, set := env["QUEUE_PREFIX"]; set {
-		shared.QueuePrefix = prefix
-	}
-	if !queuePrefixForm.MatchString(shared.QueuePrefix) {
-		return shared, &ConfigurationError{"QUEUE_PREFIX", "must be 1 to 100 letters, digits, dots, dashes or underscores"}
+	if shared.QueuePrefix, err = env.QueuePrefix(); err != nil {
+		return shared, err
 	}
 	if shared.DatabaseURL, err = env.URL("DATABASE_URL", "postgresql", "postgres"); err != nil {
 		return shared, err
@@ -121,15 +138,15 @@ func (env Environment) Shared() (shared SharedConfiguration, err error) {
 	if shared.MongodbURL, err = env.URL("MONGODB_URL", "mongodb", "mongodb+srv"); err != nil {
 		return shared, err
 	}
-	if shared.RabbitmqURL, err = env.URL("RABBITMQ_URL", "amqp", "amqps"); err != nil {
+	if shared.RabbitmqURL, err = env.RabbitmqURL(); err != nil {
 		return shared, err
 	}
 	if shared.QueuePartitions, err = env.Integer("QUEUE_PARTITIONS", 1, 64, 1); err != nil {
 		return shared, err
 	}
-	if shared.QueueType, err = env.word("QUEUE_TYPE", queueTypes, ""); err != nil {
+	if shared.QueueType, err = env.QueueType(); err != nil {
 		return shared, err
 	}
-	shared.LogLevel, err = env.word("LOG_LEVEL", logLevels, "info")
+	shared.LogLevel, err = env.LogLevel()
 	return shared, err
 }

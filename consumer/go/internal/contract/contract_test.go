@@ -100,6 +100,10 @@ func TestTheTopologyIsThatOfTheContract(t *testing.T) {
 	if exchange := names.DeadLetterExchange(); exchange != "{partition}x.dead" {
 		t.Error(exchange)
 	}
+	if names.EventsExchange() != "{partition}x.events" || names.EventsRoutingKey() != "{partition}x.events" ||
+		eventsTemplate.Queue.Arguments["x-overflow"] != "reject-publish" {
+		t.Errorf("%+v", eventsTemplate)
+	}
 	if names.fill(template.Queue.Arguments["x-dead-letter-exchange"].(string), 0) != "{partition}x.dead" ||
 		template.Queue.Arguments["x-single-active-consumer"] != true || template.Exchange.Type != "direct" {
 		t.Errorf("%+v", template)

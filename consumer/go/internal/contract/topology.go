@@ -41,6 +41,17 @@ var template = func() (parsed struct {
 	return parsed
 }()
 
+// eventsTemplate is the one exchange and the one queue of events.
+var eventsTemplate = func() (parsed struct {
+	Exchange exchangeTemplate
+	Queue    queueTemplate
+}) {
+	if err := json.Unmarshal(files.EventsTopologyJSON, &parsed); err != nil {
+		panic(err)
+	}
+	return parsed
+}()
+
 // queueTypes are the words that QUEUE_TYPE may have.
 var queueTypes = slices.Sorted(maps.Keys(template.QueueTypes))
 
@@ -82,6 +93,20 @@ func (t Topology) Declare(channel *amqp.Channel) error {
 		}
 	}
 	return nil
+}
+
+// EventsExchange is where events are published, under EventsRoutingKey.
+func (t Topology) EventsExchange() string { return t.fill(eventsTemplate.Exchange.Name, 0) }
+
+// EventsRoutingKey is the key that the queue of events is bound to.
+func (t Topology) EventsRoutingKey() string { return t.fill(eventsTemplate.Queue.RoutingKey, 0) }
+
+// DeclareEvents makes the exchange and the queue of events. Idempotent, and refused with 406, as Declare is.
+func (t Topology) DeclareEvents(channel *amqp.Channel) error {
+	if err := t.declareExchange(channel, eventsTemplate.Exchange); err != nil {
+		return err
+	}
+	return t.declareQueue(channel, eventsTemplate.Queue, eventsTemplate.Exchange, 0)
 }
 
 func (t Topology) declareExchange(channel *amqp.Channel, exchange exchangeTemplate) error {
