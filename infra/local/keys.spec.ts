@@ -14,6 +14,8 @@ const CONFIGS: [reader: Reader, files: string[]][] = [
   ['consumers', ['consumer/rust/src/config.rs']],
   ['consumers', ['consumer/go/internal/contract/configuration.go', 'consumer/go/internal/consumer/config.go']],
 ];
+/** They publish events, and read a few keys of several apps. */
+const PRODUCERS = 'consumer/go/internal/producers/config.go';
 /** Variables of serverless.yml that are no keys: tests that start serverless offline themselves set them. */
 const OF_TESTS = ['LAMBDA_PORT'];
 /** An error code of Node such as `ENOENT`, which looks like a key. */
@@ -62,6 +64,12 @@ describe('read and passed on where the table says', () => {
   test.each(CONFIGS)('%s read their keys in %j', (reader, files) => {
     const quoted = named(files.map(read).join(), /(?:["']|\benv\.)([A-Z][A-Z0-9_]{3,})\b/g);
     expect(quoted.filter((name) => !NODE_CODE.test(name))).toEqual(namesOf(keysOf(reader)));
+  });
+
+  test('the producers in Go read keys of the table only', () => {
+    const quoted = named(read(PRODUCERS), /"([A-Z][A-Z0-9_]{3,})"/g);
+    expect(quoted).toContain('EVENTS_SQS_QUEUE');
+    expect(quoted.filter((name) => !isKey(name))).toEqual([]);
   });
 
   test('what commands alone read is read by a plugin of serverless.yml', () => {
