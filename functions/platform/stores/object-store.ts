@@ -3,6 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
+import { awsSdk } from './aws-sdk.js';
 
 /** An object as it is now. Another write to its key makes another object. */
 export interface StoredObject {
@@ -23,12 +24,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const SILENCE_MS = 30_000;
 const ABSENT = new Set(['NotFound', 'NoSuchKey']);
 
-/** Loads the SDK at the first use: it is large, and most requests never need it. */
-async function sdk() {
-  // At its first client the SDK warns on standard error about Node 20, which our `engines` allow. What we need works there.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  return import('@aws-sdk/client-s3');
-}
+const sdk = () => awsSdk(() => import('@aws-sdk/client-s3'));
 
 /** The bucket of uploads. Throws ServiceUnavailable when it cannot be used. Connects at the first use. */
 @Injectable()

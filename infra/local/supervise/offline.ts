@@ -39,8 +39,8 @@ export function offlineProcess(
     // The command includes the AWS SDK, which would print a warning about Node 20.
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   };
-  // Empty means unset. But serverless.yml takes its default only for an absent key, and a bucket's name cannot be empty.
-  if (!processEnv.UPLOAD_BUCKET) delete processEnv.UPLOAD_BUCKET;
+  // Empty means unset. But serverless.yml takes its default only for an absent key, and these names cannot be empty.
+  for (const name of ['UPLOAD_BUCKET', 'EVENTS_SQS_QUEUE']) if (!processEnv[name]) delete processEnv[name];
   return { name: 'api', args, env: processEnv };
 }
 
@@ -50,7 +50,7 @@ export function offlineProcess(
  */
 export function checkedConfig(): Config {
   const environment = readEnvironment();
-  if (environment.S3_PORT !== undefined) integerKey(environment, 'S3_PORT');
+  for (const name of ['S3_PORT', 'SQS_PORT']) if (environment[name] !== undefined) integerKey(environment, name);
   return loadConfig({ ...NOWHERE, ...environment });
 }
 
