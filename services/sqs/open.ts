@@ -10,13 +10,20 @@ interface OpenQueues {
   queues: Map<string, MadeQueue>;
 }
 
+/** A client of an emulator. */
+export function localClient({ endpoint, region }: { endpoint: string; region: string }): SQSClient {
+  // At its first client the SDK warns on standard error about Node 20, which our `engines` allow. What we need works there.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  return new SQSClient({ region, endpoint, credentials: LOCAL_KEYS });
+}
+
 /** Starts the emulator and makes the queues of a template. Throws CommandError where the port is taken. */
 export async function openQueues(options: { region: string; port: number; resources: Resources }): Promise<OpenQueues> {
   const { region, port, resources } = options;
   const server = await SqsServer.open({ region, port }).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EADDRINUSE' ? new CommandError(`SQS_PORT: ${port} is in use`) : error;
   });
-  const client = new SQSClient({ region, endpoint: server.url, credentials: LOCAL_KEYS });
+  const client = localClient({ region, endpoint: server.url });
   try {
     return { server, client, queues: await makeQueues(client, resources) };
   } catch (error) {
