@@ -85,7 +85,8 @@ export class ProcessEvents {
           if (source.lost.aborted) service.lost(source.lost.reason);
         });
       } catch (error) {
-        service.failed(error);
+        // Told to stop while it connected: that is no failure.
+        if (!(error instanceof Interrupted)) service.failed(error);
       }
       if (stop.aborted) return;
       failures = batches > 0 ? 0 : failures + 1;
