@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { integerKey, readEnvironment, textKey } from '@disparo/contract';
 import { load } from 'js-yaml';
 import { CommandError } from '../../services/command-error.js';
+import { freePort } from '../../services/ports.js';
 import { openQueues } from '../../services/sqs/open.js';
 import type { Resources } from '../../services/sqs/queues.js';
 import { announceSqs, type RunningSqs } from '../../services/sqs/running.js';
@@ -20,7 +21,7 @@ const QUEUE = 'disparo-events';
 export default async function sqs(args: string[]): Promise<number> {
   if (args.length > 0) throw new CommandError('usage: npm run sqs');
   const environment: Record<string, string> = { EVENTS_SQS_QUEUE: QUEUE, ...readEnvironment() };
-  const port = environment.SQS_PORT === undefined ? 0 : integerKey(environment, 'SQS_PORT');
+  const port = environment.SQS_PORT === undefined ? await freePort() : integerKey(environment, 'SQS_PORT');
   const [queue, region] = [textKey(environment, 'EVENTS_SQS_QUEUE'), textKey(environment, 'AWS_REGION')];
   const supervisor = new Supervisor();
   const { server, client } = await openQueues({ region, port, resources: resourcesFor(queue) });
