@@ -47,8 +47,8 @@ export class HttpOutlet implements Outlet {
 
   async #sendMany(messages: readonly Message[], key: string): Promise<void> {
     const body = Buffer.from(`{"events":[${messages.map((message) => message.body.toString()).join(',')}]}`);
-    const answer = await this.#post<Results & Problem>(body, key);
-    if (answer.status !== 200 || answer.body.results.length !== messages.length)
+    const answer = await this.#post<(Results & Problem) | undefined>(body, key);
+    if (answer.status !== 200 || answer.body?.results?.length !== messages.length)
       throw refusedBy('The API does not take events', answer);
     for (const [at, message] of messages.entries()) {
       const { outcome, reason } = answer.body.results[at] ?? { outcome: 'rejected' };
@@ -59,8 +59,8 @@ export class HttpOutlet implements Outlet {
 
   async #sendBad(message: Message): Promise<void> {
     const [key] = this.keys.values();
-    const answer = await this.#post<Problem>(message.body, key ?? '');
-    if (answer.status !== 400 || answer.body.code !== 'EVENT.INVALID_ENVELOPE')
+    const answer = await this.#post<Problem | undefined>(message.body, key ?? '');
+    if (answer.status !== 400 || answer.body?.code !== 'EVENT.INVALID_ENVELOPE')
       throw refusedBy('A bad message is to be answered with 400 EVENT.INVALID_ENVELOPE', answer);
     this.tally.confirm(message);
   }
