@@ -55,6 +55,7 @@ export class Service {
   /** An attempt failed. Throws what must not be retried: Interrupted, a bug, and before the first success a refusal. */
   failed(error: unknown): void {
     if (error instanceof Interrupted || PROGRAMMING.some((kind) => error instanceof kind)) throw error;
+    if (error instanceof ConfigurationError && !this.#everUp) throw error;
     const refused = this.#everUp ? undefined : refusal(error);
     if (refused !== undefined) throw new ConfigurationError(this.variable, refused);
     this.countRetry();

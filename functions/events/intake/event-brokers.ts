@@ -1,10 +1,11 @@
-import { declareEvents, eventsQueue, Service } from '@disparo/contract';
+import { declareEvents, eventsQueue, type Says, Service } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
-import { Config } from '../../platform/config.js';
+import { Config, type SqsConfig } from '../../platform/config.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
 import { Log } from '../../platform/telemetry/log.js';
 import type { EventBroker } from './event-source.js';
 import { RabbitmqSource } from './rabbitmq-source.js';
+import { openSqs } from './sqs-source.js';
 
 /** The brokers that this process takes events from: RabbitMQ, and SQS where it has a queue there. */
 @Injectable()
@@ -22,6 +23,18 @@ export class EventBrokers {
           await work(await RabbitmqSource.open(channel, queue, config.eventsPrefetch, stop));
         }),
     };
-    this.all = config.eventsPrefetch === 0 ? [] : [rabbitmq];
+    const { sqs } = config;
+    const both = sqs === undefined ? [rabbitmq] : [rabbitmq, sqsBroker(sqs, log, says)];
+    this.all = config.eventsPrefetch === 0 ? [] : both;
   }
+}
+
+function sqsBroker(config: SqsConfig, log: Log, says: Says): EventBroker {
+  return {
+    service: new Service('SQS', 'EVENTS_SQS_QUEUE', config.endpoint ?? '', says),
+    session: async (stop, work) => {
+      const source = await openSqs(config, stop, log);
+      await work(source).finally(() => source.release([]));
+    },
+  };
 }
