@@ -1,6 +1,7 @@
 import { eventsQueue } from '@disparo/contract';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ApiStage } from '../../testing/api-stage.js';
+import { OwnSqs } from '../../testing/own-sqs.js';
 import { Process, ROOT } from '../../testing/process.js';
 import { TcpProxy } from '../../testing/proxy.js';
 import type { Summary } from './producers/tally.js';
@@ -71,6 +72,22 @@ test('over HTTP events are stored, a bad message is refused and not quarantined:
   expect([code, published, bad > 50]).toEqual([0, 1_000, true]);
   expect(everything).toMatch(/bad ones refused/);
   expect(await storedOf(everything)).toEqual({ events: distinct, bad: 0, own: 0 });
+});
+
+test('over SQS every event is a row and every bad one is in quarantine, under the id of its message: exit 0', async () => {
+  const sqs = await OwnSqs.open();
+  try {
+    const processor = stage.script('processor', [], sqs.env);
+    const running = started(['--sqs', '--rate', '5000', '--count', '1000', ...SHARES], sqs.env);
+    const code = await running.exit(100_000);
+    const { published, distinct, bad } = summaryOf(running);
+    expect([code, running.everything]).toEqual([0, expect.stringMatching(/bad ones in quarantine/)]);
+    expect([published, bad > 50, (await storedOf(running.everything)).events]).toEqual([1_000, true, distinct]);
+    expect(await sqs.counts()).toEqual({ ready: 0, hidden: 0 });
+    expect(await processor.stop()).toBe(0);
+  } finally {
+    await sqs.close();
+  }
 });
 
 test('a second run takes the company, clients and types of the first', async () => {

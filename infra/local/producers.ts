@@ -10,6 +10,7 @@ import { type Options, parseOptions } from './producers/options.js';
 import { ProgressLine } from './producers/progress-line.js';
 import { type Outlet, publishAll, Supply } from './producers/publish.js';
 import { RabbitmqOutlet } from './producers/rabbitmq-outlet.js';
+import { SqsOutlet, sqsQueue } from './producers/sqs-outlet.js';
 import { Stream } from './producers/stream.js';
 import { Tally } from './producers/tally.js';
 import { Tenant } from './producers/tenant.js';
@@ -93,7 +94,7 @@ interface OutletParts {
 
 async function outletOf({ to }: Options, { config, base, tenant, tally, says }: OutletParts): Promise<Outlet> {
   if (to === 'http') return new HttpOutlet(base, await tenant.newKeys(), tally, says);
-  if (to === 'sqs') throw new CommandError('--sqs: not yet');
+  if (to === 'sqs') return SqsOutlet.open(await sqsQueue(config.sqs), tally, says);
   return new RabbitmqOutlet(config, tally, says);
 }
 
