@@ -1,6 +1,7 @@
 import { readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
 import { consumerProcess, metricsPorts } from '../consumers.js';
+import { PROCESSOR } from '../processor.js';
 import { baseUrl, invokeDispatch, offlineProcess, untilHealthy } from '../supervise/offline.js';
 import type { ChildOptions } from '../supervise/supervisor.js';
 import type { Colour } from '../supervise/terminal.js';
@@ -33,7 +34,12 @@ export function processesOf(
     colour: COLOURS[language],
     metrics: true,
   }));
-  return [{ options: offlineProcess(ports, env), colour: 'cyan', ready }, ...consumers];
+  return [
+    { options: offlineProcess(ports, env), colour: 'cyan', ready },
+    ...consumers,
+    // A function cannot take from RabbitMQ.
+    { options: { ...PROCESSOR, env }, colour: 'green', metrics: true },
+  ];
 }
 
 /**

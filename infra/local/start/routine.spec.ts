@@ -16,6 +16,7 @@ test.each([
   entry({ msg: 'answered', status: 404 }),
   batch,
   published,
+  entry({ msg: 'events settled', stored: 500 }),
 ])('%s is routine', (line) => {
   expect(isRoutine(line)).toBe(true);
 });
@@ -24,6 +25,7 @@ test.each([
   entry({ msg: 'answered', status: 500 }),
   entry({ msg: 'answered', status: 503 }),
   entry({ msg: 'batch settled', level: 40 }),
+  entry({ msg: 'messages are in quarantine', level: 40 }),
   entry({ msg: 'the broker did not take a chunk', level: 40 }),
   entry({ msg: 'a bug: the request failed', level: 50 }),
   entry({ msg: 'a duty is done', duty: 'dispatch', published: 1 }),

@@ -3,7 +3,14 @@ import { parseEntry } from '../supervise/log-line.js';
 const INFO = 30;
 const SERVER_ERROR = 500;
 /** Lines that are logged for each request, batch or publishing. The progress of campaigns is shown in their place. */
-const ROUTINE = new Set(['answered', 'batch settled', 'publishing ended', 'contacts accepted', 'contacts processed']);
+const ROUTINE = new Set([
+  'answered',
+  'batch settled',
+  'publishing ended',
+  'contacts accepted',
+  'contacts processed',
+  'events settled',
+]);
 /** Lines that serverless offline writes for each request and each tick of its schedule, whatever the outcome. */
 const CALLS = [
   /^[A-Z]+ \/\S* \(λ: [\w-]+\)$/,
