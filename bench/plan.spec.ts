@@ -39,6 +39,12 @@ describe('the plan of a bench', () => {
     expect(parsePlan(['--at-most=101']).contacts).toEqual({ users: 101, waiting: 51, rounds: 3 });
   });
 
+  it('drains a hundred thousand events, in quick runs a fifth, and a tenth by naive', () => {
+    expect(parsePlan([]).events).toEqual({ messages: 100_000, naive: 10_000, rounds: 3 });
+    expect(parsePlan(['--quick']).events).toEqual({ messages: 20_000, naive: 10_000, rounds: 3 });
+    expect(parsePlan(['--at-most=101']).events).toEqual({ messages: 101, naive: 101, rounds: 3 });
+  });
+
   it('with parts, languages or a largest size is not a whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
@@ -46,7 +52,7 @@ describe('the plan of a bench', () => {
   });
 
   it('builds no consumer for what starts none', () => {
-    expect(parsePlan(['--only=naive,upload,health,routines,contacts']).consumers).toEqual([]);
+    expect(parsePlan(['--only=naive,upload,health,routines,contacts,events']).consumers).toEqual([]);
     expect(parsePlan(['--only=naive,end-to-end', '--languages=go']).consumers).toEqual(['go']);
     expect(parsePlan([]).consumers).toEqual(['rust', 'go', 'typescript']);
   });

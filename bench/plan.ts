@@ -12,6 +12,7 @@ export const PARTS = [
   'partitions',
   'routines',
   'contacts',
+  'events',
 ] as const;
 
 /** The name of a part, as `--only` takes it. */
@@ -49,6 +50,8 @@ export interface Plan {
   routines: { atMost: number; rounds: number };
   /** Users that are sent to `POST /api/user`, and users that wait for the loop. */
   contacts: { users: number; waiting: number; rounds: number };
+  /** Messages that the processor of events drains, and that naive does. */
+  events: { messages: number; naive: number; rounds: number };
 }
 
 const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
@@ -67,6 +70,7 @@ const NAIVE = [size(2_000, 3), size(100_000, 1)];
 const PARTITION_NUMBERS = 400_000;
 const ROUTINE_ROUNDS = 3;
 const CONTACTS = { users: 100_000, quickUsers: 20_000, waitingPart: 0.5, rounds: 3 };
+const EVENTS = { messages: 100_000, quickMessages: 20_000, naive: 10_000, rounds: 3 };
 /** A quick run leaves out 1,000,000 and more, and whatever else takes minutes. */
 const QUICK = { atMost: 100_000, naiveAtMost: 2_000, without: 'routines' };
 
@@ -108,7 +112,13 @@ export function parsePlan(args: string[]): Plan {
     partitionNumbers: Math.min(limit, PARTITION_NUMBERS),
     routines: { atMost: limit, rounds: ROUTINE_ROUNDS },
     contacts: contactsUpTo(values.quick ? Math.min(limit, CONTACTS.quickUsers) : limit),
+    events: eventsUpTo(values.quick ? Math.min(limit, EVENTS.quickMessages) : limit),
   };
+}
+
+function eventsUpTo(limit: number): Plan['events'] {
+  const { messages, naive, rounds } = EVENTS;
+  return { messages: Math.min(limit, messages), naive: Math.min(limit, naive), rounds };
 }
 
 function contactsUpTo(limit: number): Plan['contacts'] {

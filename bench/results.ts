@@ -2,6 +2,7 @@ import type { Machine } from './machine.js';
 import type { ContactsLoad } from './measure/contacts.js';
 import type { ContactsDrain } from './measure/contacts-drain.js';
 import type { DrainMeasure } from './measure/drain.js';
+import type { EventsDrain } from './measure/events.js';
 import type { HealthMeasure } from './measure/health.js';
 import type { NaiveMeasure } from './measure/naive.js';
 import type { PartitionMeasure } from './measure/partitions.js';
@@ -44,4 +45,6 @@ export interface Results {
   health?: HealthMeasure[];
   /** Absent in older runs, which did not measure them. The n-th of each way, and the n-th drain, are of one round. */
   contacts?: { loads: ContactsLoad[]; drains: ContactsDrain[] };
+  /** Absent in older runs, which did not measure them. The n-th of each way and mix are of one round. */
+  events?: EventsDrain[];
 }

@@ -7,6 +7,7 @@ import { machineOf } from './machine.js';
 import { CONTACT_WAYS, measureLoad } from './measure/contacts.js';
 import { measureContactsDrain } from './measure/contacts-drain.js';
 import { measureDrain } from './measure/drain.js';
+import { EVENT_MIXES, EVENT_WAYS, measureEvents } from './measure/events.js';
 import { measureHealth } from './measure/health.js';
 import { insertEncoded } from './measure/mongo-ceiling.js';
 import { type Confirm, measureNaive } from './measure/naive.js';
@@ -48,6 +49,7 @@ export class Bench {
       partitions: await this.partitions(),
       routines: await this.routines(),
       contacts: await this.contacts(),
+      events: await this.events(),
     };
     const load = { begin, end: loadavg()[0] ?? 0 };
     const { name, parts } = this.plan;
@@ -161,6 +163,21 @@ export class Bench {
       this.say(`contacts, drained and copied, ${waiting.toLocaleString('en')} users, round ${round} of ${rounds}`);
       measured.drains.push(await this.onStage((stage) => measureContactsDrain(stage, waiting)));
     }
+    return measured;
+  }
+
+  /** The ways take turns, so that other load on the machine affects all of them. */
+  private async events(): Promise<NonNullable<Results['events']>> {
+    const { parts, events } = this.plan;
+    const measured: NonNullable<Results['events']> = [];
+    if (!parts.includes('events')) return measured;
+    for (let round = 1; round <= events.rounds; round++)
+      for (const mix of EVENT_MIXES)
+        for (const way of EVENT_WAYS) {
+          const messages = way === 'naive' ? events.naive : events.messages;
+          this.say(`events, ${way}, ${mix}, ${messages.toLocaleString('en')}, round ${round} of ${events.rounds}`);
+          measured.push(await this.onStage((stage) => measureEvents(stage, way, mix, messages)));
+        }
     return measured;
   }
 

@@ -13,6 +13,8 @@ export const WHOLE = 1_000_000;
 
 /** The goals of contacts apply from this number of users on: below it a new process spends its time on compiling. */
 export const CONTACTS_JUDGED_FROM = 10_000;
+/** The goals of events apply from this number of messages on, for the same reason. */
+export const EVENTS_JUDGED_FROM = 10_000;
 
 /** What is wanted; what each figure means is in bench/README.md. */
 export const WANTED = {
@@ -32,6 +34,8 @@ export const WANTED = {
   timesNoDatabase: 1.8,
   /** Of contacts: rows a second of a drain, against COPY. */
   shareOfCopy: 0.4,
+  /** Of events: messages a second, against one plain INSERT and one acknowledgement each. */
+  timesPlainInsert: 8,
 } as const;
 
 /** Two consumers, mongod and the rest need one core each. */

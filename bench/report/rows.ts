@@ -1,6 +1,7 @@
 import type { Results } from '../results.js';
 import { contactsRows } from './contacts-rows.js';
 import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
+import { eventsRows } from './events-rows.js';
 import { healthRows } from './health-rows.js';
 import { routineRows } from './routine-rows.js';
 import type { Row } from './table.js';
@@ -18,5 +19,6 @@ export function rowsOf(results: Results): Row[] {
     ...partitionRows(results),
     ...routineRows(results),
     ...contactsRows(results),
+    ...eventsRows(results),
   ];
 }
