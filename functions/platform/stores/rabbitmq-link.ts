@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Topology } from '@disparo/contract';
-import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import type { Config } from '../config.js';
 import {
   ANSWER_TIMEOUT_MS,
@@ -11,6 +11,8 @@ import {
   openChannel,
   withAnswerTimeout,
 } from './rabbitmq-channel.js';
+
+const NOT_FOUND = 404;
 
 /** An outgoing message. Its `messageId` identifies it when the broker returns it. */
 export interface OutgoingMessage {
@@ -90,18 +92,36 @@ export class Link {
     return count;
   }
 
-  /** On a channel of its own: asking for a queue that is not there closes the channel. */
-  async queues({ partitions, queue, deadLetterQueue }: Topology): Promise<Queues> {
-    const channel = await withAnswerTimeout(this.connection.createChannel());
-    channel.on('error', () => {});
-    const counts = async (name: string) => {
-      const { messageCount, consumerCount } = await withAnswerTimeout(channel.checkQueue(name));
-      return { queue: name, ready: messageCount, consumers: consumerCount };
-    };
-    try {
+  queues({ partitions, queue, deadLetterQueue }: Topology): Promise<Queues> {
+    return this.#onOwnChannel(async (channel) => {
+      const counts = async (name: string) => {
+        const { messageCount, consumerCount } = await withAnswerTimeout(channel.checkQueue(name));
+        return { queue: name, ready: messageCount, consumers: consumerCount };
+      };
       const names = Array.from({ length: partitions }, (_, partition) => queue(partition));
       const { queue: dead, ready } = await counts(deadLetterQueue);
       return { partitions: await Promise.all(names.map(counts)), deadLetters: { queue: dead, ready } };
+    });
+  }
+
+  /** Undefined: there is no such queue. */
+  async readyIn(queue: string): Promise<number | undefined> {
+    try {
+      return await this.#onOwnChannel(
+        async (channel) => (await withAnswerTimeout(channel.checkQueue(queue))).messageCount,
+      );
+    } catch (error) {
+      if (error instanceof NotPublished && (error.cause as { code?: unknown })?.code === NOT_FOUND) return undefined;
+      throw error;
+    }
+  }
+
+  /** Asking for a queue that is not there closes the channel, which must not be the one that publishes. */
+  async #onOwnChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    const channel = await withAnswerTimeout(this.connection.createChannel());
+    channel.on('error', () => {});
+    try {
+      return await work(channel);
     } finally {
       // The channel is closed already where a queue is missing or the connection is lost.
       await withAnswerTimeout(channel.close()).catch(() => {});

@@ -39,6 +39,12 @@ export class Broker implements OnApplicationShutdown {
     return link.ready(this.#topology.queue(partition));
   }
 
+  /** As `ready`, of any queue; undefined: it is not there. Rejects with NotPublished. */
+  async readyIn(queue: string): Promise<number | undefined> {
+    const link = await this.#open();
+    return link.readyIn(queue);
+  }
+
   /** What waits, queue by queue. Rejects with NotPublished, also for a queue that is not there. */
   async queues(): Promise<Queues> {
     const link = await this.#open();
