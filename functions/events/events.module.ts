@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { Duties } from '../platform/duties.js';
 import { Loops } from '../platform/loops.js';
 import { EventBrokers } from './intake/event-brokers.js';
 import { EventsMeter } from './intake/events-meter.js';
@@ -12,25 +13,27 @@ import { MemoryRegistry } from './registry/memory-registry.js';
 import { Registry } from './registry/registered.js';
 import { RegistryController } from './registry/registry.controller.js';
 import { RegistryRepository } from './registry/registry.repository.js';
+import { EventsGauges } from './upkeep/events-gauges.js';
+import { EventsRetention } from './upkeep/events-retention.js';
+import { QueueLag } from './upkeep/queue-lag.js';
+import { UpkeepRepository } from './upkeep/upkeep.repository.js';
+import { WatchEvents } from './upkeep/watch-events.js';
 
-/** Events of many tenants: who they are for, what they may be, and how none of them is lost. */
+const RETENTION_EVERY_MS = 60_000;
+
+const REGISTRY = [RegistryRepository, EventClients, EventTypes, { provide: Registry, useClass: MemoryRegistry }];
+const INTAKE = [IntakeRepository, EventsMeter, StoreEvents, EventBrokers, ProcessEvents];
+const UPKEEP = [UpkeepRepository, QueueLag, EventsGauges, EventsRetention, WatchEvents];
+
+/** Events of many tenants, none lost: who they are for and what they may be, and how they become rows. */
 @Module({
   imports: [AccountsModule],
   controllers: [RegistryController],
-  providers: [
-    RegistryRepository,
-    EventClients,
-    EventTypes,
-    { provide: Registry, useClass: MemoryRegistry },
-    IntakeRepository,
-    EventsMeter,
-    StoreEvents,
-    EventBrokers,
-    ProcessEvents,
-  ],
+  providers: [...REGISTRY, ...INTAKE, ...UPKEEP],
 })
 export class EventsModule {
-  constructor(loops: Loops, processing: ProcessEvents) {
+  constructor(duties: Duties, loops: Loops, processing: ProcessEvents, retention: EventsRetention) {
     loops.add({ name: 'events', run: (stop) => processing.loop(stop) });
+    duties.add({ name: 'events-retention', everyMs: RETENTION_EVERY_MS, run: (stop) => retention.sweep(stop) });
   }
 }
