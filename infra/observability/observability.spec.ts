@@ -85,6 +85,7 @@ test('Prometheus scrapes what is there, and reads the rules next to it', () => {
   expect(scrape_configs.map(({ job_name, metrics_path }) => [job_name, metrics_path])).toEqual([
     ['disparo-api', '/metrics'],
     ['disparo-consumer', '/metrics'],
+    ['disparo-processor', '/metrics'],
   ]);
 });
 
