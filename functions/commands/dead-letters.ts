@@ -1,6 +1,7 @@
 import { EXIT } from '@disparo/contract';
 import type { DeadLetter, DeadLetters } from '../ledger/inspect/dead-letters.js';
 import type { Command } from '../platform/command.js';
+import { age, columns, print, refuse } from '../platform/terminal.js';
 
 /** `place`: the number of one dead letter, from 1; undefined: all of them. */
 type DeadLettersTask =
@@ -11,8 +12,6 @@ type DeadLettersTask =
 const PLACE = /^[1-9]\d{0,5}$/;
 const ALL = '--all';
 const BODY_SHOWN = 2_000;
-/** A dead letter may hold anything: of its control characters only newlines reach the terminal. */
-const CONTROL = /[^\P{Cc}\n]/gu;
 
 /** The dead-letter queue: look, send again, drop. */
 const deadLetters: Command<DeadLettersTask> = {
@@ -53,19 +52,12 @@ async function list(dead: DeadLetters): Promise<number> {
   if (total === 0) return print('There is no dead letter');
   const rows = oldest.map((deadLetter) => row(deadLetter).map((cell) => cell.replaceAll('\n', ' ')));
   const head = ['N', 'reason', 'campaign', 'published', 'bytes', 'detail'];
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((cells) => cells[at]?.length ?? 0)));
-  for (const cells of [head, ...rows])
-    print(
-      cells
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
+  for (const line of columns(head, rows)) print(line);
   return oldest.length < total ? print(`The oldest ${oldest.length} of ${total}`) : EXIT.drained;
 }
 
 function row({ place, reason, campaignId, publishedAt, bytes, detail }: DeadLetter): string[] {
-  return [String(place), reason ?? '-', campaignId ?? '-', age(publishedAt), bytes.toLocaleString('en'), detail ?? '-'];
+  return [String(place), reason ?? '-', campaignId ?? '-', ago(publishedAt), bytes.toLocaleString('en'), detail ?? '-'];
 }
 
 async function show(dead: DeadLetters, place: number): Promise<number> {
@@ -109,30 +101,11 @@ async function drop(
   return left === 0 ? EXIT.drained : EXIT.forced;
 }
 
-/** The time since then, in the largest unit that fits. */
-function age(since: Date | undefined): string {
-  if (!since) return '-';
-  const seconds = Math.max(0, Math.round((Date.now() - since.getTime()) / 1_000));
-  const [size, unit] = (
-    [
-      [86_400, 'd'],
-      [3_600, 'h'],
-      [60, 'min'],
-    ] as const
-  ).find(([each]) => seconds >= each) ?? [1, 's'];
-  return `${Math.floor(seconds / size)} ${unit} ago`;
+/** How long ago that was. */
+function ago(since: Date | undefined): string {
+  return since ? `${age((Date.now() - since.getTime()) / 1_000)} ago` : '-';
 }
 
 function missing(place: number): number {
   return refuse(`There is no dead letter ${place}`);
-}
-
-function refuse(line: string): number {
-  process.stderr.write(`${line}\n`);
-  return EXIT.configuration;
-}
-
-function print(line: string): number {
-  process.stdout.write(`${line.replace(CONTROL, '\ufffd')}\n`);
-  return EXIT.drained;
 }

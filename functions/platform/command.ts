@@ -5,7 +5,7 @@ type Service = 'DATABASE_URL' | 'MONGODB_URL' | 'RABBITMQ_URL';
 
 /**
  * What `npm run <name>` does with the app, as `functions/commands/<name>.ts` declares it. `infra/local/` reads the same
- * declaration before it brings the services up. So that file imports only types of the app, and `work` loads the rest.
+ * declaration before it brings the services up. So that file imports of the app only types and what prints, and `work` loads the rest.
  */
 export interface Command<Task> {
   /** How to call it. */
@@ -16,6 +16,8 @@ export interface Command<Task> {
   reads(task: Task): readonly Service[] | undefined;
   /** Whether the app's log goes to standard output too. */
   logs: boolean;
+  /** Whether a task draws on the terminal, which it then has itself. Undefined: none does. */
+  draws?(task: Task): boolean;
   /** Does the task. Returns the exit code. */
   work(app: INestApplicationContext, task: Task, stop: AbortSignal): Promise<number>;
 }

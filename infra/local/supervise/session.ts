@@ -80,14 +80,15 @@ export async function runAlone(
 }
 
 /**
- * Runs one program that only reads from these services: none is started for it. Returns its exit code. Throws CommandError
- * when one of them is this clone's own and does not run.
+ * Runs one program that only reads from these services: none is started for it. `draws`: it has the terminal itself. Returns
+ * its exit code. Throws CommandError when one of them is this clone's own and does not run.
  */
 export async function runReadOnly(
   options: Pick<ChildOptions, 'name' | 'args'>,
   reads: readonly Variable[],
+  draws = false,
 ): Promise<number> {
   return withServices(say, { wait: false, reads }, ({ supervisor, env }) =>
-    supervisor.foreground({ ...options, env, ...foregroundLine() }),
+    supervisor.foreground({ ...options, env, ...(draws ? {} : foregroundLine()) }),
   );
 }
