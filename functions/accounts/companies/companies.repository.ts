@@ -76,6 +76,15 @@ export class CompaniesRepository {
     return pageOfRows(sql, from, 'created_at, id', [userId], page);
   }
 
+  async idsOf(sql: Sql, userId: string): Promise<string[]> {
+    const rows = await sql.query<{ id: string }>(
+      `SELECT c.id FROM companies c JOIN memberships m ON m.company_id = c.id
+        WHERE m.user_id = $1 AND NOT m.deleted AND NOT c.deleted`,
+      [userId],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** The role of a living user in a living company; undefined: no member. */
   async roleIn(sql: Sql, userId: string, companyId: string): Promise<Role | undefined> {
     const row = await sql.one<{ role: Role }>(

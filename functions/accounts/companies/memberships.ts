@@ -20,6 +20,11 @@ export class Memberships {
     return role;
   }
 
+  /** The ids of the living companies that the user is a member of: one query, where a request has to do with many. */
+  async companiesOf(userId: string): Promise<ReadonlySet<string>> {
+    return new Set(await this.companies.idsOf(this.postgres, userId));
+  }
+
   /** Throws CompanyNotFound, and NotOwner for a mere member. */
   async requireOwner(userId: string, companyId: string, sql?: Sql): Promise<void> {
     if ((await this.requireMember(userId, companyId, sql)) !== 'owner') throw new NotOwner();

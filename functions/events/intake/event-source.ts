@@ -9,6 +9,11 @@ export interface Delivery {
    * body and time. At most 300 printable ASCII characters.
    */
   readonly key: string;
+  /**
+   * Whether its sender may send for this client, which is registered for this company. Of another client it is told what it is
+   * told of an unknown one. Absent: the sender is a queue, which may send for all.
+   */
+  readonly maySend?: (clientId: string, companyId: string) => boolean;
 }
 
 /** Bytes of the bodies of a batch at most, unless one alone has more. */

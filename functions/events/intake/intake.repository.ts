@@ -17,6 +17,30 @@ interface StoredRow {
   event_id: string | null;
 }
 
+/** An event as it is read. */
+export interface EventRow {
+  id: string;
+  company_id: string;
+  client_id: string;
+  name: string;
+  version: number;
+  message: string;
+  /** In UTC with microseconds, which a Date would lose. */
+  time: string | null;
+  received_at: Date;
+}
+
+/** Which events of a company are read. */
+interface Wanted {
+  client_id?: string | undefined;
+  type?: string | undefined;
+  after: number;
+  limit: number;
+}
+
+/** Bytes of the messages of a slice, unless one alone has more. Escaped in JSON they must fit into a function's answer. */
+const SLICE_BYTES = 2 * 1_024 * 1_024;
+
 /** Every statement that stores events or reads them. */
 @Injectable()
 export class IntakeRepository {
@@ -38,6 +62,32 @@ export class IntakeRepository {
     );
     if (found.some(({ outcome }) => outcome === 'stale_registry')) return 'stale';
     return found as StoredRow[];
+  }
+
+  /** Events of these companies, by id, and whether there are more. Each company is read by its own index. */
+  async events(
+    companies: readonly string[],
+    { client_id, type, after, limit }: Wanted,
+  ): Promise<{ rows: EventRow[]; more: boolean }> {
+    const found = await this.postgres.query<EventRow & { found: number }>(
+      `SELECT e.id, e.company_id, e.client_id, t.name, t.version, e.message, e.received_at, e.found,
+              to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time
+         FROM (SELECT one.*, count(*) OVER ()::int AS found,
+                      sum(octet_length(message)) OVER (ORDER BY id) - octet_length(message) AS before, row_number() OVER (ORDER BY id) AS place
+                 FROM (SELECT each.* FROM unnest($1::text[]) AS asked(company)
+                        CROSS JOIN LATERAL (
+                          SELECT * FROM events
+                           WHERE company_id = asked.company AND id > $2 AND ($3::text IS NULL OR client_id = $3)
+                             AND ($4::text IS NULL OR type_id IN (SELECT id FROM event_types WHERE company_id = asked.company AND name = $4))
+                           ORDER BY id LIMIT $5 + 1) AS each
+                        ORDER BY id LIMIT $5 + 1) AS one) AS e
+         JOIN event_types t ON t.id = e.type_id
+        WHERE e.place <= $5 AND (e.place = 1 OR e.before + octet_length(e.message) <= $6)
+        ORDER BY e.id`,
+      [companies, after, client_id ?? null, type ?? null, limit, SLICE_BYTES],
+    );
+    const rows = found.map(({ found: _, ...row }) => row);
+    return { rows, more: (found[0]?.found ?? 0) > rows.length };
   }
 }
 

@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import pg from 'pg';
 import type { Sql } from '../../platform/stores/postgres.js';
-import { Registry } from '../registry/registered.js';
+import { type Registered, Registry } from '../registry/registered.js';
 import type { Delivery } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
 import { IntakeRepository, type StoreRow } from './intake.repository.js';
 import { type Reason, type Refused, type Triaged, triage } from './triage.js';
 
-/** What became of a message. `eventId`: of a conflict, the event that holds its key. */
+/** What became of a message. Of a refused one: the event that holds its key, and the client, where it names one in its form. */
 export type Outcome =
   | { kind: 'stored' | 'duplicate'; eventId: string }
-  | { kind: 'refused'; reason: Reason; detail: string; eventId?: string };
+  | { kind: 'refused'; reason: Reason; detail: string; eventId?: string; clientId?: string | undefined };
 
 /** data_exception and integrity_constraint_violation: a row that PostgreSQL does not take, however often it is sent. */
 const REFUSED_BY_STORE = /^(22|23)/;
@@ -26,19 +26,21 @@ export class StoreEvents {
 
   /**
    * Resolves after the COMMIT, with an outcome for each delivery, in their order. `keep`: what is refused is in quarantine
-   * then; else it is only told. With `sql` it is done in that transaction, which the caller commits; then an error of the
-   * store is not divided. Rejects with ServiceUnavailable, and an error of SQL: nothing, or a part, is stored then, and the
+   * then; else it is only told. With `sql` it is done in that transaction, which the caller commits and counts; then an error
+   * of the store is not divided. Rejects with ServiceUnavailable, and an error of SQL: nothing, or a part, is stored then, and the
    * same call may be repeated.
    */
   async store(deliveries: readonly Delivery[], keep: boolean, sql?: Sql): Promise<Outcome[]> {
     let registered = await this.registry.current();
     for (;;) {
-      const rows = deliveries.map((delivery, n) => ({ n, triaged: triage(delivery, registered), body: delivery.body }));
+      const rows = deliveries.map((delivery, n) => {
+        return { n, triaged: triage(delivery, seenBy(delivery, registered)), body: delivery.body };
+      });
       const outcomes = sql
         ? await this.#storeAt(registered.version, rows, keep, sql)
         : await this.#divide(registered.version, rows, keep);
       if (outcomes !== 'stale') {
-        this.meter.count(outcomes);
+        if (!sql) this.meter.count(outcomes);
         return outcomes;
       }
       registered = await this.registry.newerThan(registered.version);
@@ -50,8 +52,8 @@ export class StoreEvents {
     try {
       return await this.#storeAt(version, rows, keep);
     } catch (error) {
-      const code = (error instanceof pg.DatabaseError && error.code) || '';
-      if (!REFUSED_BY_STORE.test(code)) throw error;
+      const code = sqlStateOfRefusal(error);
+      if (code === undefined) throw error;
       const [only] = rows;
       if (rows.length === 1 && only) {
         if (only.triaged.kind === 'refused') throw error;
@@ -94,6 +96,30 @@ class OutcomesDiffer extends Error {
   }
 }
 
+/** The SQLSTATE by which PostgreSQL refuses a row for good, however often it is sent; undefined for every other error. */
+export function sqlStateOfRefusal(error: unknown): string | undefined {
+  const code = (error instanceof pg.DatabaseError && error.code) || '';
+  return REFUSED_BY_STORE.test(code) ? code : undefined;
+}
+
+/** The `detail` of a row that PostgreSQL refuses. */
+export function refusedWith(sqlState: string): string {
+  return `refused_by_store:${sqlState}`;
+}
+
+// guard: nobody learns of another company's client, nor sends for it
+function seenBy({ maySend }: Delivery, registered: Registered): Registered {
+  if (!maySend) return registered;
+  return {
+    version: registered.version,
+    companyOf: (clientId) => {
+      const companyId = registered.companyOf(clientId);
+      return companyId !== undefined && maySend(clientId, companyId) ? companyId : undefined;
+    },
+    type: (companyId, name, version) => registered.type(companyId, name, version),
+  };
+}
+
 function isEvent({ triaged }: StoreRow): boolean {
   return triaged.kind === 'event';
 }
@@ -105,6 +131,5 @@ function outcomeOf(outcome: 'stored' | 'duplicate' | 'quarantined', eventId: str
 }
 
 function refusedByStore({ key, clientId, companyId }: Triaged, sqlState: string): Refused {
-  const detail = `refused_by_store:${sqlState}`;
-  return { kind: 'refused', reason: 'invalid_payload', detail, key, clientId, companyId };
+  return { kind: 'refused', reason: 'invalid_payload', detail: refusedWith(sqlState), key, clientId, companyId };
 }

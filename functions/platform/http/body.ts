@@ -13,6 +13,7 @@ export const BODY_LIMIT = 8 * KIB;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 /** Matches what cleanText would change or refuse, as JSON writes it. Most bodies have none and are not walked through. */
 const TO_BE_CLEANED = /\ufeff|\\(?:r|u(?:000d|feff|fffd|d[89a-f]))/i;
+const JSON_TYPE = 'application/json';
 const HAS_NO_BODY = new Set(['GET', 'HEAD']);
 
 /** Gives a route its own limit for JSON bodies. `tooLarge` makes the problem of a longer one, in place of BodyTooLarge. */
@@ -35,7 +36,11 @@ export function takeOnlyJson(adapter: FastifyAdapter): void {
     }
     done();
   });
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+  // The structured mode of CloudEvents has a type of its own, which a route that decodes its body itself takes, too.
+  const types = [JSON_TYPE, 'application/cloudevents+json'];
+  fastify.addContentTypeParser(types, { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+    if (request.routeOptions.config.raw) return done(null, bytes);
+    if (!request.headers['content-type']?.toLowerCase().startsWith(JSON_TYPE)) return done(new MediaTypeRefused());
     const isMarked = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
     const text = bytes.toString('utf8', isMarked ? BYTE_ORDER_MARK.length : 0);
     // Bytes that are not UTF-8 become U+FFFD, here or in a gateway before. Kept, they could pass for somebody else's text.

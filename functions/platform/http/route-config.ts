@@ -13,6 +13,8 @@ declare module 'fastify' {
     tooLarge?: () => Problem;
     /** The texts of a JSON body are kept as given: byte order marks, CRLF and an escaped U+FFFD, too. Schemas judge them. */
     asGiven?: boolean;
+    /** The controller gets the bytes of a JSON body as they came, a Buffer, and decodes them itself. */
+    raw?: boolean;
     /** Members that stand in the body of every problem of this route, next to those of the problem itself. */
     beside?: (problem: Problem) => Record<string, unknown>;
     /**

@@ -56,6 +56,8 @@ function explanation(statusCode, { url, headers }) {
   const path = url.split('?')[0];
   if (statusCode === 413 && path === '/api/user')
     return { detail: 'the body is over the limit of 256 KiB', code: 'CONTACT.TOO_LARGE', message: 'Dados inválidos' };
+  if (statusCode === 413 && /^\/api\/events(\/quarantine\/\d+\/replay)?$/.test(path))
+    return { detail: 'the body is over the limit of 4 MiB', code: 'EVENT.TOO_LARGE' };
   if (statusCode === 413 && path === '/api/campaigns') {
     const limitMib = headers['content-type']?.startsWith('multipart/form-data') ? 9 : 10;
     return { detail: `the file is over the limit of ${limitMib} MiB`, code: 'CAMPAIGN.FILE_TOO_LARGE' };
