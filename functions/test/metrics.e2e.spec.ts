@@ -1,6 +1,7 @@
 import { connect } from 'amqplib';
 import { afterEach, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../testing/api-stage.js';
+import { REASONS } from '../events/intake/triage.js';
 import { accepted, PATIENCE_MS, someNumbers, upload } from './campaigns/fixtures.js';
 
 const NOWHERE = {
@@ -197,6 +198,10 @@ test('services that are down fail no scrape: they are 0, and what they would be 
         0,
       ]),
     ),
+    ...Object.fromEntries(
+      ['stored', 'duplicate'].map((outcome) => [`disparo_events_total{outcome="${outcome}",reason=""}`, 0]),
+    ),
+    ...Object.fromEntries(REASONS.map((reason) => [`disparo_events_total{outcome="refused",reason="${reason}"}`, 0])),
     disparo_ledger_healed_numbers_total: 0,
     ...Object.fromEntries(
       ['completed', 'conflict', 'refused_by_store'].map((end) => [`disparo_contacts_ended_total{end="${end}"}`, 0]),
