@@ -5,11 +5,16 @@ import { Metrics } from '../../platform/telemetry/metrics.js';
 import type { Outcome } from './store-events.js';
 import { REASONS } from './triage.js';
 
+const WARN_EVERY_MS = 10_000;
+
 /** What this process counts of events, from every door. */
 @Injectable()
 export class EventsMeter {
   readonly #events: Counter<'outcome' | 'reason'>;
   readonly #seconds: Histogram;
+  /** What went into quarantine since the last warning, by queue and reason. */
+  #untold: Record<string, Record<string, number>> = {};
+  #warning: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly log: Log,
@@ -42,7 +47,7 @@ export class EventsMeter {
     this.log.error({ sqlstate: sqlState }, 'a bug: the store refused an event, which is put into quarantine');
   }
 
-  /** One line for a batch that is settled, and one more where something of it went into quarantine. */
+  /** One line for a batch that is settled; a warning, at once or within ten seconds, of what of it went into quarantine. */
   batch(queue: string, outcomes: readonly Outcome[], storeMs: number): void {
     this.#seconds.observe(storeMs / 1_000);
     const of = (kind: Outcome['kind']) => outcomes.filter((outcome) => outcome.kind === kind).length;
@@ -51,6 +56,22 @@ export class EventsMeter {
     for (const outcome of outcomes)
       if (outcome.kind === 'refused') quarantined[outcome.reason] = (quarantined[outcome.reason] ?? 0) + 1;
     this.log.info({ ...fields, quarantined }, 'events settled');
-    if (of('refused') > 0) this.log.warn({ queue, quarantined }, 'messages are in quarantine');
+    for (const [reason, count] of Object.entries(quarantined)) {
+      const untold = this.#untold[queue] ?? {};
+      this.#untold[queue] = { ...untold, [reason]: (untold[reason] ?? 0) + count };
+    }
+    this.#warn();
+  }
+
+  /** Once in ten seconds for all batches of that time: a stream with bad messages must not fill a log. */
+  #warn(): void {
+    if (this.#warning || Object.keys(this.#untold).length === 0) return;
+    for (const [queue, quarantined] of Object.entries(this.#untold))
+      this.log.warn({ queue, quarantined }, 'messages are in quarantine');
+    this.#untold = {};
+    this.#warning = setTimeout(() => {
+      this.#warning = undefined;
+      this.#warn();
+    }, WARN_EVERY_MS).unref();
   }
 }

@@ -37,16 +37,9 @@ export async function openSqs(
   stop: AbortSignal,
   log?: Pick<Log, 'debug'>,
 ): Promise<EventSource<SqsDelivery>> {
-  const { GetQueueUrlCommand, SQSClient } = await sdk();
-  const { queue, endpoint, region, credentials } = config;
-  const client = new SQSClient({
-    region,
-    ...(endpoint !== undefined && { endpoint }),
-    ...(credentials && { credentials }),
-    // The URL of a queue has a host of its own, which need not be how we reach it.
-    useQueueUrlAsEndpoint: false,
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_MS },
-  });
+  const { GetQueueUrlCommand } = await sdk();
+  const { queue } = config;
+  const client = await clientOf(config);
   try {
     const { QueueUrl = '' } = await client.send(new GetQueueUrlCommand({ QueueName: queue }), { abortSignal: stop });
     return new SqsSource(queue, QueueUrl, client, await sdk(), stop, log);
@@ -55,6 +48,32 @@ export async function openSqs(
     if (stop.aborted) throw new Interrupted();
     const refused = refusedBySqs(error, queue);
     throw refused ? new ConfigurationError(refused.variable, refused.problem) : error;
+  }
+}
+
+async function clientOf({ endpoint, region, credentials }: SqsConfig): Promise<SQSClient> {
+  const { SQSClient } = await sdk();
+  return new SQSClient({
+    region,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials && { credentials }),
+    // The URL of a queue has a host of its own, which need not be how we reach it.
+    useQueueUrlAsEndpoint: false,
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_MS },
+  });
+}
+
+/** How many messages SQS says that anybody may receive: nearly. Rejects when it does not answer. */
+export async function readyInSqs(config: SqsConfig): Promise<number> {
+  const { GetQueueAttributesCommand, GetQueueUrlCommand } = await sdk();
+  const client = await clientOf(config);
+  try {
+    const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: config.queue }));
+    const asked = { QueueUrl, AttributeNames: ['ApproximateNumberOfMessages' as const] };
+    const { Attributes } = await client.send(new GetQueueAttributesCommand(asked));
+    return Number(Attributes?.ApproximateNumberOfMessages);
+  } finally {
+    client.destroy();
   }
 }
 

@@ -2,6 +2,7 @@ import { eventsQueue } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../platform/config.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
+import { readyInSqs } from '../intake/sqs-source.js';
 
 /** A queue from which events are taken. */
 interface EventsQueue {
@@ -17,7 +18,9 @@ export class QueueLag {
 
   constructor(config: Config, broker: Broker) {
     const name = eventsQueue(config.queuePrefix);
-    this.queues = [{ name, ready: () => broker.readyIn(name) }];
+    const rabbitmq: EventsQueue = { name, ready: () => broker.readyIn(name) };
+    const { sqs } = config;
+    this.queues = sqs === undefined ? [rabbitmq] : [rabbitmq, { name: sqs.queue, ready: () => readyInSqs(sqs) }];
   }
 
   /** What waits in each queue. A queue has no value where it is not there, or its broker does not answer. */
