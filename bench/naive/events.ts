@@ -1,8 +1,10 @@
 /**
- * The naive consumer of events, as commonly written: one message at a time, JSON.parse, one plain INSERT, one acknowledgement.
- * What is no JSON is acknowledged and gone. No schema is checked, and a repeat is stored again. It says when it has settled as
- * many messages as each of its arguments says.
+ * The naive consumer of events, as commonly written: one message at a time, its schema, one plain INSERT into the same table
+ * with all its keys, one acknowledgement. What is no event is acknowledged and gone, and a repeat is passed over. It says when
+ * it has settled as many messages as each of its arguments says.
  */
+import { createHash } from 'node:crypto';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { connect } from 'amqplib';
 import pg from 'pg';
 import { read } from './setting.js';
@@ -10,12 +12,33 @@ import { read } from './setting.js';
 /** In its favour: the next message is here before the last one is acknowledged. */
 const PREFETCH = 500;
 
+const INSERT = {
+  name: 'insert',
+  text: `INSERT INTO events (company_id, client_id, type_id, dedupe_key, content, message, occurred_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (client_id, dedupe_key) DO NOTHING`,
+};
+
+interface Row {
+  client_id: string;
+  name: string;
+  company_id: string;
+  id: number;
+  schema: object;
+}
+
 const marks = new Set(process.argv.slice(2).map(Number));
 const { databaseUrl, rabbitmqUrl, prefix } = read();
 const client = new pg.Client({ connectionString: databaseUrl });
 await client.connect();
-await client.query(
-  'CREATE TABLE naive_events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_type text, client_id text, message text)',
+const { rows: registered } = await client.query<Row>(
+  `SELECT c.client_id, t.name, c.company_id, t.id, t.schema FROM event_clients c JOIN event_types t USING (company_id)`,
+);
+const ajv = new Ajv2020();
+const types = new Map(
+  registered.map(({ client_id, name, company_id, id, schema }) => [
+    `${client_id} ${name}`,
+    { company: company_id, id, check: ajv.compile(schema) },
+  ]),
 );
 const connection = await connect(rabbitmqUrl, { noDelay: true });
 const channel = await connection.createChannel();
@@ -27,12 +50,7 @@ await channel.consume(`${prefix}.events`, (delivery) => {
   if (!delivery) return;
   last = last.then(async () => {
     const event = parse(delivery.content.toString());
-    if (event)
-      await client.query('INSERT INTO naive_events (event_type, client_id, message) VALUES ($1, $2, $3)', [
-        event.event_type,
-        event.client_id,
-        JSON.stringify(event.message),
-      ]);
+    if (event) await client.query(INSERT, event);
     channel.ack(delivery);
     all += 1;
     if (!marks.has(all)) return;
@@ -42,9 +60,15 @@ await channel.consume(`${prefix}.events`, (delivery) => {
 });
 say({ msg: 'receiving events' });
 
-function parse(text: string): { event_type: string; client_id: string; message: unknown } | undefined {
+/** The values of its row; undefined where it is no event. */
+function parse(text: string): unknown[] | undefined {
   try {
-    return JSON.parse(text);
+    const { id, event_type, client_id, message, time } = JSON.parse(text);
+    const type = types.get(`${client_id} ${event_type}`);
+    const kept = typeof message === 'string' ? message : JSON.stringify(message);
+    if (!type?.check(typeof message === 'string' ? JSON.parse(message) : message)) return undefined;
+    const content = createHash('sha256').update(kept).digest();
+    return [type.company, client_id, type.id, `p:${id}`, content, kept, time];
   } catch {
     return undefined;
   }

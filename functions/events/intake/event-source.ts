@@ -35,11 +35,11 @@ export interface EventSource<D extends Delivery = Delivery> {
   readonly queue: string;
   /**
    * Waits for the first delivery, then for more within the limits. Empty only when no more is to be received: told to stop.
-   * Rejects when the session is lost.
+   * Rejects with Interrupted when the session is lost. Of several who wait, each has a batch of its own.
    */
   receive(limits: BatchLimits): Promise<D[]>;
   /**
-   * These are rows of PostgreSQL: the broker may forget them. The broker does not say whether it has heard; where it has not,
+   * These, a batch as it was received, are rows of PostgreSQL: the broker may forget them, and nothing else. The broker does not say whether it has heard; where it has not,
    * they come again as duplicates. Rejects with Interrupted when the session is lost.
    */
   done(deliveries: readonly D[]): Promise<void>;

@@ -8,6 +8,8 @@ import type { Delivery, EventBroker, EventSource } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
 import { StoreEvents } from './store-events.js';
 
+/** Batches of a source under way at a time: while one is stored, the next is gathered, triaged and stored next to it. */
+const BATCHES_AT_A_TIME = 2;
 /** A batch that is not full waits so long for more, once. */
 const LINGER_MS = 3;
 /** Next to other work that goes on, until a broker that refuses us is asked again. */
@@ -81,7 +83,10 @@ export class ProcessEvents {
         await session(stop, async (source) => {
           service.succeeded();
           this.log.info({ queue: source.queue, prefetch: this.config.eventsPrefetch }, 'receiving events');
-          while ((await this.runNext(source)) === 'batch') batches += 1;
+          const lane = async () => {
+            while ((await this.runNext(source)) === 'batch') batches += 1;
+          };
+          await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }, lane));
           if (source.lost.aborted) service.lost(source.lost.reason);
         });
       } catch (error) {
@@ -98,7 +103,9 @@ export class ProcessEvents {
   async runNext(source: EventSource): Promise<'batch' | 'over'> {
     let deliveries: readonly Delivery[] = [];
     try {
-      deliveries = await source.receive({ deliveries: this.config.eventsPrefetch, lingerMs: LINGER_MS }); // 1 gather
+      // They share what may be unacknowledged: one that took all of it would leave nothing to the other.
+      const most = Math.ceil(this.config.eventsPrefetch / BATCHES_AT_A_TIME);
+      deliveries = await source.receive({ deliveries: most, lingerMs: LINGER_MS }); // 1 gather
       if (deliveries.length === 0) return 'over';
       const began = performance.now();
       // 2 triage, 3 store

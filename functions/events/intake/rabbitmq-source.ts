@@ -14,6 +14,9 @@ export interface RabbitmqDelivery extends Delivery {
 /** The queue of events on one channel of RabbitMQ. It closes with its channel, and what is not acknowledged goes back. */
 export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
   #deliveries: RabbitmqDelivery[] = [];
+  /** Batches that were received and not acknowledged, in the order of the channel. */
+  #batches: { deliveries: readonly RabbitmqDelivery[]; isDone: boolean }[] = [];
+  #receiving: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => {};
   readonly #gone = new AbortController();
 
@@ -47,7 +50,14 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
     return this.#gone.signal;
   }
 
-  async receive({ deliveries: most, lingerMs }: BatchLimits): Promise<RabbitmqDelivery[]> {
+  receive(limits: BatchLimits): Promise<RabbitmqDelivery[]> {
+    // One after another: a batch is the first of what is there.
+    const received = this.#receiving.then(() => this.#receiveNext(limits));
+    this.#receiving = received.catch(() => {});
+    return received;
+  }
+
+  async #receiveNext({ deliveries: most, lingerMs }: BatchLimits): Promise<RabbitmqDelivery[]> {
     while (this.#deliveries.length === 0 && !this.#isOver())
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -55,14 +65,22 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
     if (!this.#isOver() && this.#deliveries.length < most) await sleep(lingerMs);
     if (this.lost.aborted) throw new Interrupted();
     if (this.stop.aborted) return [];
-    return this.#deliveries.splice(0, this.#fitting(most));
+    const deliveries = this.#deliveries.splice(0, this.#fitting(most));
+    this.#batches.push({ deliveries, isDone: false });
+    return deliveries;
   }
 
-  /** One acknowledgement: of a session, batches are settled in the order in which they were received. */
+  /**
+   * guard: an acknowledgement takes all before it on the channel with it, so a batch waits for those before it. One
+   * acknowledgement for all that are done.
+   */
   async done(deliveries: readonly RabbitmqDelivery[]): Promise<void> {
-    const last = deliveries.at(-1);
-    if (last === undefined) return;
     if (this.lost.aborted) throw new Interrupted();
+    for (const batch of this.#batches) if (batch.deliveries === deliveries) batch.isDone = true;
+    const open = this.#batches.findIndex(({ isDone }) => !isDone);
+    const settled = this.#batches.splice(0, open < 0 ? this.#batches.length : open);
+    const last = settled.at(-1)?.deliveries.at(-1);
+    if (last === undefined) return;
     try {
       this.channel.ack(last.message, true);
     } catch (error) {

@@ -111,13 +111,17 @@ class SqsSource implements EventSource<SqsDelivery> {
   }
 
   async receive({ deliveries: most, lingerMs }: BatchLimits): Promise<SqsDelivery[]> {
-    while (this.#buffer.length === 0 && !this.#ended.signal.aborted) await this.#change();
-    if (!this.#ended.signal.aborted && this.#buffer.length < most) await sleep(lingerMs);
-    if (this.lost.aborted) throw new Interrupted();
-    if (this.#ended.signal.aborted) {
-      await this.#end();
-      this.client.destroy();
-      return [];
+    for (let lingered = false; ; ) {
+      if (this.lost.aborted) throw new Interrupted();
+      if (this.#ended.signal.aborted) {
+        await this.#end();
+        return [];
+      }
+      const count = this.#buffer.length;
+      if (count >= most || (lingered && count > 0)) break;
+      if (count === 0) await this.#change();
+      else await sleep(lingerMs);
+      lingered = count > 0;
     }
     const taken = this.#buffer.splice(0, this.#fitting(most));
     this.#changed();

@@ -1,0 +1,71 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openBroker } from '../../../testing/databases.js';
+import { until } from '../../../testing/until.js';
+import { RabbitmqSource } from '../../events/intake/rabbitmq-source.js';
+import { EventsStage } from './fixtures.js';
+
+const TWO = { deliveries: 2, lingerMs: 3 };
+
+let stage: EventsStage;
+let stop: AbortController;
+
+beforeEach(async () => {
+  stage = await EventsStage.open();
+  stop = new AbortController();
+});
+afterEach(() => stage.close());
+
+/** A source on a channel of its own, and how it ends: what is not acknowledged goes back. */
+async function source() {
+  const { connection, channel } = await openBroker(stage.stores.env.RABBITMQ_URL);
+  const opened = await RabbitmqSource.open(channel, stage.queue, 10, stop.signal);
+  const close = async () => {
+    await channel.close();
+    await connection.close();
+  };
+  return { source: opened, close };
+}
+
+const texts = (batch: readonly { body: Buffer }[]) => batch.map(({ body }) => body.toString());
+const untilReady = (count: number) => until(async () => expect(await stage.stores.ready(stage.queue)).toBe(count));
+
+test('a batch is acknowledged after all batches before it, whichever is stored first', async () => {
+  await stage.publishAll(['1', '2', '3', '4']);
+  const one = await source();
+  const first = await one.source.receive(TWO);
+  const second = await one.source.receive(TWO);
+  expect([texts(first), texts(second)]).toEqual([
+    ['1', '2'],
+    ['3', '4'],
+  ]);
+  await one.source.done(second);
+  await one.close();
+  await untilReady(4);
+
+  const other = await source();
+  const [again, then] = [await other.source.receive(TWO), await other.source.receive(TWO)];
+  await other.source.done(then);
+  await other.source.done(again);
+  await other.close();
+  await untilReady(0);
+});
+
+test('two who wait have a batch each, and both are told of the end', async () => {
+  const { source: waited, close } = await source();
+  const both = [waited.receive(TWO), waited.receive(TWO)];
+  await stage.publishAll(['1', '2', '3']);
+  expect((await Promise.all(both)).flatMap(texts)).toEqual(['1', '2', '3']);
+  const ends = [waited.receive(TWO), waited.receive(TWO)];
+  stop.abort();
+  expect(await Promise.all(ends)).toEqual([[], []]);
+  await close();
+});
+
+test('a queue that is deleted is told as a lost session', async () => {
+  const { source: waiting, close } = await source();
+  const batch = waiting.receive(TWO);
+  await stage.stores.channel.deleteQueue(stage.queue);
+  await expect(batch).rejects.toThrow(/^$/);
+  expect(String(waiting.lost.reason)).toContain('the broker cancelled the consumer');
+  await close();
+});
