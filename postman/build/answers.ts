@@ -15,9 +15,10 @@ const SHOWN_HEADERS = ['content-type', 'location', 'retry-after', 'www-authentic
 const LONGEST = 2_000;
 /** Written in the place of a token. */
 export const TOKEN_PLACEHOLDER = '<the access token>';
+const KEY_PLACEHOLDER = 'evk_<the key of the client>';
 const SIGNATURE_PLACEHOLDER = '<the signature>';
 
-/** An answer that may be shown: without tokens and signatures, and not too long. */
+/** An answer that may be shown: without tokens, keys and signatures, and not too long. */
 export function shown(status: number, reason: string, headers: [string, string][], body: string): Answer {
   const kept = headers
     .map(([name, value]): [string, string] => [name.toLowerCase(), value])
@@ -37,6 +38,7 @@ function pretty(body: string): string {
 function withoutSecrets(body: string): string {
   return body
     .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, TOKEN_PLACEHOLDER)
+    .replaceAll(/evk_[\w-]{43}/g, KEY_PLACEHOLDER)
     .replaceAll(/\?[^"\s]*X-Amz-Signature=[^"\s]*/g, `?${SIGNATURE_PLACEHOLDER}`)
     .replaceAll(/"http:\/\/127\.0\.0\.1:\d+\//g, '"http://127.0.0.1:9000/');
 }

@@ -2,6 +2,7 @@ import { campaigns } from './campaigns.js';
 import { cleaning } from './cleaning.js';
 import { companies } from './companies.js';
 import { contacts } from './contacts.js';
+import { events } from './events.js';
 import { files } from './files.js';
 import { operating } from './operating.js';
 import { repeating } from './repeating.js';
@@ -23,6 +24,7 @@ export function folders(numbers: string): Folder[] {
     steering,
     uploads(numbers),
     strangers,
+    events,
     cleaning,
     contacts,
   ];
