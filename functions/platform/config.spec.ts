@@ -39,12 +39,24 @@ test('what is not said has a default', () => {
     contactsPublic: true,
     contactsMaxWaiting: 1_000_000,
     contactsJobsKeepS: 86_400,
+    eventsPrefetch: 500,
+    eventsKeepDays: 30,
+    sqs: undefined,
+    metricsPort: undefined,
     jwtSecret: new TextEncoder().encode(SECRET),
     campaignQueueSlots: 500,
     healAfterS: 60,
     uploadLimitMib: 1_024,
     objectStore: undefined,
   });
+});
+
+test('a queue of SQS is enough for AWS, and may be elsewhere', () => {
+  const queue = { JWT_SECRET: SECRET, EVENTS_SQS_QUEUE: 'disparo-events' };
+  const sqs = { queue: 'disparo-events', endpoint: undefined, region: 'sa-east-1', credentials: undefined };
+  expect(load(queue).sqs).toEqual(sqs);
+  const SQS_ENDPOINT = 'http://127.0.0.1:4566';
+  expect(load({ ...queue, SQS_ENDPOINT }).sqs).toEqual({ ...sqs, endpoint: SQS_ENDPOINT });
 });
 
 test('a bucket is enough for AWS; elsewhere an endpoint and a pair of keys come with it', () => {
