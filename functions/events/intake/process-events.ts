@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { backoffMs, ConfigurationError, Interrupted, pause, Service, untilUp } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../platform/config.js';
+import { Postgres } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
 import { EventBrokers } from './event-brokers.js';
 import type { Delivery, EventBroker, EventSource } from './event-source.js';
@@ -23,6 +24,7 @@ export class ProcessEvents {
   constructor(
     private readonly brokers: EventBrokers,
     private readonly store: StoreEvents,
+    private readonly postgres: Postgres,
     private readonly meter: EventsMeter,
     private readonly config: Config,
     private readonly log: Log,
@@ -42,31 +44,46 @@ export class ProcessEvents {
    * us for good at the start; later only a bug.
    */
   async run(stop: AbortSignal): Promise<void> {
+    if (this.brokers.all.length === 0) return untilStopped(stop);
     const failed = new AbortController();
     const over = AbortSignal.any([stop, failed.signal]);
-    const loops = this.brokers.all.map((broker) =>
-      this.#sessions(broker, over).catch((error: unknown) => {
-        failed.abort();
-        throw error;
-      }),
+    // Side by side: the wrong password of one service must not wait for another service that is not up yet.
+    const all = [this.#pingPostgres(over), ...this.brokers.all.map((broker) => this.#sessions(broker, over))];
+    const settled = await Promise.allSettled(
+      all.map((each) =>
+        each.catch((error: unknown) => {
+          failed.abort();
+          throw error;
+        }),
+      ),
     );
-    // EVENTS_PREFETCH=0: there is none, and nothing to do.
-    if (loops.length === 0 && !stop.aborted) await once(stop, 'abort');
-    const [bug] = (await Promise.allSettled(loops)).filter((settled) => settled.status === 'rejected');
-    if (bug) throw bug.reason;
+    const first = settled.find((each) => each.status === 'rejected');
+    if (first) throw first.reason;
   }
 
-  /** For the plain server: as `run`, but a refusal does not end it, since its other work goes on. It is said once. */
+  /** For the plain server: as `run`, but a refusal ends nothing, since other work goes on. It is said once for each broker. */
   async loop(stop: AbortSignal): Promise<void> {
+    if (this.brokers.all.length === 0) return untilStopped(stop);
+    await Promise.all(this.brokers.all.map((broker) => this.#despiteRefusals(broker, stop)));
+  }
+
+  async #despiteRefusals(broker: EventBroker, stop: AbortSignal): Promise<void> {
     for (let said = false; !stop.aborted; said = true) {
       try {
-        await this.run(stop);
+        await this.#sessions(broker, stop);
       } catch (error) {
         if (!(error instanceof ConfigurationError)) throw error;
-        if (!said) this.log.error({}, `no events are taken from a queue: ${error.message}`);
+        if (!said) this.log.error({}, `no events are taken from ${broker.service.title}: ${error.message}`);
         await pause(stop, REFUSED_MS);
       }
     }
+  }
+
+  /** An idle queue would not tell whether PostgreSQL takes us. */
+  async #pingPostgres(stop: AbortSignal): Promise<void> {
+    await untilUp(stop, this.#postgres, () => this.postgres.ping()).catch((error: unknown) => {
+      if (!(error instanceof Interrupted)) throw error;
+    });
   }
 
   /** For a function: resolves when all are rows. Rejects with ServiceUnavailable and others; then a part may be rows. */
@@ -90,6 +107,8 @@ export class ProcessEvents {
           if (source.lost.aborted) service.lost(source.lost.reason);
         });
       } catch (error) {
+        // Not the broker's own: PostgreSQL has refused a batch.
+        if (error instanceof ConfigurationError && error.variable === this.#postgres.variable) throw error;
         // Told to stop while it connected: that is no failure.
         if (!(error instanceof Interrupted)) service.failed(error);
       }
@@ -120,4 +139,8 @@ export class ProcessEvents {
       throw error;
     }
   }
+}
+
+async function untilStopped(stop: AbortSignal): Promise<void> {
+  if (!stop.aborted) await once(stop, 'abort');
 }

@@ -25,7 +25,9 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
     private readonly channel: Channel,
     private readonly stop: AbortSignal,
   ) {
-    for (const signal of [stop, this.lost]) signal.addEventListener('abort', () => this.#wake(), { once: true });
+    this.lost.addEventListener('abort', () => this.#wake(), { once: true });
+    // `stop` lives as long as the process, a lost session does not.
+    stop.addEventListener('abort', () => this.#wake(), { signal: this.lost });
     channel.on('error', (error: unknown) => this.#gone.abort(error));
     channel.on('close', () => this.#gone.abort(new Error('the channel was closed')));
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { freePort } from '../../../services/ports.js';
 import { OwnService } from '../../../testing/own-service.js';
+import { OwnSqs } from '../../../testing/own-sqs.js';
 import type { Process } from '../../../testing/process.js';
 import { TcpProxy } from '../../../testing/proxy.js';
 import { until } from '../../../testing/until.js';
@@ -194,6 +195,14 @@ describe('what stops a start, with one line and 78', () => {
     expect(processor.errors).toMatch(/^RABBITMQ_URL: .*\n$/);
   });
 
+  test('a wrong password of PostgreSQL, though nothing stands on the queue', async () => {
+    const url = new URL(stage.stores.env.DATABASE_URL);
+    url.password = 'wrong';
+    const processor = stage.processor({ DATABASE_URL: url.href });
+    expect(await processor.exit()).toBe(78);
+    expect(processor.errors).toMatch(/^DATABASE_URL: .*\n$/);
+  });
+
   test('a port of metrics that is taken', async () => {
     const taken = await TcpProxy.openTo(stage.stores.env.RABBITMQ_URL, RABBITMQ_PORT);
     const processor = stage.processor({ METRICS_PORT: String(taken.port), LOG_LEVEL: 'silent' });
@@ -201,6 +210,27 @@ describe('what stops a start, with one line and 78', () => {
     await taken.close();
     expect([code, processor.errors]).toEqual([78, `METRICS_PORT: port ${taken.port} is in use\n`]);
   });
+});
+
+test('a processor with nothing to do is up', async () => {
+  const port = await freePort();
+  const processor = stage.processor({ METRICS_PORT: String(port) });
+  await says(processor, 'receiving events');
+  await untilHealth(port, { code: '200', status: 'up', postgresql: 'up', rabbitmq: 'up' });
+});
+
+test('in the plain server a refusal of SQS does not stop what comes from RabbitMQ', async () => {
+  const sqs = await OwnSqs.open();
+  try {
+    const env = { ...sqs.env, EVENTS_SQS_QUEUE: 'no-such-queue', API_PORT: '0' };
+    const server = stage.server(env);
+    await says(server, 'no events are taken from SQS: EVENTS_SQS_QUEUE: there is no queue');
+    await stage.publish(envelope());
+    await stage.untilCounts(1, 0);
+    expect(server.output.filter((line) => line.includes('receiving events'))).toHaveLength(1);
+  } finally {
+    await sqs.close();
+  }
 });
 
 test('a processor waits for tables that do not exist yet', async () => {

@@ -101,10 +101,19 @@ export class EventsStage {
 
   /** Starts a processor on this stage. */
   processor(env: Record<string, string> = {}): Process {
-    const options = { cwd: ROOT, env: { ...process.env, NODE_ENV: '', ...this.stores.env, LOG_LEVEL: 'info', ...env } };
-    const processor = this.stores.with(Process.script('bundle/processor.js', options));
-    this.#processors.push(processor);
-    return processor;
+    return this.#start('processor', env);
+  }
+
+  /** Starts the plain server on this stage. */
+  server(env: Record<string, string> = {}): Process {
+    return this.#start('server', env);
+  }
+
+  #start(script: string, env: Record<string, string>): Process {
+    const own = { ...process.env, NODE_ENV: '', ...this.stores.env, LOG_LEVEL: 'info', ...env };
+    const started = this.stores.with(Process.script(`bundle/${script}.js`, { cwd: ROOT, env: own }));
+    this.#processors.push(started);
+    return started;
   }
 
   events(): Promise<EventRow[]> {
