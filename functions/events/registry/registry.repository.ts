@@ -31,6 +31,9 @@ export interface RegistryRows {
 export class RegistryRepository {
   /** The last statement of a transaction that changes clients or types. It waits for batches that are being stored. */
   async raiseVersion(sql: Transaction): Promise<void> {
+    // guard: whoever begins to store after this waits behind it. Locks of rows have no queue: as long as batches overlap, one
+    // that only shares the row would always pass, and the change would never come.
+    await sql.query('LOCK TABLE event_registry IN EXCLUSIVE MODE');
     await sql.query('UPDATE event_registry SET version = version + 1');
   }
 

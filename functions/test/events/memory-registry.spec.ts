@@ -148,3 +148,39 @@ test('a look that fails is told to those who wait, and the next one looks again'
   repository.wait = async () => {};
   expect((await registry.current()).version).toMatch(/^\d+$/);
 });
+
+test('a change waits for batches that began before it, and later ones wait for the change', async () => {
+  const repository = new RegistryRepository();
+  const { version } = await repository.all(postgres);
+  const store = `SELECT outcome FROM store_events(${version}, true, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')`;
+  const order: string[] = [];
+  const [began, first] = [gate(), gate()];
+  const before = postgres.transaction(async (sql) => {
+    await sql.query(store);
+    began.open();
+    await first.closed;
+    order.push('first batch');
+  });
+  await began.closed;
+  const change = postgres.transaction((sql) => repository.raiseVersion(sql)).then(() => order.push('change'));
+  const untilWaiting = (count: number) =>
+    stage.until(
+      async () => {
+        const waiting = `SELECT count(DISTINCT l.pid)::int AS pids FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                        WHERE NOT l.granted AND a.datname = current_database()`;
+        return (await stage.sql<{ pids: number }>(waiting))[0]?.pids === count;
+      },
+      `${count} wait`,
+      5_000,
+    );
+  await untilWaiting(1);
+  const after = postgres.query<{ outcome: string }>(store).then((rows) => {
+    order.push('second batch');
+    return rows;
+  });
+  // Opened also when the second one does not wait: nothing must hold the test up.
+  await untilWaiting(2).finally(first.open);
+  await Promise.all([before, change]);
+  expect(await after).toEqual([{ outcome: 'stale_registry' }]);
+  expect(order.slice(0, 2)).toEqual(['first batch', 'change']);
+});
