@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import pg from 'pg';
 import type { Sql } from '../../platform/stores/postgres.js';
@@ -14,6 +15,9 @@ export type Outcome =
 
 /** data_exception and integrity_constraint_violation: a row that PostgreSQL does not take, however often it is sent. */
 const REFUSED_BY_STORE = /^(22|23)/;
+
+/** Triage holds the event loop for this time at most, or for one message. */
+const TURN_MS = 20;
 
 /** Steps 2 and 3 of the loop, which HTTP and replays have, too: triage, and one call that stores. */
 @Injectable()
@@ -33,9 +37,7 @@ export class StoreEvents {
   async store(deliveries: readonly Delivery[], keep: boolean, sql?: Sql): Promise<Outcome[]> {
     let registered = await this.registry.current();
     for (;;) {
-      const rows = deliveries.map((delivery, n) => {
-        return { n, triaged: triage(delivery, seenBy(delivery, registered)), body: delivery.body };
-      });
+      const rows = await triageAll(deliveries, registered);
       const outcomes = sql
         ? await this.#storeAt(registered.version, rows, keep, sql)
         : await this.#divide(registered.version, rows, keep);
@@ -87,6 +89,22 @@ export class StoreEvents {
       return outcome;
     });
   }
+}
+
+/**
+ * guard: the event loop turns meanwhile. A tenant's schema may take half a second a message: heartbeats go out all the same,
+ * the time of a function can be over, and others are answered.
+ */
+async function triageAll(deliveries: readonly Delivery[], registered: Registered): Promise<StoreRow[]> {
+  const rows: StoreRow[] = [];
+  let turned = performance.now();
+  for (const [n, delivery] of deliveries.entries()) {
+    rows.push({ n, triaged: triage(delivery, seenBy(delivery, registered)), body: delivery.body });
+    if (performance.now() - turned < TURN_MS) continue;
+    await nextTurn();
+    turned = performance.now();
+  }
+  return rows;
 }
 
 /** A bug: the store did not return exactly one outcome for each row. Nothing of the batch may be acknowledged. */
