@@ -13,7 +13,7 @@ import {
   type Whose,
 } from './quarantine.repository.js';
 
-/** Which open messages are replayed or discarded, oldest first. */
+/** Which open messages are replayed, oldest first. */
 export type OpenFilter = Omit<QuarantineFilter, 'resolved'>;
 
 /** How far a pass over open messages came. */
@@ -76,31 +76,14 @@ export class Quarantine {
   }
 
   /** Replays one after the other, each in a transaction of its own. What somebody else ends meanwhile is passed over. */
-  replayMany(whose: Whose, filter: OpenFilter, stop?: AbortSignal): Promise<Pass> {
-    return this.#each(whose, filter, stop, async (id) => (await this.replay(whose, id)).kind !== 'refused');
-  }
-
-  /** Discards one after the other. */
-  discardMany(whose: Whose, filter: OpenFilter, stop?: AbortSignal): Promise<Pass> {
-    return this.#each(whose, filter, stop, async (id) => {
-      await this.discard(whose, id);
-      return true;
-    });
-  }
-
-  async #each(
-    whose: Whose,
-    filter: OpenFilter,
-    stop: AbortSignal | undefined,
-    end: (id: string) => Promise<boolean>,
-  ): Promise<Pass> {
+  async replayMany(whose: Whose, filter: OpenFilter, stop?: AbortSignal): Promise<Pass> {
     const ids = await this.repository.open(whose, filter);
     const pass: Pass = { count: 0, lookedAt: 0, next: String(filter.after) };
     for (const id of ids) {
       // A function must answer for what it has done before its time is over.
       if (stop?.aborted || Deadline.current()?.signal.aborted) return pass;
       try {
-        if (await end(id)) pass.count += 1;
+        if ((await this.replay(whose, id)).kind !== 'refused') pass.count += 1;
       } catch (error) {
         if (error instanceof DeadlinePassed && pass.lookedAt > 0) return pass;
         if (!(error instanceof QuarantineResolved || error instanceof QuarantineNotFound)) throw error;
