@@ -44,7 +44,7 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly contactsMaxWaiting: number;
   /** Seconds from the end of a job until it can no longer be asked for. */
   abstract readonly contactsJobsKeepS: number;
-  /** Events of a batch at most, and unacknowledged ones of RabbitMQ. 0: this process takes from no queue. */
+  /** Unacknowledged events at most, shared by two batches under way. 0: this process takes from no queue. */
   abstract readonly eventsPrefetch: number;
   /** Days that an event is kept of which nothing is owed. */
   abstract readonly eventsKeepDays: number;

@@ -21,7 +21,7 @@ export interface Says {
   error(line: string): void;
 }
 
-/** One of the three services: whether it is up, as the loop sees it. Logs each change once. */
+/** A service: whether it is up, as the loop sees it. Logs each change once. */
 export class Service {
   #state: 'unknown' | 'up' | 'lost' | 'down' | 'ledger missing' = 'unknown';
   #everUp = false;
