@@ -8,7 +8,8 @@ import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrate } from '../../functions/platform/stores/migrate.js';
 import { ApiStage } from '../../testing/api-stage.js';
-import { type Artefact, functionNames, makeArtefacts } from './package/artefacts.js';
+import { type Artefact, makeArtefacts } from './package/artefacts.js';
+import { functionNames } from './package/function-names.js';
 
 /** The outcome of a call: what the handler returned, or the error that Lambda would report, and its log. */
 interface Outcome {

@@ -1,15 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
-import { load } from 'js-yaml';
 import { BUNDLES, bundleOptions, COMPILED, contractFiles } from './bundles.js';
-
-/** The names of the functions in serverless.yml, which are also the names of the files with their handlers. */
-export function functionNames(): string[] {
-  const { functions } = load(readFileSync('serverless.yml', 'utf8')) as { functions: object };
-  return Object.keys(functions);
-}
+import { functionNames } from './function-names.js';
 
 /** What is deployed for one function. */
 export interface Artefact {

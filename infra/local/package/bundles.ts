@@ -58,7 +58,7 @@ export function contractFiles(): Record<string, Uint8Array> {
 export async function makeBundles(): Promise<void> {
   const inputs = inputsNow();
   if (existsSync(MADE_OF) && readFileSync(MADE_OF, 'utf8') === inputs) return;
-  const [{ build }, { functionNames }] = await Promise.all([import('esbuild'), import('./artefacts.js')]);
+  const [{ build }, { functionNames }] = await Promise.all([import('esbuild'), import('./function-names.js')]);
   const commands = readdirSync(join(COMPILED, COMMANDS)).filter((file) => file.endsWith('.js'));
   const entries = ['server', 'processor', 'command', ...functionNames()].map((name) => `${name}.js`);
   const { outputFiles = [] } = await build({

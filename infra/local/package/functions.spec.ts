@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { expect, test } from 'vitest';
-import { functionNames } from './artefacts.js';
+import { functionNames } from './function-names.js';
 
 const { functions, resources } = load(readFileSync('serverless.yml', 'utf8')) as {
   functions: Record<string, object>;
