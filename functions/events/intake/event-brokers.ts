@@ -14,12 +14,13 @@ export class EventBrokers {
 
   constructor(config: Config, broker: Broker, log: Log) {
     const says = { info: (line: string) => log.info({}, line), error: (line: string) => log.error({}, line) };
+    const queue = eventsQueue(config.queuePrefix);
     const rabbitmq: EventBroker = {
+      queue,
       service: new Service('RabbitMQ', 'RABBITMQ_URL', config.rabbitmqUrl, says),
       session: (stop, work) =>
         broker.onOwnConnection(async (channel) => {
           await declareEvents(channel, config.queuePrefix, config.queueType);
-          const queue = eventsQueue(config.queuePrefix);
           await work(await RabbitmqSource.open(channel, queue, config.eventsPrefetch, stop));
         }),
     };
@@ -31,6 +32,7 @@ export class EventBrokers {
 
 function sqsBroker(config: SqsConfig, log: Log, says: Says): EventBroker {
   return {
+    queue: config.queue,
     service: new Service('SQS', 'EVENTS_SQS_QUEUE', config.endpoint ?? '', says),
     session: async (stop, work) => {
       const source = await openSqs(config, stop, log);

@@ -53,6 +53,8 @@ export interface EventSource<D extends Delivery = Delivery> {
 export interface EventBroker {
   /** Whether it is up, as its loop sees it. */
   service: Service;
+  /** As its sources name it. */
+  queue: string;
   /** Runs `work` on a new source, which is closed after it. Rejects when it cannot be opened, and as `work` does. */
   session(stop: AbortSignal, work: (source: EventSource) => Promise<void>): Promise<void>;
 }

@@ -11,7 +11,7 @@ const WARN_EVERY_MS = 10_000;
 @Injectable()
 export class EventsMeter {
   readonly #events: Counter<'outcome' | 'reason'>;
-  readonly #seconds: Histogram;
+  readonly #seconds: Histogram<'queue'>;
   /** What went into quarantine since the last warning, by queue and reason. */
   #untold: Record<string, Record<string, number>> = {};
   #warning: NodeJS.Timeout | undefined;
@@ -29,11 +29,17 @@ export class EventsMeter {
     this.#seconds = new Histogram({
       name: 'disparo_events_batch_seconds',
       help: 'Triage and store of a batch from a queue, waiting for PostgreSQL included.',
+      labelNames: ['queue'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
       registers: [registry],
     });
     for (const outcome of ['stored', 'duplicate']) this.#events.inc({ outcome, reason: '' }, 0);
     for (const reason of REASONS) this.#events.inc({ outcome: 'refused', reason }, 0);
+  }
+
+  /** A queue whose batches will be counted: it is scraped with none until the first. Once for each queue. */
+  takesFrom(queue: string): void {
+    this.#seconds.zero({ queue });
   }
 
   /** Counts what is committed. */
@@ -49,7 +55,7 @@ export class EventsMeter {
 
   /** One line for a batch that is settled; a warning, at once or within ten seconds, of what of it went into quarantine. */
   batch(queue: string, outcomes: readonly Outcome[], storeMs: number): void {
-    this.#seconds.observe(storeMs / 1_000);
+    this.#seconds.observe({ queue }, storeMs / 1_000);
     const of = (kind: Outcome['kind']) => outcomes.filter((outcome) => outcome.kind === kind).length;
     const fields = { queue, stored: of('stored'), duplicate: of('duplicate'), store_ms: Math.round(storeMs * 10) / 10 };
     const quarantined: Record<string, number> = {};

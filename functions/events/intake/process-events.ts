@@ -31,6 +31,7 @@ export class ProcessEvents {
   ) {
     const says = { info: (line: string) => log.info({}, line), error: (line: string) => log.error({}, line) };
     this.#postgres = new Service('PostgreSQL', 'DATABASE_URL', config.databaseUrl, says);
+    for (const { queue } of brokers.all) meter.takesFrom(queue);
   }
 
   /** Whether the loops see PostgreSQL and their brokers, by their names in lower case. */

@@ -212,11 +212,16 @@ describe('what stops a start, with one line and 78', () => {
   });
 });
 
-test('a processor with nothing to do is up', async () => {
+test('a processor with nothing to do is up, and has counted no batch of its queue', async () => {
   const port = await freePort();
   const processor = stage.processor({ METRICS_PORT: String(port) });
   await says(processor, 'receiving events');
   await untilHealth(port, { code: '200', status: 'up', postgresql: 'up', rabbitmq: 'up' });
+  const batches = async () =>
+    /batch_seconds_count\{queue="(.*)"\} (.*)/.exec(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+  expect((await batches())?.slice(1)).toEqual([stage.queue, '0']);
+  await stage.publish(envelope());
+  await until(async () => expect((await batches())?.slice(1)).toEqual([stage.queue, '1']));
 });
 
 test('in the plain server a refusal of SQS does not stop what comes from RabbitMQ', async () => {
