@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import {
   GetQueueAttributesCommand,
   type QueueAttributeName,
@@ -10,6 +14,15 @@ import { LOCAL_KEYS, type SqsServer } from '../services/sqs/server.js';
 
 const REGION = 'sa-east-1';
 const AT_ONCE = 10;
+
+/** Where answers of SQS are lost. */
+interface LosingEndpoint {
+  /** As in SQS_ENDPOINT. */
+  url: string;
+  /** Messages that were taken without an answer. */
+  lost(): number;
+  close(): Promise<void>;
+}
 
 /** An emulator of SQS in this process with one queue, for a test. */
 export class OwnSqs {
@@ -72,6 +85,32 @@ export class OwnSqs {
       if (Messages.length === 0) return bodies;
       bodies.push(...Messages.map(({ Body = '' }) => Body));
     }
+  }
+
+  /** An endpoint in front of it: of the first calls that send messages the answers are lost, though the messages are taken. */
+  async losingAnswers(calls: number): Promise<LosingEndpoint> {
+    let [left, lost] = [calls, 0];
+    const server = createServer(async (request, response) => {
+      const body = await buffer(request);
+      const { 'x-amz-target': target = '', 'content-type': type = '' } = request.headers;
+      const headers = { 'x-amz-target': String(target), 'content-type': type };
+      const answer = await fetch(this.config.endpoint, { method: 'POST', headers, body: new Uint8Array(body) });
+      if (!headers['x-amz-target'].endsWith('SendMessageBatch') || left === 0) {
+        response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' });
+        response.end(await answer.text());
+        return;
+      }
+      left -= 1;
+      lost += (JSON.parse(body.toString()) as { Entries: unknown[] }).Entries.length;
+      request.socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const close = async () => {
+      server.close();
+      server.closeAllConnections();
+    };
+    return { url: `http://127.0.0.1:${port}`, lost: () => lost, close };
   }
 
   async close(): Promise<void> {

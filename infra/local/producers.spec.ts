@@ -90,6 +90,28 @@ test('over SQS every event is a row and every bad one is in quarantine, under th
   }
 });
 
+test('bad messages that SQS has twice because its answer was lost are no difference: exit 0', async () => {
+  const sqs = await OwnSqs.open();
+  const losing = await sqs.losingAnswers(5);
+  const quarantined = async () => (await stage.sql('SELECT id FROM event_quarantine')).length;
+  const before = await quarantined();
+  try {
+    const processor = stage.script('processor', [], sqs.env);
+    const running = started(['--sqs', '--rate', '5000', '--count', '300', '--bad', '0.5', '--check'], {
+      ...sqs.env,
+      SQS_ENDPOINT: losing.url,
+    });
+    const code = await running.exit(100_000);
+    const { published, bad } = summaryOf(running);
+    expect([code, published, running.everything]).toEqual([0, 300, expect.stringMatching(/bad ones in quarantine/)]);
+    expect((await quarantined()) - before).toBeGreaterThan(bad);
+    expect(await processor.stop()).toBe(0);
+  } finally {
+    await losing.close();
+    await sqs.close();
+  }
+});
+
 test('a second run takes the company, clients and types of the first', async () => {
   const [code, , everything] = await ran('user-app', '--rate', '5000', '--count', '10');
   expect([code, everything]).toEqual([0, expect.not.stringContaining('Registered')]);

@@ -5,6 +5,7 @@ import { declareEvents, eventsQueue } from '@disparo/contract';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { GetMessage } from 'amqplib';
 import { beforeAll, expect } from 'vitest';
+import { OwnSqs } from '../../../testing/own-sqs.js';
 import { Process, ROOT } from '../../../testing/process.js';
 import { TcpProxy } from '../../../testing/proxy.js';
 import type { Stage, StageOptions } from '../../../testing/stage.js';
@@ -39,10 +40,10 @@ prove('the producers in Go', [
       const producers = start(stage, ['--count', '3000', '--rate', '50000', '--bad', '0.11', '--duplicate', '0.05']);
       const summary = await summaryOf(producers);
       const messages = await taken(stage);
-      expect(counted(messages)).toEqual(summary);
+      expect(counted(bodiesOf(messages))).toEqual(summary);
       expect(summary).toMatchObject({ published: 3_000 });
       for (const kind of ['distinct', 'bad', 'duplicates'] as const) expect(summary[kind]).toBeGreaterThan(50);
-      for (const message of good(messages))
+      for (const message of good(bodiesOf(messages)))
         expect([isEvent(JSON.parse(message)), isEvent.errors]).toEqual([true, null]);
       expect(new Set(messages.map(({ properties }) => properties.messageId)).size).toBe(3_000);
       for (const { properties } of messages) expect(properties).toMatchObject({ deliveryMode: 2 });
@@ -58,7 +59,7 @@ prove('the producers in Go', [
       await until(async () => expect(await ready(stage)).toBeGreaterThan(200));
       producers.signal('SIGINT');
       const summary = await summaryOf(producers);
-      expect(counted(await taken(stage))).toEqual(summary);
+      expect(counted(bodiesOf(await taken(stage)))).toEqual(summary);
       const { url } = await TcpProxy.to(stage.env.RABBITMQ_URL, 5672);
       const waiting = start(stage, [], { RABBITMQ_URL: url });
       await until(() => expect(waiting.errors).toContain('waiting for RabbitMQ'));
@@ -103,7 +104,7 @@ prove('the producers in Go', [
       expect(summary).toMatchObject({ published: 4_000, duplicates: 0 });
       // What was taken and not confirmed in time is there twice, under one id.
       const once = new Map((await taken(stage)).map((message) => [message.properties.messageId, message]));
-      expect(counted([...once.values()])).toEqual(summary);
+      expect(counted(bodiesOf([...once.values()]))).toEqual(summary);
     },
   },
   {
@@ -126,7 +127,7 @@ prove('the producers in Go', [
       const once = new Map(
         [...held, ...(await taken(stage))].map((message) => [message.properties.messageId, message]),
       );
-      expect(counted([...once.values()])).toEqual(summary);
+      expect(counted(bodiesOf([...once.values()]))).toEqual(summary);
       expect(summary).toMatchObject({ published: 1_000, duplicates: 0 });
     },
   },
@@ -145,6 +146,26 @@ prove('the producers in Go', [
       expect([...new Set(numbers)].sort((one, other) => one - other)).toEqual(
         Array.from({ length: 2_001 - first }, (_, index) => first + index),
       );
+    },
+  },
+  {
+    name: 'to SQS all that they say was published is on the queue, also what it took without an answer',
+    why: 'An answer that is lost would count as a loss, or an event as one more of those that are compared.',
+    async run(scope) {
+      const stage = await stageOf(scope);
+      const sqs = scope.cleaned(await OwnSqs.open());
+      const args = ['--sqs', '--count', '400', '--rate', '5000', '--bad', '0.11', '--duplicate', '0.05'];
+      const summary = await summaryOf(start(stage, args, sqs.env));
+      const bodies = await sqs.drain();
+      expect(counted(bodies)).toEqual(summary);
+      for (const body of good(bodies)) expect([isEvent(JSON.parse(body)), isEvent.errors]).toEqual([true, null]);
+
+      const losing = scope.cleaned(await sqs.losingAnswers(3));
+      const again = await summaryOf(start(stage, args, { ...sqs.env, SQS_ENDPOINT: losing.url }));
+      expect(again).toMatchObject({ published: 400 });
+      const { published, distinct } = counted(await sqs.drain());
+      expect(losing.lost()).toBeGreaterThan(0);
+      expect([published, distinct]).toEqual([400 + losing.lost(), again.distinct]);
     },
   },
   {
@@ -210,17 +231,21 @@ async function taken(stage: Stage, most = Number.POSITIVE_INFINITY): Promise<Get
   return messages;
 }
 
-function good(messages: readonly GetMessage[]): string[] {
-  return messages.map(({ content }) => content.toString()).filter((text) => text !== BAD);
+function bodiesOf(messages: readonly GetMessage[]): string[] {
+  return messages.map(({ content }) => content.toString());
 }
 
-function counted(messages: readonly GetMessage[]): Summary {
-  const events = good(messages);
+function good(bodies: readonly string[]): string[] {
+  return bodies.filter((text) => text !== BAD);
+}
+
+function counted(bodies: readonly string[]): Summary {
+  const events = good(bodies);
   const distinct = new Set(events.map((text) => (JSON.parse(text) as { id: string }).id)).size;
   return {
-    published: messages.length,
+    published: bodies.length,
     distinct,
-    bad: messages.length - events.length,
+    bad: bodies.length - events.length,
     duplicates: events.length - distinct,
   };
 }

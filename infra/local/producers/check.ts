@@ -82,7 +82,8 @@ export class Check {
   /**
    * What differs, a sentence each. `again`: the stream of the run from its beginning, from which the same events follow.
    * Each event is to be one row of its company, client, type and message; each bad one is to be in quarantine, byte for byte;
-   * nothing else of the run is to be anywhere.
+   * nothing else of the run is to be anywhere. A bad one that SQS took without our knowing it has an id that no one knows, and
+   * nothing of the run in it: it stands in quarantine and is not compared.
    */
   async differences(companyId: string, again: Stream, made: number, tally: Tally): Promise<string[]> {
     const events = await this.#compareEvents(companyId, again, made);
