@@ -5,7 +5,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { REASONS, type Reason } from '../events/intake/triage.js';
 import type { Quarantine } from '../events/quarantine/quarantine.js';
 import type { Command } from '../platform/command.js';
-import { age, columns, print, printable, refuse } from '../platform/terminal.js';
+import { age, columns, print, printable, refuse, screen, screenSize } from '../platform/terminal.js';
 
 type Whose = Parameters<Quarantine['list']>[0];
 type EventsTask =
@@ -24,12 +24,6 @@ const MOST_LISTED = 1_000;
 const BODY_SHOWN = 120;
 const EVERY_MS = 1_000;
 const REPLAYED_AT_ONCE = 100;
-/** Control sequences of xterm: to a second screen without a cursor, and back to the first one with its content. */
-const ENTER_SCREEN = '\x1b[?1049h\x1b[?25l';
-const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l';
-const HOME = '\x1b[H';
-const CLEAR_LINE = '\x1b[K';
-const CLEAR_REST = '\x1b[J';
 
 /** Events as an operator sees them, of all companies and of none: what goes on, and what stands in quarantine. */
 const events: Command<EventsTask> = {
@@ -94,25 +88,19 @@ async function watch(app: INestApplicationContext, stop: AbortSignal): Promise<n
   process.stdout.on('error', () => left.abort());
   const over = AbortSignal.any([stop, left.signal]);
   const onTerminal = process.stdout.isTTY === true;
-  if (onTerminal) process.stdout.write(ENTER_SCREEN);
+  if (onTerminal) screen.enter();
   try {
     while (!over.aborted) {
       const now = await watching.look().catch((error: Error) => error.message);
       if (over.aborted) break;
-      if (typeof now === 'string') draw([now], onTerminal);
-      else draw(onTerminal ? watchScreen(now) : [watchLine(now)], onTerminal);
+      if (onTerminal) screen.draw(watchScreen(now, screenSize()));
+      else print(watchLine(now));
       await delay(EVERY_MS, undefined, { signal: over }).catch(() => undefined);
     }
   } finally {
-    if (onTerminal) process.stdout.write(LEAVE_SCREEN);
+    if (onTerminal) screen.leave();
   }
   return EXIT.drained;
-}
-
-function draw(lines: readonly string[], onTerminal: boolean): void {
-  if (!onTerminal) return void process.stdout.write(`${lines.join('\n')}\n`);
-  const shown = lines.slice(0, (process.stdout.rows ?? Number.POSITIVE_INFINITY) - 1);
-  process.stdout.write(`${HOME}${shown.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_REST}`);
 }
 
 async function list(

@@ -9,6 +9,12 @@ const UNITS = [
   [60, 'min'],
   [1, 's'],
 ] as const;
+/** Control sequences of xterm: to a second screen without a cursor, and back to the first one with its content. */
+const ENTER_SCREEN = '\x1b[?1049h\x1b[?25l';
+const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l';
+const HOME = '\x1b[H';
+const CLEAR_LINE = '\x1b[K';
+const CLEAR_REST = '\x1b[J';
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Any bytes as one line of text on which no terminal acts: `\x1b`, `\u202e`; where they are no UTF-8, byte for byte. */
@@ -37,6 +43,25 @@ export function age(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const [size, unit] = UNITS.find(([each]) => whole >= each) ?? [1, 's'];
   return `${Math.floor(whole / size)} ${unit}`;
+}
+
+/** A second screen of the terminal that standard output is, to be drawn again and again. */
+export const screen = {
+  enter: () => void process.stdout.write(ENTER_SCREEN),
+  /** Over what was drawn before; what does not fit below is cut off. */
+  draw(lines: readonly string[]): void {
+    const shown = lines.slice(0, screenSize().rows);
+    process.stdout.write(`${HOME}${shown.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_REST}`);
+  },
+  /** Back to the first screen, as it was. */
+  leave: () => void process.stdout.write(LEAVE_SCREEN),
+};
+
+/** Lines of the screen that can be drawn, and characters of a line. */
+export function screenSize(): { rows: number; width: number } {
+  const { rows = Number.POSITIVE_INFINITY, columns: width = Number.POSITIVE_INFINITY } = process.stdout;
+  // The last newline takes a line of its own.
+  return { rows: rows - 1, width };
 }
 
 /** A line on standard output. Control characters but newlines are replaced. Returns the exit code of a success. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readEnvironment } from '@disparo/contract';
+import { screen as secondScreen } from '../../functions/platform/terminal.js';
 import { CommandError } from '../../services/command-error.js';
 import { screen } from './status/screen.js';
 import { type Status, StatusReader } from './status/status-reader.js';
@@ -9,12 +10,6 @@ import { interactive, say } from './supervise/terminal.js';
 const EVERY_MS = 1_000;
 const WIDTH = 100;
 const SOME_SERVICE_DOWN = 1;
-/** Control sequences of xterm: to a second screen without a cursor, and back to the first one with its content. */
-const ENTER_SCREEN = '\x1b[?1049h\x1b[?25l';
-const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l';
-const HOME = '\x1b[H';
-const CLEAR_LINE = '\x1b[K';
-const CLEAR_REST = '\x1b[J';
 
 /**
  * `npm run status [-- --watch]`: services, queues, dead letters and the last ten campaigns on one screen; with --watch again
@@ -45,7 +40,7 @@ async function watch(reader: StatusReader): Promise<number> {
   process.stdout.on('error', () => stop.abort());
   const callerIsGone = watchCaller();
   let last: Status | undefined;
-  if (interactive) process.stdout.write(ENTER_SCREEN);
+  if (interactive) secondScreen.enter();
   try {
     while (!stop.signal.aborted && !callerIsGone()) {
       const found = await Promise.race([reader.read(), stopped]);
@@ -55,7 +50,7 @@ async function watch(reader: StatusReader): Promise<number> {
       await delay(EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
     }
   } finally {
-    if (interactive) process.stdout.write(LEAVE_SCREEN);
+    if (interactive) secondScreen.leave();
   }
   return last ? exitCode(last) : SOME_SERVICE_DOWN;
 }
@@ -63,12 +58,8 @@ async function watch(reader: StatusReader): Promise<number> {
 /** Draws a screen: over the last one on a terminal, below it elsewhere. */
 function draw(found: Status): void {
   const text = screen(found, process.stdout.columns ?? WIDTH);
-  if (!interactive) {
-    say(`${text}\n`);
-    return;
-  }
-  const lines = text.split('\n').slice(0, (process.stdout.rows ?? Number.POSITIVE_INFINITY) - 1);
-  process.stdout.write(`${HOME}${lines.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_REST}`);
+  if (interactive) secondScreen.draw(text.split('\n'));
+  else say(`${text}\n`);
 }
 
 function exitCode({ services }: Status): number {
