@@ -20,6 +20,7 @@ import { type Delivery, MAX_BATCH_BYTES } from './intake/event-source.js';
 import { type ExactJson, exactJsonOf } from './intake/exact-json.js';
 import { type Outcome, StoreEvents } from './intake/store-events.js';
 import type { Reason } from './intake/triage.js';
+import { isObject } from './json.js';
 
 const GROUP = { items: MAX_EVENTS, bytes: MAX_BATCH_BYTES, inFlight: 2 };
 /** What this process holds of requests that have no answer yet; one event counts as this much at least. */
@@ -120,10 +121,6 @@ function listIn(body: Buffer): EventList | undefined {
   if (!Array.isArray(list) || list.length === 0 || list.length > MAX_EVENTS)
     throw new ValidationProblem([{ path: 'events', message: `must be a list of 1 to ${MAX_EVENTS} events` }]);
   return { list, textOf };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What is nested too deeply to be written is no envelope, and nor is an empty body. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { nextField, sliceQuery } from '../platform/http/slices.js';
 import { idOf, timeOf } from '../platform/http/validation.js';
-import { NAME } from './intake/envelope.js';
 import { REASONS } from './intake/triage.js';
+import { NAME } from './name.js';
 
 /** Events in a request at most. */
 export const MAX_EVENTS = 500;

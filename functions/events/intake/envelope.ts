@@ -1,9 +1,8 @@
+import { isObject } from '../json.js';
 import { parseExact } from './exact-json.js';
 
 /** Bytes of an event at most, as it came. */
 export const MAX_EVENT_BYTES = 256 * 1_024;
-/** The form of a client's and of a type's name. */
-export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const PRODUCER_ID = /^[\x20-\x7e]{1,255}$/;
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const MAX_MICROSECOND_DIGITS = 7;
@@ -73,10 +72,6 @@ function readFields({ value, exact, textOf }: ReturnType<typeof parseExact>): Re
   if (time !== undefined && occurredAt === undefined) return wrong('time');
   const text = typeof message === 'string' ? message : textOf((exact as Record<string, unknown>)[names.message]);
   return { ok: true, envelope: { eventType, clientId, message, text, id, version, occurredAt } };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isProducerId(id: unknown): id is string {

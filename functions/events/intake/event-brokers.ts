@@ -2,7 +2,7 @@ import { declareEvents, eventsQueue, type Says, Service } from '@disparo/contrac
 import { Injectable } from '@nestjs/common';
 import { Config, type SqsConfig } from '../../platform/config.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
-import { Log } from '../../platform/telemetry/log.js';
+import { Log, saysTo } from '../../platform/telemetry/log.js';
 import type { EventBroker } from './event-source.js';
 import { RabbitmqSource } from './rabbitmq-source.js';
 import { openSqs } from './sqs-source.js';
@@ -13,7 +13,7 @@ export class EventBrokers {
   readonly all: readonly EventBroker[];
 
   constructor(config: Config, broker: Broker, log: Log) {
-    const says = { info: (line: string) => log.info({}, line), error: (line: string) => log.error({}, line) };
+    const says = saysTo(log);
     const queue = eventsQueue(config.queuePrefix);
     const rabbitmq: EventBroker = {
       queue,

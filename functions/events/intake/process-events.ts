@@ -3,7 +3,7 @@ import { backoffMs, ConfigurationError, Interrupted, pause, Service, untilUp } f
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../platform/config.js';
 import { Postgres } from '../../platform/stores/postgres.js';
-import { Log } from '../../platform/telemetry/log.js';
+import { Log, saysTo } from '../../platform/telemetry/log.js';
 import { EventBrokers } from './event-brokers.js';
 import type { Delivery, EventBroker, EventSource } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
@@ -29,8 +29,7 @@ export class ProcessEvents {
     private readonly config: Config,
     private readonly log: Log,
   ) {
-    const says = { info: (line: string) => log.info({}, line), error: (line: string) => log.error({}, line) };
-    this.#postgres = new Service('PostgreSQL', 'DATABASE_URL', config.databaseUrl, says);
+    this.#postgres = new Service('PostgreSQL', 'DATABASE_URL', config.databaseUrl, saysTo(log));
     for (const { queue } of brokers.all) meter.takesFrom(queue);
   }
 

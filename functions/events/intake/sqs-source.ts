@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { ConfigurationError, Interrupted } from '@disparo/contract';
 import type { SqsConfig } from '../../platform/config.js';
-import { awsSdk } from '../../platform/stores/aws-sdk.js';
 import type { Log } from '../../platform/telemetry/log.js';
 import { type BatchLimits, type Delivery, type EventSource, MAX_BATCH_BYTES } from './event-source.js';
+import { sqsClient, sqsSdk } from './sqs-client.js';
 import { refusedBySqs } from './sqs-refusal.js';
 
 /** A message of SQS; `handle` deletes or releases this one receipt of it. */
@@ -25,8 +25,7 @@ const REQUESTS = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A long poll is silent until its first message. */
 const SILENCE_MS = (LONG_POLL_S + 10) * 1_000;
-
-const sdk = () => awsSdk(() => import('@aws-sdk/client-sqs'));
+const LIMITS = { requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_MS } };
 
 /**
  * Asks for the URL of the queue and begins to receive. Rejects with ConfigurationError where SQS refuses us for what only an
@@ -37,12 +36,12 @@ export async function openSqs(
   stop: AbortSignal,
   log?: Pick<Log, 'debug'>,
 ): Promise<EventSource<SqsDelivery>> {
-  const { GetQueueUrlCommand } = await sdk();
+  const { GetQueueUrlCommand } = await sqsSdk();
   const { queue } = config;
-  const client = await clientOf(config);
+  const client = await sqsClient(config, LIMITS);
   try {
     const { QueueUrl = '' } = await client.send(new GetQueueUrlCommand({ QueueName: queue }), { abortSignal: stop });
-    return new SqsSource(queue, QueueUrl, client, await sdk(), stop, log);
+    return new SqsSource(queue, QueueUrl, client, await sqsSdk(), stop, log);
   } catch (error) {
     client.destroy();
     if (stop.aborted) throw new Interrupted();
@@ -51,22 +50,10 @@ export async function openSqs(
   }
 }
 
-async function clientOf({ endpoint, region, credentials }: SqsConfig): Promise<SQSClient> {
-  const { SQSClient } = await sdk();
-  return new SQSClient({
-    region,
-    ...(endpoint !== undefined && { endpoint }),
-    ...(credentials && { credentials }),
-    // The URL of a queue has a host of its own, which need not be how we reach it.
-    useQueueUrlAsEndpoint: false,
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_MS },
-  });
-}
-
 /** How many messages SQS says that anybody may receive: nearly. Rejects when it does not answer. */
 export async function readyInSqs(config: SqsConfig): Promise<number> {
-  const { GetQueueAttributesCommand, GetQueueUrlCommand } = await sdk();
-  const client = await clientOf(config);
+  const { GetQueueAttributesCommand, GetQueueUrlCommand } = await sqsSdk();
+  const client = await sqsClient(config, LIMITS);
   try {
     const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: config.queue }));
     const asked = { QueueUrl, AttributeNames: ['ApproximateNumberOfMessages' as const] };
@@ -92,7 +79,7 @@ class SqsSource implements EventSource<SqsDelivery> {
     readonly queue: string,
     private readonly url: string,
     private readonly client: SQSClient,
-    private readonly commands: Awaited<ReturnType<typeof sdk>>,
+    private readonly commands: Awaited<ReturnType<typeof sqsSdk>>,
     stop: AbortSignal,
     private readonly log: Pick<Log, 'debug'> | undefined,
   ) {

@@ -1,5 +1,6 @@
+import { NAME } from '../name.js';
 import type { Registered, RegisteredType } from '../registry/registered.js';
-import { type Envelope, NAME, readEnvelope } from './envelope.js';
+import { type Envelope, readEnvelope } from './envelope.js';
 import type { Delivery } from './event-source.js';
 
 /** Why a message is no event. The last one is found at the insert. */

@@ -6,8 +6,9 @@ import { KeyBearers } from '../../accounts/users/key-bearers.js';
 import type { Page } from '../../platform/http/slices.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { ClientNotFound, ClientTaken } from '../events.errors.js';
+import { NAME } from '../name.js';
 import { type ClientRow, RegistryRepository } from './registry.repository.js';
-import { type ClientKey, type CompanyQuery, NAME_FORM, type NewClient } from './registry.schemas.js';
+import { type ClientKey, type CompanyQuery, type NewClient } from './registry.schemas.js';
 
 /** What keys of clients begin with: a scanner of source code finds them by it. */
 export const KEY_PREFIX = 'evk_';
@@ -74,7 +75,7 @@ export class EventClients {
     clientId: string,
     work: (sql: Transaction, companyId: string) => Promise<T>,
   ): Promise<T> {
-    const isName = NAME_FORM.test(clientId);
+    const isName = NAME.test(clientId);
     const companyId = isName ? await this.repository.companyOf(this.postgres, clientId) : undefined;
     if (companyId === undefined) throw new ClientNotFound();
     return this.postgres.transaction(async (sql) => {

@@ -4,8 +4,9 @@ import type { Page } from '../../platform/http/slices.js';
 import { ValidationProblem } from '../../platform/problem.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { SchemaInvalid, TypeNotFound, VersionExists } from '../events.errors.js';
+import { NAME } from '../name.js';
 import { RegistryRepository, type TypeRow } from './registry.repository.js';
-import { type CompanyQuery, type CreatedType, NAME_FORM, type NewType } from './registry.schemas.js';
+import { type CompanyQuery, type CreatedType, type NewType } from './registry.schemas.js';
 import { payloadCheck } from './schema/payload-schema.js';
 import { SchemaRefused } from './schema/schema-walk.js';
 
@@ -44,7 +45,7 @@ export class EventTypes {
   delete(userId: string, companyId: string, name: string): Promise<void> {
     return this.postgres.transaction(async (sql) => {
       await this.memberships.lockAsMember(sql, userId, companyId);
-      const isDeleted = NAME_FORM.test(name) && (await this.repository.deleteType(sql, companyId, name));
+      const isDeleted = NAME.test(name) && (await this.repository.deleteType(sql, companyId, name));
       if (!isDeleted) throw new TypeNotFound();
       await this.repository.raiseVersion(sql);
     });

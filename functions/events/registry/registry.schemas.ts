@@ -1,16 +1,12 @@
 import { z } from 'zod';
 import { pageFields, pageOf } from '../../platform/http/slices.js';
 import { idOf, timeOf } from '../../platform/http/validation.js';
+import { NAME } from '../name.js';
 
-/** Of clients and types, on the queue and here. */
-export const NAME_FORM = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const nameOf = (what: string, example: string) =>
   z
     .string()
-    .regex(
-      NAME_FORM,
-      'must be 1 to 100 letters, digits, dots, hyphens and underscores, and begin with a letter or digit',
-    )
+    .regex(NAME, 'must be 1 to 100 letters, digits, dots, hyphens and underscores, and begin with a letter or digit')
     .meta({ description: `${what}: 1 to 100 of \`A-Z a-z 0-9 . _ -\`, first a letter or a digit.`, example });
 const clientId = nameOf('The client, unique over all companies', 'client-1');
 const name = nameOf('The name of the type', 'monitor-app');

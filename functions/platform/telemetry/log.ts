@@ -1,3 +1,4 @@
+import type { Says } from '@disparo/contract';
 import type { LoggerService } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pino } from 'pino';
@@ -11,6 +12,11 @@ export abstract class Log {
   abstract info(fields: object, sentence: string): void;
   abstract warn(fields: object, sentence: string): void;
   abstract error(fields: object, sentence: string): void;
+}
+
+/** A log for those who say one line without fields. */
+export function saysTo(log: Log): Says {
+  return { info: (line) => log.info({}, line), error: (line) => log.error({}, line) };
 }
 
 /** Drivers attach rows and documents to their errors: only what names the failure is kept. */

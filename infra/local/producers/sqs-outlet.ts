@@ -1,8 +1,8 @@
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { backoffMs, ConfigurationError, pause, type Says, Service, untilUp } from '@disparo/contract';
+import { sqsClient, sqsSdk } from '../../../functions/events/intake/sqs-client.js';
 import { refusedBySqs } from '../../../functions/events/intake/sqs-refusal.js';
 import type { SqsConfig } from '../../../functions/platform/config.js';
-import { awsSdk } from '../../../functions/platform/stores/aws-sdk.js';
 import { CommandError } from '../../../services/command-error.js';
 import { runningSqs } from '../../../services/sqs/running.js';
 import { LOCAL_KEYS } from '../../../services/sqs/server.js';
@@ -12,8 +12,6 @@ import type { Tally } from './tally.js';
 
 const NEVER = new AbortController().signal;
 const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 30_000 };
-
-const sdk = () => awsSdk(() => import('@aws-sdk/client-sqs'));
 
 /** The queue of `.env` where it names an endpoint, else that of a running emulator, else that of AWS. Throws CommandError. */
 export async function sqsQueue(configured: SqsConfig | undefined): Promise<SqsConfig> {
@@ -41,18 +39,10 @@ export class SqsOutlet implements Outlet {
 
   /** Waits for SQS. Throws ConfigurationError where it refuses us. */
   static async open(config: SqsConfig, tally: Tally, says: Says): Promise<SqsOutlet> {
-    const loaded = await sdk();
-    const { queue, endpoint, region, credentials } = config;
-    const client = new loaded.SQSClient({
-      region,
-      ...(endpoint !== undefined && { endpoint }),
-      ...(credentials && { credentials }),
-      // The URL of a queue has a host of its own, which need not be how we reach it.
-      useQueueUrlAsEndpoint: false,
-      // A request that is sent twice by the SDK leaves a message whose id nobody has seen.
-      maxAttempts: 1,
-      requestHandler: TIMEOUTS,
-    });
+    const loaded = await sqsSdk();
+    const { queue, endpoint } = config;
+    // A request that is sent twice by the SDK leaves a message whose id nobody has seen.
+    const client = await sqsClient(config, { maxAttempts: 1, requestHandler: TIMEOUTS });
     const service = new Service('SQS', 'SQS_ENDPOINT', endpoint ?? '', says);
     const found = await untilUp(NEVER, service, () =>
       client.send(new loaded.GetQueueUrlCommand({ QueueName: queue })).catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { isObject } from '../../json.js';
 import { linearPattern } from './linear-pattern.js';
 
 /** A schema is not taken. `path` is a JSON pointer to what is wrong in it, empty for the whole. */
@@ -188,10 +189,6 @@ function allAre(kind: Holding, keywords: string[]): [string, Holding][] {
 function nodesIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 1;
   return Object.values(value).reduce((sum: number, each) => sum + nodesIn(each), 1);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The JSON pointer (RFC 6901) of an entry. */
