@@ -39,8 +39,8 @@ export interface EventSource<D extends Delivery = Delivery> {
    */
   receive(limits: BatchLimits): Promise<D[]>;
   /**
-   * These, a batch as it was received, are rows of PostgreSQL: the broker may forget them, and nothing else. The broker does not say whether it has heard; where it has not,
-   * they come again as duplicates. Rejects with Interrupted when the session is lost.
+   * These, a batch as it was received, are rows of PostgreSQL: the broker may forget them, and nothing else. It does not say
+   * whether it has heard; where it has not, they come again as duplicates. Rejects with Interrupted when the session is lost.
    */
   done(deliveries: readonly D[]): Promise<void>;
   /** These were not stored, and nobody works on them any more: they may be delivered again at once. */

@@ -70,7 +70,8 @@ export class UpkeepRepository {
    */
   async sweepEvents(keepDays: number, after: string): Promise<SweptPage> {
     const page = await this.postgres.one<SweptPage>(
-      `WITH page AS MATERIALIZED (SELECT id, received_at < ${KEPT_DAYS} AS old FROM events WHERE id > $2 ORDER BY id LIMIT ${SWEPT_AT_ONCE}),
+      `WITH page AS MATERIALIZED (SELECT id, received_at < ${KEPT_DAYS} AS old FROM events WHERE id > $2
+          ORDER BY id LIMIT ${SWEPT_AT_ONCE}),
        free AS MATERIALIZED (SELECT e.id FROM events e JOIN page p ON p.id = e.id
           WHERE p.old AND NOT EXISTS (SELECT FROM event_deliveries d WHERE d.event_id = e.id AND d.due_at IS NOT NULL)
             AND NOT EXISTS (SELECT FROM event_quarantine q WHERE q.event_id = e.id)
