@@ -4,8 +4,6 @@ package consumer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -20,17 +18,7 @@ const storesCloseTimeout = 3 * time.Second
 // Main runs the consumer until it is told to stop, and returns the exit code.
 func Main() int {
 	defer running.ExitOnPanic()
-	err := consumeUntilStopped()
-	var configuration *contract.ConfigurationError
-	switch {
-	case err == nil:
-		return contract.ExitDrained
-	case errors.As(err, &configuration):
-		fmt.Fprintln(os.Stderr, configuration)
-		return contract.ExitConfiguration
-	}
-	fmt.Fprintln(os.Stderr, err)
-	return contract.ExitBug
+	return running.ExitCode(consumeUntilStopped())
 }
 
 func consumeUntilStopped() error {
@@ -84,11 +72,7 @@ func (c *Consumer) runUntilStopped() error {
 }
 
 func readConfigHere() (Config, error) {
-	folder, err := os.Getwd()
-	if err != nil {
-		return Config{}, err
-	}
-	env, err := contract.ReadEnvironment(os.Environ(), contract.FindRoot(folder))
+	env, err := contract.EnvironmentHere()
 	if err != nil {
 		return Config{}, err
 	}

@@ -20,6 +20,15 @@ func FindRoot(from string) string {
 	}
 }
 
+// EnvironmentHere reads the environment of this process, in the clone that its folder is in.
+func EnvironmentHere() (Environment, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return ReadEnvironment(os.Environ(), FindRoot(folder))
+}
+
 // ReadEnvironment returns the one configuration of every app, first found wins: environment (as os.Environ has it), `.env`
 // at the root, `.local/services.env`. An empty value means unset, in each of the three.
 func ReadEnvironment(environ []string, root string) (Environment, error) {

@@ -1,7 +1,6 @@
 package producers
 
 import (
-	"os"
 	"regexp"
 
 	"disparo/consumer/internal/contract"
@@ -32,11 +31,7 @@ type SQSConfig struct {
 var sqsQueueForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 func readConfigHere(sqs bool) (Config, error) {
-	folder, err := os.Getwd()
-	if err != nil {
-		return Config{}, err
-	}
-	env, err := contract.ReadEnvironment(os.Environ(), contract.FindRoot(folder))
+	env, err := contract.EnvironmentHere()
 	if err != nil {
 		return Config{}, err
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -34,16 +33,10 @@ type sender interface {
 func Main() int {
 	defer running.ExitOnPanic()
 	err := produce(os.Args[1:], os.Stdout)
-	var configuration *contract.ConfigurationError
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	if errors.Is(err, flag.ErrHelp) {
 		return contract.ExitDrained
-	case errors.As(err, &configuration):
-		fmt.Fprintln(os.Stderr, configuration)
-		return contract.ExitConfiguration
 	}
-	fmt.Fprintln(os.Stderr, err)
-	return contract.ExitBug
+	return running.ExitCode(err)
 }
 
 func produce(args []string, out io.Writer) error {
