@@ -90,7 +90,7 @@ prove('users without a right, and URLs that no waiting heals', [
       });
       const url = new URL(stage.env.DATABASE_URL);
       [url.username, url.password] = [user, PASSWORD];
-      const says = /^DATABASE_URL: the user has no right to the ledger's tables\n$/;
+      const says = /^DATABASE_URL: the user has no right to the tables\n$/;
       expect(await refused(stage, { DATABASE_URL: url.href })).toMatch(says);
       await admin.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
       expect(await refused(stage, { DATABASE_URL: url.href })).toMatch(says);

@@ -310,7 +310,7 @@ prove('what waits', [
     async run(scope) {
       const stage = await scope.stage({ migrated: false });
       const consumer = stage.consumer();
-      await consumer.untilSaid("waiting for PostgreSQL: the ledger's tables do not exist yet");
+      await consumer.untilSaid('waiting for PostgreSQL: the tables do not exist yet');
       await stage.migrate();
       await consumer.untilSaid('receiving');
       expect(consumer.said('waiting for')).toHaveLength(1);

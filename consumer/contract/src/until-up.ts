@@ -6,7 +6,7 @@ import { refusal } from './refusal.js';
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
 /** undefined_table and undefined_function: the migrations have not run yet. */
-const LEDGER_MISSING = new Set<unknown>(['42P01', '42883']);
+const TABLES_MISSING = new Set<unknown>(['42P01', '42883']);
 /** Errors that a store never causes: a bug, which must not be retried for ever. */
 const PROGRAMMING = [TypeError, RangeError, ReferenceError, SyntaxError, URIError, EvalError];
 
@@ -23,7 +23,7 @@ export interface Says {
 
 /** A service: whether it is up, as the loop sees it. Logs each change once. */
 export class Service {
-  #state: 'unknown' | 'up' | 'lost' | 'down' | 'ledger missing' = 'unknown';
+  #state: 'unknown' | 'up' | 'lost' | 'down' | 'tables missing' = 'unknown';
   #everUp = false;
 
   constructor(
@@ -59,11 +59,11 @@ export class Service {
     const refused = this.#everUp ? undefined : refusal(error);
     if (refused !== undefined) throw new ConfigurationError(this.variable, refused);
     this.countRetry();
-    const missing = LEDGER_MISSING.has((error as { code?: unknown }).code);
-    const state = missing ? 'ledger missing' : 'down';
+    const missing = TABLES_MISSING.has((error as { code?: unknown }).code);
+    const state = missing ? 'tables missing' : 'down';
     if (state === this.#state) return;
     this.#state = state;
-    const reason = missing ? "the ledger's tables do not exist yet" : describe(error, this.url);
+    const reason = missing ? 'the tables do not exist yet' : describe(error, this.url);
     this.log.error(`waiting for ${this.title}: ${reason}`);
   }
 }
@@ -87,8 +87,8 @@ export async function pause(signal: AbortSignal, milliseconds: number): Promise<
   await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }
 
-/** Waits for something. Throws Interrupted when the signal fires first. */
-export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<void>): Promise<void> {
+/** Waits for something and returns it. Throws Interrupted when the signal fires first. */
+export async function unlessInterrupted<T>(signal: AbortSignal, awaited: Promise<T>): Promise<T> {
   if (signal.aborted) throw new Interrupted();
   let interrupt = () => {};
   const interrupted = new Promise<never>((_resolve, reject) => {
@@ -96,7 +96,7 @@ export async function unlessInterrupted(signal: AbortSignal, awaited: Promise<vo
   });
   signal.addEventListener('abort', interrupt);
   try {
-    await Promise.race([awaited, interrupted]);
+    return await Promise.race([awaited, interrupted]);
   } finally {
     signal.removeEventListener('abort', interrupt);
   }

@@ -101,7 +101,7 @@ impl Service {
         if seen.state != state {
             seen.state = state;
             let reason = match missing {
-                true => "the ledger's tables do not exist yet".to_owned(),
+                true => "the tables do not exist yet".to_owned(),
                 false => describe(failure, &self.url),
             };
             tracing::error!("waiting for {}: {reason}", self.title);

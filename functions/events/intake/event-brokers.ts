@@ -2,6 +2,7 @@ import { declareEvents, eventsQueue, type Says, Service } from '@disparo/contrac
 import { Injectable } from '@nestjs/common';
 import { Config, type SqsConfig } from '../../platform/config.js';
 import { Broker } from '../../platform/stores/rabbitmq.js';
+import { NotPublished } from '../../platform/stores/rabbitmq-channel.js';
 import { Log, saysTo } from '../../platform/telemetry/log.js';
 import type { EventBroker } from './event-source.js';
 import { RabbitmqSource } from './rabbitmq-source.js';
@@ -19,10 +20,15 @@ export class EventBrokers {
       queue,
       service: new Service('RabbitMQ', 'RABBITMQ_URL', config.rabbitmqUrl, says),
       session: (stop, work) =>
-        broker.onOwnConnection(async (channel) => {
-          await declareEvents(channel, config.queuePrefix, config.queueType);
-          await work(await RabbitmqSource.open(channel, queue, config.eventsPrefetch, stop));
-        }),
+        broker
+          .onOwnConnection(async (channel) => {
+            await declareEvents(channel, config.queuePrefix, config.queueType);
+            await work(await RabbitmqSource.open(channel, queue, config.eventsPrefetch, stop));
+          })
+          .catch((error: unknown) => {
+            // Nothing was to be published: what the broker or the driver said is what went wrong.
+            throw error instanceof NotPublished ? (error.cause ?? error) : error;
+          }),
     };
     const { sqs } = config;
     const both = sqs === undefined ? [rabbitmq] : [rabbitmq, sqsBroker(sqs, log, says)];

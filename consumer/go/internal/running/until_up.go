@@ -90,7 +90,7 @@ func (s *Service) Failed(err error) error {
 	}
 	next, reason := down, ""
 	if isLedgerMissing(err) {
-		next, reason = ledgerMissing, "the ledger's tables do not exist yet"
+		next, reason = ledgerMissing, "the tables do not exist yet"
 	}
 	if next == s.state {
 		return nil

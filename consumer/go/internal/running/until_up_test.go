@@ -63,7 +63,7 @@ func TestEachChangeOfStateIsSaidOnce(t *testing.T) {
 	service.Succeeded()
 	want := []string{
 		"50 waiting for PostgreSQL: connection refused at 127.0.0.1:1",
-		"50 waiting for PostgreSQL: the ledger's tables do not exist yet",
+		"50 waiting for PostgreSQL: the tables do not exist yet",
 		"30 PostgreSQL is back",
 		"30 lost the connection to PostgreSQL: EOF ***",
 		"30 PostgreSQL is back",
