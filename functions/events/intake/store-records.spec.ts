@@ -1,4 +1,5 @@
 import type { SQSRecord } from 'aws-lambda';
+import pg from 'pg';
 import { beforeEach, expect, test } from 'vitest';
 import { ServiceUnavailable } from '../../platform/problem.js';
 import type { Delivery } from './event-source.js';
@@ -29,8 +30,13 @@ test('what is stored is no failure; each record is a delivery under its id', asy
   expect(told).toEqual([]);
 });
 
+const sqlError = (code: string) => Object.assign(new pg.DatabaseError('no', 0, 'error'), { code });
+
 test.each([
   ['PostgreSQL is away', new ServiceUnavailable('the database is away'), 'the database is away'],
+  ['a deadlock', sqlError('40P01'), 'the database is too busy'],
+  ['a statement that took too long', sqlError('57014'), 'the database is too busy'],
+  ['an error of SQL that is a bug', sqlError('42703'), 'a bug'],
   ['a bug', new TypeError('no'), 'a bug'],
 ])('%s: every record is reported', async (_, error, why) => {
   const once = () => Promise.reject(error);

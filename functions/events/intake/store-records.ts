@@ -1,6 +1,7 @@
 import { Interrupted, unlessInterrupted } from '@disparo/contract';
 import type { SQSBatchResponse, SQSRecord } from 'aws-lambda';
 import { ServiceUnavailable } from '../../platform/problem.js';
+import { isContended } from '../../platform/stores/postgres.js';
 import type { Log } from '../../platform/telemetry/log.js';
 import type { ProcessEvents } from './process-events.js';
 
@@ -20,8 +21,13 @@ export async function storeRecords(
     await unlessInterrupted(stop, processing.once(deliveries));
     return { batchItemFailures: [] };
   } catch (error) {
-    const why = stop.aborted ? 'the time is over' : error instanceof ServiceUnavailable ? error.message : 'a bug';
+    const why = stop.aborted ? 'the time is over' : whyOf(error);
     log.error({ messages: records.length, err: error }, `no event of the queue is taken as stored: ${why}`);
     return { batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
   }
+}
+
+function whyOf(error: unknown): string {
+  if (isContended(error)) return 'the database is too busy';
+  return error instanceof ServiceUnavailable ? error.message : 'a bug';
 }
