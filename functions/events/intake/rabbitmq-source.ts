@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Interrupted } from '@disparo/contract';
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { type BatchLimits, type Delivery, type EventSource, MAX_BATCH_BYTES } from './event-source.js';
+import type { BatchLimits, Delivery, EventSource } from './event-source.js';
+import { Inbox } from './inbox.js';
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
@@ -13,7 +14,7 @@ export interface RabbitmqDelivery extends Delivery {
 
 /** The queue of events on one channel of RabbitMQ. It closes with its channel, and what is not acknowledged goes back. */
 export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
-  #deliveries: RabbitmqDelivery[] = [];
+  readonly #inbox = new Inbox<RabbitmqDelivery>();
   /** Batches that were received and not acknowledged, in the order of the channel. */
   #batches: { deliveries: readonly RabbitmqDelivery[]; isDone: boolean }[] = [];
   #receiving: Promise<unknown> = Promise.resolve();
@@ -39,7 +40,7 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
     const { consumerTag } = await channel.consume(queue, (message) => {
       // Null: the broker cancelled the consumer, as when somebody deletes the queue.
       if (!message) return source.#gone.abort(new Error('the broker cancelled the consumer'));
-      source.#deliveries.push({ body: message.content, key: keyOf(message), message });
+      source.#inbox.put({ body: message.content, key: keyOf(message), message });
       source.#wake();
     });
     const cancel = () => void channel.cancel(consumerTag).catch(() => {});
@@ -60,14 +61,14 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
   }
 
   async #receiveNext({ deliveries: most, lingerMs }: BatchLimits): Promise<RabbitmqDelivery[]> {
-    while (this.#deliveries.length === 0 && !this.#isOver())
+    while (this.#inbox.length === 0 && !this.#isOver())
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-    if (!this.#isOver() && this.#deliveries.length < most) await sleep(lingerMs);
+    if (!this.#isOver() && this.#inbox.length < most) await sleep(lingerMs);
     if (this.lost.aborted) throw new Interrupted();
     if (this.stop.aborted) return [];
-    const deliveries = this.#deliveries.splice(0, this.#fitting(most));
+    const deliveries = this.#inbox.takeBatch(most);
     this.#batches.push({ deliveries, isDone: false });
     return deliveries;
   }
@@ -96,15 +97,6 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
 
   #isOver(): boolean {
     return this.stop.aborted || this.lost.aborted;
-  }
-
-  #fitting(most: number): number {
-    let bytes = 0;
-    for (const [count, { body }] of this.#deliveries.slice(0, most).entries()) {
-      bytes += body.length;
-      if (bytes > MAX_BATCH_BYTES) return Math.max(1, count);
-    }
-    return most;
   }
 }
 

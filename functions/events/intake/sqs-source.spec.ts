@@ -171,6 +171,20 @@ test('the buffer stops asking at 1,000, and asks again when there is place', asy
   ).toEqual(ids.map((id) => `b:${id}`).sort());
 });
 
+test('the buffer stops asking where large messages could fill it over 16 MiB, and asks again when there is place', async () => {
+  const [large, most] = [256 * 1_024, 8 * 10];
+  for (let count = 0; count < most + 20; count++) await sqs.send(['x'.repeat(large)]);
+  const source = await open();
+  // The first eight polls cannot know how large messages are.
+  await until(async () => {
+    expect(front.open).toBe(0);
+    const { hidden } = await sqs.counts();
+    expect(hidden).toBeGreaterThan((16 * 1_024 * 1_024) / large - 2 * 10);
+    expect(hidden).toBeLessThanOrEqual(most);
+  });
+  expect((await received(source, most + 20)).length).toBe(most + 20);
+});
+
 test('a batch has at most four MiB, and at least one message', async () => {
   const source = await open();
   for (let count = 0; count < 20; count++) await sqs.send(['x'.repeat(256 * 1_024)]);

@@ -4,7 +4,8 @@ import type { SQSClient } from '@aws-sdk/client-sqs';
 import { ConfigurationError, Interrupted } from '@disparo/contract';
 import type { SqsConfig } from '../../platform/config.js';
 import type { Log } from '../../platform/telemetry/log.js';
-import { type BatchLimits, type Delivery, type EventSource, MAX_BATCH_BYTES } from './event-source.js';
+import type { BatchLimits, Delivery, EventSource } from './event-source.js';
+import { Inbox } from './inbox.js';
 import { sqsClient, sqsSdk } from './sqs-client.js';
 import { refusedBySqs } from './sqs-refusal.js';
 
@@ -21,6 +22,8 @@ const HIDDEN_S = 60;
 const POLLS = 8;
 /** Messages that are received and not taken yet, those included that open polls may bring. */
 const BUFFER = 1_000;
+/** Bytes of their bodies. What an open poll may bring is taken for as large as the largest message that came so far. */
+const BUFFER_BYTES = 16 * 1_024 * 1_024;
 const REQUESTS = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A long poll is silent until its first message. */
@@ -66,7 +69,7 @@ export async function readyInSqs(config: SqsConfig): Promise<number> {
 
 /** The queue of events on SQS. It is over with `stop`, with `release` and with the first request that fails. */
 class SqsSource implements EventSource<SqsDelivery> {
-  readonly #buffer: SqsDelivery[] = [];
+  readonly #buffer = new Inbox<SqsDelivery>();
   /** Those who wait for a change: of the buffer, or of what is over. */
   #waiting: (() => void)[] = [];
   #open = 0;
@@ -110,7 +113,7 @@ class SqsSource implements EventSource<SqsDelivery> {
       else await sleep(lingerMs);
       lingered = count > 0;
     }
-    const taken = this.#buffer.splice(0, this.#fitting(most));
+    const taken = this.#buffer.takeBatch(most);
     this.#changed();
     return taken;
   }
@@ -146,7 +149,7 @@ class SqsSource implements EventSource<SqsDelivery> {
     });
     const { signal } = this.#ended;
     while (!signal.aborted) {
-      if (this.#buffer.length + (this.#open + 1) * AT_ONCE > BUFFER) {
+      if (!this.#mayAsk()) {
         await this.#change();
         continue;
       }
@@ -154,7 +157,7 @@ class SqsSource implements EventSource<SqsDelivery> {
       try {
         const { Messages = [] } = await this.client.send(command, { abortSignal: signal });
         for (const { Body = '', MessageId = '', ReceiptHandle = '' } of Messages)
-          this.#buffer.push({ body: Buffer.from(Body), key: `b:${MessageId}`, handle: ReceiptHandle });
+          this.#buffer.put({ body: Buffer.from(Body), key: `b:${MessageId}`, handle: ReceiptHandle });
       } catch (error) {
         if (!signal.aborted) this.#gone.abort(error);
       } finally {
@@ -164,12 +167,19 @@ class SqsSource implements EventSource<SqsDelivery> {
     }
   }
 
+  #mayAsk(): boolean {
+    const { length, bytes, largest } = this.#buffer;
+    if (length + this.#open === 0) return true;
+    const coming = (this.#open + 1) * AT_ONCE;
+    return length + coming <= BUFFER && bytes + coming * largest <= BUFFER_BYTES;
+  }
+
   /** Ends the polls, then gives back what nobody has taken. Never rejects. */
   #end(): Promise<void> {
     this.#released ??= (async () => {
       this.#ended.abort();
       await this.#polls;
-      await this.#giveBack(this.#buffer.splice(0));
+      await this.#giveBack(this.#buffer.takeAll());
     })();
     return this.#released;
   }
@@ -203,15 +213,6 @@ class SqsSource implements EventSource<SqsDelivery> {
 
   #changed(): void {
     for (const wake of this.#waiting.splice(0)) wake();
-  }
-
-  #fitting(most: number): number {
-    let bytes = 0;
-    for (const [count, { body }] of this.#buffer.slice(0, most).entries()) {
-      bytes += body.length;
-      if (bytes > MAX_BATCH_BYTES) return Math.max(1, count);
-    }
-    return most;
   }
 }
 
