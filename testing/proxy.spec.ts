@@ -57,6 +57,19 @@ test('a held one that is opened breaks what it held, and lets the next one throu
   expect(await echoed(caller(), 'again')).toBe('again');
 });
 
+test('a silenced connection hands on nothing, either way, not even its end, and the next one goes through', async () => {
+  const socket = caller();
+  const [[far]] = (await Promise.all([once(service, 'connection'), echoed(socket, 'hello')])) as [[Socket], string];
+  proxy.silence();
+  const ended: string[] = [];
+  socket.on('data', (bytes) => ended.push(String(bytes))).on('close', () => ended.push('close'));
+  socket.write('again');
+  far.write('unasked');
+  far.destroy();
+  expect(await echoed(caller(), 'next')).toBe('next');
+  expect([heard, ended]).toEqual(['hellonext', []]);
+});
+
 test('an open one that is opened stays as it is', async () => {
   const socket = caller();
   await echoed(socket, 'hello');

@@ -57,6 +57,14 @@ export class TcpProxy {
     this.#held = true;
   }
 
+  /**
+   * As when a firewall forgets its connections: nothing passes any more on those that are open, either way, not even their
+   * end. New ones go through.
+   */
+  silence(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
   /** Breaks every connection. New ones go through. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();

@@ -1,5 +1,13 @@
 import { once } from 'node:events';
-import { backoffMs, ConfigurationError, Interrupted, pause, Service, untilUp } from '@disparo/contract';
+import {
+  backoffMs,
+  ConfigurationError,
+  Interrupted,
+  pause,
+  Service,
+  unlessInterrupted,
+  untilUp,
+} from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../platform/config.js';
 import { Postgres } from '../../platform/stores/postgres.js';
@@ -7,7 +15,7 @@ import { Log, saysTo } from '../../platform/telemetry/log.js';
 import { EventBrokers } from './event-brokers.js';
 import type { Delivery, EventBroker, EventSource } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
-import { StoreEvents } from './store-events.js';
+import { type Outcome, StoreEvents } from './store-events.js';
 
 /** Batches of a source under way at a time: while one is stored, the next is gathered, triaged and stored next to it. */
 const BATCHES_AT_A_TIME = 2;
@@ -89,7 +97,7 @@ export class ProcessEvents {
   /** For a function: resolves when all are rows. Rejects with ServiceUnavailable and others; then a part may be rows. */
   async once(deliveries: readonly Delivery[], queue = 'sqs'): Promise<void> {
     const began = performance.now();
-    this.meter.batch(queue, await this.store.store(deliveries, true), performance.now() - began);
+    this.meter.batch(queue, await this.#store(deliveries), performance.now() - began);
   }
 
   /** Session after session. A broker that takes the connection and refuses all after it must not be hammered. */
@@ -128,7 +136,10 @@ export class ProcessEvents {
       if (deliveries.length === 0) return 'over';
       const began = performance.now();
       // 2 triage, 3 store
-      const outcomes = await untilUp(source.lost, this.#postgres, () => this.store.store(deliveries, true));
+      const outcomes = await untilUp(source.lost, this.#postgres, () =>
+        // A lost session does not wait for PostgreSQL: the next one is not held up, nor is the end of the process.
+        unlessInterrupted(source.lost, this.#store(deliveries)),
+      );
       await source.done(deliveries); // 4 settle
       this.meter.batch(source.queue, outcomes, performance.now() - began); // 5 report
       return 'batch';
@@ -138,6 +149,11 @@ export class ProcessEvents {
       await source.release(deliveries);
       throw error;
     }
+  }
+
+  /** As often as needed: what was stored is found by its key. */
+  #store(deliveries: readonly Delivery[]): Promise<Outcome[]> {
+    return this.postgres.unlessSilent(() => this.store.store(deliveries, true));
   }
 }
 

@@ -16,27 +16,33 @@ interface Backend {
 
 /**
  * Ends the work on a connection when a signal aborts. Code that commits calls `pass` first. Before `pass` no COMMIT has been
- * sent; after it the work is not ended any more.
+ * sent; after it the signal ends nothing any more. With `mostMs` the work also ends after that time, COMMIT or not.
  */
 export class CutOff {
-  /** Rejects when the signal aborts before `pass`. The connection is of no use then: a cancel may be on its way to it. */
+  /** Rejects when the work is ended. The connection is of no use then: a cancel may be on its way to it. */
   readonly late: Promise<never>;
   /** Whether `late` has rejected. */
   isCutOff = false;
-  #listening: (() => void) | undefined;
+  readonly #listening: () => void;
+  readonly #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly client: pg.PoolClient,
+    client: pg.PoolClient,
     private readonly signal: AbortSignal | undefined,
+    mostMs?: number,
   ) {
+    let cut: (reason: Error) => void = () => {};
     this.late = new Promise((_, reject) => {
-      this.#listening = () => {
+      cut = (reason) => {
         this.isCutOff = true;
-        cancel(this.client as unknown as Backend);
-        reject(reasonOf(signal));
+        cancel(client as unknown as Backend);
+        reject(reason);
       };
-      signal?.addEventListener('abort', this.#listening, { once: true });
     });
+    this.#listening = () => cut(reasonOf(signal));
+    signal?.addEventListener('abort', this.#listening, { once: true });
+    const silent = () => cut(new ServiceUnavailable('the database does not answer'));
+    if (mostMs !== undefined) this.#timer = setTimeout(silent, mostMs);
     // Without a handler a rejection would end the process.
     this.late.catch(() => {});
   }
@@ -44,12 +50,17 @@ export class CutOff {
   /** Throws when it is too late. After it the work goes on to its end: a COMMIT that is sent in the same turn is in time. */
   pass(): void {
     throwIfAborted(this.signal);
-    this.end();
+    this.#deafen();
   }
 
-  /** Called when the connection is given back: the signal ends nothing any more. */
+  /** Called when the connection is given back: neither the signal nor the time ends anything any more. */
   end(): void {
-    if (this.#listening) this.signal?.removeEventListener('abort', this.#listening);
+    this.#deafen();
+    clearTimeout(this.#timer);
+  }
+
+  #deafen(): void {
+    this.signal?.removeEventListener('abort', this.#listening);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readEnvironment } from '@disparo/contract';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type OwnDatabase, onServer, ownDatabase } from '../../../testing/databases.js';
+import { TcpProxy } from '../../../testing/proxy.js';
 import type { Config } from '../config.js';
 import { ServiceUnavailable } from '../problem.js';
 import { isAway, isContended, Postgres, type Transaction } from './postgres.js';
@@ -125,21 +126,67 @@ test('a transaction told to stop before its COMMIT leaves nothing, and its state
     await sql.query('SELECT pg_sleep(600)');
   }, stop.signal);
   await expect(failing).rejects.toThrow(ServiceUnavailable);
-  await vi.waitUntil(async () => {
-    // Asked from another database, since this query contains the word itself.
+  await untilNoneRuns('pg_sleep(600)');
+  expect(await stored()).toEqual([]);
+});
+
+/** Waits until no statement with this word runs. Asked from another database, since the question has the word itself. */
+const untilNoneRuns = (word: string) =>
+  vi.waitUntil(async () => {
     const rows = await onServer(
       readEnvironment().DATABASE_URL ?? '',
-      `SELECT FROM pg_stat_activity WHERE datname = '${database.name}' AND state <> 'idle' AND query LIKE '%pg_sleep%'`,
+      `SELECT FROM pg_stat_activity WHERE datname = '${database.name}' AND state <> 'idle' AND query LIKE '%${word}%'`,
     );
     return rows.length === 0;
   }, 30_000);
-  expect(await stored()).toEqual([]);
-});
 
 test('what is told to stop before it begins is not begun', async () => {
   const work = vi.fn();
   await expect(postgres.transaction(work, AbortSignal.abort())).rejects.toThrow(ServiceUnavailable);
   expect(work).not.toHaveBeenCalled();
+});
+
+describe('a connection that dies without a word', () => {
+  let proxy: TcpProxy;
+  let far: Postgres;
+
+  beforeEach(async () => {
+    proxy = await TcpProxy.openTo(database.url, 5432);
+    far = new Postgres({ databaseUrl: proxy.url } as Config);
+  });
+  afterEach(async () => {
+    await proxy.close();
+    await far.close();
+  });
+
+  test('is given up on where somebody says so, and the next statement has another one', async () => {
+    await far.query('SELECT 1');
+    proxy.silence();
+    const silent = far.unlessSilent(() => far.query('INSERT INTO numbers VALUES (1)'), 50);
+    await expect(silent).rejects.toEqual(new ServiceUnavailable('the database does not answer'));
+    await far.query('INSERT INTO numbers VALUES (2)');
+    expect(await stored()).toEqual([{ n: 2 }]);
+  });
+
+  test('is given up on at the COMMIT, too', async () => {
+    const silent = far.unlessSilent(
+      () =>
+        far.transaction(async (sql) => {
+          await sql.query('INSERT INTO numbers VALUES (1)');
+          proxy.silence();
+        }),
+      1_000,
+    );
+    await expect(silent).rejects.toThrow('the database does not answer');
+  });
+});
+
+test('what is given up on ends in PostgreSQL, too, and what is not stays', async () => {
+  const asleep = postgres.query(`SELECT pg_sleep(0.2), 'patient'`);
+  const silent = postgres.unlessSilent(() => postgres.query(`SELECT pg_sleep(600), 'given up'`), 50);
+  await expect(silent).rejects.toThrow(ServiceUnavailable);
+  await untilNoneRuns('given up');
+  expect(await asleep).toHaveLength(1);
 });
 
 /** Two transactions that wait for each other. */

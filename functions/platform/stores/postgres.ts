@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { Config } from '../config.js';
@@ -22,6 +23,15 @@ export interface Transaction extends Sql {
 
 const CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A connection without traffic is asked whether it lives: PostgreSQL's machine may be gone without a word. */
+const KEEP_ALIVE_MS = 10_000;
+/**
+ * Less than the time in which a process that is told to stop finishes its work (20 s), and more than that after which the
+ * pool drops idle connections (10 s): those that fell silent together with a busy one are not tried next.
+ */
+const SILENT_MS = 15_000;
+/** A ping that takes longer: its connection is dropped. Who asks waits less. */
+const PING_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY = '25006';
@@ -42,6 +52,8 @@ const READS = /^\s*SELECT\b/i;
 @Injectable()
 export class Postgres implements Sql, OnApplicationShutdown {
   readonly #pool: pg.Pool;
+  /** How long what runs may keep a connection, in milliseconds. */
+  readonly #mostMs = new AsyncLocalStorage<number>();
   #closed: Promise<void> | undefined;
 
   constructor(config: Config) {
@@ -50,6 +62,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
       max: CONNECTIONS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     });
     // A connection that breaks while nobody waits on it must not end the process: the next query says so.
     this.#pool.on('error', () => {});
@@ -90,9 +103,18 @@ export class Postgres implements Sql, OnApplicationShutdown {
     });
   }
 
+  /**
+   * Runs `work`, of which no statement and no transaction keeps a connection for longer than `ms`: then it is broken, and
+   * the call rejects with ServiceUnavailable. A connection that dies without a word would otherwise hold `work` until the
+   * kernel gives up, a quarter of an hour. Only for work that may be done again: a COMMIT may have been done.
+   */
+  unlessSilent<T>(work: () => Promise<T>, ms = SILENT_MS): Promise<T> {
+    return this.#mostMs.run(ms, work);
+  }
+
   /** Fails unless PostgreSQL answers and has been migrated. */
   async ping(): Promise<void> {
-    const row = await this.one<{ migrated: boolean }>(IS_MIGRATED_SQL);
+    const row = await this.unlessSilent(() => this.one<{ migrated: boolean }>(IS_MIGRATED_SQL), PING_MS);
     if (!row?.migrated) throw new ServiceUnavailable('the database is not migrated yet');
   }
 
@@ -113,7 +135,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new ServiceUnavailable('the database is not reachable, or too busy to take one more request', error);
     });
-    const cutOff = new CutOff(client, stop);
+    const cutOff = new CutOff(client, stop, this.#mostMs.getStore());
     let broken = false;
     try {
       // `stop` may have aborted while we waited for a connection.

@@ -102,6 +102,78 @@ test(
   SLOW_MS,
 );
 
+describe('connections to PostgreSQL that die without a word, under load', () => {
+  let postgres: TcpProxy;
+  beforeEach(async () => {
+    postgres = await TcpProxy.openTo(stage.stores.env.DATABASE_URL, POSTGRES_PORT);
+  });
+  afterEach(() => postgres.close());
+
+  test(
+    'are given up on, and all of it is stored once on others',
+    async () => {
+      const port = await freePort();
+      stage.processor({ ...through(postgres, 'DATABASE_URL'), METRICS_PORT: String(port) });
+      const first = await publishMixed(100);
+      await stage.untilCounts(first.events, first.quarantine);
+      await untilHealth(port, { code: '200', postgresql: 'up' });
+      postgres.silence();
+      const second = await publishMixed(3_000, 1_000);
+      await untilHealth(port, { code: '503', postgresql: 'down', rabbitmq: 'up' });
+      await expectAll({ events: first.events + second.events, quarantine: first.quarantine + second.quarantine });
+      await untilHealth(port, { code: '200', postgresql: 'up' });
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'do not keep a processor that is told to stop from finishing its batch',
+    async () => {
+      const processor = stage.processor({ ...through(postgres, 'DATABASE_URL'), EVENTS_PREFETCH: '100' });
+      const first = await publishMixed(1);
+      await stage.untilCounts(first.events, 0);
+      postgres.silence();
+      const second = await publishMixed(500, 1_000);
+      await until(async () => expect(await stage.stores.ready(stage.queue)).toBe(400));
+      processor.signal('SIGTERM');
+      expect(await processor.exit()).toBe(0);
+      await until(async () => {
+        const { events, quarantine } = await stage.counts();
+        expect([events + quarantine > 1, await stage.stores.ready(stage.queue)]).toEqual([
+          true,
+          501 - events - quarantine,
+        ]);
+      });
+      stage.processor();
+      await expectAll({ events: first.events + second.events, quarantine: second.quarantine });
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'do not keep a lost session from being followed by another',
+    async () => {
+      const rabbitmq = await TcpProxy.openTo(stage.stores.env.RABBITMQ_URL, RABBITMQ_PORT);
+      const processor = stage.processor({
+        ...through(postgres, 'DATABASE_URL'),
+        ...through(rabbitmq, 'RABBITMQ_URL'),
+      });
+      await stage.publish(envelope());
+      await stage.untilCounts(1, 0);
+      postgres.hold();
+      await stage.publish(envelope({ message: { user: 8 } }));
+      await until(() => expect(postgres.swallowed).toBeGreaterThan(0));
+      rabbitmq.cut();
+      await until(() => expect(processor.output.filter((line) => line.includes('receiving events'))).toHaveLength(2));
+      expect(processor.everything).not.toContain('waiting for PostgreSQL');
+      await postgres.open();
+      await expectAll({ events: 2, quarantine: 0 });
+      await rabbitmq.close();
+    },
+    SLOW_MS,
+  );
+});
+
 test(
   'a connection to the broker that breaks under load loses nothing, and nothing is acknowledged on a newer one',
   async () => {
@@ -222,6 +294,18 @@ test('a processor with nothing to do is up, and has counted no batch of its queu
   expect((await batches())?.slice(1)).toEqual([stage.queue, '0']);
   await stage.publish(envelope());
   await until(async () => expect((await batches())?.slice(1)).toEqual([stage.queue, '1']));
+});
+
+test('a broker that does not answer is waited for, in the words of one who receives', async () => {
+  const proxy = await TcpProxy.openTo(stage.stores.env.RABBITMQ_URL, RABBITMQ_PORT);
+  proxy.hold();
+  const processor = stage.processor(through(proxy, 'RABBITMQ_URL'));
+  await says(processor, 'waiting for RabbitMQ: ');
+  expect(processor.everything).not.toContain('published');
+  await stage.publish(envelope());
+  await proxy.open();
+  await stage.untilCounts(1, 0);
+  await proxy.close();
 });
 
 test('in the plain server a refusal of SQS does not stop what comes from RabbitMQ', async () => {
