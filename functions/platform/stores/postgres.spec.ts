@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { type OwnDatabase, onServer, ownDatabase } from '../../../testing/databases.js';
 import { TcpProxy } from '../../../testing/proxy.js';
 import type { Config } from '../config.js';
+import { Deadline } from '../deadline.js';
 import { ServiceUnavailable } from '../problem.js';
 import { isAway, isContended, Postgres, type Transaction } from './postgres.js';
 
@@ -144,6 +145,19 @@ test('what is told to stop before it begins is not begun', async () => {
   const work = vi.fn();
   await expect(postgres.transaction(work, AbortSignal.abort())).rejects.toThrow(ServiceUnavailable);
   expect(work).not.toHaveBeenCalled();
+});
+
+test.each([
+  ['that calls a function which may change something is held back as a change is', 'put', true],
+  ['that only reads sends no COMMIT', 'abs', false],
+])('under a deadline a SELECT %s', async (_, name, storing) => {
+  await postgres.query(
+    'CREATE OR REPLACE FUNCTION put(int) RETURNS int LANGUAGE sql AS $$ INSERT INTO numbers VALUES ($1) RETURNING n $$',
+  );
+  const deadline = new Deadline({ refuseMs: 60_000, endMs: 60_000 });
+  expect(await deadline.run(() => postgres.query(`SELECT ${name}($1) AS n`, [7]))).toEqual([{ n: 7 }]);
+  deadline.close();
+  expect(deadline.stored).toBe(storing);
 });
 
 describe('a connection that dies without a word', () => {

@@ -43,7 +43,11 @@ const AWAY = /^(08|53|57P)/;
 /** transaction_rollback: a deadlock, a serialization failure; and query_canceled, of which a statement timeout is one. */
 const CONTENDED = /^(40|57014)/;
 /** A statement that only reads may end with its request. One that changes something must agree with the request's answer. */
-const READS = /^\s*SELECT\b/i;
+const SELECTS = /^\s*SELECT\b/i;
+/** The functions that somebody has made here and that may change something. */
+const CHANGING_SQL = `
+  SELECT proname AS name FROM pg_proc
+   WHERE provolatile = 'v' AND pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`;
 
 /**
  * The pool of connections to PostgreSQL. Throws ServiceUnavailable when it is away, not migrated, read-only, or refuses our
@@ -55,6 +59,8 @@ export class Postgres implements Sql, OnApplicationShutdown {
   /** How long what runs may keep a connection, in milliseconds. */
   readonly #mostMs = new AsyncLocalStorage<number>();
   #closed: Promise<void> | undefined;
+  /** The names of CHANGING_SQL, once it has found some: before the migrations there are none. */
+  #changing: readonly string[] = [];
 
   constructor(config: Config) {
     this.#pool = new pg.Pool({
@@ -72,7 +78,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
   /** Under a deadline a statement that changes something runs in a transaction: only a COMMIT can be held back. */
   async query<T>(text: string, values: unknown[] = []): Promise<T[]> {
     const signal = Deadline.current()?.signal;
-    if (signal && !READS.test(text)) return this.transaction((sql) => sql.query<T>(text, values));
+    if (signal && !(await this.#onlyReads(text, signal))) return this.transaction((sql) => sql.query<T>(text, values));
     return this.#withClient(signal, async (client) => (await client.query(text, values)).rows as T[]);
   }
 
@@ -125,6 +131,16 @@ export class Postgres implements Sql, OnApplicationShutdown {
 
   onApplicationShutdown(): Promise<void> {
     return this.close();
+  }
+
+  /** guard: a SELECT that calls a function of ours is no read, unless that function can only read. */
+  async #onlyReads(text: string, signal: AbortSignal): Promise<boolean> {
+    if (!SELECTS.test(text)) return false;
+    if (this.#changing.length === 0) {
+      const found = await this.#withClient(signal, (client) => client.query<{ name: string }>(CHANGING_SQL));
+      this.#changing = found.rows.map(({ name }) => name);
+    }
+    return !this.#changing.some((name) => text.includes(`${name}(`));
   }
 
   async #withClient<T>(
