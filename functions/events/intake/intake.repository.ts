@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { byteaArray, int4Array, textArray } from '../../platform/stores/binary-array.js';
 import { Postgres, type Sql } from '../../platform/stores/postgres.js';
 import type { Triaged } from './triage.js';
 
@@ -91,22 +92,23 @@ export class IntakeRepository {
   }
 }
 
-function columns(rows: readonly StoreRow[]): unknown[][] {
-  const pick = (of: (row: Triaged) => unknown) => rows.map(({ triaged }) => of(triaged));
-  const ofEvent = (of: (row: Extract<Triaged, { kind: 'event' }>) => unknown) =>
-    pick((row) => (row.kind === 'event' ? (of(row) ?? null) : null));
-  const ofRefused = (of: (row: Extract<Triaged, { kind: 'refused' }>) => unknown) =>
-    pick((row) => (row.kind === 'refused' ? of(row) : null));
+/** The columns of `store_events`. Times go as text: PostgreSQL reads what no Date has. */
+function columns(rows: readonly StoreRow[]): unknown[] {
+  const pick = <T>(of: (row: Triaged) => T | undefined) => rows.map(({ triaged }) => of(triaged) ?? null);
+  const ofEvent = <T>(of: (row: Extract<Triaged, { kind: 'event' }>) => T | undefined) =>
+    pick((row) => (row.kind === 'event' ? of(row) : undefined));
+  const ofRefused = <T>(of: (row: Extract<Triaged, { kind: 'refused' }>) => T) =>
+    pick((row) => (row.kind === 'refused' ? of(row) : undefined));
   return [
-    rows.map(({ n }) => n),
-    pick(({ clientId }) => clientId ?? null),
-    ofEvent(({ typeId }) => typeId),
-    pick(({ key }) => key),
-    ofEvent(({ message }) => message),
-    rows.map(({ body }) => body),
+    int4Array(rows.map(({ n }) => n)),
+    textArray(pick(({ clientId }) => clientId)),
+    int4Array(ofEvent(({ typeId }) => typeId)),
+    textArray(pick(({ key }) => key)),
+    textArray(ofEvent(({ message }) => message)),
+    byteaArray(rows.map(({ body }) => body)),
     ofEvent(({ occurredAt }) => occurredAt),
-    ofRefused(({ reason }) => reason),
-    ofRefused(({ detail }) => detail),
-    pick(({ companyId }) => companyId ?? null),
+    textArray(ofRefused(({ reason }) => reason)),
+    textArray(ofRefused(({ detail }) => detail)),
+    textArray(pick(({ companyId }) => companyId)),
   ];
 }
