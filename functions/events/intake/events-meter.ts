@@ -42,10 +42,12 @@ export class EventsMeter {
     this.#seconds.zero({ queue });
   }
 
-  /** Counts what is committed. */
+  /** Counts what is committed, all of a kind at once: a counter looks its labels up each time. */
   count(outcomes: readonly Outcome[]): void {
-    for (const outcome of outcomes)
-      this.#events.inc({ outcome: outcome.kind, reason: outcome.kind === 'refused' ? outcome.reason : '' });
+    const { stored, duplicate, refused } = tallyOf(outcomes);
+    this.#events.inc({ outcome: 'stored', reason: '' }, stored);
+    this.#events.inc({ outcome: 'duplicate', reason: '' }, duplicate);
+    for (const [reason, count] of Object.entries(refused)) this.#events.inc({ outcome: 'refused', reason }, count);
   }
 
   /** What triage lets pass can be stored: a row that is refused is a bug of ours. */
@@ -56,11 +58,8 @@ export class EventsMeter {
   /** One line for a batch that is settled; a warning, at once or within ten seconds, of what of it went into quarantine. */
   batch(queue: string, outcomes: readonly Outcome[], storeMs: number): void {
     this.#seconds.observe({ queue }, storeMs / 1_000);
-    const of = (kind: Outcome['kind']) => outcomes.filter((outcome) => outcome.kind === kind).length;
-    const fields = { queue, stored: of('stored'), duplicate: of('duplicate'), store_ms: Math.round(storeMs * 10) / 10 };
-    const quarantined: Record<string, number> = {};
-    for (const outcome of outcomes)
-      if (outcome.kind === 'refused') quarantined[outcome.reason] = (quarantined[outcome.reason] ?? 0) + 1;
+    const { refused: quarantined, ...counts } = tallyOf(outcomes);
+    const fields = { queue, ...counts, store_ms: Math.round(storeMs * 10) / 10 };
     this.log.info({ ...fields, quarantined }, 'events settled');
     for (const [reason, count] of Object.entries(quarantined)) {
       const untold = this.#untold[queue] ?? {};
@@ -80,4 +79,14 @@ export class EventsMeter {
       this.#warn();
     }, WARN_EVERY_MS).unref();
   }
+}
+
+/** How many came to which outcome; of the refused ones, for which reason. */
+function tallyOf(outcomes: readonly Outcome[]) {
+  const tally = { stored: 0, duplicate: 0, refused: {} as Record<string, number> };
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'refused') tally.refused[outcome.reason] = (tally.refused[outcome.reason] ?? 0) + 1;
+    else tally[outcome.kind] += 1;
+  }
+  return tally;
 }
