@@ -4,7 +4,7 @@ import { loadConfig } from '../../functions/platform/config.js';
 import { Runtime } from '../../functions/platform/runtime.js';
 
 /**
- * The processor of events, with batches of as many as the argument says: also of more than EVENTS_PREFETCH allows. Ends when
+ * The processor of events, with as many unacknowledged as the argument says: also more than EVENTS_PREFETCH allows. Ends when
  * it is killed.
  */
 const config = { ...loadConfig(), eventsPrefetch: Number(process.argv[2]) };
