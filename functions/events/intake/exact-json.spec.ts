@@ -64,6 +64,19 @@ function scaled(literal: string): bigint {
   return BigInt(`${whole}${fraction}`) * 10n ** BigInt(1_000 + Number(exponent) - fraction.length);
 }
 
+test('a literal whose exponent is longer than any number keeps it', () => {
+  const [digits, zeros] = ['9'.repeat(1_000), '0'.repeat(1_000)];
+  const literals = [`1e${digits}`, `-1e-${digits}`, `1e-${zeros}400`, `0.${zeros}1e${digits}`];
+  for (const literal of literals) expect(written(`[${literal}]`)).toBe(`[${literal}]`);
+  expect(written(`[0e${digits},1e${zeros}2]`)).toBe('[0,100]');
+});
+
+test('a literal with an exponent of millions of digits costs no more than others', () => {
+  // As a BigInt it would take minutes.
+  const literal = `1e${'9'.repeat(60_000_000)}`;
+  expect(written(`[${literal}]`) === `[${literal}]`).toBe(true);
+});
+
 test('a long literal with its zeros in the middle costs no more than others', () => {
   const literal = `1${'0'.repeat(250_000)}1`;
   expect(written(`[${literal}]`)).toBe(`[${literal}]`);

@@ -74,6 +74,8 @@ function decimal(literal: string): string {
   while (digits[end - 1] === '0') end -= 1;
   const significant = digits.slice(0, end);
   if (significant === '') return '0';
-  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+  // Not a BigInt, which takes seconds of an exponent of a million digits. Where a number is not exact for it, or infinite, no
+  // double has this exponent.
+  const power = Number(exponent) - fraction.length + (digits.length - significant.length);
   return `${sign}${significant}e${power}`;
 }
