@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter, Histogram } from 'prom-client';
 import { Log } from '../../platform/telemetry/log.js';
 import { Metrics } from '../../platform/telemetry/metrics.js';
@@ -9,10 +9,10 @@ const WARN_EVERY_MS = 10_000;
 
 /** What this process counts of events, from every door. */
 @Injectable()
-export class EventsMeter {
+export class EventsMeter implements OnApplicationShutdown {
   readonly #events: Counter<'outcome' | 'reason'>;
   readonly #seconds: Histogram<'queue'>;
-  /** What went into quarantine since the last warning, by queue and reason. */
+  /** What went into quarantine since the last warning, by queue and reason: of both there are a few, whatever is sent. */
   #untold: Record<string, Record<string, number>> = {};
   #warning: NodeJS.Timeout | undefined;
 
@@ -65,6 +65,13 @@ export class EventsMeter {
       const untold = this.#untold[queue] ?? {};
       this.#untold[queue] = { ...untold, [reason]: (untold[reason] ?? 0) + count };
     }
+    this.#warn();
+  }
+
+  /** What no warning has said yet is said now. */
+  onApplicationShutdown(): void {
+    clearTimeout(this.#warning);
+    this.#warning = undefined;
     this.#warn();
   }
 
