@@ -10,6 +10,15 @@ export class ClientTaken extends Problem {
   }
 }
 
+/** 409: what every process has in memory of a company is limited. */
+export class TooManyClients extends Problem {
+  static readonly sample = (): Problem => new TooManyClients(10_000);
+
+  constructor(most: number) {
+    super(409, 'EVENT_CLIENT.TOO_MANY', `a company has at most ${most} clients; delete one that is not needed`);
+  }
+}
+
 /** 404: no living client has this id, or it is another company's. */
 export class ClientNotFound extends Problem {
   constructor() {
@@ -33,6 +42,19 @@ export class VersionExists extends Problem {
     super(409, 'EVENT_TYPE.VERSION_EXISTS', `this version exists, and never changes; the next one is ${next}`, {
       next,
     });
+  }
+}
+
+/** 409: what every process has in memory of a company is limited. */
+export class TooManyTypes extends Problem {
+  static readonly sample = (): Problem => new TooManyTypes(1_000);
+
+  constructor(most: number) {
+    super(
+      409,
+      'EVENT_TYPE.TOO_MANY',
+      `the types of a company have at most ${most} versions together; delete a type that is not needed`,
+    );
   }
 }
 

@@ -50,7 +50,7 @@ test('each example has its line, and each line its example', () => {
 describe('an event', () => {
   test.each(Object.entries(examples.valid))('%s', (name, { client_id, event_type, version, message, key, time }) => {
     const event = triaged('valid', name);
-    if (event.kind !== 'event') throw new Error(`${event.reason} ${event.detail}`);
+    if (event.kind !== 'event') throw new Error(JSON.stringify(event));
     const type = living.find(({ id }) => id === event.typeId);
     const found = {
       clientId: event.clientId,

@@ -1,45 +1,82 @@
 import { expect, test } from 'vitest';
+import { ServiceUnavailable } from '../../platform/problem.js';
+import type { Sql } from '../../platform/stores/postgres.js';
 import { createLog } from '../../platform/telemetry/log.js';
 import { Metrics } from '../../platform/telemetry/metrics.js';
-import { type Registered, Registry } from '../registry/registered.js';
+import { type PayloadCheck, type Registered, Registry } from '../registry/registered.js';
 import { EventsMeter } from './events-meter.js';
 import type { IntakeRepository } from './intake.repository.js';
 import { StoreEvents } from './store-events.js';
 
 const SLOW_MS = 25;
 
-/** A registry of one type, whose schema takes long. */
+/** A registry of one type, whose schema takes long, and has to be loaded first. */
 class SlowRegistry extends Registry {
   checked = 0;
+  distrusted = 0;
 
   async current(): Promise<Registered> {
-    const schema = () => {
-      this.checked += 1;
-      for (const end = performance.now() + SLOW_MS; performance.now() < end; );
-      return undefined;
-    };
-    return { version: '1', companyOf: () => 'acme', type: () => ({ id: 1, version: 1, schema }) };
+    return { version: '1', companyOf: () => 'acme', type: () => ({ id: 1, version: 1, schema: 'unloaded' }) };
   }
 
   newerThan(): Promise<Registered> {
     return this.current();
   }
+
+  held(): Promise<Registered> {
+    return this.current();
+  }
+
+  holding<T>(): Promise<T> {
+    throw new Error('not needed here');
+  }
+
+  async *checks(): AsyncIterable<[number, PayloadCheck]> {
+    const check = () => {
+      this.checked += 1;
+      for (const end = performance.now() + SLOW_MS; performance.now() < end; );
+      return undefined;
+    };
+    yield [1, check];
+  }
+
+  distrust(): void {
+    this.distrusted += 1;
+  }
 }
+
+function storing(registry: Registry, store: () => Promise<unknown>): StoreEvents {
+  const repository = { store } as unknown as IntakeRepository;
+  return new StoreEvents(registry, repository, new EventsMeter(createLog('silent'), new Metrics()));
+}
+
+const body = Buffer.from(JSON.stringify({ event_type: 't', client_id: 'c', message: {} }));
+const EIGHT = Array.from({ length: 8 }, (_, n) => ({ body, key: `b:${n}` }));
 
 test('other work goes on while messages with a costly schema are triaged', async () => {
   const registry = new SlowRegistry();
-  const repository = {
-    store: async (_version: string, _keep: boolean, rows: readonly { n: number }[]) =>
-      rows.map(({ n }) => ({ n, outcome: 'stored', event_id: String(n) })),
-  };
-  const meter = new EventsMeter(createLog('silent'), new Metrics());
-  const store = new StoreEvents(registry, repository as unknown as IntakeRepository, meter);
-  const body = Buffer.from(JSON.stringify({ event_type: 't', client_id: 'c', message: {} }));
-  const deliveries = Array.from({ length: 8 }, (_, n) => ({ body, key: `b:${n}` }));
+  const store = storing(registry, async () => EIGHT.map((_, n) => ({ n, outcome: 'stored', event_id: String(n) })));
   const seen: number[] = [];
   const watching = setInterval(() => seen.push(registry.checked), 1);
-  const outcomes = await store.store(deliveries, true);
+  const outcomes = await store.store(EIGHT, true);
   clearInterval(watching);
   expect(outcomes).toHaveLength(8);
   expect(seen.filter((checked) => checked > 0 && checked < 8).length).toBeGreaterThan(3);
+});
+
+test('what is in memory of the registry is distrusted when PostgreSQL was away, and not for another error', async () => {
+  const registry = new SlowRegistry();
+  const failing = (error: Error, sql?: Sql) =>
+    storing(registry, () => Promise.reject(error))
+      .store(EIGHT.slice(0, 1), true, sql)
+      .catch((thrown: unknown) => thrown);
+  const sql = {} as Sql;
+  const [away, lost, bug] = [
+    new ServiceUnavailable('the database is away'),
+    new Error('Connection terminated unexpectedly'),
+    new Error('a bug'),
+  ];
+  expect([await failing(bug), registry.distrusted]).toEqual([bug, 0]);
+  expect([await failing(away), registry.distrusted]).toEqual([away, 1]);
+  expect([await failing(lost, sql), registry.distrusted]).toEqual([lost, 2]);
 });

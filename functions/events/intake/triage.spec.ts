@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PayloadCheck, Registered } from '../registry/registered.js';
 import { MAX_EVENT_BYTES } from './envelope.js';
-import { type Triaged, triage } from './triage.js';
+import { type Triaged, triage, type Unchecked } from './triage.js';
 
 const adult: PayloadCheck = (message) => ((message as { age?: number }).age === 18 ? undefined : '/age const');
 const TYPES = [
@@ -18,7 +18,7 @@ const registered: Registered = {
 };
 
 const bytes = (text: string) => Buffer.from(text);
-const sent = (body: Buffer | object | string): Triaged =>
+const sent = (body: Buffer | object | string): Triaged | Unchecked =>
   triage(
     { body: Buffer.isBuffer(body) ? body : bytes(typeof body === 'string' ? body : JSON.stringify(body)), key: 'b:1' },
     registered,
@@ -79,6 +79,33 @@ test.each<[string, Buffer | object | string, object]>([
   ],
 ])('taken: %s', (_, body, differs) => {
   expect(sent(body)).toEqual({ ...event, occurredAt: undefined, ...differs });
+});
+
+test('what its schema has to check waits for the schema, and nothing else does', () => {
+  const delivery = (over: object) => ({ body: bytes(JSON.stringify({ ...good, ...over })), key: 'b:1' });
+  const unloaded: Registered = {
+    ...registered,
+    type: (company, name, version) => {
+      const type = registered.type(company, name, version);
+      return type?.schema ? { ...type, schema: 'unloaded' } : type;
+    },
+  };
+  const old = delivery({ version: 1, message: { age: 18 } });
+  expect(triage(old, unloaded)).toEqual({ kind: 'unchecked', typeId: 1 });
+  expect(triage(old, unloaded, adult)).toEqual(triage(old, registered));
+  for (const over of [{}, { version: 3 }, { client_id: 'client-2', version: 1 }, { message: 1 }])
+    expect(triage(delivery(over), unloaded)).toEqual(triage(delivery(over), registered));
+});
+
+test('a schema is told the size of the text that it checks', () => {
+  const sizes: number[] = [];
+  const sized: Registered = {
+    ...registered,
+    type: () => ({ id: 1, version: 1, schema: (_, units) => void sizes.push(units) }),
+  };
+  for (const message of [{ age: 1 }, ' {"age":1}'])
+    triage({ body: bytes(JSON.stringify({ ...good, message })), key: 'b:1' }, sized);
+  expect(sizes).toEqual([9, 10]);
 });
 
 describe('in quarantine', () => {

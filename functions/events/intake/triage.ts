@@ -1,5 +1,5 @@
 import { NAME } from '../name.js';
-import type { Registered, RegisteredType } from '../registry/registered.js';
+import type { PayloadCheck, Registered } from '../registry/registered.js';
 import { type Envelope, readEnvelope } from './envelope.js';
 import type { Delivery } from './event-source.js';
 
@@ -41,9 +41,15 @@ export interface Refused {
 
 export type Triaged = NewEvent | Refused;
 
+/** What its schema has to check, which is not in memory. */
+export interface Unchecked {
+  kind: 'unchecked';
+  typeId: number;
+}
+
 /**
  * What a message is, by what is registered: the checks in this order, and the first that fails is the reason. Pure, and
- * never throws.
+ * never throws. A message that is `unchecked` is triaged again with the check of its type.
  *
  * | check                                                    | reason                |
  * |----------------------------------------------------------|-----------------------|
@@ -53,7 +59,7 @@ export type Triaged = NewEvent | Refused;
  * | type and version are registered for that company         | `unknown_event_type`  |
  * | the message can be kept, and its schema takes it         | `invalid_payload`     |
  */
-export function triage({ body, key }: Delivery, registered: Registered): Triaged {
+export function triage({ body, key }: Delivery, registered: Registered, check?: PayloadCheck): Triaged | Unchecked {
   const read = readEnvelope(body);
   if (!read.ok) return refused('invalid_envelope', read.field, keyOf(read.id, key), read.clientId, registered);
   const { envelope } = read;
@@ -66,7 +72,9 @@ export function triage({ body, key }: Delivery, registered: Registered): Triaged
   const type = registered.type(companyId, envelope.eventType, envelope.version);
   if (type === undefined) return refuse('unknown_event_type', nameAndVersion(envelope));
   if (type.schema === undefined && envelope.text === '') return refuse('invalid_envelope', 'message: empty');
-  const wrong = unusable(envelope, type);
+  const schema = type.schema === 'unloaded' ? check : type.schema;
+  if (schema === undefined && type.schema !== undefined) return { kind: 'unchecked', typeId: type.id };
+  const wrong = unusable(envelope, schema);
   if (wrong !== undefined) return refuse('invalid_payload', wrong);
   const { text: message, occurredAt } = envelope;
   return {
@@ -97,12 +105,12 @@ function nameAndVersion({ eventType, version }: Envelope): string {
 }
 
 /** What PostgreSQL cannot keep, then the schema. The content of a string is checked as JSON where there is a schema. */
-function unusable({ message, text }: Envelope, { schema }: RegisteredType): string | undefined {
+function unusable({ message, text }: Envelope, schema: PayloadCheck | undefined): string | undefined {
   const held = typeof message === 'string' ? unkeepable(message) : unkeepableInJson(text);
   if (held !== undefined || schema === undefined) return held;
-  if (typeof message !== 'string') return schema(message);
+  if (typeof message !== 'string') return schema(message, text.length);
   try {
-    return schema(JSON.parse(message));
+    return schema(JSON.parse(message), text.length);
   } catch {
     return 'message: not JSON, as its schema asks';
   }

@@ -5,7 +5,7 @@ import { Memberships } from '../../accounts/companies/memberships.js';
 import { KeyBearers } from '../../accounts/users/key-bearers.js';
 import type { Page } from '../../platform/http/slices.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
-import { ClientNotFound, ClientTaken } from '../events.errors.js';
+import { ClientNotFound, ClientTaken, TooManyClients } from '../events.errors.js';
 import { NAME } from '../name.js';
 import { type ClientRow, RegistryRepository } from './registry.repository.js';
 import { type ClientKey, type CompanyQuery, type NewClient } from './registry.schemas.js';
@@ -13,6 +13,8 @@ import { type ClientKey, type CompanyQuery, type NewClient } from './registry.sc
 /** What keys of clients begin with: a scanner of source code finds them by it. */
 export const KEY_PREFIX = 'evk_';
 const KEY_BYTES = 32;
+/** Living ones of a company. */
+const MAX_CLIENTS = 10_000;
 
 /** Clients of events and their keys. */
 @Injectable()
@@ -32,12 +34,14 @@ export class EventClients {
     });
   }
 
-  /** Throws CompanyNotFound, ClientTaken. */
+  /** Throws CompanyNotFound, ClientTaken, TooManyClients. */
   create(userId: string, { client_id, company_id }: NewClient): Promise<ClientRow & ClientKey> {
     return this.postgres.transaction(async (sql) => {
       await this.memberships.lockAsMember(sql, userId, company_id);
       const client = await this.repository.putClient(sql, company_id, client_id);
       if (!client) throw new ClientTaken();
+      // guard: every process has all clients in memory; counted under the lock of the company
+      if ((await this.repository.clientCount(sql, company_id)) > MAX_CLIENTS) throw new TooManyClients(MAX_CLIENTS);
       const key = await this.#newKey(sql, client_id);
       await this.repository.raiseVersion(sql);
       return { ...client, ...key };

@@ -3,12 +3,15 @@ import { Memberships } from '../../accounts/companies/memberships.js';
 import type { Page } from '../../platform/http/slices.js';
 import { ValidationProblem } from '../../platform/problem.js';
 import { Postgres } from '../../platform/stores/postgres.js';
-import { SchemaInvalid, TypeNotFound, VersionExists } from '../events.errors.js';
+import { SchemaInvalid, TooManyTypes, TypeNotFound, VersionExists } from '../events.errors.js';
 import { NAME } from '../name.js';
 import { RegistryRepository, type TypeRow } from './registry.repository.js';
 import { type CompanyQuery, type CreatedType, type NewType } from './registry.schemas.js';
 import { payloadCheck } from './schema/payload-schema.js';
 import { SchemaRefused } from './schema/schema-walk.js';
+
+/** Versions of all types of a company that live. */
+const MAX_VERSIONS = 1_000;
 
 /** Types of events, and their versions. */
 @Injectable()
@@ -19,7 +22,7 @@ export class EventTypes {
     private readonly memberships: Memberships,
   ) {}
 
-  /** The next version of a type. Throws CompanyNotFound, SchemaInvalid, VersionExists, ValidationProblem. */
+  /** The next version of a type. Throws CompanyNotFound, SchemaInvalid, VersionExists, TooManyTypes, ValidationProblem. */
   async create(userId: string, { company_id, name, version, schema = null }: NewType): Promise<CreatedType> {
     // Before the schema, whose check takes its time: a stranger is to cost little.
     await this.memberships.requireMember(userId, company_id);
@@ -30,6 +33,8 @@ export class EventTypes {
       const next = (await this.repository.lastVersion(sql, company_id, name)) + 1;
       if (version !== undefined) requireNext(version, next);
       await this.repository.insertType(sql, { company_id, name, version: next, schema });
+      // guard: every process has all types in memory; counted under the lock of the company
+      if ((await this.repository.versionCount(sql, company_id)) > MAX_VERSIONS) throw new TooManyTypes(MAX_VERSIONS);
       await this.repository.raiseVersion(sql);
       return { name, version: next };
     });

@@ -1,20 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { Deadline } from '../../platform/deadline.js';
-import { Postgres } from '../../platform/stores/postgres.js';
+import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { type PayloadCheck, type Registered, type RegisteredType, Registry } from './registered.js';
 import { RegistryRepository, type RegistryRows } from './registry.repository.js';
-import { payloadCheck } from './schema/payload-schema.js';
+import { SchemaCache } from './schema-cache.js';
 
-/** By the id of a type: its check, or undefined where it has no schema. A version never changes, so neither does its check. */
-type Checks = ReadonlyMap<number, PayloadCheck | undefined>;
+/** Schemas that are read at a time: 4 MiB of them at most. */
+const SCHEMAS_AT_A_TIME = 64;
 
 /** The registry of PostgreSQL, kept in memory. Nothing tells it of changes: who stores events finds out, and asks again. */
 @Injectable()
 export class MemoryRegistry extends Registry {
+  readonly #checks = new SchemaCache();
   #last: Snapshot | undefined;
   #loading: Promise<Snapshot> | undefined;
-  /** Of the last snapshot. */
-  #checks: Checks = new Map();
 
   constructor(
     private readonly postgres: Postgres,
@@ -35,44 +34,77 @@ export class MemoryRegistry extends Registry {
     return this.#load();
   }
 
-  /** Callers who come while it is on its way have the same. */
-  #load(): Promise<Snapshot> {
-    // Of no deadline: the time of one caller must not end it for the others.
-    this.#loading ??= Deadline.without(() => this.#read()).finally(() => {
-      this.#loading = undefined;
-    });
-    return this.#loading;
-  }
-
-  async #read(): Promise<Snapshot> {
-    const rows = await this.repository.all(this.postgres);
-    this.#checks = await this.#checksOf(rows.types.map(([id]) => id));
-    this.#last = new Snapshot(rows, this.#checks);
+  /** On the caller's own connection: who waits for another one while it has one may wait for ever. */
+  async held(sql: Sql): Promise<Registered> {
+    const version = await this.repository.hold(sql);
+    if (this.#last?.version === version) return this.#last;
+    this.#last = await this.#read(sql);
     return this.#last;
   }
 
-  /** Asks for the schemas of types that are new. Those of deleted types are forgotten. */
-  async #checksOf(ids: number[]): Promise<Checks> {
-    const unknown = ids.filter((id) => !this.#checks.has(id));
-    const found = unknown.length === 0 ? [] : await this.repository.schemas(this.postgres, unknown);
-    const schemas = new Map(found.map(({ id, schema }) => [id, compiledAtFirstUse(schema)]));
-    return new Map(ids.map((id) => [id, this.#checks.get(id) ?? schemas.get(id)]));
+  holding<T>(work: (registered: Registered, sql: Transaction) => Promise<T>): Promise<T> {
+    return this.postgres.transaction(async (sql) => work(await this.held(sql), sql));
   }
+
+  async *checks(typeIds: readonly number[], sql: Sql = this.postgres): AsyncIterable<[number, PayloadCheck]> {
+    for (let at = 0; at < typeIds.length; at += SCHEMAS_AT_A_TIME) {
+      const { epoch } = this.#checks;
+      const schemas = await this.repository.schemas(sql, typeIds.slice(at, at + SCHEMAS_AT_A_TIME));
+      for (const { id, schema } of schemas) yield [id, this.#checks.put(id, schema, epoch)];
+    }
+  }
+
+  distrust(): void {
+    this.#last = undefined;
+    this.#loading = undefined;
+    this.#checks.distrust();
+  }
+
+  /** Callers who come while it is on its way have the same. */
+  #load(): Promise<Snapshot> {
+    if (this.#loading) return this.#loading;
+    // Of no deadline: the time of one caller must not end it for the others.
+    const loading = Deadline.without(() => this.#read(this.postgres))
+      .then((loaded) => {
+        // guard: one that began before PostgreSQL was away is not kept
+        if (this.#loading === loading) this.#last = loaded;
+        return loaded;
+      })
+      .finally(() => {
+        if (this.#loading === loading) this.#loading = undefined;
+      });
+    this.#loading = loading;
+    return loading;
+  }
+
+  async #read(sql: Sql): Promise<Snapshot> {
+    return new Snapshot(await this.repository.all(sql), this.#checks);
+  }
+}
+
+interface TypeRow {
+  id: number;
+  version: number;
+  hasSchema: boolean;
 }
 
 class Snapshot implements Registered {
   readonly version: string;
   readonly #companies: ReadonlyMap<string, string>;
-  /** By company and name, the newest last. */
-  readonly #types = new Map<string, RegisteredType[]>();
+  /** By company, version and name; also the newest of each name. */
+  readonly #types = new Map<string, TypeRow>();
 
-  constructor({ version, clients, types }: RegistryRows, checks: Checks) {
+  constructor(
+    { version, clients, types }: RegistryRows,
+    private readonly checks: Pick<SchemaCache, 'get'>,
+  ) {
     this.version = version;
     this.#companies = new Map(clients);
-    for (const [id, companyId, name, version] of types.sort((one, other) => one[3] - other[3])) {
-      const key = keyOf(companyId, name);
-      const versions = this.#types.get(key) ?? [];
-      this.#types.set(key, [...versions, { id, version, schema: checks.get(id) }]);
+    for (const [id, companyId, name, version, hasSchema] of types) {
+      const type = { id, version, hasSchema };
+      this.#types.set(keyOf(companyId, version, name), type);
+      const newest = this.#types.get(keyOf(companyId, 'newest', name));
+      if (!newest || newest.version < version) this.#types.set(keyOf(companyId, 'newest', name), type);
     }
   }
 
@@ -80,27 +112,15 @@ class Snapshot implements Registered {
     return this.#companies.get(clientId);
   }
 
-  type(companyId: string, name: string, version?: number): RegisteredType | undefined {
-    const versions = this.#types.get(keyOf(companyId, name));
-    return version === undefined ? versions?.at(-1) : versions?.find((each) => each.version === version);
+  type(companyId: string, name: string, version: number | 'newest' = 'newest'): RegisteredType | undefined {
+    const type = this.#types.get(keyOf(companyId, version, name));
+    if (!type) return undefined;
+    const { id, hasSchema } = type;
+    return { id, version: type.version, schema: hasSchema ? (this.checks.get(id) ?? 'unloaded') : undefined };
   }
 }
 
-/** Neither has a blank. */
-function keyOf(companyId: string, name: string): string {
-  return `${companyId} ${name}`;
-}
-
-/** A schema takes a tenth of a second to compile, and most of those of a large registry are not used for long. */
-function compiledAtFirstUse(schema: Record<string, unknown>): PayloadCheck {
-  let check: PayloadCheck | undefined;
-  return (message) => {
-    try {
-      check ??= payloadCheck(schema);
-    } catch (error) {
-      // It was taken once, and is not any more since the rules are others now: it lets nothing pass.
-      return `the schema of the type is not taken: ${error instanceof Error ? error.message : String(error)}`;
-    }
-    return check(message);
-  };
+/** The name is last: an envelope may have anything for a name, and the others have no blank. */
+function keyOf(companyId: string, version: number | 'newest', name: string): string {
+  return `${companyId} ${version} ${name}`;
 }

@@ -1,19 +1,22 @@
+import type { Sql, Transaction } from '../../platform/stores/postgres.js';
+
 /** A type at one version, ready to check messages. */
 export interface RegisteredType {
   /** `event_types.id`. */
   id: number;
   version: number;
-  /** Undefined: it has no schema, and takes any message that is not empty. */
-  schema: PayloadCheck | undefined;
+  /** Undefined: it has no schema, and takes any message that is not empty. `unloaded`: Registry.checks has it. */
+  schema: PayloadCheck | 'unloaded' | undefined;
 }
 
 /**
- * Checks a parsed message. Undefined: it is valid. Else the first ten places and the keywords that they broke, such as
- * `/age minimum; /name type`; never a value. Never throws.
+ * Checks a parsed message, whose text has so many UTF-16 units: the time that it may take grows with them. Undefined: it is
+ * valid. Else the first ten places and the keywords that they broke, such as `/age minimum; /name type`; never a value. Never
+ * throws.
  */
-export type PayloadCheck = (message: unknown) => string | undefined;
+export type PayloadCheck = (message: unknown, units: number) => string | undefined;
 
-/** All that was registered at one version of the registry: a snapshot that never changes. */
+/** All that was registered at one version of the registry: a snapshot that never changes. Schemas come when they are needed. */
 export interface Registered {
   /** `event_registry.version`, as PostgreSQL writes it. */
   readonly version: string;
@@ -29,4 +32,18 @@ export abstract class Registry {
   abstract current(): Promise<Registered>;
   /** A snapshot that is newer than the one of this version. Rejects as `current` does. */
   abstract newerThan(version: string): Promise<Registered>;
+  /** The snapshot of now. It stays that until the end of this transaction, for which every change waits. */
+  abstract held(sql: Sql): Promise<Registered>;
+  /** Runs `work` in a transaction of its own, with the snapshot of now. */
+  abstract holding<T>(work: (registered: Registered, sql: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * The checks of types that have a schema, by the types' id, one after the other: all of them at once may not fit into the
+   * memory. Rejects as `current` does.
+   */
+  abstract checks(typeIds: readonly number[], sql?: Sql): AsyncIterable<[typeId: number, check: PayloadCheck]>;
+  /**
+   * PostgreSQL was away. Where another server has taken its place, it may lack what was committed last: then the same version
+   * and the same id may mean other rows than before.
+   */
+  abstract distrust(): void;
 }

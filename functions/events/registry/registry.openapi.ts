@@ -1,7 +1,15 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../../accounts/accounts.errors.js';
 import { BODY_ERRORS, type RouteDocs } from '../../platform/http/describe.js';
 import { MediaTypeRefused, NotUtf8 } from '../../platform/problem.js';
-import { ClientNotFound, ClientTaken, SchemaInvalid, TypeNotFound, VersionExists } from '../events.errors.js';
+import {
+  ClientNotFound,
+  ClientTaken,
+  SchemaInvalid,
+  TooManyClients,
+  TooManyTypes,
+  TypeNotFound,
+  VersionExists,
+} from '../events.errors.js';
 import { clientKeyView, clientPage, createdClientView, createdTypeView, typePage } from './registry.schemas.js';
 
 /** What OpenAPI says of the routes of clients and types. */
@@ -13,7 +21,7 @@ export const REGISTRY_ROUTES = {
       'On the queue the `client_id` alone names the company, so it is unique over all of them. That of a deleted client stays ' +
       'taken for other companies; its own may register it again, and gets a new key. The answer has its key, once.',
     answers: { 201: { description: 'The client, with its key.', schema: createdClientView } },
-    errors: [...BODY_ERRORS, ...TOKEN_ERRORS, CompanyNotFound, ClientTaken],
+    errors: [...BODY_ERRORS, ...TOKEN_ERRORS, CompanyNotFound, ClientTaken, TooManyClients],
   },
   listClients: {
     id: 'listEventClients',
@@ -45,7 +53,7 @@ export const REGISTRY_ROUTES = {
       'A version never changes. Events without a version are of the newest. Where a `schema` is not taken, `path` is a JSON ' +
       'pointer to the place.',
     answers: { 201: { description: 'Its version.', schema: createdTypeView } },
-    errors: [NotUtf8, MediaTypeRefused, ...TOKEN_ERRORS, SchemaInvalid, CompanyNotFound, VersionExists],
+    errors: [NotUtf8, MediaTypeRefused, ...TOKEN_ERRORS, SchemaInvalid, CompanyNotFound, VersionExists, TooManyTypes],
   },
   listTypes: {
     id: 'listEventTypes',

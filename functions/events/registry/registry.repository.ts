@@ -20,7 +20,7 @@ export interface TypeRow {
 export interface RegistryRows {
   version: string;
   clients: [clientId: string, companyId: string][];
-  types: [id: number, companyId: string, name: string, version: number][];
+  types: [id: number, companyId: string, name: string, version: number, hasSchema: boolean][];
 }
 
 /**
@@ -44,16 +44,24 @@ export class RegistryRepository {
         `SELECT version,
                 (SELECT coalesce(json_agg(json_build_array(client_id, company_id)), '[]')
                    FROM event_clients WHERE NOT deleted) AS clients,
-                (SELECT coalesce(json_agg(json_build_array(id, company_id, name, version)), '[]')
+                (SELECT coalesce(json_agg(json_build_array(id, company_id, name, version, schema IS NOT NULL)), '[]')
                    FROM event_types WHERE NOT deleted) AS types
            FROM event_registry`,
       ),
     );
   }
 
-  /** The schemas of types by their id, which never change; types without one are left out. */
-  async schemas(sql: Sql, typeIds: number[]): Promise<{ id: number; schema: Record<string, unknown> }[]> {
-    return sql.query('SELECT id, schema FROM event_types WHERE id = ANY ($1::int[]) AND schema IS NOT NULL', [typeIds]);
+  /** The version, which no change raises before the end of this transaction. */
+  async hold(sql: Sql): Promise<string> {
+    return requiredRow(await sql.one<{ version: string }>('SELECT version FROM event_registry FOR SHARE')).version;
+  }
+
+  /** The schemas of types by their id, which never change, as JSON; types without one are left out. */
+  async schemas(sql: Sql, typeIds: readonly number[]): Promise<{ id: number; schema: string }[]> {
+    return sql.query(
+      'SELECT id, schema::text AS schema FROM event_types WHERE id = ANY ($1::int[]) AND schema IS NOT NULL',
+      [typeIds],
+    );
   }
 
   /** Undefined: another company has or had it, or it lives. */
@@ -65,6 +73,15 @@ export class RegistryRepository {
        RETURNING client_id, company_id, created_at`,
       [companyId, clientId],
     );
+  }
+
+  /** How many clients of a company live. */
+  async clientCount(sql: Transaction, companyId: string): Promise<number> {
+    const row = await sql.one<{ clients: number }>(
+      'SELECT count(*)::int AS clients FROM event_clients WHERE company_id = $1 AND NOT deleted',
+      [companyId],
+    );
+    return requiredRow(row).clients;
   }
 
   /** The company of a living client. */
@@ -129,6 +146,15 @@ export class RegistryRepository {
       [companyId, name],
     );
     return requiredRow(row).version;
+  }
+
+  /** How many versions of all types of a company live. */
+  async versionCount(sql: Transaction, companyId: string): Promise<number> {
+    const row = await sql.one<{ versions: number }>(
+      'SELECT count(*)::int AS versions FROM event_types WHERE company_id = $1 AND NOT deleted',
+      [companyId],
+    );
+    return requiredRow(row).versions;
   }
 
   async insertType(sql: Transaction, { company_id, name, version, schema }: TypeRow): Promise<void> {

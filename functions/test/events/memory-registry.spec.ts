@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-stage.js';
 import { MemoryRegistry } from '../../events/registry/memory-registry.js';
+import type { PayloadCheck, RegisteredType } from '../../events/registry/registered.js';
 import { RegistryRepository, type RegistryRows } from '../../events/registry/registry.repository.js';
 import type { Config } from '../../platform/config.js';
 import { ServiceUnavailable } from '../../platform/problem.js';
@@ -94,22 +95,29 @@ test('a client is of its company, and of none once it is deleted', async () => {
   expect([before.companyOf('of-acme'), after.companyOf('of-acme')]).toEqual([acme.id, undefined]);
 });
 
+/** The check of a type that was not loaded. */
+async function checkOf(registry: MemoryRegistry, type: RegisteredType | undefined): Promise<PayloadCheck> {
+  expect(type?.schema).toBe('unloaded');
+  for await (const [id, check] of registry.checks([type?.id ?? 0])) if (id === type?.id) return check;
+  throw new Error('no such type');
+}
+
 test('a type is found by version or as its newest, and is compiled once over all snapshots', async () => {
   const { registry } = opened();
   await addType('t', { schema: { type: 'object', required: ['a'] } });
   const before = await registry.current();
-  const [newest, one] = [before.type(acme.id, 't'), before.type(acme.id, 't', 1)];
-  expect([newest?.version, newest?.schema?.({}), newest?.schema?.({ a: 1 })]).toEqual([1, '/a required', undefined]);
+  const check = await checkOf(registry, before.type(acme.id, 't'));
+  expect([check({}, 2), check({ a: 1 }, 7)]).toEqual(['/a required', undefined]);
+  const one = before.type(acme.id, 't', 1);
+  expect([before.type(acme.id, 't'), one?.schema]).toEqual([one, check]);
   await addType('t');
   const after = await registry.newerThan(before.version);
   expect(after.type(acme.id, 't')).toMatchObject({ version: 2, schema: undefined });
   expect(after.type(acme.id, 't', 1)).toEqual(one);
-  expect(after.type(acme.id, 't', 1)?.schema).toBe(one?.schema);
-  expect([after.type(acme.id, 't', 3), after.type('other', 't'), after.type(acme.id, 'u')]).toEqual([
-    undefined,
-    undefined,
-    undefined,
-  ]);
+  expect(after.type(acme.id, 't', 1)?.schema).toBe(check);
+  const none = [after.type(acme.id, 't', 3), after.type('other', 't'), after.type(acme.id, 'u')];
+  const names = ['t 1', '1 t', 'newest t', ' t', 't '].map((name) => after.type(acme.id, name));
+  expect([...none, ...names].filter((type) => type !== undefined)).toEqual([]);
   await stage.api('DELETE', `/api/events/types/t?company_id=${acme.id}`, { token: ana.token });
   expect((await registry.newerThan(after.version)).type(acme.id, 't', 1)).toBeUndefined();
 });
@@ -147,6 +155,47 @@ test('a look that fails is told to those who wait, and the next one looks again'
   ]);
   repository.wait = async () => {};
   expect((await registry.current()).version).toMatch(/^\d+$/);
+});
+
+test('a schema is read when it is needed first, a slice of them by one query', async () => {
+  const { registry, repository } = opened();
+  const schemas = vi.spyOn(repository, 'schemas');
+  const names = Array.from({ length: 70 }, (_, at) => `many-${at}`);
+  for (const name of names) await addType(name, { schema: { const: name } });
+  const registered = await registry.current();
+  expect(schemas).not.toHaveBeenCalled();
+  const ids = names.map((name) => registered.type(acme.id, name)?.id ?? 0);
+  const found = new Map<number, PayloadCheck>();
+  for await (const [id, check] of registry.checks(ids)) found.set(id, check);
+  expect(schemas.mock.calls.map(([, asked]) => asked.length)).toEqual([64, 6]);
+  expect(ids.map((id, at) => found.get(id)?.(names[at], 9))).toEqual(ids.map(() => undefined));
+  expect(names.map((name) => registered.type(acme.id, name)?.schema)).toEqual(ids.map((id) => found.get(id)));
+});
+
+test('nothing is believed any more after PostgreSQL was away: version and ids may be those of other rows', async () => {
+  const { registry, repository } = opened();
+  await addClient('before-failover');
+  await addType('of-failover', { schema: { const: 1 } });
+  await addType('kept', { schema: { const: 1 } });
+  const before = await registry.current();
+  const [old, kept] = [
+    await checkOf(registry, before.type(acme.id, 'of-failover')),
+    await checkOf(registry, before.type(acme.id, 'kept')),
+  ];
+  const { closed, open } = gate();
+  repository.wait = () => closed;
+  const looking = registry.newerThan(before.version);
+  await expect.poll(() => repository.looks).toBe(2);
+  await stage.sql(`UPDATE event_clients SET deleted = true WHERE client_id = 'before-failover'`);
+  await stage.sql(`UPDATE event_types SET schema = '{"const": 2}' WHERE name = 'of-failover'`);
+  registry.distrust();
+  open();
+  await looking;
+  const after = await registry.current();
+  expect([after.version, after.companyOf('before-failover')]).toEqual([before.version, undefined]);
+  const check = await checkOf(registry, after.type(acme.id, 'of-failover'));
+  expect([old(1, 1), check(1, 1), check(2, 1)]).toEqual([undefined, '/ const', undefined]);
+  expect(await checkOf(registry, after.type(acme.id, 'kept'))).toBe(kept);
 });
 
 test('a change waits for batches that began before it, and later ones wait for the change', async () => {

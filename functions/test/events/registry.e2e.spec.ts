@@ -88,6 +88,21 @@ describe('a client', () => {
     expect(JSON.stringify(others.body)).not.toContain(acme.id);
   });
 
+  test('is refused when its company has 10,000 that live', async () => {
+    const company = await stage.company(ana);
+    const prefix = fresh('many');
+    await stage.sql(
+      `INSERT INTO event_clients (client_id, company_id) SELECT $1 || n, $2 FROM generate_series(1, 9999) n`,
+      [prefix, company.id],
+    );
+    const [last, over] = [fresh('client'), fresh('client')];
+    expect((await addClient(ana, company, last)).status).toBe(201);
+    expect(await raisedBy(() => addClient(ana, company, over))).toBe(0);
+    expect(refusal(await addClient(ana, company, over))).toEqual([409, 'EVENT_CLIENT.TOO_MANY']);
+    expect((await by(ana)('DELETE', `${CLIENTS}/${last}`)).status).toBe(204);
+    expect((await addClient(ana, company, over)).status).toBe(201);
+  });
+
   test('that two companies register at once is of one of them', async () => {
     for (let round = 0; round < 5; round++) {
       const clientId = fresh('race');
@@ -169,6 +184,19 @@ describe('another key', () => {
 });
 
 describe('a type', () => {
+  test('is refused when the types of its company have 1,000 versions that live', async () => {
+    const company = await stage.company(ana);
+    await stage.sql(
+      `INSERT INTO event_types (company_id, name, version) SELECT $1, 't' || n % 2, n FROM generate_series(1, 999) n`,
+      [company.id],
+    );
+    expect((await addType(ana, company, 't0')).status).toBe(201);
+    expect(refusal(await addType(ana, company, 't0'))).toEqual([409, 'EVENT_TYPE.TOO_MANY']);
+    expect(refusal(await addType(ana, company, 'other'))).toEqual([409, 'EVENT_TYPE.TOO_MANY']);
+    await by(ana)('DELETE', `${TYPES}/t1?company_id=${company.id}`);
+    expect((await addType(ana, company, 'other')).status).toBe(201);
+  });
+
   test('begins at version 1, and goes on after it was deleted', async () => {
     const name = fresh('type');
     expect(await addType(ana, acme, name)).toMatchObject({ status: 201, body: { name, version: 1 } });

@@ -12,7 +12,7 @@ import type { AddedFormat } from 'ajv/dist/types/index.js';
 import formats from 'ajv-formats';
 import type { PayloadCheck } from '../registered.js';
 import { Effort, TooCostly } from './effort.js';
-import { linearPattern } from './linear-pattern.js';
+import { Patterns } from './linear-pattern.js';
 import { COST, type Cost, SchemaRefused, walkSchema } from './schema-walk.js';
 
 /** Places that a failed check names. */
@@ -21,8 +21,6 @@ const MAX_PLACES = 10;
 const MAX_PLACE = 100;
 /** UTF-16 units of what ajv says of a schema, which may quote it. */
 const MAX_WORDS = 200;
-/** Steps of the search for all errors. It keeps each that it finds, and 100,000 items may each lack 1,000 fields. */
-const MAX_STEPS_FOR_ALL = 100_000;
 /** Steps of a format a UTF-16 unit, at most: all but `url` look at a unit a few times. */
 const FORMAT_STEPS = 20;
 /** UTF-16 units of a URL of the format `url`, whose time grows with the square. */
@@ -31,6 +29,10 @@ const MAX_URL = 2_048;
 const STEPS_OF_A_CALL = 20;
 /** UTF-16 units whose count takes a step. */
 const UNITS_A_STEP = 16;
+/** Bytes of memory of a check, compiled twice; of each byte of its schema and of each subschema. */
+const BASE_MEMORY = 4_096;
+const MEMORY_A_BYTE = 12;
+const MEMORY_A_SUBSCHEMA = 512;
 
 /**
  * What ajv takes, next to the refusals of walkSchema. Names that every object has, such as `constructor`, count only where
@@ -64,32 +66,35 @@ const KNOWN = {
   format: (name: string) => Object.hasOwn(META.formats, name),
 };
 
+/** A check, and what of the memory it takes in bytes; about, and measured: more for most schemas. */
+export type CompiledCheck = PayloadCheck & { readonly bytes: number };
+
 /**
  * Compiles a tenant's JSON Schema 2020-12. Throws SchemaRefused for what is not taken.
  *
  * Schema and message are both the tenant's, so no pair of them may stop the process: patterns run on RE2's engine, and each
  * check counts its steps (Effort).
  */
-export function payloadCheck(schema: AnySchemaObject): PayloadCheck {
-  const copy = walkSchema(schema, KNOWN);
+export function payloadCheck(schema: AnySchemaObject, effort = new Effort()): CompiledCheck {
+  const patterns = new Patterns();
+  const { copy, bytes, subschemas } = walkSchema(schema, KNOWN, patterns);
   if (!META.validateSchema(schema)) {
     const [error] = META.errors ?? [];
     throw new SchemaRefused(error?.instancePath ?? '', error?.message ?? 'is no JSON Schema');
   }
-  const effort = new Effort();
-  const isValid = compile(copy, effort, false);
+  const isValid = compile(copy, effort, patterns, false);
   let all: ValidateFunction | undefined;
-  return (message) => {
+  const check: PayloadCheck = (message, units) => {
     try {
-      effort.begin();
+      effort.begin(units);
       if (isValid(message)) return undefined;
     } catch (error) {
       return error instanceof TooCostly ? error.message : 'cannot be checked: it is nested too deeply';
     }
     try {
       // Compiled when it is needed first: it goes on where the other ends at the first error.
-      all ??= compile(copy, effort, true);
-      effort.begin(MAX_STEPS_FOR_ALL);
+      all ??= compile(copy, effort, patterns, true);
+      effort.beginForAll();
       all(message);
       return placesOf(all.errors ?? []);
     } catch {
@@ -97,11 +102,13 @@ export function payloadCheck(schema: AnySchemaObject): PayloadCheck {
       return placesOf(isValid.errors ?? []);
     }
   };
+  const memory = BASE_MEMORY + MEMORY_A_BYTE * bytes + MEMORY_A_SUBSCHEMA * subschemas + patterns.bytes;
+  return Object.assign(check, { bytes: memory });
 }
 
 /** An instance of ajv a schema: nothing of one is found by another. Throws SchemaRefused. */
-function compile(copy: AnySchemaObject, effort: Effort, allErrors: boolean): ValidateFunction {
-  const ajv = new Ajv2020({ ...OPTIONS, allErrors, code: { regExp: engine(effort), optimize: false } });
+function compile(copy: AnySchemaObject, effort: Effort, patterns: Patterns, allErrors: boolean): ValidateFunction {
+  const ajv = new Ajv2020({ ...OPTIONS, allErrors, code: { regExp: engine(effort, patterns), optimize: false } });
   formats.default(ajv, NO_KEYWORDS);
   for (const [name, format] of Object.entries(ajv.formats)) {
     const run = testOf(format);
@@ -142,12 +149,12 @@ function costKeyword(effort: Effort): CodeKeywordDefinition {
 }
 
 /** Patterns for ajv. */
-function engine(effort: Effort): NonNullable<CodeOptions['regExp']> {
+function engine(effort: Effort, patterns: Patterns): NonNullable<CodeOptions['regExp']> {
   const regExp = (pattern: string) => {
-    const { size, test } = linearPattern(pattern);
+    const { stepsAUnit, test } = patterns.get(pattern);
     return {
       test: (text: string) => {
-        effort.spend(size * text.length);
+        effort.spend(stepsAUnit * text.length);
         return test(text);
       },
       // guard: ajv tells patterns apart by this; without it the first pattern of a schema is run for all of them

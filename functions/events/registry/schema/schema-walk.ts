@@ -1,5 +1,5 @@
 import { isObject } from '../../json.js';
-import { linearPattern } from './linear-pattern.js';
+import type { Patterns } from './linear-pattern.js';
 
 /** A schema is not taken. `path` is a JSON pointer to what is wrong in it, empty for the whole. */
 export class SchemaRefused extends Error {
@@ -32,8 +32,10 @@ const POINTER = /^#(?:\/[\w$.~-]+)*$/;
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 /** Time to compile, which grows faster than their number: with this one it takes some tenths of a second. */
 const MAX_SUBSCHEMAS = 500;
-/** The instructions of all patterns together: memory, and time to compile. */
+/** The instructions of all patterns together: time to compile. */
 const MAX_PATTERN_SIZE = 10_000;
+/** And their memory. */
+const MAX_PATTERN_BYTES = 4_194_304;
 
 /** Keywords whose value is a schema, a list of schemas, or schemas by name. */
 type Holding = 'one' | 'list' | 'map';
@@ -70,17 +72,27 @@ export interface Known {
   format(name: string): boolean;
 }
 
+/** A schema that is taken. */
+export interface WalkedSchema {
+  /** A copy, in which each subschema says what it costs, and nothing is left that checks nothing. */
+  copy: Json;
+  /** Of its JSON. */
+  bytes: number;
+  subschemas: number;
+}
+
 /**
- * A copy of a schema, in which each subschema says what it costs, and nothing is left that checks nothing. Throws
- * SchemaRefused for what is not taken. All that the copy refers to was walked through: a `$ref` names a subschema.
+ * Throws SchemaRefused for what is not taken. All that the copy refers to was walked through: a `$ref` names a subschema, and
+ * each pattern is in `patterns`.
  */
-export function walkSchema(schema: Json, known: Known): Json {
+export function walkSchema(schema: Json, known: Known, patterns: Patterns): WalkedSchema {
   requireTame(schema, '', 1);
-  if (Buffer.byteLength(JSON.stringify(schema)) > MAX_BYTES) throw new SchemaRefused('', 'is over 64 KiB of JSON');
-  const walk = new Walk(known);
+  const bytes = Buffer.byteLength(JSON.stringify(schema));
+  if (bytes > MAX_BYTES) throw new SchemaRefused('', 'is over 64 KiB of JSON');
+  const walk = new Walk(known, patterns);
   const copy = walk.subschema(schema, '') as Json;
   walk.requireTargets();
-  return copy;
+  return { copy, bytes, subschemas: walk.subschemas };
 }
 
 /** Depth first, as all that follows calls itself. Then what PostgreSQL or JSON could not hold. */
@@ -104,9 +116,15 @@ function requireText(text: string, path: string): void {
 class Walk {
   readonly #places = new Set<string>();
   readonly #refs: { ref: string; path: string }[] = [];
-  #patternSize = 0;
 
-  constructor(private readonly known: Known) {}
+  constructor(
+    private readonly known: Known,
+    private readonly patterns: Patterns,
+  ) {}
+
+  get subschemas(): number {
+    return this.#places.size;
+  }
 
   subschema(schema: unknown, path: string): unknown {
     this.#places.add(path);
@@ -166,11 +184,13 @@ class Walk {
 
   #requirePattern(pattern: string, path: string): void {
     try {
-      this.#patternSize += linearPattern(pattern).size;
+      this.patterns.get(pattern);
     } catch (error) {
       throw new SchemaRefused(path, `is a pattern that is not taken: ${reasonOf(error)}`);
     }
-    if (this.#patternSize > MAX_PATTERN_SIZE) throw new SchemaRefused(path, 'is one pattern too many, or too large');
+    const { size, bytes } = this.patterns;
+    if (size > MAX_PATTERN_SIZE || bytes > MAX_PATTERN_BYTES)
+      throw new SchemaRefused(path, 'is one pattern too many, or too large');
   }
 }
 
