@@ -47,14 +47,11 @@ export class VersionExists extends Problem {
 
 /** 409: what every process has in memory of a company is limited. */
 export class TooManyTypes extends Problem {
-  static readonly sample = (): Problem => new TooManyTypes(1_000);
+  static readonly sample = (): Problem => new TooManyTypes('have at most 1000 versions');
 
-  constructor(most: number) {
-    super(
-      409,
-      'EVENT_TYPE.TOO_MANY',
-      `the types of a company have at most ${most} versions together; delete a type that is not needed`,
-    );
+  /** @param limit What the types of a company have or take together. */
+  constructor(limit: string) {
+    super(409, 'EVENT_TYPE.TOO_MANY', `the types of a company ${limit} together; delete a type that is not needed`);
   }
 }
 

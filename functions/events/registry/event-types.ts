@@ -1,21 +1,29 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { Memberships } from '../../accounts/companies/memberships.js';
 import type { Page } from '../../platform/http/slices.js';
 import { ValidationProblem } from '../../platform/problem.js';
-import { Postgres } from '../../platform/stores/postgres.js';
+import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { SchemaInvalid, TooManyTypes, TypeNotFound, VersionExists } from '../events.errors.js';
 import { NAME } from '../name.js';
 import { RegistryRepository, type TypeRow } from './registry.repository.js';
-import { type CompanyQuery, type CreatedType, type NewType } from './registry.schemas.js';
-import { payloadCheck } from './schema/payload-schema.js';
+import type { CompanyQuery, CreatedType, NewType } from './registry.schemas.js';
+import { memoryOf, payloadCheck } from './schema/payload-schema.js';
 import { SchemaRefused } from './schema/schema-walk.js';
+import { MAX_COMPANY_BYTES } from './schema-cache.js';
 
 /** Versions of all types of a company that live. */
 const MAX_VERSIONS = 1_000;
+/** Types whose memory is known, so that their schemas are not read again for the next type of their company. */
+const COUNTED = 10_000;
+const MIB = 1_024 * 1_024;
 
 /** Types of events, and their versions. */
 @Injectable()
 export class EventTypes {
+  /** Of the check of each schema that was counted, by the type's id, in bytes. */
+  readonly #memory = new LRUCache<number, number>({ max: COUNTED });
+
   constructor(
     private readonly postgres: Postgres,
     private readonly repository: RegistryRepository,
@@ -33,11 +41,22 @@ export class EventTypes {
       const next = (await this.repository.lastVersion(sql, company_id, name)) + 1;
       if (version !== undefined) requireNext(version, next);
       await this.repository.insertType(sql, { company_id, name, version: next, schema });
-      // guard: every process has all types in memory; counted under the lock of the company
-      if ((await this.repository.versionCount(sql, company_id)) > MAX_VERSIONS) throw new TooManyTypes(MAX_VERSIONS);
+      await this.#requireMemory(sql, company_id);
       await this.repository.raiseVersion(sql);
       return { name, version: next };
     });
+  }
+
+  /** guard: every process has the types of all companies in memory. Counted under the lock of the company. */
+  async #requireMemory(sql: Transaction, companyId: string): Promise<void> {
+    const versions = await this.repository.versions(sql, companyId);
+    if (versions.length > MAX_VERSIONS) throw new TooManyTypes(`have at most ${MAX_VERSIONS} versions`);
+    const ids = versions.flatMap(({ id, hasSchema }) => (hasSchema ? [id] : []));
+    const unknown = ids.filter((id) => !this.#memory.has(id));
+    for (const { id, schema } of await this.repository.schemas(sql, unknown))
+      this.#memory.set(id, memoryOfText(schema));
+    const bytes = ids.reduce((sum, id) => sum + (this.#memory.get(id) ?? 0), 0);
+    if (bytes > MAX_COMPANY_BYTES) throw new TooManyTypes(`take at most ${MAX_COMPANY_BYTES / MIB} MiB of memory`);
   }
 
   /** Throws CompanyNotFound. */
@@ -62,6 +81,15 @@ function requireTaken(schema: Record<string, unknown>): void {
     payloadCheck(schema);
   } catch (error) {
     throw error instanceof SchemaRefused ? new SchemaInvalid(error.path, error.reason) : error;
+  }
+}
+
+/** What was taken once may not be any more, since the rules are others now: then it is not compiled either. */
+function memoryOfText(schema: string): number {
+  try {
+    return memoryOf(JSON.parse(schema));
+  } catch {
+    return 0;
   }
 }
 

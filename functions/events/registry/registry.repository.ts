@@ -148,13 +148,12 @@ export class RegistryRepository {
     return requiredRow(row).version;
   }
 
-  /** How many versions of all types of a company live. */
-  async versionCount(sql: Transaction, companyId: string): Promise<number> {
-    const row = await sql.one<{ versions: number }>(
-      'SELECT count(*)::int AS versions FROM event_types WHERE company_id = $1 AND NOT deleted',
+  /** The living versions of all types of a company. */
+  async versions(sql: Transaction, companyId: string): Promise<{ id: number; hasSchema: boolean }[]> {
+    return sql.query(
+      'SELECT id, schema IS NOT NULL AS "hasSchema" FROM event_types WHERE company_id = $1 AND NOT deleted',
       [companyId],
     );
-    return requiredRow(row).versions;
   }
 
   async insertType(sql: Transaction, { company_id, name, version, schema }: TypeRow): Promise<void> {

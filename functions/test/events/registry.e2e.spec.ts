@@ -184,6 +184,21 @@ describe('another key', () => {
 });
 
 describe('a type', () => {
+  test('is refused when the schemas of its company take too much memory together', async () => {
+    const company = await stage.company(ana);
+    // Each takes some MiB, however short it is.
+    const patterns = Array.from({ length: 8 }, (_, at) => ({ pattern: `^.{1,${400 + at}}$` }));
+    const schema = { type: 'string', allOf: patterns.map((each) => ({ type: 'string', ...each })) };
+    const answers: Answer[] = [];
+    for (let at = 0; answers.at(-1)?.status !== 409 && at < 40; at++)
+      answers.push(await addType(ana, company, `large-${at}`, { schema }));
+    expect(answers.length).toBeGreaterThan(2);
+    expect(refusal(answers.at(-1) as Answer)).toEqual([409, 'EVENT_TYPE.TOO_MANY']);
+    expect((await addType(ana, company, 'large-0')).status).toBe(201);
+    await by(ana)('DELETE', `${TYPES}/large-1?company_id=${company.id}`);
+    expect((await addType(ana, company, 'again', { schema })).status).toBe(201);
+  });
+
   test('is refused when the types of its company have 1,000 versions that live', async () => {
     const company = await stage.company(ana);
     await stage.sql(

@@ -27,6 +27,11 @@ const STEPS_BY_TABLE = 20;
 const STATES_BYTES = 65_536;
 /** And those that it keeps for the next text. */
 const KEPT_BYTES = 16_384;
+/** Of the memory, measured. */
+const BASE_BYTES = 2_048;
+const INSTRUCTION_BYTES = 128;
+const LIST_BYTES = 80;
+const LIST_ITEM_BYTES = 4;
 
 /**
  * A pattern of ECMA-262 with the flag `u`, as JSON Schema has them, for RE2's engine, which never goes back. Throws an Error
@@ -51,7 +56,7 @@ export function linearPattern(pattern: string): LinearPattern {
   return {
     size,
     stepsAUnit: hasTable ? Math.min(size, STEPS_BY_TABLE) : size,
-    bytes: programBytes + (hasTable ? tableBytes : KEPT_BYTES),
+    bytes: BASE_BYTES + programBytes + (hasTable ? tableBytes : KEPT_BYTES),
     test: (text) => {
       const matches = compiled.test(text);
       if (states && STATES_BYTES - states.memBudget > KEPT_BYTES) states.clearCache();
@@ -59,10 +64,6 @@ export function linearPattern(pattern: string): LinearPattern {
     },
   };
 }
-
-const INSTRUCTION_BYTES = 128;
-const LIST_BYTES = 80;
-const LIST_ITEM_BYTES = 4;
 
 /** Of the memory of instructions and their lists of characters, some of which share one; about. */
 function bytesOf(instructions: readonly object[]): number {
