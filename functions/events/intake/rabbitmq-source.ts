@@ -4,6 +4,7 @@ import { Interrupted } from '@disparo/contract';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { BatchLimits, Delivery, EventSource } from './event-source.js';
 import { Inbox } from './inbox.js';
+import { SentAhead } from './sent-ahead.js';
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
@@ -36,16 +37,16 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
   /** Begins to receive. Rejects with what the broker refuses. */
   static async open(channel: Channel, queue: string, prefetch: number, stop: AbortSignal): Promise<RabbitmqSource> {
     const source = new RabbitmqSource(queue, channel, stop);
-    await channel.prefetch(prefetch);
-    const { consumerTag } = await channel.consume(queue, (message) => {
+    const ahead = new SentAhead(channel, queue, prefetch, (message) => {
       // Null: the broker cancelled the consumer, as when somebody deletes the queue.
       if (!message) return source.#gone.abort(new Error('the broker cancelled the consumer'));
       source.#inbox.put({ body: message.content, key: keyOf(message), message });
       source.#wake();
     });
-    const cancel = () => void channel.cancel(consumerTag).catch(() => {});
-    if (stop.aborted) cancel();
-    else stop.addEventListener('abort', cancel, { signal: source.lost });
+    await ahead.begin();
+    const end = () => ahead.end();
+    if (stop.aborted) end();
+    else stop.addEventListener('abort', end, { signal: source.lost });
     return source;
   }
 

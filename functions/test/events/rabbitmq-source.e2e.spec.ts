@@ -16,9 +16,9 @@ beforeEach(async () => {
 afterEach(() => stage.close());
 
 /** A source on a channel of its own, and how it ends: what is not acknowledged goes back. */
-async function source() {
+async function source(prefetch = 10) {
   const { connection, channel } = await openBroker(stage.stores.env.RABBITMQ_URL);
-  const opened = await RabbitmqSource.open(channel, stage.queue, 10, stop.signal);
+  const opened = await RabbitmqSource.open(channel, stage.queue, prefetch, stop.signal);
   const close = async () => {
     await channel.close();
     await connection.close();
@@ -59,6 +59,55 @@ test('two who wait have a batch each, and both are told of the end', async () =>
   stop.abort();
   expect(await Promise.all(ends)).toEqual([[], []]);
   await close();
+});
+
+test('of large messages a few are sent ahead, of small ones the whole prefetch', async () => {
+  const large = (count: number) => stage.publishAll(Array.from({ length: count }, () => Buffer.alloc(1_048_576, 'x')));
+  const { source: receiving, close } = await source(100);
+  /** Receives until it has so many, which are held or acknowledged. */
+  const receive = async (count: number, settles: boolean) => {
+    for (let received = 0; received < count; ) {
+      const batch = await receiving.receive({ deliveries: count - received, lingerMs: 3 });
+      received += batch.length;
+      if (settles) await receiving.done(batch);
+      else held.push(batch);
+    }
+  };
+  const held: Parameters<typeof receiving.done>[0][] = [];
+  const settleHeld = async () => {
+    for (const batch of held.splice(0)) await receiving.done(batch);
+  };
+
+  await large(40);
+  await receive(32, false);
+  expect(await stage.stores.ready(stage.queue)).toBe(8);
+  await settleHeld();
+  await receive(8, true);
+
+  await stage.publishAll(Array.from({ length: 300 }, (_, n) => String(n)));
+  await untilReady(200);
+  await receive(300, true);
+
+  await large(1);
+  await receive(1, true);
+  const consumers = async () => (await stage.stores.channel.checkQueue(stage.queue)).consumerCount;
+  await until(async () => expect(await consumers()).toBe(1));
+  await large(40);
+  await receive(32, false);
+  expect(await stage.stores.ready(stage.queue)).toBe(8);
+  stop.abort();
+  await until(async () => expect(await consumers()).toBe(0));
+  await close();
+});
+
+test('a stop ends all that is sent ahead', async () => {
+  await stage.publishAll(Array.from({ length: 200 }, (_, n) => String(n)));
+  const { close } = await source(100);
+  await untilReady(100);
+  stop.abort();
+  await until(async () => expect((await stage.stores.channel.checkQueue(stage.queue)).consumerCount).toBe(0));
+  await close();
+  await untilReady(200);
 });
 
 test('a queue that is deleted is told as a lost session', async () => {
