@@ -160,6 +160,16 @@ test.each([
   expect(deadline.stored).toBe(storing);
 });
 
+test('PostgreSQL itself ends a transaction from which it hears nothing more', async () => {
+  const { ended } = await postgres.transaction(async (sql) => {
+    const row = await sql.one<{ ended: boolean }>(
+      `SELECT current_setting('idle_in_transaction_session_timeout') <> '0' AS ended`,
+    );
+    return row ?? { ended: false };
+  });
+  expect(ended).toBe(true);
+});
+
 describe('a connection that dies without a word', () => {
   let proxy: TcpProxy;
   let far: Postgres;

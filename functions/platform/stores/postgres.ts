@@ -30,6 +30,11 @@ const KEEP_ALIVE_MS = 10_000;
  * pool drops idle connections (10 s): those that fell silent together with a busy one are not tried next.
  */
 const SILENT_MS = 15_000;
+/**
+ * guard: PostgreSQL ends a transaction from which it hears nothing for so long. Else the locks of one whose connection or
+ * process died without a word stay until the server's kernel notices, two hours by default. COPY is no such silence.
+ */
+const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30s'`;
 /** A ping that takes longer: its connection is dropped. Who asks waits less. */
 const PING_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
@@ -93,7 +98,7 @@ export class Postgres implements Sql, OnApplicationShutdown {
   async transaction<T>(work: (sql: Transaction) => Promise<T>, stop?: AbortSignal): Promise<T> {
     const deadline = Deadline.current();
     return this.#withClient(stop ?? deadline?.signal, async (client, cutOff) => {
-      await client.query('BEGIN');
+      await client.query(BEGIN);
       try {
         const result = await work(transactionOn(client));
         deadline?.storing();
