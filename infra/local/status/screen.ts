@@ -1,15 +1,10 @@
+import { age } from '../../../functions/platform/terminal.js';
 import { bar } from '../demo/progress.js';
 import { table } from '../demo/table.js';
 import { colour } from '../supervise/terminal.js';
 import type { CampaignRow, Queue, Status } from './status-reader.js';
 
 const BAR = 20;
-const UNITS = [
-  [86_400, 'd'],
-  [3_600, 'h'],
-  [60, 'min'],
-  [1, 's'],
-] as const;
 
 /** One screen: services, queues, dead letters, the last ten campaigns. No line is wider than `width` where possible. */
 export function screen(status: Status, width: number): string {
@@ -63,13 +58,6 @@ function campaignLines({ services }: Status, campaigns: CampaignRow[] | undefine
     age(age_s),
   ]);
   return [table(['id', 'status', 'progress', 'stored', 'total', 'age'], rows, width)];
-}
-
-/** An age in the largest unit that fits. */
-function age(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const [size, unit] = UNITS.find(([each]) => whole >= each) ?? [1, 's'];
-  return `${Math.floor(whole / size)} ${unit}`;
 }
 
 function count(of: number): string {
