@@ -18,7 +18,8 @@ import {
 import { type AcceptedEvent, type EventResult, type EventResults, MAX_EVENTS } from './events.schemas.js';
 import { type Delivery, MAX_BATCH_BYTES } from './intake/event-source.js';
 import { type ExactJson, exactJsonOf } from './intake/exact-json.js';
-import { type Outcome, StoreEvents } from './intake/store-events.js';
+import type { Outcome } from './intake/outcome.js';
+import { StoreEvents } from './intake/store-events.js';
 import type { Reason } from './intake/triage.js';
 import { isObject } from './json.js';
 

@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter, Histogram } from 'prom-client';
 import { Log } from '../../platform/telemetry/log.js';
 import { Metrics } from '../../platform/telemetry/metrics.js';
-import type { Outcome } from './store-events.js';
+import type { Outcome } from './outcome.js';
 import { REASONS } from './triage.js';
 
 const WARN_EVERY_MS = 10_000;

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { byteaArray, int4Array, textArray } from '../../platform/stores/binary-array.js';
 import { Postgres, type Sql } from '../../platform/stores/postgres.js';
-import type { Triaged } from './triage.js';
+import type { Delivery } from './event-source.js';
+import type { Said, Triaged } from './triage.js';
 
 /** A triaged message with its bytes. */
 export interface StoreRow {
@@ -9,10 +11,12 @@ export interface StoreRow {
   n: number;
   triaged: Triaged;
   body: Buffer;
+  /** As its delivery has it. */
+  maySend?: Delivery['maySend'] | undefined;
 }
 
 /** What became of a row: the id is that of its event, of a row in quarantine that of the event whose key it has. */
-interface StoredRow {
+export interface StoredRow {
   n: number;
   outcome: 'stored' | 'duplicate' | 'quarantined';
   event_id: string | null;
@@ -42,14 +46,14 @@ interface Wanted {
 /** Bytes of the messages of a slice, unless one alone has more. Escaped in JSON they must fit into a function's answer. */
 const SLICE_BYTES = 2 * 1_024 * 1_024;
 
-/** Every statement that stores events or reads them. */
+/** Every statement that stores events or lists them. Those that count and erase them are upkeep's. */
 @Injectable()
 export class IntakeRepository {
   constructor(private readonly postgres: Postgres) {}
 
   /**
    * Stores a batch in one call. Returns the rows that `store_events` returns, or `stale` when the registry moved since this
-   * version: then nothing is stored. `keep`: a conflict goes into quarantine, else it is only told. Refused rows always go.
+   * version: then nothing is stored. `keep`: what is refused and was not stored before goes into quarantine, else it is only told.
    */
   async store(
     version: string,
@@ -63,6 +67,15 @@ export class IntakeRepository {
     );
     if (found.some(({ outcome }) => outcome === 'stale_registry')) return 'stale';
     return found as StoredRow[];
+  }
+
+  /** The company of each of these events, by their ids. One that is deleted has none. */
+  async companiesOf(eventIds: readonly string[], sql: Sql = this.postgres): Promise<Map<string, string>> {
+    const found = await sql.query<{ id: string; company_id: string }>(
+      'SELECT id, company_id FROM events WHERE id = ANY ($1::bigint[])',
+      [eventIds],
+    );
+    return new Map(found.map(({ id, company_id }) => [id, company_id]));
   }
 
   /** Events of these companies, by id, and whether there are more. Each company is read by its own index. */
@@ -104,11 +117,16 @@ function columns(rows: readonly StoreRow[]): unknown[] {
     textArray(pick(({ clientId }) => clientId)),
     int4Array(ofEvent(({ typeId }) => typeId)),
     textArray(pick(({ key }) => key)),
-    textArray(ofEvent(({ message }) => message)),
+    textArray(pick((row) => (row.kind === 'event' ? row.message : row.said && saidAs(row.said)))),
     byteaArray(rows.map(({ body }) => body)),
     ofEvent(({ occurredAt }) => occurredAt),
     textArray(ofRefused(({ reason }) => reason)),
     textArray(ofRefused(({ detail }) => detail)),
     textArray(pick(({ companyId }) => companyId)),
   ];
+}
+
+/** As `store_events` compares it. */
+function saidAs({ typeName, message }: Said): string {
+  return `${typeName} ${createHash('sha256').update(message).digest('hex')}`;
 }

@@ -15,7 +15,8 @@ import { Log, saysTo } from '../../platform/telemetry/log.js';
 import { EventBrokers } from './event-brokers.js';
 import type { Delivery, EventBroker, EventSource } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
-import { type Outcome, StoreEvents } from './store-events.js';
+import type { Outcome } from './outcome.js';
+import { StoreEvents } from './store-events.js';
 
 /** Batches of a source under way at a time: while one is stored, the next is gathered, triaged and stored next to it. */
 const BATCHES_AT_A_TIME = 2;

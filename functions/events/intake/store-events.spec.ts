@@ -4,6 +4,7 @@ import type { Sql } from '../../platform/stores/postgres.js';
 import { createLog } from '../../platform/telemetry/log.js';
 import { Metrics } from '../../platform/telemetry/metrics.js';
 import { type PayloadCheck, type Registered, Registry } from '../registry/registered.js';
+import type { Delivery } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
 import type { IntakeRepository } from './intake.repository.js';
 import { StoreEvents } from './store-events.js';
@@ -66,11 +67,12 @@ test('other work goes on while messages with a costly schema are triaged', async
 
 test('what is in memory of the registry is distrusted when PostgreSQL was away, and not for another error', async () => {
   const registry = new SlowRegistry();
-  const failing = (error: Error, sql?: Sql) =>
-    storing(registry, () => Promise.reject(error))
-      .store(EIGHT.slice(0, 1), true, sql)
-      .catch((thrown: unknown) => thrown);
-  const sql = {} as Sql;
+  const failing = (error: Error, within = false) => {
+    const store = storing(registry, () => Promise.reject(error));
+    const [first] = EIGHT as [Delivery];
+    const stored = within ? store.storeWithin((one) => one({} as Sql, first)) : store.store([first], true);
+    return stored.catch((thrown: unknown) => thrown);
+  };
   const [away, lost, bug] = [
     new ServiceUnavailable('the database is away'),
     new Error('Connection terminated unexpectedly'),
@@ -78,5 +80,5 @@ test('what is in memory of the registry is distrusted when PostgreSQL was away, 
   ];
   expect([await failing(bug), registry.distrusted]).toEqual([bug, 0]);
   expect([await failing(away), registry.distrusted]).toEqual([away, 1]);
-  expect([await failing(lost, sql), registry.distrusted]).toEqual([lost, 2]);
+  expect([await failing(lost, true), registry.distrusted]).toEqual([lost, 2]);
 });

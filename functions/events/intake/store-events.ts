@@ -1,27 +1,23 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import pg from 'pg';
 import { isOutage } from '../../platform/problem.js';
 import { isAway, type Sql, type Transaction } from '../../platform/stores/postgres.js';
-import { type PayloadCheck, type Registered, Registry } from '../registry/registered.js';
+import { Registry } from '../registry/registered.js';
 import type { Delivery } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
-import { IntakeRepository, type StoreRow } from './intake.repository.js';
-import { type Reason, type Refused, type Triaged, triage } from './triage.js';
-
-/** What became of a message. Of a refused one: the event that holds its key, and the client, where it names one in its form. */
-export type Outcome =
-  | { kind: 'stored' | 'duplicate'; eventId: string }
-  | { kind: 'refused'; reason: Reason; detail: string; eventId?: string; clientId?: string | undefined };
+import { IntakeRepository, type StoredRow, type StoreRow } from './intake.repository.js';
+import type { Outcome } from './outcome.js';
+import type { NewEvent, Refused } from './triage.js';
+import { triageAll } from './triage-all.js';
 
 /** data_exception and integrity_constraint_violation: a row that PostgreSQL does not take, however often it is sent. */
 const REFUSED_BY_STORE = /^(22|23)/;
+const SERIALIZATION_FAILURE = '40001';
 
 /** So often a batch is triaged again, before it waits for no further change of the registry. */
 const MAX_STALE = 3;
-
-/** Triage holds the event loop for this time at most, or for one message. */
-const TURN_MS = 20;
+/** So often a transaction is begun anew. Retention cannot overtake it for ever: what it deletes is gone. */
+const MAX_OVERTAKEN = 10;
 
 /** Steps 2 and 3 of the loop, which HTTP and replays have, too: triage, and one call that stores. */
 @Injectable()
@@ -34,16 +30,27 @@ export class StoreEvents {
 
   /**
    * Resolves after the COMMIT, with an outcome for each delivery, in their order. `keep`: what is refused is in quarantine
-   * then; else it is only told. With `sql` it is done in that transaction, which the caller commits and counts; then an error
-   * of the store is not divided. Rejects with ServiceUnavailable, and an error of SQL: nothing, or a part, is stored then, and the
+   * then; else it is only told. Rejects with ServiceUnavailable, and an error of SQL: nothing, or a part, is stored then, and the
    * same call may be repeated.
    */
-  async store(deliveries: readonly Delivery[], keep: boolean, sql?: Sql): Promise<Outcome[]> {
+  async store(deliveries: readonly Delivery[], keep: boolean): Promise<Outcome[]> {
+    const outcomes = await this.#trusted(() => this.#store(deliveries, keep));
+    this.meter.count(outcomes);
+    return outcomes;
+  }
+
+  /**
+   * For who has more to do in the transaction that stores: `transact` begins one, stores a delivery in it by the function that
+   * it is given, where what is refused is only told, and counts the outcome after its COMMIT. It is called anew where that
+   * function, or itself, throws Overtaken. An error of the store is not divided.
+   */
+  storeWithin<T>(transact: (store: StoreOne) => Promise<T>): Promise<T> {
+    return this.#trusted(() => anew(() => transact((sql, delivery) => this.#storeOne(delivery, sql))));
+  }
+
+  async #trusted<T>(work: () => Promise<T>): Promise<T> {
     try {
-      if (sql) return await this.#storeIn(sql, deliveries, keep);
-      const outcomes = await this.#store(deliveries, keep);
-      this.meter.count(outcomes);
-      return outcomes;
+      return await work();
     } catch (error) {
       if (isOutage(error) || isAway(error)) this.registry.distrust();
       throw error;
@@ -53,46 +60,26 @@ export class StoreEvents {
   async #store(deliveries: readonly Delivery[], keep: boolean): Promise<Outcome[]> {
     let registered = await this.registry.current();
     for (let stale = 0; stale < MAX_STALE; stale++) {
-      const outcomes = await this.#divide(registered.version, await this.#triageAll(deliveries, registered), keep);
+      const rows = await triageAll(deliveries, registered, this.registry);
+      const outcomes = await this.#divide(registered.version, rows, keep);
       if (outcomes !== 'stale') return outcomes;
       registered = await this.registry.newerThan(registered.version);
     }
     // guard: a registry that changes all the time does not keep a batch out for ever: from here on the next change waits for us
-    return this.registry.holding(async (held, sql) =>
-      current(await this.#divide(held.version, await this.#triageAll(deliveries, held, sql), keep, dividable(sql))),
+    return anew(() =>
+      this.registry.holding(async (held, sql) => {
+        const rows = await triageAll(deliveries, held, this.registry, sql);
+        return current(await this.#divide(held.version, rows, keep, dividable(sql)));
+      }),
     );
   }
 
-  async #storeIn(sql: Sql, deliveries: readonly Delivery[], keep: boolean): Promise<Outcome[]> {
+  async #storeOne(delivery: Delivery, sql: Sql): Promise<Outcome> {
     const held = await this.registry.held(sql);
-    return current(await this.#storeAt(held.version, await this.#triageAll(deliveries, held, sql), keep, sql));
-  }
-
-  /** What is `unchecked` is triaged again, type by type, so that one of their schemas at a time has to be in memory. */
-  async #triageAll(deliveries: readonly Delivery[], registered: Registered, sql?: Sql): Promise<StoreRow[]> {
-    const turns = new Turns();
-    const triaged = new Map<Delivery, Triaged>();
-    const unchecked = new Map<number, Delivery[]>();
-    const judge = (delivery: Delivery, check?: PayloadCheck) => {
-      const found = triage(delivery, seenBy(delivery, registered), check);
-      if (found.kind !== 'unchecked') triaged.set(delivery, found);
-      else if (!unchecked.get(found.typeId)?.push(delivery)) unchecked.set(found.typeId, [delivery]);
-    };
-    for (const delivery of deliveries) {
-      judge(delivery);
-      if (turns.isOver) await turns.next();
-    }
-    if (unchecked.size > 0)
-      for await (const [typeId, check] of this.registry.checks([...unchecked.keys()], sql))
-        for (const delivery of unchecked.get(typeId) ?? []) {
-          judge(delivery, check);
-          if (turns.isOver) await turns.next();
-        }
-    return deliveries.map((delivery, n) => {
-      const found = triaged.get(delivery);
-      if (!found) throw new Error('a bug: the schema of a type was not found');
-      return { n, triaged: found, body: delivery.body };
-    });
+    const rows = await triageAll([delivery], held, this.registry, sql);
+    const [outcome] = current(await this.#storeAt(held.version, rows, false, sql));
+    if (!outcome) throw new OutcomesDiffer();
+    return outcome;
   }
 
   /** A batch with a row that PostgreSQL refuses is halved until that row is alone. */
@@ -118,39 +105,57 @@ export class StoreEvents {
 
   async #storeAt(version: string, rows: readonly StoreRow[], keep: boolean, sql?: Sql): Promise<'stale' | Outcome[]> {
     // Asked also when no row is sent: what is told must be what is registered now.
-    const found = await this.repository.store(version, keep, keep ? rows : rows.filter(isEvent), sql);
+    const found = await this.#send(version, keep ? rows : rows.filter(mayBeStored), keep, sql);
     if (found === 'stale') return 'stale';
+    const refused = new Map(rows.flatMap(({ n, triaged }) => (triaged.kind === 'refused' ? [[n, triaged]] : [])));
+    const hidden = await this.#hidden(rows, found, sql);
     const outcomes = new Map<number, Outcome>();
     const put = (n: number, outcome: Outcome) => {
       // guard: one outcome a row, never two
       if (outcomes.has(n)) throw new OutcomesDiffer();
       outcomes.set(n, outcome);
     };
-    const refused = new Map(rows.flatMap(({ n, triaged }) => (triaged.kind === 'refused' ? [[n, triaged]] : [])));
-    if (!keep) for (const [n, triaged] of refused) put(n, triaged);
-    for (const { n, outcome, event_id } of found) put(n, refused.get(n) ?? outcomeOf(outcome, event_id));
-    return rows.map(({ n }) => {
+    for (const { n, outcome, event_id } of found) {
+      const isRefused = outcome === 'quarantined' || hidden.has(n);
+      put(n, (isRefused && refused.get(n)) || outcomeOf(outcome, event_id));
+    }
+    return rows.map((row) => {
+      const { n, triaged } = row;
+      if (!keep && triaged.kind === 'refused' && !mayBeStored(row)) put(n, triaged);
       const outcome = outcomes.get(n);
       if (outcome === undefined) throw new OutcomesDiffer();
       return outcome;
     });
   }
-}
 
-/**
- * guard: the event loop turns between messages. A tenant's schema may take half a second a message: heartbeats go out all the
- * same, the time of a function can be over, and others are answered.
- */
-class Turns {
-  #began = performance.now();
-
-  get isOver(): boolean {
-    return performance.now() - this.#began >= TURN_MS;
+  async #send(
+    version: string,
+    rows: readonly StoreRow[],
+    keep: boolean,
+    sql?: Sql,
+  ): ReturnType<IntakeRepository['store']> {
+    try {
+      return await this.repository.store(version, keep, rows, sql);
+    } catch (error) {
+      if (!isOvertaken(error)) throw error;
+      if (sql) throw new Overtaken();
+      return 'stale';
+    }
   }
 
-  async next(): Promise<void> {
-    await nextTurn();
-    this.#began = performance.now();
+  /** guard: that a client who is deleted has such an event is told only to who may send for the event's company. */
+  async #hidden(rows: readonly StoreRow[], found: readonly StoredRow[], sql?: Sql): Promise<ReadonlySet<number>> {
+    const again = new Map(
+      found.flatMap(({ n, outcome, event_id }) => (outcome === 'duplicate' ? [[n, event_id ?? '']] : [])),
+    );
+    const asking = rows.filter(({ n, triaged, maySend }) => triaged.companyId === undefined && maySend && again.has(n));
+    if (asking.length === 0) return new Set();
+    const companies = await this.repository.companiesOf([...again.values()], sql);
+    const isTold = ({ n, triaged, maySend }: StoreRow) => {
+      const company = companies.get(again.get(n) ?? '');
+      return company !== undefined && maySend?.(triaged.clientId ?? '', company);
+    };
+    return new Set(asking.filter((row) => !isTold(row)).map(({ n }) => n));
   }
 }
 
@@ -180,6 +185,28 @@ class OutcomesDiffer extends Error {
   }
 }
 
+/** Runs a transaction, and runs it anew where it was overtaken. */
+async function anew<T>(transact: () => Promise<T>): Promise<T> {
+  for (let overtaken = 1; ; overtaken++) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (!(error instanceof Overtaken) || overtaken === MAX_OVERTAKEN) throw error;
+    }
+  }
+}
+
+/** What a transaction met is another one now: nothing of it is stored, and it is to be begun anew. */
+export class Overtaken extends Error {}
+
+/** Stores one delivery in a transaction. */
+export type StoreOne = (sql: Sql, delivery: Delivery) => Promise<Outcome>;
+
+/** So `store_events` says that retention deleted an event that it met. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === SERIALIZATION_FAILURE;
+}
+
 /** The SQLSTATE by which PostgreSQL refuses a row for good, however often it is sent; undefined for every other error. */
 export function sqlStateOfRefusal(error: unknown): string | undefined {
   const code = (error instanceof pg.DatabaseError && error.code) || '';
@@ -191,21 +218,9 @@ export function refusedWith(sqlState: string): string {
   return `refused_by_store:${sqlState}`;
 }
 
-// guard: nobody learns of another company's client, nor sends for it
-function seenBy({ maySend }: Delivery, registered: Registered): Registered {
-  if (!maySend) return registered;
-  return {
-    version: registered.version,
-    companyOf: (clientId) => {
-      const companyId = registered.companyOf(clientId);
-      return companyId !== undefined && maySend(clientId, companyId) ? companyId : undefined;
-    },
-    type: (companyId, name, version) => registered.type(companyId, name, version),
-  };
-}
-
-function isEvent({ triaged }: StoreRow): boolean {
-  return triaged.kind === 'event';
+/** Now, or before it was refused. */
+function mayBeStored({ triaged }: StoreRow): boolean {
+  return triaged.kind === 'event' || triaged.said !== undefined;
 }
 
 function outcomeOf(outcome: 'stored' | 'duplicate' | 'quarantined', eventId: string | null): Outcome {
@@ -214,6 +229,14 @@ function outcomeOf(outcome: 'stored' | 'duplicate' | 'quarantined', eventId: str
   return { kind: 'refused', reason: 'conflicting_duplicate', detail: `event ${eventId}`, eventId };
 }
 
-function refusedByStore({ key, clientId, companyId }: Triaged, sqlState: string): Refused {
-  return { kind: 'refused', reason: 'invalid_payload', detail: refusedWith(sqlState), key, clientId, companyId };
+function refusedByStore({ key, clientId, companyId, typeName, message }: NewEvent, sqlState: string): Refused {
+  return {
+    kind: 'refused',
+    reason: 'invalid_payload',
+    detail: refusedWith(sqlState),
+    key,
+    clientId,
+    companyId,
+    said: { typeName, message },
+  };
 }

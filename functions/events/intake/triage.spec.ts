@@ -24,7 +24,15 @@ const sent = (body: Buffer | object | string): Triaged | Unchecked =>
     registered,
   );
 const good = { event_type: 'user-app', client_id: 'client-1', message: { age: 17 } };
-const event = { kind: 'event', companyId: 'acme', clientId: 'client-1', typeId: 2, key: 'b:1', message: '{"age":17}' };
+const event = {
+  kind: 'event',
+  companyId: 'acme',
+  clientId: 'client-1',
+  typeId: 2,
+  typeName: 'user-app',
+  key: 'b:1',
+  message: '{"age":17}',
+};
 const refused = (reason: string, detail: string, more = {}) => ({
   kind: 'refused',
   reason,
@@ -187,6 +195,27 @@ describe('in quarantine', () => {
       refused('invalid_envelope', 'message: nested too deeply', NOBODY),
     ],
   ])('%s', (_, body, expected) => {
-    expect(sent(body)).toEqual(expected);
+    expect({ ...sent(body), said: undefined }).toEqual(expected);
+  });
+
+  const said = { typeName: 'user-app', message: '{"age":17}' };
+  test.each<[string, object | string, object | undefined]>([
+    ['of a client that is deleted', { ...good, client_id: 'client-2' }, said],
+    ['of a type that is deleted', { ...good, event_type: 'x.1' }, { ...said, typeName: 'x.1' }],
+    ['of a version that is deleted', { ...good, version: 3 }, said],
+    ['refused by its schema', { ...good, version: 1 }, said],
+    ['no JSON, with a schema', { ...good, version: 1, message: 'x' }, { ...said, message: 'x' }],
+    ['of no client', { ...good, client_id: undefined }, undefined],
+    ['of a client that no column can hold', { ...good, client_id: 'a\0' }, undefined],
+    ['of a name that no type can have', { ...good, event_type: 'secret\0' }, undefined],
+    ['U+0000', { ...good, message: 'a\0' }, undefined],
+    [
+      'half of a pair, which UTF-8 would make U+FFFD',
+      { ...good, client_id: 'client-2', message: ['\ud800'] },
+      undefined,
+    ],
+    ['no envelope', '{', undefined],
+  ])('what it said goes along where it may have been stored before: %s', (_, body, expected) => {
+    expect(sent(body)).toMatchObject({ kind: 'refused', said: expected });
   });
 });

@@ -20,6 +20,7 @@ export interface NewEvent {
   companyId: string;
   clientId: string;
   typeId: number;
+  typeName: string;
   key: string;
   message: string;
   /** Undefined: the producer did not say. */
@@ -37,7 +38,12 @@ export interface Refused {
   clientId: string | undefined;
   /** Undefined: no company is known, so that no member sees it. */
   companyId: string | undefined;
+  /** What it said, where it may be an event from before it was refused. Undefined: it can be none. */
+  said: Said | undefined;
 }
+
+/** By which an event is the same, next to its key. */
+export type Said = Pick<NewEvent, 'typeName' | 'message'>;
 
 export type Triaged = NewEvent | Refused;
 
@@ -64,7 +70,10 @@ export function triage({ body, key }: Delivery, registered: Registered, check?: 
   if (!read.ok) return refused('invalid_envelope', read.field, keyOf(read.id, key), read.clientId, registered);
   const { envelope } = read;
   const dedupeKey = keyOf(envelope.id, key);
-  const refuse = (reason: Reason, detail: string) => refused(reason, detail, dedupeKey, envelope.clientId, registered);
+  const refuse = (reason: Reason, detail: string): Refused => ({
+    ...refused(reason, detail, dedupeKey, envelope.clientId, registered),
+    said: saidBy(envelope),
+  });
 
   if (typeof envelope.clientId !== 'string' || envelope.clientId === '') return refuse('missing_tenant', '');
   const companyId = registered.companyOf(envelope.clientId);
@@ -82,6 +91,7 @@ export function triage({ body, key }: Delivery, registered: Registered, check?: 
     companyId,
     clientId: envelope.clientId,
     typeId: type.id,
+    typeName: envelope.eventType,
     key: dedupeKey,
     message,
     occurredAt,
@@ -96,7 +106,14 @@ function keyOf(id: string | undefined, key: string): string {
 function refused(reason: Reason, detail: string, key: string, clientId: unknown, registered: Registered): Refused {
   // Anything else may be as long as the message, or hold what PostgreSQL cannot.
   const known = typeof clientId === 'string' && NAME.test(clientId) ? clientId : undefined;
-  return { kind: 'refused', reason, detail, key, clientId: known, companyId: known && registered.companyOf(known) };
+  const companyId = known && registered.companyOf(known);
+  return { kind: 'refused', reason, detail, key, clientId: known, companyId, said: undefined };
+}
+
+/** guard: what PostgreSQL cannot keep was never stored, and may look like another message once it is written in UTF-8. */
+function saidBy({ eventType, clientId, message, text }: Envelope): Said | undefined {
+  const isNamed = typeof clientId === 'string' && NAME.test(clientId) && NAME.test(eventType);
+  return isNamed && unkept(message, text) === undefined ? { typeName: eventType, message: text } : undefined;
 }
 
 function nameAndVersion({ eventType, version }: Envelope): string {
@@ -106,7 +123,7 @@ function nameAndVersion({ eventType, version }: Envelope): string {
 
 /** What PostgreSQL cannot keep, then the schema. The content of a string is checked as JSON where there is a schema. */
 function unusable({ message, text }: Envelope, schema: PayloadCheck | undefined): string | undefined {
-  const held = typeof message === 'string' ? unkeepable(message) : unkeepableInJson(text);
+  const held = unkept(message, text);
   if (held !== undefined || schema === undefined) return held;
   if (typeof message !== 'string') return schema(message, text.length);
   try {
@@ -118,6 +135,10 @@ function unusable({ message, text }: Envelope, schema: PayloadCheck | undefined)
 
 const NUL = 'message: U+0000';
 const SURROGATE = 'message: half of a surrogate pair';
+
+function unkept(message: string | object, text: string): string | undefined {
+  return typeof message === 'string' ? unkeepable(message) : unkeepableInJson(text);
+}
 
 function unkeepable(text: string): string | undefined {
   if (text.includes('\0')) return NUL;

@@ -45,7 +45,7 @@ const BODY_BYTES = 256 * 1_024;
 /** Bytes of the bodies of a slice, unless one alone has more. */
 const SLICE_BYTES = 2 * 1_024 * 1_024;
 
-/** Every statement on event_quarantine, but for those of store_events, which puts messages there, and of retention. */
+/** Every statement on event_quarantine, but for those of store_events, which puts messages there, and of upkeep, which counts and erases them. */
 @Injectable()
 export class QuarantineRepository {
   constructor(private readonly postgres: Postgres) {}

@@ -4,7 +4,8 @@ import { ServiceUnavailable } from '../../platform/problem.js';
 import { isContended, Postgres, type Sql } from '../../platform/stores/postgres.js';
 import { QuarantineNotFound, QuarantineResolved } from '../events.errors.js';
 import { EventsMeter } from '../intake/events-meter.js';
-import { type Outcome, refusedWith, StoreEvents, sqlStateOfRefusal } from '../intake/store-events.js';
+import type { Outcome } from '../intake/outcome.js';
+import { Overtaken, refusedWith, StoreEvents, type StoreOne, sqlStateOfRefusal } from '../intake/store-events.js';
 import {
   type KeptBody,
   type QuarantineFilter,
@@ -12,6 +13,8 @@ import {
   type QuarantineRow,
   type Whose,
 } from './quarantine.repository.js';
+
+const FOREIGN_KEY_VIOLATION = '23503';
 
 /** Which open messages are replayed, oldest first. */
 export type OpenFilter = Omit<QuarantineFilter, 'resolved'>;
@@ -50,16 +53,15 @@ export class Quarantine {
    * Throws QuarantineNotFound, QuarantineResolved and ServiceUnavailable.
    */
   async replay(whose: Whose, id: string, body?: Buffer): Promise<Outcome> {
-    const replayed = await this.postgres
-      .transaction(async (sql) => {
-        const row = await this.#findOpen(sql, whose, id);
-        const outcome = await this.#store(sql, row, body ?? row.body);
-        if (outcome.kind === 'refused') return outcome;
-        // guard: no event of a message that somebody else has ended meanwhile; lock order: registry, events, quarantine
-        if (!(await this.repository.resolve(sql, whose, id, 'replayed', outcome.eventId)))
-          throw new QuarantineResolved();
-        return outcome;
-      })
+    const replayed = await this.store
+      .storeWithin((store) =>
+        this.postgres.transaction(async (sql) => {
+          const row = await this.#findOpen(sql, whose, id);
+          const outcome = await this.#store(store, sql, row, body ?? row.body);
+          if (outcome.kind !== 'refused') await this.#resolve(sql, whose, id, outcome.eventId);
+          return outcome;
+        }),
+      )
       .catch((error: unknown): Outcome => {
         if (error instanceof RefusedByStore) return error.outcome;
         throw isContended(error) ? new ServiceUnavailable('the database is too busy', error) : error;
@@ -102,13 +104,26 @@ export class Quarantine {
     return row;
   }
 
-  async #store(sql: Sql, { company_id, dedupe_key: key }: QuarantineRow, body: Buffer): Promise<Outcome> {
+  async #resolve(sql: Sql, whose: Whose, id: string, eventId: string): Promise<void> {
+    try {
+      // guard: no event of a message that somebody else has ended meanwhile; lock order: registry, events, quarantine
+      if (!(await this.repository.resolve(sql, whose, id, 'replayed', eventId))) throw new QuarantineResolved();
+    } catch (error) {
+      // guard: retention deleted the event of which it is a duplicate; begun anew, it is an event of its own
+      throw sqlStateOfRefusal(error) === FOREIGN_KEY_VIOLATION ? new Overtaken() : error;
+    }
+  }
+
+  async #store(
+    store: StoreOne,
+    sql: Sql,
+    { company_id, dedupe_key: key }: QuarantineRow,
+    body: Buffer,
+  ): Promise<Outcome> {
     // guard: a message of one company never becomes another's event, whatever its new body says
     const own = company_id === null ? {} : { maySend: (_: string, company: string) => company === company_id };
     try {
-      const [outcome] = await this.store.store([{ body, key, ...own }], false, sql);
-      if (!outcome) throw new Error('a bug: a delivery has no outcome');
-      return outcome;
+      return await store(sql, { body, key, ...own });
     } catch (error) {
       const sqlState = sqlStateOfRefusal(error);
       if (sqlState === undefined) throw error;

@@ -83,10 +83,8 @@ test('ten who store in transactions of their own need no further connection of t
   await addType(stage, tenant.company, 'user-app', 3, { type: 'object', required: ['age'] });
   const { store, repository } = busy();
   const each = Array.from({ length: 10 }, (_, at) =>
-    postgres.transaction((sql) => {
-      return store.store([delivery(`own-${at}`)], false, sql);
-    }),
+    store.storeWithin((one) => postgres.transaction((sql) => one(sql, delivery(`own-${at}`)))),
   );
-  expect((await Promise.all(each)).map(([outcome]) => outcome?.kind)).toEqual(each.map(() => 'stored'));
+  expect((await Promise.all(each)).map(({ kind }) => kind)).toEqual(each.map(() => 'stored'));
   await Promise.all(repository.changes);
 });

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Outcome } from '../../events/intake/store-events.js';
+import type { Outcome } from '../../events/intake/outcome.js';
 
 /** What was seen so far. `events`: the content of each, by its id. `registered`: the clients at the last look. */
 export interface Seen {

@@ -2,6 +2,7 @@ import { eventsQueue } from '@disparo/contract';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, ApiStage, type TestUser } from '../../../testing/api-stage.js';
 import { TcpProxy } from '../../../testing/proxy.js';
+import { heldOn, type Statement, untilWaiting } from './held.js';
 import { addType, envelope, quarantined, someTenant, storedEvents, type Tenant } from './tenants.js';
 
 const KIB = 1_024;
@@ -274,32 +275,9 @@ test('what is discarded never becomes an event', async () => {
 });
 
 describe('a race', () => {
-  /** Runs statements in a transaction, then `meanwhile` until so many others wait for its locks, then commits. */
-  async function held<T>(
-    statements: [text: string, values?: unknown[]][],
-    waiting: number,
-    meanwhile: () => Promise<T>,
-  ): Promise<T> {
-    const client = await stage.stores.pool.connect();
-    try {
-      const pid = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid as number;
-      await client.query('BEGIN');
-      for (const [text, values] of statements) await client.query(text, values);
-      const done = meanwhile();
-      await stage.until(async () => {
-        const rows = await stage.sql(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1 AND wait_event_type = 'Lock'`,
-          [pid],
-        );
-        return rows.length >= waiting;
-      }, `${waiting} wait for a lock`);
-      await client.query('COMMIT');
-      return await done;
-    } finally {
-      client.release(true);
-    }
-  }
-  const holding = (id: string): [string, unknown[]] => ['SELECT FROM event_quarantine WHERE id = $1 FOR UPDATE', [id]];
+  const held = <T>(statements: Statement[], waiting: number, meanwhile: () => Promise<T>, last: Statement[] = []) =>
+    heldOn(stage, statements, waiting, meanwhile, last);
+  const holding = (id: string): Statement => ['SELECT FROM event_quarantine WHERE id = $1 FOR UPDATE', [id]];
   const storing = (tenant: Tenant, key: string, message: string): [string, unknown[]] => [
     `SELECT outcome, event_id FROM event_registry, LATERAL store_events(version, true, '{0}', ARRAY[$1],
        ARRAY[(SELECT id FROM event_types WHERE company_id = $2 AND name = 'note')], ARRAY[$3], ARRAY[$4], ARRAY[convert_to($4, 'UTF8')], '{null}', '{null}', '{null}', ARRAY[$2])`,
@@ -370,15 +348,7 @@ describe('a race', () => {
     });
     const [answer, [queue]] = await held([holding(id)], 2, async () => {
       const replay = post(`${id}/replay`);
-      await stage.until(
-        async () =>
-          (
-            await stage.sql(
-              `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-            )
-          ).length > 0,
-        'the replay waits',
-      );
+      await untilWaiting(stage);
       return Promise.all([replay, stage.sql<{ outcome: string; event_id: string }>(...storing(acme, 'b:r', message))]);
     });
     const [event, ...more] = await storedEvents(stage, acme);
@@ -387,6 +357,24 @@ describe('a race', () => {
       { outcome, event_id: event?.id },
       [],
     ]);
+  });
+
+  test('with retention, which deletes the event that it repeats: the message is an event again', async () => {
+    await stage.api('POST', '/api/events', { token: owner.token, body: envelope(acme, { id: 'a' }) });
+    const id = await quarantined(stage, acme, { key: 'p:a', body: envelope(acme) });
+    const deleting: Statement = ['DELETE FROM events WHERE client_id = $1', [acme.client]];
+    const { status, body } = await held([holding(id)], 1, () => post(`${id}/replay`), [deleting]);
+    const [event, ...more] = await storedEvents(stage, acme);
+    expect([status, body, more]).toEqual([200, { outcome: 'stored', event_id: `evt_${event?.id}` }, []]);
+    expect(await rowOf(id)).toMatchObject({ event_id: event?.id });
+  });
+
+  test('of ten replays with a change of the registry: each has its event', async () => {
+    const ids = await Promise.all(Array.from({ length: 10 }, () => quarantined(stage, acme, { body: envelope(acme) })));
+    // Each holds a connection, which is all that the process has, and finds that what it knows is stale.
+    const changing: Statement[] = [['UPDATE event_registry SET version = version + 1']];
+    const answers = await held(changing, 10, () => Promise.all(ids.map((id) => post(`${id}/replay`))));
+    expect(answers.map(({ status, body }) => [status, body.outcome])).toEqual(ids.map(() => [200, 'stored']));
   });
 
   test('with the registration of its type ends with the event', async () => {

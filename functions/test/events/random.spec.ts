@@ -59,7 +59,14 @@ test('events are locked in the order of their keys: two processors never deadloc
   expect((await monitor.query('SELECT count(*)::int AS events FROM events')).rows).toEqual([{ events: 3 }]);
 });
 
-const EVENT = { kind: 'event', companyId: 'acme', clientId: 'a', message: 'x', occurredAt: undefined } as const;
+const EVENT = {
+  kind: 'event',
+  companyId: 'acme',
+  clientId: 'a',
+  typeName: 't',
+  message: 'x',
+  occurredAt: undefined,
+} as const;
 
 function repositoryOn(client: pg.Client): IntakeRepository {
   const query = async (text: string, values: unknown[]) => (await client.query(text, values)).rows;
