@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { someCnpj } from '../../../testing/cnpj.js';
 import { IntakeRepository } from '../../events/intake/intake.repository.js';
+import type { Triaged } from '../../events/intake/triage.js';
 import type { Postgres } from '../../platform/stores/postgres.js';
 import { openConnections, untilWaiting } from '../simulation/connections.js';
 import { runsOf } from '../simulation/runs.js';
@@ -14,13 +15,19 @@ let connections: Connections;
 let close: () => Promise<void> = async () => {};
 
 beforeAll(async () => {
-  const opened = await openConnections(6);
+  const opened = await openConnections(8);
   close = opened.close;
-  const [monitor, registrar, sender, ...processors] = opened.clients as [pg.Client, pg.Client, pg.Client];
-  connections = { monitor, registrar, sender, processors };
+  const [monitor, registrar, sender, member, retention, ...processors] = opened.clients as [
+    pg.Client,
+    pg.Client,
+    pg.Client,
+    pg.Client,
+    pg.Client,
+  ];
+  connections = { monitor, registrar, sender, member, retention, processors };
   await monitor.query(`INSERT INTO companies (id, name, document) VALUES ('acme', 'Acme', $1)`, [someCnpj()]);
   await monitor.query(`INSERT INTO event_clients (client_id, company_id) SELECT unnest('{a,b,c}'::text[]), 'acme'`);
-  await monitor.query(`INSERT INTO event_types (company_id, name, version) VALUES ('acme', 't', 1)`);
+  await monitor.query(`INSERT INTO event_types (company_id, name, version) VALUES ('acme', 't', 1), ('acme', 'u', 1)`);
 });
 
 afterAll(() => close());
@@ -34,20 +41,21 @@ test(
   timeoutMs,
 );
 
-test('events are locked in the order of their keys: two processors never deadlock', async () => {
+test.each([
+  ['events', 'of their keys'],
+  ['event_quarantine', 'in which each message is found again'],
+])('rows of %s are locked in the order %s: two processors never deadlock', async (table) => {
   const { monitor, sender: holder, processors } = connections;
   await monitor.query('TRUNCATE events, event_quarantine, event_deliveries');
   const [registry] = (await monitor.query<{ version: string }>('SELECT version FROM event_registry')).rows;
-  const [type] = (await monitor.query<{ id: number }>(`SELECT id FROM event_types WHERE name = 't'`)).rows;
+  const [type] = (await monitor.query<{ id: number }>(`SELECT id FROM event_types WHERE name = 'u'`)).rows;
+  const triaged = (key: string): Triaged =>
+    table === 'events' ? { ...EVENT, typeId: type?.id ?? 0, key } : { ...REFUSED, key };
   const store = (client: pg.Client, keys: string[]) =>
     repositoryOn(client).store(
       registry?.version ?? '',
       true,
-      keys.map((key, n) => ({
-        n,
-        body: Buffer.from(key),
-        triaged: { ...EVENT, typeId: type?.id ?? 0, key },
-      })),
+      keys.map((key, n) => ({ n, body: Buffer.from(key), triaged: triaged(key) })),
     );
   await holder.query('BEGIN');
   await store(holder, ['b']);
@@ -56,16 +64,24 @@ test('events are locked in the order of their keys: two processors never deadloc
   await untilWaiting(monitor, [first, second]);
   await holder.query('COMMIT');
   await Promise.all(ended);
-  expect((await monitor.query('SELECT count(*)::int AS events FROM events')).rows).toEqual([{ events: 3 }]);
+  expect((await monitor.query(`SELECT count(*)::int AS rows FROM ${table}`)).rows).toEqual([{ rows: 3 }]);
 });
 
 const EVENT = {
   kind: 'event',
   companyId: 'acme',
   clientId: 'a',
-  typeName: 't',
+  typeName: 'u',
   message: 'x',
   occurredAt: undefined,
+} as const;
+const REFUSED = {
+  kind: 'refused',
+  reason: 'invalid_envelope',
+  detail: 'body: not JSON',
+  clientId: undefined,
+  companyId: undefined,
+  said: undefined,
 } as const;
 
 function repositoryOn(client: pg.Client): IntakeRepository {
