@@ -45,7 +45,8 @@ export const QUARANTINE_ROUTES = {
   discard: {
     id: 'discardMessage',
     summary: 'Discard a message',
-    description: 'It never becomes an event, and is erased when its time is over.',
+    description:
+      'It becomes no event, and is erased when its time is over. When a queue brings it again, it is open again.',
     ids,
     answers: { 200: { description: 'Discarded.', schema: discardedView } },
     errors: [QuarantineNotFound, QuarantineResolved, ...TOKEN_ERRORS],

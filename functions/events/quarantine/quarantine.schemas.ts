@@ -120,5 +120,5 @@ export const discardedView = z
     id: messageId,
     resolution: z.literal('discarded').meta({ description: 'Always the same.', example: 'discarded' }),
   })
-  .meta({ id: 'DiscardedMessage', description: 'It never becomes an event.' });
+  .meta({ id: 'DiscardedMessage', description: 'It ended without an event.' });
 export type DiscardedView = z.output<typeof discardedView>;
