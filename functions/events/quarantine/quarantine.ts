@@ -70,7 +70,7 @@ export class Quarantine {
     return replayed;
   }
 
-  /** Ends the message; it never becomes an event. Throws QuarantineNotFound and QuarantineResolved. */
+  /** Ends the message without an event. Throws QuarantineNotFound and QuarantineResolved. */
   async discard(whose: Whose, id: string): Promise<void> {
     if (await this.repository.resolve(this.postgres, whose, id, 'discarded')) return;
     await this.#findOpen(this.postgres, whose, id);

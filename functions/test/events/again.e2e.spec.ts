@@ -167,6 +167,8 @@ describe('what is in quarantine and comes again', () => {
     await delivered(order());
     const first = await only();
     await end('discard');
+    // As docs/security.md says for personal data.
+    await stage.sql(`UPDATE event_quarantine SET body = '' WHERE id = $1 AND resolved_at IS NOT NULL`, [first.id]);
     expect(await delivered(order())).toBe('unknown_event_type');
     const again = await only();
     expect(again).toEqual({ ...first, received_at: expect.any(Date) });

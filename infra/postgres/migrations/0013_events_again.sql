@@ -68,6 +68,8 @@ BEGIN
     ON CONFLICT (source_key) DO UPDATE SET
       company_id = coalesce(excluded.company_id, q.company_id), client_id = coalesce(excluded.client_id, q.client_id),
       reason = excluded.reason, detail = excluded.detail,
+      -- the same bytes, unless somebody has erased those of a message that had ended
+      body = excluded.body,
       received_at = CASE WHEN q.resolved_at IS NULL THEN q.received_at ELSE excluded.received_at END,
       resolved_at = NULL, resolution = NULL
     -- guard: one that was replayed is an event
