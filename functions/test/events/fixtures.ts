@@ -41,6 +41,8 @@ export function envelope(over: Record<string, unknown> = {}): Record<string, unk
 /** Real stores and a broker with the queue of events, and what is registered for two companies. */
 export class EventsStage {
   readonly #processors: Process[] = [];
+  /** Messages that were published so far. */
+  published = 0;
 
   private constructor(
     readonly stores: Stage,
@@ -95,6 +97,7 @@ export class EventsStage {
     for (const body of bodies) {
       const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
       this.stores.channel.publish(this.queue, this.queue, bytes, { persistent: true, ...properties });
+      this.published += 1;
     }
     await this.stores.channel.waitForConfirms();
   }

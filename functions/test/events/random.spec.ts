@@ -67,6 +67,36 @@ test.each([
   expect((await monitor.query(`SELECT count(*)::int AS rows FROM ${table}`)).rows).toEqual([{ rows: 3 }]);
 });
 
+test('no plan of store_events reads a whole table, whatever the tables were when it was made', async () => {
+  const { monitor, sender } = connections;
+  await monitor.query('TRUNCATE events, event_quarantine, event_deliveries');
+  const [registry] = (await monitor.query<{ version: string }>('SELECT version FROM event_registry')).rows;
+  const [type] = (await monitor.query<{ id: number }>(`SELECT id FROM event_types WHERE name = 'u'`)).rows;
+  const event = (key: string): Triaged => ({ ...EVENT, typeId: type?.id ?? 0, key });
+  await sender.query('BEGIN');
+  // A session keeps a plan from its sixth call on.
+  for (let call = 0; call < 10; call++) {
+    const all = [
+      event('repeated'),
+      event(`new-${call}`),
+      { ...REFUSED, key: `bad-${call}` },
+      { ...event('repeated'), message: 'y' },
+    ];
+    const rows = all.map((triaged, n) => ({ n, body: Buffer.from(triaged.key), triaged }));
+    await repositoryOn(sender).store(registry?.version ?? '', true, rows);
+  }
+  const { rows } = await sender.query(
+    `SELECT relname, seq_scan::int FROM pg_stat_xact_user_tables
+      WHERE relname IN ('events', 'event_quarantine', 'event_deliveries') ORDER BY relname`,
+  );
+  await sender.query('ROLLBACK');
+  expect(rows).toEqual([
+    { relname: 'event_deliveries', seq_scan: 0 },
+    { relname: 'event_quarantine', seq_scan: 0 },
+    { relname: 'events', seq_scan: 0 },
+  ]);
+});
+
 const EVENT = {
   kind: 'event',
   companyId: 'acme',

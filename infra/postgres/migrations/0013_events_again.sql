@@ -5,10 +5,12 @@
 -- keep: conflicts and refused rows go into quarantine (queue), or are told only (HTTP, replay).
 -- messages: of a refused row what it said, if that may be an event: the name of its type, a blank, the SHA-256 of its message.
 CREATE OR REPLACE FUNCTION store_events(at_version bigint, keep boolean, ns int[], clients text[], types int[], keys text[], messages text[], bodies bytea[], occurred timestamptz[], reasons text[], details text[], companies text[])
-RETURNS TABLE (n int, outcome text, event_id bigint) LANGUAGE plpgsql AS $$
+-- enable_seqscan: a session keeps the plans that it made while the tables were small, and they would read all of larger ones
+RETURNS TABLE (n int, outcome text, event_id bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   ids bigint[];
+  mine boolean[];
   helds bigint[];
   sames boolean[];
   told int;
@@ -18,27 +20,32 @@ BEGIN
   IF NOT FOUND THEN RETURN QUERY SELECT -1, 'stale_registry'::text, NULL::bigint; RETURN; END IF;
   -- ids before the insert: which rows are ours is then a comparison of ids, whatever the plan
   SELECT array_agg(nextval('events_id_seq')) INTO ids FROM unnest(ns);
-  WITH first AS MATERIALIZED (
-    SELECT DISTINCT ON (client_id, key) *
+  -- guard: in the order of the key: two consumers wait, never in a circle; the first to commit has it
+  WITH put AS (
+    INSERT INTO events (id, company_id, client_id, type_id, dedupe_key, content, message, occurred_at)
+    SELECT DISTINCT ON (client_id, key) id, company_id, client_id, type_id, key, sha256(convert_to(message, 'UTF8')), message, occurred_at
       FROM unnest(ids, ns, clients, types, keys, messages, occurred, reasons, companies)
         AS g(id, n, client_id, type_id, key, message, occurred_at, reason, company_id)
-     WHERE reason IS NULL ORDER BY client_id, key, n),
-  -- guard: in the order of the key: two consumers wait, never in a circle; the first to commit has it
-  put AS (
-    INSERT INTO events (id, company_id, client_id, type_id, dedupe_key, content, message, occurred_at)
-    SELECT id, company_id, client_id, type_id, key, sha256(convert_to(message, 'UTF8')), message, occurred_at
-      FROM first ORDER BY client_id, key
-    ON CONFLICT (client_id, dedupe_key) DO NOTHING RETURNING id, company_id, client_id, type_id)
+     WHERE reason IS NULL ORDER BY client_id, key, n
+    ON CONFLICT (client_id, dedupe_key) DO NOTHING RETURNING id, company_id, client_id, type_id),
   -- guard: owed deliveries are born in the transaction that stores the event
-  INSERT INTO event_deliveries (event_id, endpoint_id, due_at)
-  SELECT p.id, e.id, clock_timestamp()
-    FROM put p
-    JOIN event_types t ON t.id = p.type_id
-    JOIN event_endpoints e ON e.company_id = p.company_id AND NOT e.deleted AND e.disabled_at IS NULL
-     AND (e.client_id IS NULL OR e.client_id = p.client_id) AND (e.type_names IS NULL OR t.name = ANY (e.type_names));
-  -- a NEXT statement (fresh snapshot) sees what another consumer committed while we waited
-  SELECT array_agg(e.id ORDER BY g.place),
+  owed AS (
+    INSERT INTO event_deliveries (event_id, endpoint_id, due_at)
+    SELECT p.id, e.id, clock_timestamp()
+      FROM put p
+      JOIN event_types t ON t.id = p.type_id
+      JOIN event_endpoints e ON e.company_id = p.company_id AND NOT e.deleted AND e.disabled_at IS NULL
+       AND (e.client_id IS NULL OR e.client_id = p.client_id) AND (e.type_names IS NULL OR t.name = ANY (e.type_names)))
+  -- in a select list the ids of put are hashed; a join with them may be planned as a nested loop
+  SELECT array_agg(id IN (SELECT id FROM put) ORDER BY place) INTO mine FROM unnest(ids) WITH ORDINALITY AS g(id, place);
+  IF true = ALL (mine) THEN
+    RETURN QUERY SELECT g.n, 'stored'::text, g.id FROM unnest(ns, ids) AS g(n, id);
+    RETURN;
+  END IF;
+  -- a NEXT statement (fresh snapshot) sees what another consumer committed while we waited. What is ours is not looked for: its key is null
+  SELECT array_agg(CASE WHEN g.mine THEN g.id ELSE e.id END ORDER BY g.place),
          array_agg(CASE
+           WHEN g.mine THEN true
            WHEN g.reason IS NULL THEN e.content = sha256(convert_to(g.message, 'UTF8')) AND (e.type_id = g.type_id
              -- guard: the same bytes may be of a newer version now, and are no conflict
              OR (SELECT name FROM event_types WHERE id = e.type_id) = (SELECT name FROM event_types WHERE id = g.type_id))
@@ -46,8 +53,8 @@ BEGIN
            ELSE g.message = (SELECT name FROM event_types WHERE id = e.type_id) || ' ' || encode(e.content, 'hex') END
            ORDER BY g.place)
     INTO helds, sames
-    FROM unnest(clients, types, keys, messages, reasons) WITH ORDINALITY AS g(client_id, type_id, key, message, reason, place)
-    LEFT JOIN events e ON e.client_id = g.client_id AND e.dedupe_key = g.key;
+    FROM unnest(ids, mine, clients, types, keys, messages, reasons) WITH ORDINALITY AS g(id, mine, client_id, type_id, key, message, reason, place)
+    LEFT JOIN events e ON e.client_id = g.client_id AND e.dedupe_key = CASE WHEN NOT g.mine THEN g.key END;
   -- guard: retention has deleted what the insert met: nothing is stored, and the same call may be repeated
   IF EXISTS (SELECT FROM unnest(reasons, helds) AS g(reason, held) WHERE reason IS NULL AND held IS NULL) THEN
     RAISE 'an event that the batch met was deleted meanwhile' USING ERRCODE = 'serialization_failure';
@@ -83,8 +90,12 @@ BEGIN
    WHERE same IS NOT TRUE;
 END $$;
 
+-- for the count of a company's clients, which has a limit
+CREATE INDEX event_clients_company ON event_clients (company_id) WHERE NOT deleted;
+
 -- Down Migration
 
+DROP INDEX event_clients_company;
 CREATE OR REPLACE FUNCTION store_events(at_version bigint, keep boolean, ns int[], clients text[], types int[], keys text[], messages text[], bodies bytea[], occurred timestamptz[], reasons text[], details text[], companies text[])
 RETURNS TABLE (n int, outcome text, event_id bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
