@@ -97,6 +97,21 @@ test('no plan of store_events reads a whole table, whatever the tables were when
   ]);
 });
 
+test('of two messages with one key in a batch the first is the event', async () => {
+  const { monitor, sender } = connections;
+  const [registry] = (await monitor.query<{ version: string }>('SELECT version FROM event_registry')).rows;
+  const [type] = (await monitor.query<{ id: number }>(`SELECT id FROM event_types WHERE name = 'u'`)).rows;
+  const event = (message: string): Triaged => ({ ...EVENT, typeId: type?.id ?? 0, key: 'both', message });
+  await sender.query('BEGIN');
+  const rows = ['x', 'y'].map((message, n) => ({ n, body: Buffer.from(message), triaged: event(message) }));
+  const found = await repositoryOn(sender).store(registry?.version ?? '', true, rows);
+  await sender.query('ROLLBACK');
+  expect(found).toMatchObject([
+    { n: 0, outcome: 'stored' },
+    { n: 1, outcome: 'quarantined' },
+  ]);
+});
+
 const EVENT = {
   kind: 'event',
   companyId: 'acme',
