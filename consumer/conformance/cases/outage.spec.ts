@@ -8,7 +8,8 @@ import { type Stage } from '../../../testing/stage.js';
 import { until, untilAtLeast } from '../../../testing/until.js';
 import { type Case, FULL, prove, type Scope } from '../runner/cases.js';
 
-const TOTAL = 20_000;
+/** So many that a test whose process gets no turn for a second still finds the consumer in the middle. */
+const TOTAL = 60_000;
 const SIZE = 100;
 const GONE_MS = FULL ? 5_000 : 1_500;
 

@@ -4,7 +4,7 @@ import { parseExact } from './exact-json.js';
 /** Bytes of an event at most, as it came. */
 export const MAX_EVENT_BYTES = 256 * 1_024;
 const PRODUCER_ID = /^[\x20-\x7e]{1,255}$/;
-const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const MAX_MICROSECOND_DIGITS = 7;
 const WHOLE_SECONDS = 'YYYY-MM-DDTHH:MM:SS'.length;
 const YEAR_1 = Date.parse('0001-01-01T00:00:00Z');

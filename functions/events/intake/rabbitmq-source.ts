@@ -16,6 +16,7 @@ export interface RabbitmqDelivery extends Delivery {
 /** The queue of events on one channel of RabbitMQ. It closes with its channel, and what is not acknowledged goes back. */
 export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
   readonly #inbox = new Inbox<RabbitmqDelivery>();
+  readonly #ahead: SentAhead;
   /** Batches that were received and not acknowledged, in the order of the channel. */
   #batches: { deliveries: readonly RabbitmqDelivery[]; isDone: boolean }[] = [];
   #receiving: Promise<unknown> = Promise.resolve();
@@ -25,8 +26,10 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
   private constructor(
     readonly queue: string,
     private readonly channel: Channel,
+    prefetch: number,
     private readonly stop: AbortSignal,
   ) {
+    this.#ahead = new SentAhead(channel, queue, prefetch, (message) => this.#came(message));
     this.lost.addEventListener('abort', () => this.#wake(), { once: true });
     // `stop` lives as long as the process, a lost session does not.
     stop.addEventListener('abort', () => this.#wake(), { signal: this.lost });
@@ -36,15 +39,9 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
 
   /** Begins to receive. Rejects with what the broker refuses. */
   static async open(channel: Channel, queue: string, prefetch: number, stop: AbortSignal): Promise<RabbitmqSource> {
-    const source = new RabbitmqSource(queue, channel, stop);
-    const ahead = new SentAhead(channel, queue, prefetch, (message) => {
-      // Null: the broker cancelled the consumer, as when somebody deletes the queue.
-      if (!message) return source.#gone.abort(new Error('the broker cancelled the consumer'));
-      source.#inbox.put({ body: message.content, key: keyOf(message), message });
-      source.#wake();
-    });
-    await ahead.begin();
-    const end = () => ahead.end();
+    const source = new RabbitmqSource(queue, channel, prefetch, stop);
+    await source.#ahead.begin();
+    const end = () => source.#ahead.end();
     if (stop.aborted) end();
     else stop.addEventListener('abort', end, { signal: source.lost });
     return source;
@@ -87,6 +84,7 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
     if (last === undefined) return;
     try {
       this.channel.ack(last.message, true);
+      this.#ahead.acknowledged(settled.reduce((sum, { deliveries }) => sum + deliveries.length, 0));
     } catch (error) {
       this.#gone.abort(error);
       throw new Interrupted();
@@ -95,6 +93,13 @@ export class RabbitmqSource implements EventSource<RabbitmqDelivery> {
 
   /** Nothing to do: the channel closes, and with it they go back to their place in the queue. */
   async release(): Promise<void> {}
+
+  #came(message: ConsumeMessage | null): void {
+    // Null: the broker cancelled the consumer, as when somebody deletes the queue.
+    if (!message) this.#gone.abort(new Error('the broker cancelled the consumer'));
+    else this.#inbox.put({ body: message.content, key: keyOf(message), message });
+    this.#wake();
+  }
 
   #isOver(): boolean {
     return this.stop.aborted || this.lost.aborted;

@@ -12,10 +12,10 @@ const FEW = 32;
  * messages again: it begins with a few.
  */
 export class SentAhead {
+  #state: 'few' | 'all' | 'ending the rest' | 'over' = 'few';
   /** How many came in a row that were not large. */
   #small = 0;
-  #isWide = false;
-  #isOver = false;
+  #unacknowledged = 0;
   readonly #few: number;
   readonly #rest: number;
   readonly #large: number;
@@ -36,11 +36,16 @@ export class SentAhead {
     return this.#consume('few', this.#few);
   }
 
+  /** So many were acknowledged. */
+  acknowledged(count: number): void {
+    this.#unacknowledged -= count;
+  }
+
   /** Nothing more is to come. */
   end(): void {
-    this.#isOver = true;
-    this.#cancel('few');
-    if (this.#isWide) this.#cancel('rest');
+    void this.#cancel('few');
+    if (this.#state === 'all') void this.#cancel('rest');
+    this.#state = 'over';
   }
 
   /** Both are sent at once: a cancel that follows cannot overtake them. */
@@ -53,19 +58,27 @@ export class SentAhead {
   }
 
   #came(bytes: number): void {
-    this.#small = bytes > this.#large ? 0 : this.#small + 1;
-    if (this.#rest === 0 || this.#isOver) return;
+    this.#unacknowledged += 1;
+    const isLarge = bytes > this.#large;
+    this.#small = isLarge ? 0 : this.#small + 1;
+    if (this.#rest === 0) return;
+    if (this.#state === 'all' && isLarge) void this.#endRest();
+    // guard: a consumer that is cancelled leaves what it has, and each new one gets as much again
+    const mayWiden = this.#state === 'few' && this.#unacknowledged <= this.#few;
+    if (!mayWiden || this.#small < this.#few) return;
+    this.#state = 'all';
     // The channel fails with what the broker refuses, and says so itself.
-    if (!this.#isWide && this.#small >= this.#few) {
-      this.#isWide = true;
-      void this.#consume('rest', this.#rest).catch(() => {});
-    } else if (this.#isWide && this.#small === 0) {
-      this.#isWide = false;
-      this.#cancel('rest');
-    }
+    void this.#consume('rest', this.#rest).catch(() => {});
   }
 
-  #cancel(consumerTag: string): void {
-    void this.channel.cancel(consumerTag).catch(() => {});
+  /** All that the rest still brings comes before the broker says that it has ended. */
+  async #endRest(): Promise<void> {
+    this.#state = 'ending the rest';
+    await this.#cancel('rest');
+    if (this.#state === 'ending the rest') this.#state = 'few';
+  }
+
+  async #cancel(consumerTag: string): Promise<void> {
+    await this.channel.cancel(consumerTag).catch(() => {});
   }
 }

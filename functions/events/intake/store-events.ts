@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import pg from 'pg';
-import { isOutage } from '../../platform/problem.js';
+import { isOutage, ServiceUnavailable } from '../../platform/problem.js';
 import { isAway, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { Registry } from '../registry/registered.js';
 import type { Delivery } from './event-source.js';
@@ -191,7 +191,8 @@ async function anew<T>(transact: () => Promise<T>): Promise<T> {
     try {
       return await transact();
     } catch (error) {
-      if (!(error instanceof Overtaken) || overtaken === MAX_OVERTAKEN) throw error;
+      if (!(error instanceof Overtaken)) throw error;
+      if (overtaken === MAX_OVERTAKEN) throw new ServiceUnavailable('the database is too busy', error);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ServiceUnavailable } from '../../platform/problem.js';
 import type { Sql } from '../../platform/stores/postgres.js';
 import type { PayloadCheck, Registered, Registry } from '../registry/registered.js';
 import type { Delivery } from './event-source.js';
@@ -38,7 +39,8 @@ export async function triageAll(
       }
   return deliveries.map((delivery, n) => {
     const found = triaged.get(delivery);
-    if (!found) throw new Error('a bug: the schema of a type was not found');
+    // After a failover that nobody has noticed: what is in memory is not what is registered. Who is told of it reads it anew.
+    if (!found) throw new ServiceUnavailable('a type in memory is no longer in the database');
     return { n, triaged: found, body: delivery.body, maySend: delivery.maySend };
   });
 }

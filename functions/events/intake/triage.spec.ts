@@ -140,6 +140,7 @@ describe('in quarantine', () => {
     ['a version over int4', { ...good, version: 2 ** 31 }, refused('invalid_envelope', 'version')],
     ['a time without an offset', { ...good, time: '2026-01-01T00:00:00' }, refused('invalid_envelope', 'time')],
     ['February 30', { ...good, time: '2026-02-30T00:00:00Z' }, refused('invalid_envelope', 'time')],
+    ['the hour 24', { ...good, time: '2026-01-01T24:00:00.5Z' }, refused('invalid_envelope', 'time')],
     ['the year 0', { ...good, time: '0000-06-01T00:00:00Z' }, refused('invalid_envelope', 'time')],
     [
       'a CloudEvent of another version',

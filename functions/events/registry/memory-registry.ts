@@ -38,8 +38,11 @@ export class MemoryRegistry extends Registry {
   async held(sql: Sql): Promise<Registered> {
     const version = await this.repository.hold(sql);
     if (this.#last?.version === version) return this.#last;
-    this.#last = await this.#read(sql);
-    return this.#last;
+    const { epoch } = this.#checks;
+    const read = await this.#read(sql);
+    // guard: what was read before PostgreSQL was away is not kept
+    if (epoch === this.#checks.epoch) this.#last = read;
+    return read;
   }
 
   holding<T>(work: (registered: Registered, sql: Transaction) => Promise<T>): Promise<T> {

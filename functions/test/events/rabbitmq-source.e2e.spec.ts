@@ -100,6 +100,27 @@ test('of large messages a few are sent ahead, of small ones the whole prefetch',
   await close();
 });
 
+test('of small messages with large ones between no more than the prefetch is sent ahead', async () => {
+  const bodies = Array.from({ length: 600 }, (_, n) => Buffer.alloc(n % 40 === 39 ? 1_048_576 : 10, 'x'));
+  await stage.publishAll(bodies);
+  const { source: receiving, close } = await source(100);
+  const held = [];
+  for (let count = 0; count < 100; ) {
+    const batch = await receiving.receive({ deliveries: 100, lingerMs: 3 });
+    count += batch.length;
+    held.push(batch);
+  }
+  await untilReady(500);
+  for (const batch of held) await receiving.done(batch);
+  for (let count = 100; count < 600; ) {
+    const batch = await receiving.receive({ deliveries: 100, lingerMs: 3 });
+    count += batch.length;
+    await receiving.done(batch);
+  }
+  await close();
+  await untilReady(0);
+});
+
 test('a stop ends all that is sent ahead', async () => {
   await stage.publishAll(Array.from({ length: 200 }, (_, n) => String(n)));
   const { close } = await source(100);
