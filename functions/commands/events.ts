@@ -28,7 +28,7 @@ const REPLAYED_AT_ONCE = 100;
 /** Events as an operator sees them, of all companies and of none: what goes on, and what stands in quarantine. */
 const events: Command<EventsTask> = {
   usage:
-    'npm run events -- watch | quarantine [list] [--reason <reason>] [--company <id>|none] [--limit <n>] | quarantine replay <id>|--reason <reason> | quarantine discard <id>',
+    'npm run events -- watch | quarantine [list] [--reason <reason>] [--company <id>|none] [--limit <1-1000>] | quarantine replay <id>|--reason <reason> | quarantine discard <id>',
   task: eventsTask,
   reads: ({ command }) => {
     if (command === 'watch') return ['DATABASE_URL', 'RABBITMQ_URL'];

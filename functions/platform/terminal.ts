@@ -59,9 +59,9 @@ export const screen = {
 
 /** Lines of the screen that can be drawn, and characters of a line. */
 export function screenSize(): { rows: number; width: number } {
-  const { rows = Number.POSITIVE_INFINITY, columns: width = Number.POSITIVE_INFINITY } = process.stdout;
-  // The last newline takes a line of its own.
-  return { rows: rows - 1, width };
+  const { rows, columns: width } = process.stdout;
+  // A terminal that does not know its size says 0. The last newline takes a line of its own.
+  return { rows: (rows || Number.POSITIVE_INFINITY) - 1, width: width || Number.POSITIVE_INFINITY };
 }
 
 /** A line on standard output. Control characters but newlines are replaced. Returns the exit code of a success. */

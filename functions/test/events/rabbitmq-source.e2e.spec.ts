@@ -23,7 +23,7 @@ async function source(prefetch = 10) {
     await channel.close();
     await connection.close();
   };
-  return { source: opened, close };
+  return { source: opened, channel, close };
 }
 
 const texts = (batch: readonly { body: Buffer }[]) => batch.map(({ body }) => body.toString());
@@ -100,23 +100,28 @@ test('of large messages a few are sent ahead, of small ones the whole prefetch',
   await close();
 });
 
-test('of small messages with large ones between no more than the prefetch is sent ahead', async () => {
-  const bodies = Array.from({ length: 600 }, (_, n) => Buffer.alloc(n % 40 === 39 ? 1_048_576 : 10, 'x'));
-  await stage.publishAll(bodies);
-  const { source: receiving, close } = await source(100);
-  const held = [];
-  for (let count = 0; count < 100; ) {
-    const batch = await receiving.receive({ deliveries: 100, lingerMs: 3 });
-    count += batch.length;
-    held.push(batch);
-  }
-  await untilReady(500);
-  for (const batch of held) await receiving.done(batch);
-  for (let count = 100; count < 600; ) {
-    const batch = await receiving.receive({ deliveries: 100, lingerMs: 3 });
-    count += batch.length;
-    await receiving.done(batch);
-  }
+test('the rest of the prefetch is not sent ahead again before what was is acknowledged', async () => {
+  await stage.publishAll(Array.from({ length: 600 }, (_, n) => Buffer.alloc(n === 39 ? 1_048_576 : 10, 'x')));
+  const { source: receiving, channel, close } = await source(100);
+  const receive = async (count: number) => {
+    const batches = [];
+    for (let received = 0; received < count; ) {
+      const batch = await receiving.receive({ deliveries: Math.min(32, count - received), lingerMs: 3 });
+      received += batch.length;
+      batches.push(batch);
+    }
+    return batches;
+  };
+  // On the source's own channel, so that it is asked after all that the source has asked for.
+  const consumers = async () => (await channel.checkQueue(stage.queue)).consumerCount;
+  const [first = [], ...held] = await receive(100);
+  await until(async () => expect(await consumers()).toBe(1));
+  await receiving.done(first);
+  const next = await receive(first.length);
+  expect(await consumers()).toBe(1);
+  for (const batch of [...held, ...next]) await receiving.done(batch);
+  for (let rest = 600 - 100 - first.length; rest > 0; rest -= 50)
+    for (const batch of await receive(Math.min(50, rest))) await receiving.done(batch);
   await close();
   await untilReady(0);
 });
