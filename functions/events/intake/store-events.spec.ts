@@ -7,7 +7,7 @@ import { type PayloadCheck, type Registered, Registry } from '../registry/regist
 import type { Delivery } from './event-source.js';
 import { EventsMeter } from './events-meter.js';
 import type { IntakeRepository } from './intake.repository.js';
-import { StoreEvents } from './store-events.js';
+import { Overtaken, StoreEvents } from './store-events.js';
 
 const SLOW_MS = 25;
 
@@ -81,4 +81,22 @@ test('what is in memory of the registry is distrusted when PostgreSQL was away, 
   expect([await failing(bug), registry.distrusted]).toEqual([bug, 0]);
   expect([await failing(away), registry.distrusted]).toEqual([away, 1]);
   expect([await failing(lost, true), registry.distrusted]).toEqual([lost, 2]);
+});
+
+test('a type in memory whose schema the database no longer has is an outage, after which the registry is read anew', async () => {
+  const registry = new SlowRegistry();
+  registry.checks = async function* () {};
+  const failing = storing(registry, () => Promise.reject(new Error('not reached'))).store(EIGHT, true);
+  await expect(failing).rejects.toThrow(ServiceUnavailable);
+  expect(registry.distrusted).toBe(1);
+});
+
+test('a transaction that is overtaken again and again gives up, and may be tried again', async () => {
+  let begun = 0;
+  const failing = storing(new SlowRegistry(), () => Promise.reject(new Error('not reached'))).storeWithin(() => {
+    begun += 1;
+    return Promise.reject(new Overtaken());
+  });
+  await expect(failing).rejects.toThrow(ServiceUnavailable);
+  expect(begun).toBeGreaterThan(1);
 });

@@ -198,6 +198,27 @@ test('nothing is believed any more after PostgreSQL was away: version and ids ma
   expect(await checkOf(registry, after.type(acme.id, 'kept'))).toBe(kept);
 });
 
+test('what a transaction read before an outage is not kept either', async () => {
+  const { registry, repository } = opened();
+  await registry.current();
+  await stage.sql('UPDATE event_registry SET version = version + 1');
+  const looked = gate();
+  const reading = gate();
+  repository.wait = () => {
+    looked.open();
+    return reading.closed;
+  };
+  const held = postgres.transaction((sql) => registry.held(sql));
+  await looked.closed;
+  registry.distrust();
+  reading.open();
+  const old = await held;
+  repository.wait = async () => {};
+  const looks = repository.looks;
+  expect((await registry.current()).version).toBe(old.version);
+  expect(repository.looks).toBe(looks + 1);
+});
+
 test('a change waits for batches that began before it, and later ones wait for the change', async () => {
   const repository = new RegistryRepository();
   const { version } = await repository.all(postgres);
