@@ -9,6 +9,7 @@ import type { Runtime } from './platform/runtime.js';
 import type { Log } from './platform/telemetry/log.js';
 import { RetentionModule } from './retention/retention.module.js';
 import { UploadsModule } from './uploads/uploads.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** The modules of the app; a new one is one more line here. */
 @Module({})
@@ -25,6 +26,7 @@ export class AppModule {
         RetentionModule,
         ContactsModule,
         EventsModule,
+        WebhooksModule,
       ],
     };
   }

@@ -19,6 +19,7 @@ import { MemoryRegistry } from './registry/memory-registry.js';
 import { Registry } from './registry/registered.js';
 import { RegistryController } from './registry/registry.controller.js';
 import { RegistryRepository } from './registry/registry.repository.js';
+import { RegistryVersion } from './registry/registry-version.js';
 import { EventsGauges } from './upkeep/events-gauges.js';
 import { EventsRetention } from './upkeep/events-retention.js';
 import { QueueLag } from './upkeep/queue-lag.js';
@@ -27,7 +28,13 @@ import { WatchEvents } from './upkeep/watch-events.js';
 
 const RETENTION_EVERY_MS = 60_000;
 
-const REGISTRY = [RegistryRepository, EventClients, EventTypes, { provide: Registry, useClass: MemoryRegistry }];
+const REGISTRY = [
+  RegistryRepository,
+  RegistryVersion,
+  EventClients,
+  EventTypes,
+  { provide: Registry, useClass: MemoryRegistry },
+];
 const INTAKE = [IntakeRepository, EventsMeter, StoreEvents, EventBrokers, ProcessEvents];
 const HTTP = [AcceptEvents, ReadEvents];
 const QUARANTINE = [QuarantineRepository, Quarantine];
@@ -41,7 +48,7 @@ const UPKEEP = [UpkeepRepository, QueueLag, EventsGauges, EventsRetention, Watch
   imports: [AccountsModule],
   controllers: [RegistryController, QuarantineController, EventsController],
   providers: [...REGISTRY, ...INTAKE, ...HTTP, ...QUARANTINE, ...UPKEEP],
-  exports: [ProcessEvents, Quarantine],
+  exports: [ProcessEvents, Quarantine, EventClients, RegistryVersion],
 })
 export class EventsModule {
   constructor(duties: Duties, loops: Loops, processing: ProcessEvents, retention: EventsRetention) {

@@ -41,6 +41,7 @@ test('what is not said has a default', () => {
     contactsJobsKeepS: 86_400,
     eventsPrefetch: 500,
     eventsKeepDays: 30,
+    webhooksAllowPrivate: false,
     sqs: undefined,
     metricsPort: undefined,
     jwtSecret: new TextEncoder().encode(SECRET),

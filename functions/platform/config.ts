@@ -48,6 +48,8 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly eventsPrefetch: number;
   /** Days that an event is kept of which nothing is owed. */
   abstract readonly eventsKeepDays: number;
+  /** True: webhooks may go to private addresses and over http, for work on one machine. */
+  abstract readonly webhooksAllowPrivate: boolean;
   /** The queue of SQS from which events come; undefined: from RabbitMQ alone. */
   abstract readonly sqs: SqsConfig | undefined;
   /** Where the processor of events serves its health and metrics; undefined: nowhere. */
@@ -115,6 +117,7 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     contactsJobsKeepS: integerKey(env, 'CONTACTS_JOBS_KEEP_S'),
     eventsPrefetch: integerKey(env, 'EVENTS_PREFETCH'),
     eventsKeepDays: integerKey(env, 'EVENTS_KEEP_DAYS'),
+    webhooksAllowPrivate: booleanKey(env, 'WEBHOOKS_ALLOW_PRIVATE'),
     sqs: sqs(env),
     metricsPort: env.METRICS_PORT === undefined ? undefined : integerKey(env, 'METRICS_PORT'),
   };

@@ -63,6 +63,11 @@ export class EventClients {
     });
   }
 
+  /** For another module, under the lock of the company. Throws ClientNotFound unless it is a living client of that company. */
+  async requireOf(sql: Transaction, companyId: string, clientId: string): Promise<void> {
+    if ((await this.repository.companyOf(sql, clientId)) !== companyId) throw new ClientNotFound();
+  }
+
   /** Another key; older ones end in 24 hours. Throws ClientNotFound. */
   createKey(userId: string, clientId: string): Promise<ClientKey> {
     return this.#change(userId, clientId, async (sql, companyId) => {

@@ -1,0 +1,5 @@
+import { Injectable } from '@nestjs/common';
+
+/** Counts attempts. */
+@Injectable()
+export class WebhooksMeter {}

@@ -1,0 +1,33 @@
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { EventsModule } from '../events/events.module.js';
+import { Duties } from '../platform/duties.js';
+import { Loops } from '../platform/loops.js';
+import { DeliverWebhooks } from './deliver/deliver-webhooks.js';
+import { DeliveriesRepository } from './deliver/deliveries.repository.js';
+import { SendWebhook } from './deliver/send.js';
+import { WebhooksMeter } from './deliver/webhooks-meter.js';
+import { Endpoints } from './endpoints/endpoints.js';
+import { EndpointsRepository } from './endpoints/endpoints.repository.js';
+import { AttemptsRetention } from './upkeep/attempts-retention.js';
+import { WebhooksGauges } from './upkeep/webhooks-gauges.js';
+
+const RETENTION_EVERY_MS = 60_000;
+
+const ENDPOINTS = [EndpointsRepository, Endpoints];
+const DELIVER = [DeliveriesRepository, SendWebhook, WebhooksMeter, DeliverWebhooks];
+const UPKEEP = [WebhooksGauges, AttemptsRetention];
+
+/** Endpoints of companies, and how events come to them. Needs PostgreSQL alone. */
+@Module({
+  imports: [AccountsModule, EventsModule],
+  controllers: [],
+  providers: [...ENDPOINTS, ...DELIVER, ...UPKEEP],
+  exports: [DeliverWebhooks],
+})
+export class WebhooksModule {
+  constructor(duties: Duties, loops: Loops, deliver: DeliverWebhooks, retention: AttemptsRetention) {
+    loops.add({ name: 'webhooks', run: (stop) => deliver.loop(stop) });
+    duties.add({ name: 'webhooks-retention', everyMs: RETENTION_EVERY_MS, run: (stop) => retention.sweep(stop) });
+  }
+}
