@@ -10,10 +10,10 @@ export class RawReceiver {
 
   private constructor(private readonly answer: (socket: Socket, received: string) => void) {}
 
-  /** On a free port. @param answer called with each piece that comes, and all that has come by that connection */
-  static async open(answer: (socket: Socket, received: string) => void, host = '127.0.0.1'): Promise<RawReceiver> {
+  /** @param answer called at each piece that comes, with all that has come by that connection */
+  static async open(answer: (socket: Socket, received: string) => void): Promise<RawReceiver> {
     const receiver = new RawReceiver(answer);
-    receiver.#server.listen(0, host);
+    receiver.#server.listen(0, '127.0.0.1');
     await once(receiver.#server, 'listening');
     return receiver;
   }

@@ -15,10 +15,11 @@ export async function resolveHere(name: string): Promise<LookupAddress[]> {
 
 /**
  * From DNS servers alone. Never by `dns.lookup`: that takes a thread of a few for as long as a name's server is silent, and
- * so one company's dead name would hold up the requests of all.
+ * so one company's dead name would hold up the requests of all. @param servers the machine's, without it
  */
-export async function resolveByDns(name: string): Promise<LookupAddress[]> {
+export async function resolveByDns(name: string, servers?: readonly string[]): Promise<LookupAddress[]> {
   const resolver = new dns.promises.Resolver(DNS);
+  if (servers) resolver.setServers(servers);
   const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
   return [
     ...(v4.status === 'fulfilled' ? v4.value.map((address) => ({ address, family: 4 })) : []),
