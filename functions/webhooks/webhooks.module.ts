@@ -7,21 +7,24 @@ import { DeliverWebhooks } from './deliver/deliver-webhooks.js';
 import { DeliveriesRepository } from './deliver/deliveries.repository.js';
 import { SendWebhook } from './deliver/send.js';
 import { WebhooksMeter } from './deliver/webhooks-meter.js';
+import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { Endpoints } from './endpoints/endpoints.js';
 import { EndpointsRepository } from './endpoints/endpoints.repository.js';
+import { Replay } from './endpoints/replay.js';
+import { ReplayRepository } from './endpoints/replay.repository.js';
 import { AttemptsRetention } from './upkeep/attempts-retention.js';
 import { WebhooksGauges } from './upkeep/webhooks-gauges.js';
 
 const RETENTION_EVERY_MS = 60_000;
 
-const ENDPOINTS = [EndpointsRepository, Endpoints];
+const ENDPOINTS = [EndpointsRepository, Endpoints, ReplayRepository, Replay];
 const DELIVER = [DeliveriesRepository, SendWebhook, WebhooksMeter, DeliverWebhooks];
 const UPKEEP = [WebhooksGauges, AttemptsRetention];
 
 /** Endpoints of companies, and how events come to them. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule, EventsModule],
-  controllers: [],
+  controllers: [EndpointsController],
   providers: [...ENDPOINTS, ...DELIVER, ...UPKEEP],
   exports: [DeliverWebhooks],
 })

@@ -16,6 +16,7 @@ const LONGEST = 2_000;
 /** Written in the place of a token. */
 export const TOKEN_PLACEHOLDER = '<the access token>';
 const KEY_PLACEHOLDER = 'evk_<the key of the client>';
+const SECRET_PLACEHOLDER = 'whsec_<the secret of the endpoint>';
 const SIGNATURE_PLACEHOLDER = '<the signature>';
 
 /** An answer that may be shown: without tokens, keys and signatures, and not too long. */
@@ -38,6 +39,7 @@ function pretty(body: string): string {
 function withoutSecrets(body: string): string {
   return body
     .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, TOKEN_PLACEHOLDER)
+    .replaceAll(/whsec_[A-Za-z0-9+/]{32}/g, SECRET_PLACEHOLDER)
     .replaceAll(/evk_[\w-]{43}/g, KEY_PLACEHOLDER)
     .replaceAll(/\?[^"\s]*X-Amz-Signature=[^"\s]*/g, `?${SIGNATURE_PLACEHOLDER}`)
     .replaceAll(/"http:\/\/127\.0\.0\.1:\d+\//g, '"http://127.0.0.1:9000/');

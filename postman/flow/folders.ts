@@ -11,6 +11,7 @@ import type { Folder } from './step.js';
 import { strangers } from './strangers.js';
 import { uploads } from './uploads.js';
 import { users } from './users.js';
+import { webhooks } from './webhooks.js';
 
 /** The whole collection, in the order of use. `numbers` is the text of postman/numeros.txt. */
 export function folders(numbers: string): Folder[] {
@@ -25,6 +26,7 @@ export function folders(numbers: string): Folder[] {
     uploads(numbers),
     strangers,
     events,
+    webhooks,
     cleaning,
     contacts,
   ];
