@@ -17,7 +17,7 @@ import { migrated } from './migrations.js';
 import { requireBuildTools } from './suites.js';
 import { appScript } from './supervise/app-command.js';
 import { prettyLine } from './supervise/log-line.js';
-import { baseUrl, checkedConfig, invokeDispatch, offlineProcess, untilHealthy } from './supervise/offline.js';
+import { baseUrl, checkedConfig, invokeFunction, offlineProcess, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
 import { ChildDied } from './supervise/supervisor.js';
 import { colour, say } from './supervise/terminal.js';
@@ -81,7 +81,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     }
     const base = baseUrl(HOST, ports.api);
     await supervisor.during(untilHealthy(base));
-    const dispatch = large ? async () => {} : () => invokeDispatch(ports.lambda);
+    const dispatch = large ? async () => {} : () => invokeFunction(ports.lambda, 'dispatch');
     await supervisor.during(campaign(new Client(base), file, ownUrls, dispatch));
     say(`\n${colour('green', 'Done')} in ${seconds(begun)}, set-up included. Next: npm start`);
     return 0;

@@ -2,7 +2,7 @@ import { readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
 import { consumerProcess, metricsPorts } from '../consumers.js';
 import { PROCESSOR } from '../processor.js';
-import { baseUrl, invokeDispatch, offlineProcess, untilHealthy } from '../supervise/offline.js';
+import { baseUrl, invokeFunction, offlineProcess, untilHealthy } from '../supervise/offline.js';
 import type { ChildOptions } from '../supervise/supervisor.js';
 import type { Colour } from '../supervise/terminal.js';
 
@@ -27,7 +27,7 @@ export function processesOf(
 ): LongRunning[] {
   const ready = async () => {
     await untilHealthy(baseUrl(ports.host, ports.api));
-    await invokeDispatch(ports.lambda);
+    await invokeFunction(ports.lambda, 'dispatch');
   };
   const consumers = languages.map((language) => ({
     options: { ...consumerProcess(language), env },

@@ -10,7 +10,6 @@ import { freePort, isFree } from '../../../services/ports.js';
 import type { ChildOptions } from './supervisor.js';
 
 const STAGE = 'local';
-const DISPATCH = `disparo-${STAGE}-dispatch`;
 const HEALTHY_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const RETRY_MS = 200;
@@ -85,12 +84,12 @@ export async function untilHealthy(base: string): Promise<void> {
   throw new CommandError(`The API is not healthy after ${HEALTHY_TIMEOUT_MS / 1000} s: ${last}`, EXIT.bug);
 }
 
-/** Calls the dispatch function once, which by itself first runs at the next full minute. Throws CommandError. */
-export async function invokeDispatch(lambdaPort: number): Promise<void> {
-  const url = `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/${DISPATCH}/invocations`;
+/** Calls a function of the schedule once, which by itself first runs at the next full minute. Throws CommandError. */
+export async function invokeFunction(lambdaPort: number, name: string): Promise<void> {
+  const url = `http://127.0.0.1:${lambdaPort}/2015-03-31/functions/disparo-${STAGE}-${name}/invocations`;
   const response = await fetch(url, { method: 'POST', body: '{}' });
   // When the handler throws, the answer is 200 with this word in the body.
   const body = await response.text();
   if (!response.ok || body.includes('errorMessage'))
-    throw new CommandError(`The dispatch function failed: ${body.slice(0, 300)}`, EXIT.bug);
+    throw new CommandError(`The ${name} function failed: ${body.slice(0, 300)}`, EXIT.bug);
 }
