@@ -161,6 +161,10 @@ describe('outside of the clone', () => {
     expect((await invoke('contacts', { source: 'aws.events' }, stage.env)).answer).toEqual({ contacts: 0 });
   });
 
+  test('webhooks makes one pass', async () => {
+    expect((await invoke('webhooks', {}, stage.env)).answer).toEqual({ delivered: 0, failed: 0 });
+  });
+
   test('ingest skips what is not an upload, and fails at an event that it cannot read', async () => {
     const record = (key: string) => ({ Records: [{ s3: { bucket: { name: 'b' }, object: { key } } }] });
     const env = { ...stage.env, UPLOAD_BUCKET: 'nobody-asks-it', AWS_REGION: 'sa-east-1' };
