@@ -13,13 +13,14 @@ import { EndpointsRepository } from './endpoints/endpoints.repository.js';
 import { Replay } from './endpoints/replay.js';
 import { ReplayRepository } from './endpoints/replay.repository.js';
 import { AttemptsRetention } from './upkeep/attempts-retention.js';
+import { WebhooksUpkeepRepository } from './upkeep/upkeep.repository.js';
 import { WebhooksGauges } from './upkeep/webhooks-gauges.js';
 
 const RETENTION_EVERY_MS = 60_000;
 
 const ENDPOINTS = [EndpointsRepository, Endpoints, ReplayRepository, Replay];
 const DELIVER = [DeliveriesRepository, SendWebhook, WebhooksMeter, DeliverWebhooks];
-const UPKEEP = [WebhooksGauges, AttemptsRetention];
+const UPKEEP = [WebhooksUpkeepRepository, WebhooksGauges, AttemptsRetention];
 
 /** Endpoints of companies, and how events come to them. Needs PostgreSQL alone. */
 @Module({

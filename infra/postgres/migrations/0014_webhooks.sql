@@ -12,6 +12,8 @@ ALTER TABLE event_endpoints
 CREATE INDEX event_deliveries_due ON event_deliveries (endpoint_id, due_at) WHERE due_at IS NOT NULL;
 -- for their count and their replay, by the event
 CREATE INDEX event_deliveries_dead ON event_deliveries (endpoint_id, event_id) WHERE dead_at IS NOT NULL;
+-- for the age of the oldest
+CREATE INDEX event_deliveries_dead_at ON event_deliveries (endpoint_id, dead_at) WHERE dead_at IS NOT NULL;
 -- id: the order in which they are listed. No foreign key: the log of an event that retention has deleted may stay.
 CREATE TABLE event_attempts (id bigint GENERATED ALWAYS AS IDENTITY, event_id bigint NOT NULL, endpoint_id text NOT NULL, attempt int NOT NULL,
   at timestamptz NOT NULL DEFAULT clock_timestamp(), status int, error text, took_ms int NOT NULL, response text, PRIMARY KEY (event_id, endpoint_id, attempt));
@@ -92,5 +94,5 @@ END $$;
 DROP FUNCTION settle_delivery(text, bigint, int, boolean, boolean, interval, int, text, int, text, timestamptz);
 DROP FUNCTION claim_deliveries(int, int, interval, text[]);
 DROP TABLE event_attempts;
-DROP INDEX event_deliveries_due, event_deliveries_dead;
+DROP INDEX event_deliveries_due, event_deliveries_dead, event_deliveries_dead_at;
 ALTER TABLE event_endpoints DROP COLUMN disabled_reason, DROP COLUMN last_success_at, DROP COLUMN enabled_at, DROP COLUMN created_at;
