@@ -67,22 +67,38 @@ export class UpkeepRepository {
   /**
    * Deletes those of the next 1,000 events behind `after` that came longer ago than that, with their deliveries. Events of
    * which something is owed stay, and those that a message in quarantine names. By id and not by time, which has no index.
+   *
+   * What an endpoint is owed that is deleted, or was disabled longer ago than that, keeps no event: nobody has wanted it.
    */
-  async sweepEvents(keepDays: number, after: string): Promise<SweptPage> {
-    const page = await this.postgres.one<SweptPage>(
-      `WITH page AS MATERIALIZED (SELECT id, received_at < ${KEPT_DAYS} AS old FROM events WHERE id > $2
-          ORDER BY id LIMIT ${SWEPT_AT_ONCE}),
-       free AS MATERIALIZED (SELECT e.id FROM events e JOIN page p ON p.id = e.id
-          WHERE p.old AND NOT EXISTS (SELECT FROM event_deliveries d WHERE d.event_id = e.id AND d.due_at IS NOT NULL)
-            AND NOT EXISTS (SELECT FROM event_quarantine q WHERE q.event_id = e.id)
-          ORDER BY e.id FOR UPDATE OF e SKIP LOCKED),
-       -- guard: one that is owed again meanwhile stays, and its foreign key then keeps the whole page
-       settled AS (DELETE FROM event_deliveries d USING free f WHERE d.event_id = f.id AND d.due_at IS NULL),
-       gone AS (DELETE FROM events e USING free f WHERE e.id = f.id RETURNING e.id)
-       SELECT (SELECT max(id) FROM page)::text AS last, (SELECT count(*) FROM page WHERE old)::int AS old,
-              (SELECT count(*) FROM gone)::int AS gone`,
-      [keepDays, after],
-    );
-    return page ?? { last: null, old: 0, gone: 0 };
+  sweepEvents(keepDays: number, after: string): Promise<SweptPage> {
+    return this.postgres.transaction(async (sql) => {
+      // guard: one that is enabled in this moment is in use. Who enables it waits for this page, or we pass over it.
+      const unused = await sql.query<{ id: string }>(
+        `SELECT id FROM event_endpoints e WHERE (deleted OR disabled_at < ${KEPT_DAYS})
+            AND (SELECT true FROM event_deliveries d WHERE d.endpoint_id = e.id AND d.due_at IS NOT NULL LIMIT 1)
+          FOR SHARE SKIP LOCKED`,
+        [keepDays],
+      );
+      // a NEXT statement: with a fresh snapshot of what they are owed
+      const page = await sql.one<SweptPage>(
+        `WITH page AS MATERIALIZED (SELECT id, received_at < ${KEPT_DAYS} AS old FROM events WHERE id > $2
+            ORDER BY id LIMIT ${SWEPT_AT_ONCE}),
+         -- guard: one that is owed again meanwhile stays, and so does its event. Nothing is waited for: who replays or settles
+         -- holds one delivery and may want another one, or its endpoint.
+         ended AS MATERIALIZED (SELECT d.event_id, d.endpoint_id FROM event_deliveries d JOIN page p ON p.id = d.event_id
+            WHERE p.old AND (d.due_at IS NULL OR d.endpoint_id = ANY ($3)) FOR UPDATE OF d SKIP LOCKED),
+         free AS MATERIALIZED (SELECT e.id FROM events e JOIN page p ON p.id = e.id
+            WHERE p.old AND NOT EXISTS (SELECT FROM event_deliveries d WHERE d.event_id = e.id
+                AND (d.event_id, d.endpoint_id) NOT IN (SELECT event_id, endpoint_id FROM ended))
+              AND NOT EXISTS (SELECT FROM event_quarantine q WHERE q.event_id = e.id)
+            ORDER BY e.id FOR UPDATE OF e SKIP LOCKED),
+         settled AS (DELETE FROM event_deliveries d USING free f WHERE d.event_id = f.id),
+         gone AS (DELETE FROM events e USING free f WHERE e.id = f.id RETURNING e.id)
+         SELECT (SELECT max(id) FROM page)::text AS last, (SELECT count(*) FROM page WHERE old)::int AS old,
+                (SELECT count(*) FROM gone)::int AS gone`,
+        [keepDays, after, unused.map(({ id }) => id)],
+      );
+      return page ?? { last: null, old: 0, gone: 0 };
+    });
   }
 }

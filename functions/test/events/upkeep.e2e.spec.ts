@@ -12,16 +12,31 @@ beforeAll(async () => {
   await sql(`INSERT INTO event_clients (client_id, company_id) VALUES ('client-1', 'acme')`);
   await sql(`INSERT INTO event_types (company_id, name, version) VALUES ('acme', 'user-app', 1)`);
   await sql(
-    `INSERT INTO event_endpoints (id, company_id, url, secret) VALUES ('to', 'acme', 'https://example.com', 's')`,
+    `INSERT INTO event_endpoints (id, company_id, url, secret) VALUES ('to', 'acme', 'https://127.0.0.1:9', 's')`,
   );
 });
-afterEach(() => sql('TRUNCATE events, event_quarantine, event_deliveries'));
+afterEach(async () => {
+  await sql('TRUNCATE events, event_quarantine, event_deliveries');
+  await sql(`DELETE FROM event_endpoints WHERE id <> 'to'`);
+});
 afterAll(() => stage?.close());
 
 /** SQL for an event that came so many days ago. */
 function event(id: number, key: string, days: number): string {
   return `INSERT INTO events (id, company_id, client_id, type_id, dedupe_key, content, message, received_at)
     SELECT ${id}, 'acme', 'client-1', id, '${key}', '', '{}', now() - interval '${days} days' FROM event_types;`;
+}
+
+/** SQL for a delivery that is owed. */
+function owed(id: number, endpoint = 'to'): string {
+  return `INSERT INTO event_deliveries (event_id, endpoint_id, due_at) VALUES (${id}, '${endpoint}', now());`;
+}
+
+/** SQL for an endpoint; `disabledDays`: how long ago it was disabled. */
+function endpoint(id: string, { deleted = false, disabledDays }: { deleted?: boolean; disabledDays?: number }): string {
+  const disabled = disabledDays === undefined ? 'NULL' : `now() - interval '${disabledDays} days'`;
+  return `INSERT INTO event_endpoints (id, company_id, url, secret, deleted, disabled_at)
+    VALUES ('${id}', 'acme', 'https://127.0.0.1:9', 's', ${deleted}, ${disabled});`;
 }
 
 /** SQL for a message in quarantine; `resolvedDays`: how long ago it was ended. */
@@ -45,7 +60,7 @@ describe('retention', () => {
     await sql(
       [
         event(1, 'owed', 31),
-        `INSERT INTO event_deliveries (event_id, endpoint_id, due_at) VALUES (1, 'to', now());`,
+        owed(1),
         event(2, 'given up', 31),
         `INSERT INTO event_deliveries (event_id, endpoint_id, dead_at) VALUES (2, 'to', now());`,
         event(3, 'kept', 29),
@@ -58,6 +73,62 @@ describe('retention', () => {
     await passed();
     expect(await keys('events')).toEqual(['owed', 'kept', 'new']);
     expect(await sql('SELECT event_id FROM event_deliveries')).toEqual([{ event_id: '1' }]);
+  });
+
+  test('what nobody has wanted for as long keeps no event: of a deleted endpoint, of one disabled before that', async () => {
+    await sql(
+      [
+        endpoint('deleted', { deleted: true }) + event(1, 'to a deleted one', 31) + owed(1, 'deleted'),
+        endpoint('long', { disabledDays: 31 }) + event(2, 'to one disabled long ago', 31) + owed(2, 'long'),
+        endpoint('short', { disabledDays: 29 }) + event(3, 'to one disabled since', 31) + owed(3, 'short'),
+        event(4, 'to two, one of them in use', 31) + owed(4, 'long') + owed(4),
+        event(5, 'not old', 29) + owed(5, 'deleted') + owed(5, 'long'),
+      ].join('\n'),
+    );
+    await passed();
+    expect(await keys('events')).toEqual(['to one disabled since', 'to two, one of them in use', 'not old']);
+    const kept = `SELECT event_id::int AS event, endpoint_id AS to FROM event_deliveries ORDER BY 1, 2`;
+    expect(await sql(kept)).toEqual([
+      { event: 3, to: 'short' },
+      { event: 4, to: 'long' },
+      { event: 4, to: 'to' },
+      { event: 5, to: 'deleted' },
+      { event: 5, to: 'long' },
+    ]);
+  });
+
+  test.each([
+    [
+      'of an endpoint that is enabled in this moment',
+      `UPDATE event_endpoints SET disabled_at = NULL WHERE id = 'long'`,
+    ],
+    [
+      'that is replayed in this moment',
+      `UPDATE event_deliveries SET due_at = now(), dead_at = NULL WHERE endpoint_id = 'to'`,
+    ],
+  ])('keeps a delivery %s, and waits for nobody', async (_, change) => {
+    await sql(
+      [
+        endpoint('long', { disabledDays: 31 }) + event(1, 'a', 31) + owed(1, 'long'),
+        `INSERT INTO event_deliveries (event_id, endpoint_id, dead_at) VALUES (1, 'to', now());`,
+        event(2, 'of others', 31),
+      ].join('\n'),
+    );
+    const client = await stage.stores.pool.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(change);
+      await passed();
+      await client.query('COMMIT');
+    } finally {
+      client.release();
+    }
+    await passed();
+    expect(await keys('events')).toEqual(['a']);
+    expect(await sql('SELECT endpoint_id FROM event_deliveries ORDER BY 1')).toEqual([
+      { endpoint_id: 'long' },
+      { endpoint_id: 'to' },
+    ]);
   });
 
   test('deletes messages of quarantine by the time of their end, open ones never', async () => {
