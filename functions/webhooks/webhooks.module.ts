@@ -3,8 +3,10 @@ import { AccountsModule } from '../accounts/accounts.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { Duties } from '../platform/duties.js';
 import { Loops } from '../platform/loops.js';
+import { DeliverOne } from './deliver/deliver-one.js';
 import { DeliverWebhooks } from './deliver/deliver-webhooks.js';
 import { DeliveriesRepository } from './deliver/deliveries.repository.js';
+import { Outage } from './deliver/outage.js';
 import { SendWebhook } from './deliver/send.js';
 import { WebhooksMeter } from './deliver/webhooks-meter.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
@@ -19,7 +21,7 @@ import { WebhooksGauges } from './upkeep/webhooks-gauges.js';
 const RETENTION_EVERY_MS = 60_000;
 
 const ENDPOINTS = [EndpointsRepository, Endpoints, ReplayRepository, Replay];
-const DELIVER = [DeliveriesRepository, SendWebhook, WebhooksMeter, DeliverWebhooks];
+const DELIVER = [DeliveriesRepository, SendWebhook, WebhooksMeter, Outage, DeliverOne, DeliverWebhooks];
 const UPKEEP = [WebhooksUpkeepRepository, WebhooksGauges, AttemptsRetention];
 
 /** Endpoints of companies, and how events come to them. Needs PostgreSQL alone. */

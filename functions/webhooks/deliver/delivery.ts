@@ -9,6 +9,8 @@ export interface Claim {
   waitMs: number;
   /** When it was claimed, as PostgreSQL writes it: a Date would lose the microseconds, and with them the breaker. */
   claimed: string;
+  /** Of the event's message, as stored. */
+  bytes: number;
 }
 
 /** What is sent for a claim, as the database has it just before. */

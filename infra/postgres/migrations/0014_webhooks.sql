@@ -7,6 +7,8 @@ ALTER TABLE event_endpoints
   -- since when it is called, or called again
   ADD COLUMN enabled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ADD COLUMN last_success_at timestamptz,
+  -- of the failures in a row: when the first one was. Of use while failures > 0.
+  ADD COLUMN failing_since timestamptz,
   -- member: somebody did it; gone: it answered 410; failing: five days without a success
   ADD COLUMN disabled_reason text CHECK (disabled_reason IN ('member', 'gone', 'failing'));
 CREATE INDEX event_deliveries_due ON event_deliveries (endpoint_id, due_at) WHERE due_at IS NOT NULL;
@@ -29,13 +31,15 @@ DECLARE
   e record;
   room int;
   got int;
-  stamp timestamptz;
+  stamp timestamptz := clock_timestamp();
 BEGIN
   FOR e IN
     SELECT p.* FROM event_endpoints p
      WHERE NOT p.deleted AND p.disabled_at IS NULL AND p.id <> ALL (busy)
        AND (p.open_until IS NULL OR p.open_until < clock_timestamp()) AND p.next_slot_at < clock_timestamp() + interval '1 s'
-       AND EXISTS (SELECT FROM event_deliveries d WHERE d.endpoint_id = p.id AND d.due_at < clock_timestamp())
+       -- one row of the index an endpoint. EXISTS would read all that it owes later, since clock_timestamp() is no bound of a
+       -- scan, and with a variable it may be planned as a join with all that is owed.
+       AND (SELECT d.due_at FROM event_deliveries d WHERE d.endpoint_id = p.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1) < stamp
      ORDER BY p.next_slot_at, p.id LIMIT max_endpoints
     -- guard: one claimer an endpoint: rate and breaker hold across senders. FOR UPDATE would make the intake wait: storing an
     -- event needs the key of its endpoint.
@@ -47,7 +51,7 @@ BEGIN
       ELSE least(per_endpoint, greatest(1, floor(e.rate_per_s * extract(epoch FROM (clock_timestamp() + interval '1 s' - greatest(e.next_slot_at, clock_timestamp())))))::int) END;
     -- guard: the lease is due_at itself; attempts count claims, so that a late answer of an older claim is void
     RETURN QUERY WITH
-      due AS (SELECT d.event_id FROM event_deliveries d WHERE d.endpoint_id = e.id AND d.due_at < clock_timestamp()
+      due AS (SELECT d.event_id FROM event_deliveries d WHERE d.endpoint_id = e.id AND d.due_at < stamp
         ORDER BY d.due_at, d.event_id LIMIT room FOR UPDATE SKIP LOCKED),
       taken AS (UPDATE event_deliveries d SET due_at = clock_timestamp() + lease, attempts = d.attempts + 1
         FROM due WHERE d.endpoint_id = e.id AND d.event_id = due.event_id RETURNING d.event_id, d.attempts)
@@ -66,15 +70,19 @@ END $$;
 -- The end of an attempt. False: it changed nothing, since a later claim has taken its place, or the delivery is at its end.
 CREATE FUNCTION settle_delivery(ep text, ev bigint, at_attempt int, ok boolean, dead boolean, wait interval, status int, error text, took_ms int, body text, claimed timestamptz)
 RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+  first boolean;
 BEGIN
   INSERT INTO event_attempts (event_id, endpoint_id, attempt, status, error, took_ms, response)
     VALUES (ev, ep, at_attempt, status, error, took_ms, body) ON CONFLICT DO NOTHING;
+  first := FOUND;
+  -- guard: a sender that got no answer of ours says it again: a failure counts once
   -- guard: only the claim that is still the last one (a success counts late, too), only what is not at its end
   UPDATE event_deliveries SET
     due_at = CASE WHEN ok OR dead THEN NULL ELSE clock_timestamp() + wait END,
     delivered_at = CASE WHEN ok THEN clock_timestamp() END,
     dead_at = CASE WHEN dead AND NOT ok THEN clock_timestamp() END
-   WHERE endpoint_id = ep AND event_id = ev AND due_at IS NOT NULL AND (ok OR attempts = at_attempt);
+   WHERE endpoint_id = ep AND event_id = ev AND due_at IS NOT NULL AND (ok OR (attempts = at_attempt AND first));
   IF NOT FOUND THEN RETURN false; END IF;
   -- guard: what was in flight when the breaker opened does not count again
   IF ok THEN
@@ -83,6 +91,7 @@ BEGIN
      WHERE id = ep AND (failures > 0 OR last_success_at IS NULL OR last_success_at < clock_timestamp() - interval '1 minute');
   ELSE
     UPDATE event_endpoints SET failures = failures + 1,
+      failing_since = CASE WHEN failures = 0 THEN clock_timestamp() ELSE failing_since END,
       open_until = CASE WHEN failures + 1 >= 5 THEN clock_timestamp() + least(interval '10 min', interval '30 s' * power(2, least(failures - 4, 10))) END
      WHERE id = ep AND (failures < 5 OR probing_since <= claimed);
   END IF;
@@ -95,4 +104,4 @@ DROP FUNCTION settle_delivery(text, bigint, int, boolean, boolean, interval, int
 DROP FUNCTION claim_deliveries(int, int, interval, text[]);
 DROP TABLE event_attempts;
 DROP INDEX event_deliveries_due, event_deliveries_dead, event_deliveries_dead_at;
-ALTER TABLE event_endpoints DROP COLUMN disabled_reason, DROP COLUMN last_success_at, DROP COLUMN enabled_at, DROP COLUMN created_at;
+ALTER TABLE event_endpoints DROP COLUMN disabled_reason, DROP COLUMN failing_since, DROP COLUMN last_success_at, DROP COLUMN enabled_at, DROP COLUMN created_at;
