@@ -20,11 +20,13 @@ const BEGIN_WITHIN_MS = LEASE_MS - REQUEST_MS - SETTLE_MS;
 
 /** Of the claims of one statement: how long their requests may still begin. */
 export class Lease {
-  readonly #beginBy = performance.now() + BEGIN_WITHIN_MS;
+  readonly #beginBy: number;
   /** Aborts when no request may begin any more, if this process has the time. */
-  readonly over = AbortSignal.timeout(BEGIN_WITHIN_MS);
+  readonly over: AbortSignal;
 
-  constructor() {
+  constructor(beginWithinMs = BEGIN_WITHIN_MS) {
+    this.#beginBy = performance.now() + beginWithinMs;
+    this.over = AbortSignal.timeout(beginWithinMs);
     setMaxListeners(0, this.over);
   }
 
