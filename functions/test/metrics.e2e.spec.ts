@@ -202,6 +202,12 @@ test('services that are down fail no scrape: they are 0, and what they would be 
       ['stored', 'duplicate'].map((outcome) => [`disparo_events_total{outcome="${outcome}",reason=""}`, 0]),
     ),
     ...Object.fromEntries(REASONS.map((reason) => [`disparo_events_total{outcome="refused",reason="${reason}"}`, 0])),
+    ...Object.fromEntries(
+      ['delivered', 'failed', 'dead', 'void'].map((outcome) => [
+        `disparo_webhooks_attempts_total{outcome="${outcome}"}`,
+        0,
+      ]),
+    ),
     disparo_ledger_healed_numbers_total: 0,
     ...Object.fromEntries(
       ['completed', 'conflict', 'refused_by_store'].map((end) => [`disparo_contacts_ended_total{end="${end}"}`, 0]),

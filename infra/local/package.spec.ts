@@ -162,7 +162,7 @@ describe('outside of the clone', () => {
   });
 
   test('webhooks makes one pass', async () => {
-    expect((await invoke('webhooks', {}, stage.env)).answer).toEqual({ delivered: 0, failed: 0 });
+    expect((await invoke('webhooks', {}, stage.env)).answer).toEqual({ delivered: 0, failed: 0, dead: 0, void: 0 });
   });
 
   test('ingest skips what is not an upload, and fails at an event that it cannot read', async () => {

@@ -12,11 +12,13 @@ test.each([
   '(λ: api) RequestId: f90fcf4d  Duration: 2615.60 ms  Billed Duration: 2616 ms',
   '(λ: dispatch) RequestId: 417d0cdc  Duration: 215.02 ms  Billed Duration: 216 ms',
   'Successfully invoked scheduled function: [ingest]',
+  'Successfully invoked scheduled function: [webhooks]',
   entry({ msg: 'answered', status: 201 }),
   entry({ msg: 'answered', status: 404 }),
   batch,
   published,
   entry({ msg: 'events settled', stored: 500 }),
+  entry({ msg: 'webhooks settled', delivered: 3, failed: 1 }),
 ])('%s is routine', (line) => {
   expect(isRoutine(line)).toBe(true);
 });
@@ -26,6 +28,7 @@ test.each([
   entry({ msg: 'answered', status: 503 }),
   entry({ msg: 'batch settled', level: 40 }),
   entry({ msg: 'messages are in quarantine', level: 40 }),
+  entry({ msg: 'an endpoint is disabled: it is gone, or has taken nothing for five days', level: 40 }),
   entry({ msg: 'the broker did not take a chunk', level: 40 }),
   entry({ msg: 'a bug: the request failed', level: 50 }),
   entry({ msg: 'a duty is done', duty: 'dispatch', published: 1 }),

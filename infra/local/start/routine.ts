@@ -10,6 +10,7 @@ const ROUTINE = new Set([
   'contacts accepted',
   'contacts processed',
   'events settled',
+  'webhooks settled',
 ]);
 /** Lines that serverless offline writes for each request and each tick of its schedule, whatever the outcome. */
 const CALLS = [
