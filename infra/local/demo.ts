@@ -2,24 +2,21 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXIT, readEnvironment, textKey } from '@disparo/contract';
+import { EXIT, readEnvironment } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
-import type { Services } from '../../services/bring-up.js';
 import { CommandError } from '../../services/command-error.js';
-import { inDatabase } from '../../services/place.js';
 import { freePort } from '../../services/ports.js';
-import { createDatabase } from '../../services/postgres.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProcess, inWords, listed, parseConsumers } from './consumers.js';
 import { type Campaign, Client } from './demo/client.js';
+import { keepingLines } from './demo/kept-lines.js';
+import { ownStores, type Urls } from './demo/own-stores.js';
 import { Progress } from './demo/progress.js';
 import { report, reportFile } from './demo/report.js';
 import { migrated } from './migrations.js';
 import { requireBuildTools } from './suites.js';
 import { appScript } from './supervise/app-command.js';
-import { prettyLine } from './supervise/log-line.js';
 import { baseUrl, checkedConfig, invokeFunction, offlineProcess, untilHealthy } from './supervise/offline.js';
 import { type Session, withServices } from './supervise/session.js';
-import { ChildDied } from './supervise/supervisor.js';
 import { colour, say } from './supervise/terminal.js';
 
 const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file]]`;
@@ -31,7 +28,6 @@ const POLL_MS = 100;
 const STALL_MS = 60_000;
 /** How often the demo calls the dispatch function, whose own schedule, once a minute, is slow for a person who watches. */
 const DISPATCH_EVERY_MS = 2_000;
-const KEPT_LINES = 15;
 
 interface File {
   path: string;
@@ -58,14 +54,9 @@ export default async function demo(args: string[]): Promise<number> {
 async function run(session: Session, languages: readonly LanguageName[], file: File, begun: number): Promise<number> {
   const { supervisor, services, env } = session;
   await buildConsumers(session, languages);
-  const ownUrls = await ownDatabases(services);
+  const ownUrls = await ownStores(services);
   await migrated(session, ownUrls.DATABASE_URL);
-  const lines: string[] = [];
-  const keep = (name: string) => (line: string) => {
-    lines.push(`  ${name} | ${prettyLine(line)}`);
-    if (lines.length > KEPT_LINES) lines.shift();
-  };
-  try {
+  return keepingLines(async (keep) => {
     const ports = { host: HOST, api: await freePort(), lambda: await freePort() };
     const own = { ...env, ...ownUrls, API_HOST: HOST, API_PORT: String(ports.api) };
     const large = file.size > FUNCTION_LIMIT_BYTES;
@@ -85,12 +76,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
     await supervisor.during(campaign(new Client(base), file, ownUrls, dispatch));
     say(`\n${colour('green', 'Done')} in ${seconds(begun)}, set-up included. Next: npm start`);
     return 0;
-  } catch (error) {
-    // The children's last lines help when something broke, not when the file is wrong or the person has stopped the demo.
-    if (error instanceof ChildDied || (error instanceof CommandError && error.exitCode === EXIT.bug))
-      for (const line of lines) say(line);
-    throw error;
-  }
+  });
 }
 
 /** Shows one campaign from the log-in to the tables at the end. */
@@ -136,26 +122,6 @@ async function untilSent(client: Client, accepted: Campaign, dispatch: () => Pro
   } finally {
     bar.end();
   }
-}
-
-type Urls = Services['urls'] & { QUEUE_PREFIX: string };
-
-/**
- * The URLs and the prefix of the demo: databases and queues other than those of `npm start`, so that neither disturbs the
- * other. In services that were given from outside only the queues are the demo's own.
- */
-async function ownDatabases({ urls, own }: Services): Promise<Urls> {
-  const inOwn = (variable: keyof Services['urls']) =>
-    own.has(variable) ? inDatabase(urls[variable], 'disparo_demo') : urls[variable];
-  const prefix = textKey(readEnvironment(), 'QUEUE_PREFIX');
-  const DATABASE_URL = inOwn('DATABASE_URL');
-  if (own.has('DATABASE_URL')) await createDatabase(DATABASE_URL);
-  return {
-    DATABASE_URL,
-    MONGODB_URL: inOwn('MONGODB_URL'),
-    RABBITMQ_URL: urls.RABBITMQ_URL,
-    QUEUE_PREFIX: `${prefix}.demo`,
-  };
 }
 
 /** The file to upload. Its path is relative to the folder where the person typed the command. Throws CommandError. */

@@ -47,16 +47,21 @@ export class Client {
 
   constructor(readonly base: string) {}
 
+  /** The company that enter() has made. */
+  get company(): string {
+    return this.#company;
+  }
+
   /** Registers, logs in and makes a company. Returns the person's e-mail. */
   async enter(): Promise<string> {
     const person = {
       email: `demo.${randomBytes(6).toString('hex')}@example.com`,
       password: randomBytes(12).toString('base64url'),
     };
-    await this.#call('POST', '/api/users', person);
-    this.#token = (await this.#call<{ access_token: string }>('POST', '/api/auth/login', person)).access_token;
+    await this.call('POST', '/api/users', person);
+    this.#token = (await this.call<{ access_token: string }>('POST', '/api/auth/login', person)).access_token;
     this.#company = (
-      await this.#call<{ id: string }>('POST', '/api/companies', { name: 'Demo', document: someCnpj() })
+      await this.call<{ id: string }>('POST', '/api/companies', { name: 'Demo', document: someCnpj() })
     ).id;
     return person.email;
   }
@@ -104,15 +109,16 @@ export class Client {
 
   /** The current state of the campaign. */
   async campaign(id: string): Promise<Campaign> {
-    return this.#call('GET', `/api/campaigns/${id}`);
+    return this.call('GET', `/api/campaigns/${id}`);
   }
 
-  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  /** Asks the API as the person, or with another Bearer. Returns the JSON of its answer. */
+  async call<T>(method: string, path: string, body?: unknown, bearer = this.#token): Promise<T> {
     const response = await fetch(`${this.base}${path}`, {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(this.#token === '' ? {} : { authorization: `Bearer ${this.#token}` }),
+        ...(bearer === '' ? {} : { authorization: `Bearer ${bearer}` }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),

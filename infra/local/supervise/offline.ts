@@ -69,14 +69,17 @@ export function baseUrl(host: string, port: number): string {
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-/** Asks for the API's health until it is 200. The first request also loads the handler. Throws CommandError. */
-export async function untilHealthy(base: string): Promise<void> {
+/**
+ * Asks for the API's health until all its stores are up, or the one that is needed. The first request also loads the handler.
+ * Throws CommandError.
+ */
+export async function untilHealthy(base: string, needed: 'status' | 'postgres' = 'status'): Promise<void> {
   let last = 'no answer';
   for (const deadline = Date.now() + HEALTHY_TIMEOUT_MS; Date.now() < deadline; await delay(RETRY_MS)) {
     try {
       const response = await fetch(`${base}/api/health`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
       last = `${response.status} ${await response.text()}`;
-      if (response.status === 200) return;
+      if (last.includes(`"${needed}":"up"`)) return;
     } catch (error) {
       last = String((error as { cause?: { code?: string } }).cause?.code ?? error);
     }
