@@ -94,3 +94,11 @@ test('an unknown consumer is refused before anything is started', async () => {
     output: 'There is no consumer "java"; there are typescript, rust and go\n',
   });
 });
+
+test.each([
+  ['--events', 'file.txt'],
+  ['--consumer=rust', '--events'],
+])('%s %s is refused: events need neither file nor consumer', async (...args) => {
+  const { code, output } = await demo(...args);
+  expect([code, output.split(' ', 4).join(' ')]).toEqual([78, 'usage: npm run demo']);
+});

@@ -8,6 +8,7 @@ import { CommandError } from '../../services/command-error.js';
 import { freePort } from '../../services/ports.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProcess, inWords, listed, parseConsumers } from './consumers.js';
 import { type Campaign, Client } from './demo/client.js';
+import { demoEvents } from './demo/events.js';
 import { keepingLines } from './demo/kept-lines.js';
 import { ownStores, type Urls } from './demo/own-stores.js';
 import { Progress } from './demo/progress.js';
@@ -19,7 +20,7 @@ import { baseUrl, checkedConfig, invokeFunction, offlineProcess, untilHealthy } 
 import { type Session, withServices } from './supervise/session.js';
 import { colour, say } from './supervise/terminal.js';
 
-const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file]]`;
+const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file] | -- --events]`;
 const SAMPLE = 'postman/numeros.txt';
 /** The largest file that the API takes in a function. A larger one goes to the plain server. */
 const FUNCTION_LIMIT_BYTES = 9 * 1024 * 1024;
@@ -38,9 +39,10 @@ interface File {
 
 /**
  * `npm run demo [-- --consumer=rust,go] [-- file]`: sends a file of numbers through the API, the queue and a consumer of
- * each named language into the stores. Returns the exit code.
+ * each named language into the stores. `-- --events`: sends events to webhooks. Returns the exit code.
  */
 export default async function demo(args: string[]): Promise<number> {
+  if (args.length === 1 && args[0] === '--events') return demoEvents();
   const { languages, rest } = parseConsumers(args, USAGE);
   const file = await inputFile(rest);
   checkedConfig();
