@@ -103,7 +103,7 @@ async function endpoint(
   does: string,
   fails: (request: Received) => boolean,
 ): Promise<Endpoint> {
-  const receiver = await SignedReceiver.open(name, fails, (request) => say(lineOf(name, request)));
+  const receiver = await SignedReceiver.open(name, fails, (request) => say(linesOf(name, request)));
   const made = { company_id: client.company, url: receiver.url };
   const { id, secret } = await client.call<{ id: string; secret: string }>('POST', '/api/events/endpoints', made);
   receiver.secret = secret;
@@ -156,7 +156,7 @@ async function hurry({ databaseUrl }: Stage, { id, receiver }: Endpoint, event: 
     );
     const wait = rows[0]?.seconds.toFixed(0);
     say(
-      `${receiver.name} is to have ${event} again in ${wait} s. The demo does not wait: it writes into its database that it is due now`,
+      `${receiver.name} would have ${event} again in ${wait} s. The demo does not wait: it writes into its own database that this is due now`,
     );
   } finally {
     await sql.end();
@@ -172,8 +172,12 @@ async function attemptsOf(client: Client, id: string): Promise<Attempt[]> {
   return (await client.call<{ data: Attempt[] }>('GET', `/api/events/endpoints/${id}/attempts`)).data;
 }
 
-function lineOf(name: string, { id, turn, status, verified, tamperProof }: SignedRequest): string {
+/** A request in a line; the first event's first one in full. */
+function linesOf(name: string, { id, turn, status, verified, tamperProof, headers, body }: SignedRequest): string {
   const signature = verified ? 'signature verified' : 'signature WRONG';
   const changed = tamperProof ? 'with one byte changed it is refused' : 'NO CHANGE IS NOTICED';
-  return `${name.padEnd(6)}  ${id}, attempt ${turn}: ${signature}, ${changed}; answered ${status}`;
+  const line = `${name.padEnd(6)}  ${id}, attempt ${turn}: ${signature}, ${changed}; answered ${status}`;
+  if (name !== 'shaky' || turn > 1 || !body.includes(FIRST.order)) return line;
+  const signed = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((key) => `${key}: ${headers[key]}`);
+  return [line, ...signed, body.toString()].join('\n          ');
 }
