@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { onServer, ownDatabase } from '../../testing/databases.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -101,4 +102,45 @@ test.each([
 ])('%s %s is refused: events need neither file nor consumer', async (...args) => {
   const { code, output } = await demo(...args);
   expect([code, output.split(' ', 4).join(' ')]).toEqual([78, 'usage: npm run demo']);
+});
+
+/** The table of attempts, without how long each took; events in the order in which they were sent. */
+function attemptsIn(output: string): string[] {
+  const events =
+    /^POST \/api\/events: A-1 is (evt_\d+), A-2 is (evt_\d+), A-3 is (evt_\d+)$/m.exec(output)?.slice(1) ?? [];
+  const rows = [...output.matchAll(/^│ (evt_\d+) +│ (\w+) +│ (\d+) +│ (\d+) +│ \d+ ms +│ (\w+) +│$/gm)];
+  return rows.map(([, event = '', ...cells]) => [`A-${events.indexOf(event) + 1}`, ...cells].join(' ')).toSorted();
+}
+
+const ATTEMPTS = [
+  'A-1 shaky 1 500 yes',
+  'A-1 shaky 2 500 yes',
+  'A-1 shaky 3 200 yes',
+  'A-1 steady 1 200 yes',
+  'A-2 shaky 1 200 yes',
+  'A-2 steady 1 200 yes',
+  'A-3 shaky 1 200 yes',
+  'A-3 steady 1 200 yes',
+];
+
+test('three events reach two endpoints, signed, one after two failures', async () => {
+  const { code, output } = await demo('--events');
+
+  expect(output.match(/: signature verified, with one byte changed it is refused; answered \d+$/gm)).toHaveLength(8);
+  expect(attemptsIn(output)).toEqual(ATTEMPTS);
+  expect([code, output]).toEqual([0, expect.not.stringMatching(/MongoDB|RabbitMQ|whsec_/)]);
+});
+
+test('webhooks of a given database are not sent: the demo has a schema there', async () => {
+  const given = await ownDatabase();
+  try {
+    for (const round of [1, 2]) {
+      const { code, output } = await demoWith({ DATABASE_URL: given.url }, '--events');
+      expect([round, code, attemptsIn(output)]).toEqual([round, 0, ATTEMPTS]);
+    }
+    const tables = "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname !~ '^pg_|^information_schema$'";
+    expect(await onServer(given.url, tables)).toEqual([{ schemaname: 'disparo_demo' }]);
+  } finally {
+    await given.drop();
+  }
 });
