@@ -40,8 +40,9 @@ export function exchange(request: ClientRequest, body: Buffer, limitMs: number):
     };
 
     request.on('finish', () => {
-      isSent = true;
-      if (isRead) end();
+      // Guard: Node says so also of what it throws away with a connection that is broken.
+      isSent = !request.socket?.errored && !request.socket?.destroyed;
+      if (isSent && isRead) end();
     });
     request.on('response', (response) => {
       head = response;
