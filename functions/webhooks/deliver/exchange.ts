@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { CLOSED, Unanswered } from './failure.js';
+import { Unanswered } from './failure.js';
 
 const KEPT_BYTES = 1_024;
 
@@ -56,13 +56,11 @@ export function exchange(request: ClientRequest, body: Buffer, limitMs: number):
       response.on('error', end);
     });
     // 101, which was not asked for: what follows is no HTTP.
-    request.on('upgrade', (response, socket) => {
+    request.on('upgrade', (response) => {
       head = response;
-      socket.destroy();
       end();
     });
     request.on('error', end);
-    request.on('close', () => end(new Unanswered(CLOSED)));
     request.end(body);
   });
 }

@@ -1,8 +1,7 @@
 /** A request got no answer, for a reason that is known: its message, which a member may read. */
 export class Unanswered extends Error {}
 
-/** Also where Node says nothing. */
-export const CLOSED = 'the connection was closed too early';
+const CLOSED = 'the connection was closed too early';
 const UNREACHABLE = 'the address cannot be reached';
 const SELF_SIGNED = 'the certificate is not valid: self-signed';
 const UNKNOWN_ISSUER = 'the certificate is not valid: its issuer is not known';
