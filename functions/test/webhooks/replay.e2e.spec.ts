@@ -154,7 +154,6 @@ describe('a replay of all', () => {
     await patch({ disabled: true });
     const [missed, unwanted] = [await send(), await send({ event_type: 'note' })];
     await patch({ disabled: false, type_names: ['user-app'] });
-    await stage.sql("UPDATE event_endpoints SET open_until = '9999-01-01' WHERE id = $1", [id]);
     const [dead, delivered, due] = [await ended('dead', 8), await ended('delivered', 3), await send()];
     await send({}, other);
     const answer = await replay({ since: LONG_AGO, only: 'all' });
@@ -222,13 +221,13 @@ describe('a replay meanwhile', () => {
     const dead = await ended('dead');
     await send();
     await held.query('BEGIN');
-    await held.query('UPDATE event_endpoints SET open_until = NULL WHERE id = $1', [id]);
+    await held.query('UPDATE event_endpoints SET next_slot_at = now() WHERE id = $1', [id]);
     const claimed = await held.query("SELECT attempt FROM claim_deliveries(20, 16, '30 s') WHERE endpoint_id = $1", [
       id,
     ]);
     const late = await send();
     const answer = await replay({ since: LONG_AGO, only: 'all' });
-    await held.query("UPDATE event_endpoints SET open_until = '9999-01-01' WHERE id = $1", [id]);
+    await held.query("UPDATE event_endpoints SET next_slot_at = 'infinity' WHERE id = $1", [id]);
     await held.query('COMMIT');
     expect([claimed.rowCount, answered(answer)]).toEqual([1, [202, { count: 1, next: null }]]);
     expect((await states()).map(({ event, attempts, state }) => [event, attempts, state])).toEqual([
@@ -323,12 +322,12 @@ test.each([
 /** Claims as a sender does, while nothing else can: the endpoint is closed to senders before and after. */
 async function claim() {
   await held.query('BEGIN');
-  await held.query('UPDATE event_endpoints SET open_until = NULL WHERE id = $1', [id]);
+  await held.query('UPDATE event_endpoints SET next_slot_at = now() WHERE id = $1', [id]);
   const { rows } = await held.query(
     "SELECT event_id, attempt FROM claim_deliveries(20, 16, '30 s') WHERE endpoint_id = $1",
     [id],
   );
-  await held.query("UPDATE event_endpoints SET open_until = '9999-01-01' WHERE id = $1", [id]);
+  await held.query("UPDATE event_endpoints SET next_slot_at = 'infinity' WHERE id = $1", [id]);
   await held.query('COMMIT');
   return rows;
 }

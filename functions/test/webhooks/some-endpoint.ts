@@ -13,7 +13,7 @@ export function postEndpoint(stage: ApiStage, { owner, company }: Tenant, over: 
 /** Registers an endpoint; returns its id. The sender passes it over, so that what is owed to it stays as a test has made it. */
 export async function quietEndpoint(stage: ApiStage, tenant: Tenant, over: object = {}): Promise<string> {
   const { body } = await postEndpoint(stage, tenant, over);
-  await stage.sql("UPDATE event_endpoints SET open_until = '9999-01-01' WHERE id = $1", [body.id]);
+  await stage.sql("UPDATE event_endpoints SET next_slot_at = 'infinity' WHERE id = $1", [body.id]);
   return String(body.id);
 }
 
