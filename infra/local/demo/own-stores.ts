@@ -45,11 +45,13 @@ async function ownSchema(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(`CREATE SCHEMA IF NOT EXISTS ${DATABASE}`);
+    // First, since PostgreSQL asks for the right to make one even where it is there.
+    const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [DATABASE]);
+    if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${DATABASE}`);
   } catch (error) {
     if ((error as { code?: string }).code !== MAY_NOT) throw error;
     throw new CommandError(
-      `DATABASE_URL: the demo keeps its tables apart from yours, in the schema ${DATABASE}, and this user may not create one: GRANT CREATE ON DATABASE`,
+      `DATABASE_URL: this demo keeps its tables apart from yours, in a schema ${DATABASE}, which this user may not create: CREATE SCHEMA ${DATABASE} AUTHORIZATION, or GRANT CREATE ON DATABASE`,
     );
   } finally {
     await client.end();
