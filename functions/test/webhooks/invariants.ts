@@ -19,8 +19,6 @@ export class Book {
   readonly #known = new Map<string, Known>();
   /** Deliveries of living endpoints that are due, at the last look. */
   owed = 0;
-  /** The failures of endpoints at the last look. */
-  readonly failures = new Map<string, number>();
 
   of(endpointId: string, eventId: string): Known {
     const key = `${endpointId} ${eventId}`;
@@ -129,7 +127,6 @@ export function assertTables({ deliveries, endpoints }: Tables, book: Book): voi
   for (const endpoint of endpoints) {
     const wrong = wrongAt(endpoint, book);
     if (wrong) throw new Error(`${wrong}: ${JSON.stringify(endpoint)}`);
-    book.failures.set(endpoint.id, endpoint.failures);
   }
   const living = new Set(endpoints.filter(({ deleted }) => !deleted).map(({ id }) => id));
   book.owed = deliveries.filter(({ due, endpoint }) => due && living.has(endpoint)).length;
@@ -147,9 +144,6 @@ function wrongIn(row: DeliveryNow, known: Known): string | undefined {
 }
 
 function wrongAt({ id, failures, open, probing }: EndpointNow, book: Book): string | undefined {
-  const before = book.failures.get(id) ?? 0;
-  // Several senders may settle in the time of one look, each one claim.
-  if (failures > 0 && failures < before) return `${before} failures before`;
   if (failures >= 5 && !open) return 'open, and no time is set';
   const probes = book.leases(id).filter(({ claimed }) => claimed === probing);
   if (failures >= 5 && probes.length > 1) return `${probes.length} probes at once`;
