@@ -22,8 +22,14 @@ beforeAll(async () => {
   stage = await WebhooksStage.open();
   one = await stage.events.stores.pool.connect();
   other = await stage.events.stores.pool.connect();
+  // One that waits where it should pass over fails at once.
+  await other.query(`SET lock_timeout = '2s'`);
 });
-afterEach(() => stage.clear());
+afterEach(async () => {
+  // Of a test that failed a transaction may be open.
+  await one.query('ROLLBACK');
+  await stage.clear();
+});
 afterAll(async () => {
   one.release();
   other.release();
