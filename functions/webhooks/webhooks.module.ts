@@ -7,7 +7,7 @@ import { DeliverOne } from './deliver/deliver-one.js';
 import { DeliverWebhooks } from './deliver/deliver-webhooks.js';
 import { DeliveriesRepository } from './deliver/deliveries.repository.js';
 import { Outage } from './deliver/outage.js';
-import { SendWebhook } from './deliver/send.js';
+import { SendWebhook } from './deliver/request/send.js';
 import { WebhooksMeter } from './deliver/webhooks-meter.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { Endpoints } from './endpoints/endpoints.js';

@@ -13,7 +13,7 @@ import { DeliverOne } from '../../webhooks/deliver/deliver-one.js';
 import { DeliverWebhooks } from '../../webhooks/deliver/deliver-webhooks.js';
 import { DeliveriesRepository } from '../../webhooks/deliver/deliveries.repository.js';
 import { Outage } from '../../webhooks/deliver/outage.js';
-import { SendWebhook } from '../../webhooks/deliver/send.js';
+import { SendWebhook } from '../../webhooks/deliver/request/send.js';
 import { WebhooksMeter } from '../../webhooks/deliver/webhooks-meter.js';
 import { EventsStage } from '../events/fixtures.js';
 

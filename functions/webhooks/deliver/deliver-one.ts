@@ -6,9 +6,9 @@ import { DeliveriesRepository, LEASE_MS } from './deliveries.repository.js';
 import type { Answer, Claim, Verdict } from './delivery.js';
 import type { InFlight } from './in-flight.js';
 import { Outage } from './outage.js';
-import { requestOf } from './request.js';
+import { requestOf } from './request/request.js';
+import { SendWebhook } from './request/send.js';
 import { verdictOf } from './retry.js';
-import { SendWebhook } from './send.js';
 import { type AttemptOutcome, WebhooksMeter } from './webhooks-meter.js';
 
 /** What a request may take, from the look-up of the name. */

@@ -8,7 +8,7 @@ import { RegistryVersion } from '../../events/registry/registry-version.js';
 import { Config } from '../../platform/config.js';
 import { type Page, type SliceOf, sliceOf } from '../../platform/http/slices.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
-import { refusalOf } from '../deliver/addresses.js';
+import { refusalOf } from '../deliver/request/addresses.js';
 import { EndpointNotFound, TooManyEndpoints, UrlRefused } from '../webhooks.errors.js';
 import { attemptOf } from './attempts.js';
 import { type EndpointRow, EndpointsRepository } from './endpoints.repository.js';

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Config } from '../../platform/config.js';
-import { AUTHORITY, EXPIRED, KEY, SELF_SIGNED, VALID } from '../../test/webhooks/certificates.js';
-import { RawReceiver } from '../../test/webhooks/raw-receiver.js';
+import type { Config } from '../../../platform/config.js';
+import { AUTHORITY, EXPIRED, KEY, SELF_SIGNED, VALID } from '../../../test/webhooks/certificates.js';
+import { RawReceiver } from '../../../test/webhooks/raw-receiver.js';
 import { SendWebhook } from './send.js';
 
 const BODY = Buffer.from('12345');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { INSIDE } from '../../test/webhooks/inside.js';
+import { INSIDE } from '../../../test/webhooks/inside.js';
 import { isPublic, refusalOf } from './addresses.js';
 
 const NOT_PUBLIC = 'must lead to a public address';

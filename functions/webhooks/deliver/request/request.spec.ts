@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
-import type { Outgoing, OutgoingEvent } from './delivery.js';
+import type { Outgoing, OutgoingEvent } from '../delivery.js';
 import { requestOf } from './request.js';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;

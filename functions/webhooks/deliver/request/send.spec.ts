@@ -4,9 +4,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, expect, test } from 'vitest';
-import { untilTrue } from '../../../testing/until.js';
-import type { Config } from '../../platform/config.js';
-import { RawReceiver } from '../../test/webhooks/raw-receiver.js';
+import { untilTrue } from '../../../../testing/until.js';
+import type { Config } from '../../../platform/config.js';
+import { RawReceiver } from '../../../test/webhooks/raw-receiver.js';
 import { requestOf } from './request.js';
 import { SendWebhook } from './send.js';
 

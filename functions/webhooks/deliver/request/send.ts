@@ -1,9 +1,9 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Injectable, Optional } from '@nestjs/common';
-import { Config } from '../../platform/config.js';
+import { Config } from '../../../platform/config.js';
+import type { Answer } from '../delivery.js';
 import { refusalOf } from './addresses.js';
-import type { Answer } from './delivery.js';
 import { exchange } from './exchange.js';
 import { failureOf, Unanswered } from './failure.js';
 import { checkedLookup, type Resolve, resolveByDns, resolveHere } from './look-up.js';

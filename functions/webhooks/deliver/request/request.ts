@@ -1,5 +1,5 @@
-import { eventId } from '../../events/event-id.js';
-import type { Outgoing, OutgoingEvent } from './delivery.js';
+import { eventId } from '../../../events/event-id.js';
+import type { Outgoing, OutgoingEvent } from '../delivery.js';
 import { signatureOf } from './sign.js';
 
 /**

@@ -3,9 +3,9 @@ import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Config } from '../../platform/config.js';
-import { INSIDE } from '../../test/webhooks/inside.js';
-import { RawReceiver } from '../../test/webhooks/raw-receiver.js';
+import type { Config } from '../../../platform/config.js';
+import { INSIDE } from '../../../test/webhooks/inside.js';
+import { RawReceiver } from '../../../test/webhooks/raw-receiver.js';
 import { checkedLookup, type Resolve, resolveByDns, resolveHere } from './look-up.js';
 import { SendWebhook } from './send.js';
 
