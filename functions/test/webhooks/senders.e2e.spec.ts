@@ -61,8 +61,8 @@ describe('three senders', () => {
     async () => {
       const hanging = await stage.target(() => ({ never: 'answer' }));
       const quick = await stage.target();
-      await stage.store(600);
-      await stage.untilState(quick.id, 'delivered', 600, SLOW_MS);
+      await stage.store(200);
+      await stage.untilState(quick.id, 'delivered', 200, SLOW_MS);
       expect(hanging.receiver.requests.length).toBeGreaterThan(0);
       expect(hanging.receiver.mostInFlight).toBeLessThanOrEqual(3 * 32);
       expect(await stage.attempts(hanging.id)).toEqual([]);
