@@ -168,6 +168,37 @@ describe('an answer that comes after the lease', () => {
     expect(await endpointRow(id)).toMatchObject({ failures: 0 });
   });
 
+  describe('and a member replays what it delivered, while the second claim is under way', () => {
+    async function replayed() {
+      const { id, first, second } = await twoClaims();
+      expect(await sender.repository.load(second)).toMatchObject({ row: 2 });
+      expect(await sender.repository.settle(first, ANSWER, { ...FAILED, ok: true })).toBe(true);
+      await stage.sql(
+        `UPDATE event_deliveries SET due_at = clock_timestamp(), dead_at = NULL, delivered_at = NULL, round_from = attempts
+          WHERE endpoint_id = $1 AND due_at IS NULL`,
+        [id],
+      );
+      return { id, second };
+    }
+    const dueNow = { state: 'due', attempts: 2, round_from: 2 };
+
+    test('which is given back, the round is whole', async () => {
+      const { id, second } = await replayed();
+      expect(await sender.repository.load(second)).toBeUndefined();
+      await sender.repository.release(second);
+      expect(only(await stage.deliveries(id))).toMatchObject(dueNow);
+      const third = only(await sender.repository.claim(20, 16, []));
+      expect(await sender.repository.load(third)).toMatchObject({ row: 1 });
+    });
+
+    test('whose failure, the last of the round before, ends nothing', async () => {
+      const { id, second } = await replayed();
+      expect(await sender.repository.settle(second, { ...ANSWER, status: 500 }, { ...FAILED, dead: true })).toBe(false);
+      expect(only(await stage.deliveries(id))).toMatchObject(dueNow);
+      expect(await endpointRow(id)).toMatchObject({ failures: 0 });
+    });
+  });
+
   test('is logged once, and a failure that is said twice counts once', async () => {
     const { id, second } = await twoClaims();
     const said = () => sender.repository.settle(second, { ...ANSWER, status: 500 }, FAILED);

@@ -112,7 +112,9 @@ export class DeliveriesRepository {
   async release({ eventId, endpointId, attempt }: Claim): Promise<void> {
     await this.#query(
       `UPDATE event_deliveries SET due_at = clock_timestamp(), round_from = round_from + 1
-        WHERE event_id = $1 AND endpoint_id = $2 AND attempts = $3 AND due_at IS NOT NULL`,
+        WHERE event_id = $1 AND endpoint_id = $2 AND attempts = $3 AND due_at IS NOT NULL
+          -- guard: since an older claim delivered it and a member replayed it, this one has no part in the round
+          AND round_from < attempts`,
       [eventId, endpointId, attempt],
     );
   }

@@ -35,6 +35,10 @@ describe('a failure is tried again by the table', () => {
     expect(failed(row, 0.5)).toEqual({ ok: false, dead: true, waitMs: 0, gone: false });
   });
 
+  test.each([0, -1])('attempt %i of a round, which cannot be, is not the last one', (row) => {
+    expect(failed(row, 0.5)).toEqual({ ok: false, dead: false, waitMs: 5_000, gone: false });
+  });
+
   test.each([{ error: 'no answer within 15 s' }, { status: 199 }, { status: 300 }, { status: 302 }, { status: 404 }])(
     'also %o',
     (over) => {

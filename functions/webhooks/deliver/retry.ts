@@ -29,7 +29,8 @@ export function verdictOf(answer: Answer, row: number, random: () => number = Ma
   const ok = status !== null && status >= 200 && status < 300;
   if (ok) return { ok, dead: false, waitMs: 0, gone: false };
   const gone = status === GONE;
-  const wait = WAITS_MS[row - 1];
+  // guard: dead is only what has had all its attempts, whatever else a row may be
+  const wait = WAITS_MS[Math.max(row, 1) - 1];
   if (wait === undefined) return { ok, dead: true, waitMs: 0, gone };
   const jittered = Math.round(wait * (1 - JITTER + 2 * JITTER * random()));
   // guard: never before the time that the receiver names, so that has no jitter

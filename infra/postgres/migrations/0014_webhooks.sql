@@ -29,7 +29,7 @@ RETURNS TABLE (endpoint_id text, event_id bigint, attempt int, at timestamptz, c
 #variable_conflict use_column
 DECLARE
   e record;
-  room int;
+  take int;
   got int;
   stamp timestamptz := clock_timestamp();
 BEGIN
@@ -47,12 +47,12 @@ BEGIN
   LOOP
     stamp := clock_timestamp();
     -- guard: at most one second of slots ahead; half open (failures >= 5): one probe only
-    room := CASE WHEN e.failures >= 5 THEN 1
+    take := CASE WHEN e.failures >= 5 THEN 1
       ELSE least(per_endpoint, greatest(1, floor(e.rate_per_s * extract(epoch FROM (clock_timestamp() + interval '1 s' - greatest(e.next_slot_at, clock_timestamp())))))::int) END;
     -- guard: the lease is due_at itself; attempts count claims, so that a late answer of an older claim is void
     RETURN QUERY WITH
       due AS (SELECT d.event_id FROM event_deliveries d WHERE d.endpoint_id = e.id AND d.due_at < stamp
-        ORDER BY d.due_at, d.event_id LIMIT room FOR UPDATE SKIP LOCKED),
+        ORDER BY d.due_at, d.event_id LIMIT take FOR UPDATE SKIP LOCKED),
       taken AS (UPDATE event_deliveries d SET due_at = clock_timestamp() + lease, attempts = d.attempts + 1
         FROM due WHERE d.endpoint_id = e.id AND d.event_id = due.event_id RETURNING d.event_id, d.attempts)
       SELECT e.id, t.event_id, t.attempts,
@@ -75,14 +75,15 @@ DECLARE
 BEGIN
   INSERT INTO event_attempts (event_id, endpoint_id, attempt, status, error, took_ms, response)
     VALUES (ev, ep, at_attempt, status, error, took_ms, body) ON CONFLICT DO NOTHING;
-  first := FOUND;
   -- guard: a sender that got no answer of ours says it again: a failure counts once
-  -- guard: only the claim that is still the last one (a success counts late, too), only what is not at its end
+  first := FOUND;
+  -- guard: only what is not at its end, and of failures only that of the claim that is still the last one, in the round that
+  -- it was claimed for: a replay begins another. A success counts late, too.
   UPDATE event_deliveries SET
     due_at = CASE WHEN ok OR dead THEN NULL ELSE clock_timestamp() + wait END,
     delivered_at = CASE WHEN ok THEN clock_timestamp() END,
     dead_at = CASE WHEN dead AND NOT ok THEN clock_timestamp() END
-   WHERE endpoint_id = ep AND event_id = ev AND due_at IS NOT NULL AND (ok OR (attempts = at_attempt AND first));
+   WHERE endpoint_id = ep AND event_id = ev AND due_at IS NOT NULL AND (ok OR (attempts = at_attempt AND round_from < attempts AND first));
   IF NOT FOUND THEN RETURN false; END IF;
   -- guard: what was in flight when the breaker opened does not count again
   IF ok THEN
