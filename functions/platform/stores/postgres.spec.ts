@@ -246,10 +246,20 @@ const timeout = () =>
     await sql.query('SELECT pg_sleep(600)');
   });
 
+const lockTimeout = () =>
+  postgres.transaction(async (holder) => {
+    await holder.query('LOCK TABLE numbers');
+    await postgres.transaction(async (sql) => {
+      await sql.query("SET LOCAL lock_timeout = '10ms'");
+      await sql.query('LOCK TABLE numbers');
+    });
+  });
+
 test.each<[what: string, code: string, contended: boolean, fail: () => Promise<unknown>]>([
   ['a deadlock', '40P01', true, deadlock],
   ['a serialization failure', '40001', true, serializationFailure],
   ['a statement that takes too long', '57014', true, timeout],
+  ['a lock that another one has for too long', '55P03', true, lockTimeout],
   ['a unique violation', '23505', false, () => postgres.query('INSERT INTO numbers VALUES (1), (1)')],
 ])('contention is told from other errors: %s', async (_, code, contended, fail) => {
   const error = await fail().catch((reason: unknown) => reason);

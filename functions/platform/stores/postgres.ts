@@ -45,8 +45,11 @@ const READ_ONLY = '25006';
  * operator_intervention.
  */
 const AWAY = /^(08|53|57P)/;
-/** transaction_rollback: a deadlock, a serialization failure; and query_canceled, of which a statement timeout is one. */
-const CONTENDED = /^(40|57014)/;
+/**
+ * transaction_rollback: a deadlock, a serialization failure; query_canceled, of which a statement timeout is one; and
+ * lock_not_available, of NOWAIT or a lock timeout.
+ */
+const CONTENDED = /^(40|57014|55P03)/;
 /** A statement that only reads may end with its request. One that changes something must agree with the request's answer. */
 const SELECTS = /^\s*SELECT\b/i;
 /** The functions that somebody has made here and that may change something. */
@@ -192,7 +195,7 @@ export function isAway(error: unknown): boolean {
 }
 
 /**
- * Whether PostgreSQL rolled a transaction back for the sake of others, or because it took too long. Nothing of it is done,
+ * Whether PostgreSQL rolled a transaction back for the sake of others, or because it took or waited too long. Nothing of it is done,
  * and the same transaction may be tried again.
  */
 export function isContended(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { TcpProxy } from '../../../testing/proxy.js';
-import { untilTrue } from '../../../testing/until.js';
+import { until, untilTrue } from '../../../testing/until.js';
+import { isContended } from '../../platform/stores/postgres.js';
 import { Lease } from '../../webhooks/deliver/deliver-one.js';
 import { InFlight } from '../../webhooks/deliver/in-flight.js';
 import { type Sender, WebhooksStage } from './fixtures.js';
@@ -66,6 +67,57 @@ test(
   },
   SLOW_MS,
 );
+
+test(
+  'an endpoint whose row is locked holds up its own settling only, and that is no outage',
+  async () => {
+    const locked = await stage.target(() => ({ delayMs: 1_000, status: 500 }));
+    await stage.store(16);
+    running = sender.webhooks.loop(stop.signal);
+    await locked.receiver.untilCount(16);
+    const holder = await stage.events.stores.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM event_endpoints WHERE id = $1 FOR NO KEY UPDATE', [locked.id]);
+      await untilTrue(() => locked.receiver.inFlight === 0, 'all are answered');
+      const other = await stage.target();
+      await stage.store(20);
+      await stage.untilState(other.id, 'delivered', 20, SLOW_MS);
+      expect(await stage.attempts(locked.id)).toEqual([]);
+    } finally {
+      await holder.query('COMMIT');
+      holder.release();
+    }
+    await until(async () => expect(await stage.attempts(locked.id)).toHaveLength(16));
+    expect((await stage.attempts(locked.id)).every(({ attempt, status }) => attempt === 1 && status === 500)).toBe(
+      true,
+    );
+    expect(await stage.sql('SELECT failures FROM event_endpoints WHERE id = $1', [locked.id])).toEqual([
+      { failures: 5 },
+    ]);
+    expect(sender.said('error')).toEqual([]);
+  },
+  SLOW_MS,
+);
+
+test('disabling an endpoint whose row is locked is to be tried again, and waits on no connection', async () => {
+  const { id, receiver } = await stage.target();
+  await stage.store(1);
+  running = Promise.resolve();
+  const [claim] = await sender.repository.claim(20, 16, []);
+  if (!claim) throw new Error('not claimed');
+  const holder = await stage.events.stores.pool.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM event_endpoints WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    const disabled = sender.repository.disable(claim, receiver.url, 'gone');
+    expect(isContended(await disabled.catch((reason: unknown) => reason))).toBe(true);
+  } finally {
+    await holder.query('COMMIT');
+    holder.release();
+  }
+  expect(await sender.repository.disable(claim, receiver.url, 'gone')).toBe(stage.events.acme);
+});
 
 test('a claim is not sent when a request might end after its lease', async () => {
   const { id, receiver } = await stage.target();

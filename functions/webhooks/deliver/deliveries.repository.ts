@@ -87,7 +87,7 @@ export class DeliveriesRepository {
     };
   }
 
-  /** The end of an attempt, also when it is said twice. False: it changed nothing. */
+  /** The end of an attempt, also when it is said twice. False: it changed nothing. Contended while its endpoint is locked. */
   async settle(claim: Claim, answer: Answer, { ok, dead, waitMs }: Verdict): Promise<boolean> {
     const row = await this.#one<{ settled: boolean }>(
       `SELECT settle_delivery($1, $2, $3, $4, $5, $6 * interval '1 ms', $7, $8, $9, $10, $11::timestamptz) AS settled`,
@@ -121,7 +121,7 @@ export class DeliveriesRepository {
 
   /**
    * Disables the endpoint of a claim that went to this URL: `gone`, or `failing` if it has failed for five days. Returns its
-   * company, or undefined if it did not.
+   * company, or undefined if it did not. Contended while the endpoint is locked.
    */
   async disable(claim: Claim, url: string, reason: 'gone' | 'failing'): Promise<string | undefined> {
     const row = await this.#one<{ company_id: string }>(
@@ -130,6 +130,8 @@ export class DeliveriesRepository {
           -- guard: what an endpoint answered before somebody changed or enabled it says nothing of it now
           AND url = $3 AND enabled_at <= $2::timestamptz
           AND ($4 = 'gone' OR (failures >= 5 AND failing_since < clock_timestamp() - interval '5 days'))
+          -- in effect before the row is locked; as in settle_delivery
+          AND set_config('lock_timeout', '250ms', true) IS NOT NULL
         RETURNING company_id`,
       [claim.endpointId, claim.claimed, url, reason],
     );

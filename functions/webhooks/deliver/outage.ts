@@ -32,7 +32,8 @@ export class Outage {
       try {
         return await work();
       } catch (error) {
-        if (isContended(error)) await pause(signal, ASK_EVERY_MS);
+        // Random: those of one endpoint come one after the other.
+        if (isContended(error)) await pause(signal, ASK_EVERY_MS * (1 + 2 * Math.random()));
         else if (error instanceof ServiceUnavailable) await this.over(signal, error);
         else throw error;
       }

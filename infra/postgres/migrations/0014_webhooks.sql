@@ -68,8 +68,10 @@ BEGIN
 END $$;
 
 -- The end of an attempt. False: it changed nothing, since a later claim has taken its place, or the delivery is at its end.
+-- lock_timeout: who changes an endpoint may have its row for seconds; then this fails and is said again. Settlings of that
+-- endpoint that wait would hold all connections of a sender.
 CREATE FUNCTION settle_delivery(ep text, ev bigint, at_attempt int, ok boolean, dead boolean, wait interval, status int, error text, took_ms int, body text, claimed timestamptz)
-RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET jit = off SET lock_timeout = '250ms' AS $$
 DECLARE
   first boolean;
 BEGIN
