@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { Interrupted, pause } from '@disparo/contract';
+import { Interrupted, pause, unlessInterrupted } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
 import { Log } from '../../platform/telemetry/log.js';
 import { DeliveriesRepository, LEASE_MS } from './deliveries.repository.js';
@@ -7,12 +7,10 @@ import type { Answer, Claim, Verdict } from './delivery.js';
 import type { InFlight } from './in-flight.js';
 import { Outage } from './outage.js';
 import { requestOf } from './request/request.js';
-import { SendWebhook } from './request/send.js';
+import { REQUEST_MS, SendWebhook } from './request/send.js';
 import { verdictOf } from './retry.js';
 import { type AttemptOutcome, WebhooksMeter } from './webhooks-meter.js';
 
-/** What a request may take, from the look-up of the name. */
-const REQUEST_MS = 15_000;
 /** For settling it, a second time where a connection has fallen silent. */
 const SETTLE_MS = 5_000;
 /** From the claim: a request that began later might end after its lease, and be sent twice. */
@@ -58,7 +56,7 @@ export class DeliverOne {
 
   /**
    * Returns how the attempt ended; `unsent`: the claim is given back, or its lease ends by itself; `unsettled`: PostgreSQL was
-   * away for too long, and the same is sent again. Rejects only with a bug.
+   * away for too long, and the same may be sent again. Rejects only with a bug.
    */
   async deliver(claim: Claim, lease: Lease, run: Run): Promise<AttemptOutcome | 'unsent' | 'unsettled'> {
     run.inFlight.begin(claim);
@@ -68,7 +66,7 @@ export class DeliverOne {
       placed = await run.inFlight.place(claim, lease.leftMs); // 2 memory
       const request = placed ? await this.#load(claim, lease) : undefined; // 3 what to send
       // guard: never sent after the lease, whatever has held up this process: another sender has it then
-      if (!request || run.stop.aborted || lease.leftMs <= 0) return await this.#release(claim);
+      if (!request || run.stop.aborted || lease.leftMs <= 0) return await this.#release(claim, run.giveUp);
       const answer = await this.sender.send(request.url, request.headers, request.body); // 4 send
       const verdict = verdictOf(answer, request.row);
       return await this.#settle(claim, request.url, answer, verdict, run.giveUp); // 5 settle
@@ -89,10 +87,11 @@ export class DeliverOne {
   }
 
   /** Once: a second one would give it an attempt too many. Where it fails, the lease ends by itself. */
-  async #release(claim: Claim): Promise<'unsent'> {
-    await this.repository.release(claim).catch((error: unknown) => {
+  async #release(claim: Claim, giveUp: AbortSignal): Promise<'unsent'> {
+    const released = this.repository.release(claim).catch((error: unknown) => {
       this.log.debug({ ...namesOf(claim), err: error }, 'a webhook was not given back; its lease ends by itself');
     });
+    await unlessInterrupted(giveUp, released).catch(() => {});
     return 'unsent';
   }
 

@@ -96,7 +96,7 @@ export class DeliverWebhooks {
     const names = { endpoint_id: claim.endpointId, event_id: claim.eventId, attempt: claim.attempt };
     try {
       const ended = await this.one.deliver(claim, lease, run);
-      if (ended === 'unsettled') this.log.error(names, 'PostgreSQL was away too long: a webhook is sent again');
+      if (ended === 'unsettled') this.log.error(names, 'PostgreSQL was away too long: a webhook may be sent again');
       else if (ended !== 'unsent') counts[ended] += 1;
     } catch (error) {
       this.log.error({ ...names, err: error }, 'a bug: a webhook is not settled, and is sent again');

@@ -4,7 +4,7 @@ import type { Answer, Claim, Outgoing, Verdict } from './delivery.js';
 
 /** How long a claim is its sender's alone. */
 export const LEASE_MS = 30_000;
-/** Less than the time of a lease that a request leaves, so that there is a second try. */
+/** A statement that takes longer has failed. After its request a lease has 5 s left: a second try begins before its end. */
 const SILENT_MS = 4_000;
 
 interface ClaimRow {

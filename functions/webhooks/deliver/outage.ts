@@ -24,20 +24,21 @@ export class Outage {
   }
 
   /**
-   * Runs what may be done again until it is done, through any outage. Throws Interrupted when the signal fires first, and
-   * errors that no waiting heals.
+   * Runs what may be done again until it is done, through any outage. Throws Interrupted as soon as the signal fires, though
+   * the last try may be done all the same, and errors that no waiting heals.
    */
   async despite<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (;;) {
+      if (signal.aborted) throw new Interrupted();
       try {
-        return await work();
+        // guard: a connection and a statement may take nine seconds, which nobody has when the signal fires
+        return await unlessInterrupted(signal, work());
       } catch (error) {
         // Random: those of one endpoint come one after the other.
         if (isContended(error)) await pause(signal, ASK_EVERY_MS * (1 + 2 * Math.random()));
         else if (error instanceof ServiceUnavailable) await this.over(signal, error);
         else throw error;
       }
-      if (signal.aborted) throw new Interrupted();
     }
   }
 

@@ -10,7 +10,7 @@ import { checkedLookup, type Resolve, resolveByDns, resolveHere } from './look-u
 import { retryAfterMs } from './retry-after.js';
 
 /** For one request, from the look-up of the name to the last byte of the answer. */
-const LIMIT_MS = 15_000;
+export const REQUEST_MS = 15_000;
 /** Until the next address of a name is tried. Node's 250 ms are too short for a host on another continent. */
 const ADDRESS_MS = 3_000;
 
@@ -35,7 +35,7 @@ export class SendWebhook {
 
   constructor({ webhooksAllowPrivate }: Config, @Optional() { resolve, limitMs, nowMs, ca }: Surroundings = {}) {
     this.#allowPrivate = webhooksAllowPrivate;
-    this.#limitMs = limitMs ?? LIMIT_MS;
+    this.#limitMs = limitMs ?? REQUEST_MS;
     this.#nowMs = nowMs ?? Date.now;
     const options = {
       lookup: checkedLookup(resolve ?? (webhooksAllowPrivate ? resolveHere : resolveByDns), webhooksAllowPrivate),
