@@ -58,18 +58,31 @@ test('the messages of one endpoint take 8 MiB, and do not stop those of another'
   expect(await placed()).toEqual(['a', 'a', 'b', 'a']);
 });
 
-test('all messages take 32 MiB, and a small one does not overtake a large one for ever', async () => {
+test('large messages take 32 MiB, and none overtakes a larger one for ever', async () => {
   const inFlight = new InFlight();
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
-  const { placed } = placing(inFlight, [...names.map((name) => claimOf(name, 4 * MIB)), claimOf('j', 1)]);
+  const { placed } = placing(inFlight, [...names.map((name) => claimOf(name, 4 * MIB)), claimOf('j', MIB)]);
   expect(await placed()).toEqual(names.slice(0, 8));
   inFlight.end(claimOf('a', 4 * MIB), true);
   expect(await placed()).toEqual([...names, 'j'].slice(0, 9));
 });
 
-test('a message that is over the limit goes alone', async () => {
+test('a small message waits for no large ones, and frees no memory that it has not taken', async () => {
   const inFlight = new InFlight();
-  const { placed } = placing(inFlight, [claimOf('a', 40 * MIB), claimOf('b', 1)]);
+  const large = ['a', 'b', 'c', 'd'].map((name) => claimOf(name, 8 * MIB));
+  const small = claimOf('a', 64 * 1_024);
+  const { placed } = placing(inFlight, [...large, claimOf('e', 64 * 1_024 + 1), small, small]);
+  expect(await placed()).toEqual(['a', 'b', 'c', 'd', 'a', 'a']);
+  inFlight.end(small, true);
+  inFlight.end(small, true);
+  expect(await placed()).toEqual(['a', 'b', 'c', 'd', 'a', 'a']);
+  inFlight.end(claimOf('a', 8 * MIB), true);
+  expect(await placed()).toEqual(['a', 'b', 'c', 'd', 'a', 'a', 'e']);
+});
+
+test('a message that is over the limit goes without other large ones', async () => {
+  const inFlight = new InFlight();
+  const { placed } = placing(inFlight, [claimOf('a', 40 * MIB), claimOf('b', MIB)]);
   expect(await placed()).toEqual(['a']);
   inFlight.end(claimOf('a', 40 * MIB), true);
   expect(await placed()).toEqual(['a', 'b']);
@@ -78,8 +91,8 @@ test('a message that is over the limit goes alone', async () => {
 test('who waits too long, or while it is closed, gets no place and leaves none behind', async () => {
   const inFlight = new InFlight();
   placing(inFlight, [claimOf('a', 8 * MIB)]);
-  expect(await inFlight.place(claimOf('a', 1), 0)).toBe(false);
-  const waiting = inFlight.place(claimOf('a', 1), LONG_MS);
+  expect(await inFlight.place(claimOf('a', MIB), 0)).toBe(false);
+  const waiting = inFlight.place(claimOf('a', MIB), LONG_MS);
   inFlight.close();
   expect([await waiting, await inFlight.place(claimOf('b', 1), LONG_MS)]).toEqual([false, false]);
 });

@@ -7,7 +7,9 @@ export const PER_ENDPOINT = 16;
 const BUSY_OVER = 16;
 const MOST_REQUESTS = 512;
 const MIB = 1_024 * 1_024;
-/** Of the messages of requests under way. A request takes a few times as much memory. */
+/** Messages up to this wait for no memory: of all requests together they take 32 MiB. */
+const SMALL_BYTES = 64 * 1_024;
+/** Of the larger messages of requests under way. A request takes a few times as much memory. */
 const MOST_BYTES = { all: 32 * MIB, ofEndpoint: 8 * MIB };
 
 interface Used {
@@ -27,7 +29,7 @@ interface Waiting {
 export class InFlight {
   readonly #used = new Map<string, Used>();
   readonly #all: Used = { requests: 0, bytes: 0 };
-  /** Claims that wait for memory, the first to come first. */
+  /** Claims of large messages that wait for memory, the first to come first. */
   readonly #waiting: Waiting[] = [];
   #wake: () => void = () => {};
   #woken = false;
@@ -55,10 +57,11 @@ export class InFlight {
 
   /**
    * Waits until there is memory for the message of a claim, and takes it. False: it was not there within `ms`, or this is
-   * closed; nothing is taken. A message that is over a limit goes alone.
+   * closed; nothing is taken. A message that is over a limit goes without other large ones.
    */
   place(claim: Claim, ms: number): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
+    if (isSmall(claim)) return Promise.resolve(true);
     return new Promise((resolve) => {
       const waiting: Waiting = {
         claim,
@@ -86,7 +89,7 @@ export class InFlight {
     const used = this.#usedBy(claim);
     used.requests -= 1;
     this.#all.requests -= 1;
-    if (placed) {
+    if (placed && !isSmall(claim)) {
       used.bytes -= claim.bytes;
       this.#all.bytes -= claim.bytes;
       this.#letGo();
@@ -133,6 +136,10 @@ export class InFlight {
     this.#used.set(endpointId, used);
     return used;
   }
+}
+
+function isSmall({ bytes }: Claim): boolean {
+  return bytes <= SMALL_BYTES;
 }
 
 function fits(used: number, more: number, most: number): boolean {
