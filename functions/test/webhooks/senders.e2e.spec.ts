@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Process } from '../../../testing/process.js';
-import type { Received } from '../../../testing/receiver.js';
 import { untilTrue } from '../../../testing/until.js';
 import { WebhooksStage, webhookId } from './fixtures.js';
 
 const SLOW_MS = 120_000;
+/** A timer of Node may be early by the part of a millisecond, twice. */
+const TIMER_MS = 5;
 
 let stage: WebhooksStage;
 
@@ -22,10 +23,8 @@ async function servers(count: number): Promise<Process[]> {
 }
 
 /** The most that came within a second. */
-const mostInASecond = (requests: readonly Received[]) => {
-  const times = requests.map(({ at }) => at).sort((a, b) => a - b);
-  return Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 1_000).length));
-};
+const mostInASecond = (times: readonly number[]) =>
+  Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 1_000).length));
 
 describe('three senders', () => {
   let three: Process[] = [];
@@ -43,21 +42,29 @@ describe('three senders', () => {
     'send at most %i a second to an endpoint that asks for it, and each event once',
     async (ratePerS, count) => {
       const { id, receiver } = await stage.target(undefined, { ratePerS });
+      // Its first slot is in two seconds, and is claimed up to one second before: who does not wait for it comes too early.
+      const [first] = await stage.sql<{ slot_ms: number }>(
+        `UPDATE event_endpoints SET next_slot_at = clock_timestamp() + interval '2 s' WHERE id = $1
+         RETURNING (extract(epoch FROM next_slot_at) * 1000)::float8 AS slot_ms`,
+        [id],
+      );
       await stage.store(count);
       await stage.untilState(id, 'delivered', count, SLOW_MS);
       expect(receiver.requests).toHaveLength(count);
       expect(new Set(receiver.requests.map(({ turn }) => turn))).toEqual(new Set([1]));
+      // None before its slot, by how many came until then; later a machine that has much to do may well be.
+      const times = receiver.requests.map(({ at }) => at).sort((a, b) => a - b);
+      const slots = times.map((_, n) => (first?.slot_ms ?? Number.NaN) + (1_000 * n) / ratePerS);
+      const early = times.map((at, n) => (slots[n] ?? Number.NaN) - at);
+      expect(Math.max(...early)).toBeLessThanOrEqual(TIMER_MS);
       // Slots are given out a second ahead at most: a sender that is late by that much sends two seconds' in one.
-      expect(mostInASecond(receiver.requests)).toBeLessThanOrEqual(2 * ratePerS);
-      const times = receiver.requests.map(({ at }) => at);
-      const took = Math.max(...times) - Math.min(...times);
-      expect(took).toBeGreaterThanOrEqual((1_000 * (count - 1)) / ratePerS - 1_000);
+      expect(mostInASecond(times)).toBeLessThanOrEqual(2 * ratePerS);
     },
     SLOW_MS,
   );
 
   test(
-    'bring all to a quick receiver before a hanging one has let go of its first',
+    'bring all to a quick receiver at once, while another one hangs and has 32 requests of each at most',
     async () => {
       const hanging = await stage.target(() => ({ never: 'answer' }));
       const quick = await stage.target();
@@ -65,7 +72,9 @@ describe('three senders', () => {
       await stage.untilState(quick.id, 'delivered', 200, SLOW_MS);
       expect(hanging.receiver.requests.length).toBeGreaterThan(0);
       expect(hanging.receiver.mostInFlight).toBeLessThanOrEqual(3 * 32);
-      expect(await stage.attempts(hanging.id)).toEqual([]);
+      expect((await stage.attempts(quick.id)).every(({ attempt, status }) => attempt === 1 && status === 200)).toBe(
+        true,
+      );
     },
     SLOW_MS,
   );
