@@ -39,17 +39,32 @@ const SPECIAL = [
   ['ff00::', 'ff02::1', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
 ].flat();
 
+/** Where clouds have metadata and secrets for their machines. */
+const OF_CLOUDS = [
+  '168.63.129.16',
+  '169.254.169.254',
+  '100.100.100.200',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd20:ce::254',
+];
+
 /** The neighbours of those blocks, and well-known hosts. */
 const PUBLIC = [
   ['1.0.0.0', '9.255.255.255', '11.0.0.0', '100.63.255.255', '100.128.0.0', '126.255.255.255', '128.0.0.0'],
   ['169.253.255.255', '169.255.0.0', '172.15.255.255', '172.32.0.0', '191.255.255.255', '192.0.1.0', '192.0.3.0'],
   ['192.167.255.255', '192.169.0.0', '198.17.255.255', '198.20.0.0', '203.0.112.255', '223.255.255.255'],
   ['8.8.8.8', '2001:200::', '2001:4860:4860::8888', '2600::', '2a00:1450::1', '2803::1', '3ffe::1'],
-  ['64:ff9b::8.8.8.8', '64:ff9b::808:808'],
+  ['64:ff9b::8.8.8.8', '64:ff9b::808:808', '168.63.129.15', '168.63.129.17'],
 ].flat();
 
 test('no special address is public, by block of its registry', () => {
   expect(SPECIAL.filter(isPublic)).toEqual([]);
+});
+
+test('no address of a cloud for its own machines is public, nor by way of IPv6', () => {
+  const byNat64 = OF_CLOUDS.filter((address) => !address.includes(':')).map((address) => `64:ff9b::${address}`);
+  expect([...OF_CLOUDS, ...byNat64].filter(isPublic)).toEqual([]);
 });
 
 test('the neighbours of special blocks are public', () => {

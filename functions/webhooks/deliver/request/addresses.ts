@@ -5,6 +5,11 @@ import ipaddr from 'ipaddr.js';
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 /** RFC 6052: IPv4 as a network without it sees it. Such networks reach all of the Internet's IPv4 by these. */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+/**
+ * Azure gives each of its machines this address within its own network, for its agent's settings and secrets and for names. By
+ * IANA it is as public as any. The addresses of metadata of other clouds are link-local, unique-local, shared or special.
+ */
+const AZURE_PLATFORM = '168.63.129.16';
 
 /**
  * Why nothing is sent to this URL, in words that follow "the url"; undefined: nothing speaks against it. A company's
@@ -25,13 +30,14 @@ export function refusalOf(url: string, allowPrivate: boolean): string | undefine
 
 /**
  * Whether an address, as a resolver returns it, can be reached by everyone: neither private, loopback, link-local,
- * unique-local, shared, mapped, a tunnel, nor special in any other way by IANA's registries. False for what is no address.
+ * unique-local, shared, mapped, a tunnel, a cloud's for its own machines, nor special in any other way by IANA's registries.
+ * False for what is no address.
  */
 export function isPublic(address: string): boolean {
   // After a % stands an interface of this machine.
   if (isIP(address) === 0 || address.includes('%')) return false;
   const parsed = ipaddr.parse(address);
-  if (parsed instanceof ipaddr.IPv4) return parsed.range() === 'unicast';
+  if (parsed instanceof ipaddr.IPv4) return parsed.range() === 'unicast' && address !== AZURE_PLATFORM;
   if (parsed.match(NAT64)) return isPublic(ipaddr.fromByteArray(parsed.toByteArray().slice(-4)).toString());
   return parsed.match(GLOBAL_UNICAST) && parsed.range() === 'unicast';
 }
