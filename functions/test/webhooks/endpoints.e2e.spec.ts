@@ -211,6 +211,33 @@ describe('a change', () => {
     expect(await owedTo(stage, id)).toEqual([user, note]);
   });
 
+  test('of the URL closes the breaker, since only the URL before has failed', async () => {
+    const { body } = await postEndpoint(stage, acme);
+    await stage.sql(
+      `UPDATE event_endpoints SET failures = 5, open_until = '9999-01-01', probing_since = now(),
+         failing_since = now() - interval '6 days', enabled_at = '2026-01-01' WHERE id = $1`,
+      [body.id],
+    );
+    const failed = await rowOf(body.id);
+    expect((await patch(body.id, { url: NOWHERE, rate_per_s: 9 })).body).toMatchObject({ state: 'open', failures: 5 });
+    expect(await rowOf(body.id)).toEqual({ ...failed, rate_per_s: 9 });
+    const url = 'https://other.invalid/';
+    expect((await patch(body.id, { url })).body).toMatchObject({ url, state: 'active', failures: 0, open_until: null });
+    const { failing_since, probing_since, enabled_at } = await rowOf(body.id);
+    expect([failing_since, probing_since, Date.now() - Number(enabled_at) < 60_000]).toEqual([null, null, true]);
+  });
+
+  test('of the URL leaves a disabled endpoint disabled', async () => {
+    const { body } = await postEndpoint(stage, acme);
+    await patch(body.id, { disabled: true });
+    const { disabled_at } = await rowOf(body.id);
+    expect((await patch(body.id, { url: 'https://other.invalid/' })).body).toMatchObject({
+      state: 'disabled',
+      disabled_at: (disabled_at as Date).toISOString(),
+      disabled_reason: 'member',
+    });
+  });
+
   test('of each kind raises the version of the registry', async () => {
     let id: unknown;
     expect(await raisedBy(async () => ({ id } = (await postEndpoint(stage, acme)).body))).toBe(1);

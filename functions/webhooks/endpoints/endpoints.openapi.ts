@@ -46,7 +46,7 @@ export const ENDPOINT_ROUTES = {
     ids,
     summary: 'Change an endpoint, or its secret',
     description:
-      'What is owed already goes to the new `url`. While it is disabled nothing more is owed, and what was owed before waits. ' +
+      'What is owed already goes to the new `url`, which begins as if it had never failed. While it is disabled nothing more is owed, and what was owed before waits. ' +
       'After `rotate_secret` both secrets sign for 24 hours; a second rotation voids the first of three at once.',
     answers: { 200: { description: 'The endpoint.', schema: changedEndpointView } },
     errors: [...BODY_ERRORS, ...FOUND, UrlRefused],

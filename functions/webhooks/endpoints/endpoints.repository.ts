@@ -50,6 +50,8 @@ const VIEW = `id, company_id, url, client_id, type_names, rate_per_s,
   CASE WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN open_until IS NOT NULL THEN 'open' ELSE 'active' END AS state,
   failures, open_until, disabled_at, disabled_reason, last_success_at,
   CASE WHEN old_secret_until > clock_timestamp() THEN old_secret_until END AS old_secret_until, created_at`;
+/** guard: it is enabled, or has another URL: how the one before failed says nothing of it. */
+const ANEW = '(NOT $8 OR $3 <> url)';
 const ATTEMPT = 'id, event_id, attempt, at, status, error, took_ms, response';
 
 /**
@@ -128,10 +130,11 @@ export class EndpointsRepository {
          -- of one that the sender has disabled since it failed: from then on
          disabled_at = CASE WHEN $8 THEN coalesce(disabled_at, clock_timestamp()) WHEN NOT $8 THEN NULL ELSE disabled_at END,
          disabled_reason = CASE WHEN $8 THEN 'member' WHEN NOT $8 THEN NULL ELSE disabled_reason END,
-         enabled_at = CASE WHEN NOT $8 THEN clock_timestamp() ELSE enabled_at END,
-         failures = CASE WHEN NOT $8 THEN 0 ELSE failures END,
-         open_until = CASE WHEN NOT $8 THEN NULL ELSE open_until END,
-         probing_since = CASE WHEN NOT $8 THEN NULL ELSE probing_since END
+         enabled_at = CASE WHEN ${ANEW} THEN clock_timestamp() ELSE enabled_at END,
+         failures = CASE WHEN ${ANEW} THEN 0 ELSE failures END,
+         failing_since = CASE WHEN ${ANEW} THEN NULL ELSE failing_since END,
+         open_until = CASE WHEN ${ANEW} THEN NULL ELSE open_until END,
+         probing_since = CASE WHEN ${ANEW} THEN NULL ELSE probing_since END
         WHERE company_id = $1 AND id = $2 AND NOT deleted
        RETURNING ${VIEW}`,
       [
