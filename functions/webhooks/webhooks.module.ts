@@ -14,15 +14,15 @@ import { Endpoints } from './endpoints/endpoints.js';
 import { EndpointsRepository } from './endpoints/endpoints.repository.js';
 import { Replay } from './endpoints/replay.js';
 import { ReplayRepository } from './endpoints/replay.repository.js';
-import { AttemptsRetention } from './upkeep/attempts-retention.js';
 import { WebhooksUpkeepRepository } from './upkeep/upkeep.repository.js';
 import { WebhooksGauges } from './upkeep/webhooks-gauges.js';
+import { WebhooksRetention } from './upkeep/webhooks-retention.js';
 
 const RETENTION_EVERY_MS = 60_000;
 
 const ENDPOINTS = [EndpointsRepository, Endpoints, ReplayRepository, Replay];
 const DELIVER = [DeliveriesRepository, SendWebhook, WebhooksMeter, Outage, DeliverOne, DeliverWebhooks];
-const UPKEEP = [WebhooksUpkeepRepository, WebhooksGauges, AttemptsRetention];
+const UPKEEP = [WebhooksUpkeepRepository, WebhooksGauges, WebhooksRetention];
 
 /** Endpoints of companies, and how events come to them. Needs PostgreSQL alone. */
 @Module({
@@ -32,7 +32,7 @@ const UPKEEP = [WebhooksUpkeepRepository, WebhooksGauges, AttemptsRetention];
   exports: [DeliverWebhooks],
 })
 export class WebhooksModule {
-  constructor(duties: Duties, loops: Loops, deliver: DeliverWebhooks, retention: AttemptsRetention) {
+  constructor(duties: Duties, loops: Loops, deliver: DeliverWebhooks, retention: WebhooksRetention) {
     loops.add({ name: 'webhooks', run: (stop) => deliver.loop(stop) });
     duties.add({ name: 'webhooks-retention', everyMs: RETENTION_EVERY_MS, run: (stop) => retention.sweep(stop) });
   }

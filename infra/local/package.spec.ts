@@ -148,7 +148,7 @@ describe('outside of the clone', () => {
     expect(answer).toEqual({
       ...{ published: 0, failed: 0, healed: 0, swept: 0, not_swept: 0, erased: 0, dropped: 0 },
       ...{ contact_batches_swept: 0, contacts_without_team: 0, parts_without_contact: 0 },
-      ...{ quarantine_swept: 0, events_swept: 0, attempts_swept: 0 },
+      ...{ quarantine_swept: 0, events_swept: 0, attempts_swept: 0, secrets_swept: 0 },
     });
   });
 

@@ -179,13 +179,18 @@ export class RegistryRepository {
     return found.length > 0;
   }
 
-  /** All that a company has registered, and where its events go. */
+  /** All that a company has registered, and where its events go, with the secrets that sign. */
   async deleteOfCompany(sql: Transaction, companyId: string): Promise<void> {
     await sql.query(
       'DELETE FROM event_client_keys WHERE client_id IN (SELECT client_id FROM event_clients WHERE company_id = $1)',
       [companyId],
     );
-    for (const table of ['event_clients', 'event_types', 'event_endpoints'])
+    for (const table of ['event_clients', 'event_types'])
       await sql.query(`UPDATE ${table} SET deleted = true WHERE company_id = $1 AND NOT deleted`, [companyId]);
+    await sql.query(
+      `UPDATE event_endpoints SET deleted = true, secret = '', old_secret = NULL, old_secret_until = NULL
+        WHERE company_id = $1 AND NOT deleted`,
+      [companyId],
+    );
   }
 }

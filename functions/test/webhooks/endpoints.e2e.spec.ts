@@ -8,6 +8,7 @@ import { NOWHERE, owedTo, postEndpoint, quietEndpoint } from './some-endpoint.js
 const ENDPOINTS = '/api/events/endpoints';
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const SECRET = expect.stringMatching(/^whsec_[A-Za-z0-9+/]{32}$/);
+const NO_SECRETS = { secret: '', old_secret: null, old_secret_until: null };
 const DAY_MS = 86_400_000;
 
 let stage: ApiStage;
@@ -350,7 +351,9 @@ describe('a disabled endpoint', () => {
 describe('an endpoint', () => {
   test('that is deleted is not found, and owed nothing more', async () => {
     const { body } = await postEndpoint(stage, acme);
+    await patch(body.id, { rotate_secret: true });
     expect((await by(ana)('DELETE', `${ENDPOINTS}/${body.id}`)).status).toBe(204);
+    expect(await rowOf(body.id)).toMatchObject({ deleted: true, ...NO_SECRETS });
     await send(acme);
     expect(await owedTo(stage, String(body.id))).toEqual([]);
     const list = await by(ana)('GET', `${ENDPOINTS}?company_id=${acme.company.id}`);
@@ -396,9 +399,10 @@ describe('an endpoint', () => {
 
   test('goes with its company', async () => {
     const { body } = await postEndpoint(stage, acme);
+    await patch(body.id, { rotate_secret: true });
     expect((await by(ana)('DELETE', `/api/companies/${acme.company.id}`)).status).toBe(204);
     for (const answer of await asked(ana, body.id)) expect(coded(answer)).toEqual([404, 'ENDPOINT.NOT_FOUND']);
-    expect(await rowOf(body.id)).toMatchObject({ deleted: true });
+    expect(await rowOf(body.id)).toMatchObject({ deleted: true, ...NO_SECRETS });
   });
 
   test('is changed while events are stored, and each event meets it as it was or as it is', async () => {

@@ -150,10 +150,11 @@ export class EndpointsRepository {
     );
   }
 
-  /** False: it is deleted already. */
+  /** Blanks its secrets, which sign nothing any more. False: it is deleted already. */
   async delete(sql: Transaction, companyId: string, id: string): Promise<boolean> {
     const found = await sql.query(
-      'UPDATE event_endpoints SET deleted = true WHERE company_id = $1 AND id = $2 AND NOT deleted RETURNING id',
+      `UPDATE event_endpoints SET deleted = true, secret = '', old_secret = NULL, old_secret_until = NULL
+        WHERE company_id = $1 AND id = $2 AND NOT deleted RETURNING id`,
       [companyId, id],
     );
     return found.length > 0;

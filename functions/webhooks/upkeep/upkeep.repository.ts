@@ -64,4 +64,15 @@ export class WebhooksUpkeepRepository {
     );
     return gone.length;
   }
+
+  /** Blanks secrets before a rotation that sign no longer; returns how many. */
+  async sweepSecrets(): Promise<number> {
+    const blanked = await this.postgres.query(
+      `UPDATE event_endpoints SET old_secret = NULL, old_secret_until = NULL WHERE id IN
+         -- guard: waits for nobody: who deletes a company locks its endpoints, too, in an order of its own
+         (SELECT id FROM event_endpoints WHERE old_secret_until < now() FOR NO KEY UPDATE SKIP LOCKED)
+       RETURNING id`,
+    );
+    return blanked.length;
+  }
 }
