@@ -93,6 +93,13 @@ export const webhooks: Folder = {
       code: 'DELIVERY.NOT_FOUND',
     },
     {
+      name: 'List what was given up',
+      ask: 'listDeadDeliveries',
+      path: ENDPOINT,
+      status: 200,
+      tests: { 'nothing was': 'pm.expect(body).to.eql({ data: [], next: null })' },
+    },
+    {
       name: 'Send what was given up again',
       ask: 'replayDeliveries',
       path: ENDPOINT,

@@ -31,6 +31,9 @@ async function send(): Promise<string> {
   return String(body.id);
 }
 
+const replay = (event: string) =>
+  stage.api('POST', `/api/events/${event}/deliveries/${id}/replay`, { token: ana.token });
+
 /** As the sender ends an attempt. */
 async function settle(event: string, attempt: number, answer: { status?: number; error?: string; dead?: boolean }) {
   const ok = answer.status !== undefined && answer.status < 300;
@@ -84,8 +87,37 @@ test('attempts come slice by slice, whatever number their log has reached', asyn
   expect(rest.data[0]?.id).toBeGreaterThan(5_000_000_000);
 });
 
-test.each(['after=-1', 'after=x', 'limit=0', 'limit=1001', 'page=1'])('a list with %s is refused', async (query) => {
-  const { status, body } = await get(`${id}/attempts?${query}`);
+test('what was given up is listed by event, slice by slice, of one endpoint alone', async () => {
+  const other = await quietEndpoint(stage, acme);
+  const [first, delivered, second, third] = [await send(), await send(), await send(), await send()];
+  await send();
+  await settle(third, 8, { status: 500, dead: true });
+  await settle(delivered, 1, { status: 200 });
+  await settle(second, 9, { error: 'timeout', dead: true });
+  await settle(first, 8, { status: 500, dead: true });
+  const line = { event_type: 'user-app', state: 'dead', attempts: 8, dead_at: TIME, received_at: TIME };
+  const all = [
+    { ...line, event_id: first },
+    { ...line, event_id: second, attempts: 9 },
+    { ...line, event_id: third },
+  ];
+  expect(await get(`${id}/deliveries`)).toMatchObject({ status: 200, body: { data: all, next: null } });
+  const next = Number(second.slice('evt_'.length));
+  expect((await get(`${id}/deliveries?state=dead&limit=2`)).body).toEqual({ data: all.slice(0, 2), next });
+  expect((await get(`${id}/deliveries?limit=2&after=${next}`)).body).toEqual({ data: all.slice(2), next: null });
+  expect((await get(`${other}/deliveries`)).body).toEqual({ data: [], next: null });
+  await replay(second);
+  expect((await get(`${id}/deliveries`)).body.data).toEqual([all[0], all[2]]);
+});
+
+test.each([
+  ...['after=-1', 'after=x', 'limit=0', 'limit=1001', 'page=1'].flatMap((query) => [
+    `attempts?${query}`,
+    `deliveries?${query}`,
+  ]),
+  'deliveries?state=due',
+])('a list with %s is refused', async (list) => {
+  const { status, body } = await get(`${id}/${list}`);
   expect([status, body]).toMatchObject([400, { code: 'VALIDATION' }]);
 });
 

@@ -426,6 +426,7 @@ describe('an endpoint', () => {
       await stage.api('PATCH', `${ENDPOINTS}/${id}`, { ...ask, body: { disabled: true } }),
       await stage.api('DELETE', `${ENDPOINTS}/${id}`, ask),
       await stage.api('GET', `${ENDPOINTS}/${id}/attempts`, ask),
+      await stage.api('GET', `${ENDPOINTS}/${id}/deliveries`, ask),
       await stage.api('POST', `${ENDPOINTS}/${id}/replay`, {
         ...ask,
         body: { since: '2026-01-01T00:00:00Z', only: 'all' },

@@ -14,6 +14,9 @@ import {
   type AttemptQuery,
   type AttemptView,
   attemptQuery,
+  type DeadDelivery,
+  type DeliveryQuery,
+  deliveryQuery,
   type EndpointChange,
   endpointChange,
   type ManyToReplay,
@@ -104,6 +107,16 @@ export class EndpointsController {
     @Query({ schema: attemptQuery }) query: AttemptQuery,
   ): Promise<SliceOf<AttemptView>> {
     return this.endpoints.attempts(me.id, id, query);
+  }
+
+  @Get('endpoints/:id/deliveries')
+  @Describe(ENDPOINT_ROUTES.deliveries)
+  deliveries(
+    @CurrentUser() me: SignedInUser,
+    @EndpointId() id: string,
+    @Query({ schema: deliveryQuery }) query: DeliveryQuery,
+  ): Promise<SliceOf<DeadDelivery>> {
+    return this.endpoints.dead(me.id, id, query);
   }
 
   @Post('endpoints/:id/replay')

@@ -6,6 +6,7 @@ import {
   attemptSlice,
   changedEndpointView,
   createdEndpointView,
+  deadDeliverySlice,
   endpointDetail,
   endpointPage,
   replayedDeliveries,
@@ -67,13 +68,22 @@ export const ENDPOINT_ROUTES = {
     answers: { 200: { description: 'A part of them.', schema: attemptSlice } },
     errors: FOUND,
   },
+  deliveries: {
+    id: 'listDeadDeliveries',
+    ids,
+    summary: 'List what was given up at an endpoint',
+    description:
+      'Events of which eight attempts failed, by event. A replay takes them off the list. `next` is the `after` of the next call.',
+    answers: { 200: { description: 'A part of them.', schema: deadDeliverySlice } },
+    errors: FOUND,
+  },
   replayMany: {
     id: 'replayDeliveries',
     ids,
     summary: 'Send events of a time again',
     description:
-      'They are due at once, and get all attempts anew. Those that are due already stay as they are and are not counted. Where ' +
-      '`next` is not null, call again with it as `after`.',
+      'They are due at once, and get all attempts anew. Those that are due already, or wait for their next attempt, stay as they ' +
+      'are and are not counted. Where `next` is not null, call again with it as `after`.',
     answers: { 202: { description: 'How many.', schema: replayedDeliveries } },
     errors: [...BODY_ERRORS, ...FOUND],
   },

@@ -45,6 +45,15 @@ export interface AttemptRow {
   response: string | null;
 }
 
+/** What was given up. `event_id` is a bigint. */
+export interface DeadRow {
+  event_id: string;
+  event_type: string;
+  attempts: number;
+  dead_at: Date;
+  received_at: Date;
+}
+
 /** `open_until` is there as long as the breaker is open, also when its time is over: a success alone, or a member, closes it. */
 const VIEW = `id, company_id, url, client_id, type_names, rate_per_s,
   CASE WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN open_until IS NOT NULL THEN 'open' ELSE 'active' END AS state,
@@ -55,8 +64,8 @@ const ANEW = '(NOT $8 OR $3 <> url)';
 const ATTEMPT = 'id, event_id, attempt, at, status, error, took_ms, response';
 
 /**
- * The statements on endpoints and attempts for those who keep endpoints. Whoever changes one holds the lock of its company,
- * and raises the version of the registry last.
+ * The statements on endpoints, and on what became of their deliveries, for members. A change of an endpoint needs the lock of
+ * its company, and raises the version of the registry last.
  */
 @Injectable()
 export class EndpointsRepository {
@@ -164,6 +173,16 @@ export class EndpointsRepository {
   async attempts(sql: Sql, id: string, after: number, limit: number): Promise<AttemptRow[]> {
     return sql.query(
       `SELECT ${ATTEMPT} FROM event_attempts WHERE endpoint_id = $1 AND id > $2 ORDER BY id LIMIT $3 + 1`,
+      [id, after, limit],
+    );
+  }
+
+  /** What was given up of events behind an id, one more than `limit` where there is more. */
+  async dead(sql: Sql, id: string, after: number, limit: number): Promise<DeadRow[]> {
+    return sql.query(
+      `SELECT d.event_id, t.name AS event_type, d.attempts, d.dead_at, e.received_at
+         FROM event_deliveries d JOIN events e ON e.id = d.event_id JOIN event_types t ON t.id = e.type_id
+        WHERE d.endpoint_id = $1 AND d.dead_at IS NOT NULL AND d.event_id > $2 ORDER BY d.event_id LIMIT $3 + 1`,
       [id, after, limit],
     );
   }

@@ -53,7 +53,7 @@ export const endpointChange = z
     disabled: z
       .boolean()
       .optional()
-      .meta({ description: '`false` also closes its breaker: the next attempt is at once.', example: false }),
+      .meta({ description: '`false` also closes its breaker: what is due goes at once.', example: false }),
     rotate_secret: z
       .literal(true)
       .optional()
@@ -149,6 +149,34 @@ export type AttemptQuery = z.output<typeof attemptQuery>;
 export const attemptSlice = z
   .object({ data: z.array(attemptView).meta({ description: 'In the order of the log.' }), next: nextField })
   .meta({ id: 'DeliveryAttemptSlice', description: 'A part of the attempts.' });
+
+const deadDeliveryView = z
+  .object({
+    event_id: eventIdField,
+    event_type: z.string().meta({ description: 'The name of its type.', example: 'user-app' }),
+    state: z.literal('dead').meta({ description: 'It was given up.', example: 'dead' }),
+    attempts: z.int().min(0).meta({ description: 'All of them, those before a replay too.', example: 8 }),
+    dead_at: timeOf('When the last one failed'),
+    received_at: timeOf('When the event was received'),
+  })
+  .meta({
+    id: 'DeadDelivery',
+    description: 'An event that was given up at an endpoint, until a replay tries it again.',
+  });
+export type DeadDelivery = z.output<typeof deadDeliveryView>;
+
+/** The query of the list of what was given up. */
+export const deliveryQuery = z.strictObject({
+  state: z.literal('dead').default('dead').meta({ description: 'Those that were given up.', example: 'dead' }),
+  after: afterField,
+  limit: sliceQuery.shape.limit,
+});
+export type DeliveryQuery = z.output<typeof deliveryQuery>;
+
+/** A slice of what was given up. */
+export const deadDeliverySlice = z
+  .object({ data: z.array(deadDeliveryView).meta({ description: 'In the order of the events.' }), next: nextField })
+  .meta({ id: 'DeadDeliverySlice', description: 'A part of what was given up.' });
 
 const YEAR_0 = /^0000/;
 const instant = z.iso

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import { Memberships } from '../../accounts/companies/memberships.js';
+import { eventId } from '../../events/event-id.js';
 import { EventClients } from '../../events/registry/event-clients.js';
 import type { CompanyQuery } from '../../events/registry/registry.schemas.js';
 import { RegistryVersion } from '../../events/registry/registry-version.js';
@@ -9,14 +10,20 @@ import { Config } from '../../platform/config.js';
 import { type Page, type SliceOf, sliceOf } from '../../platform/http/slices.js';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { refusalOf } from '../deliver/request/addresses.js';
+import { SECRET_PREFIX } from '../deliver/request/sign.js';
 import { EndpointNotFound, TooManyEndpoints, UrlRefused } from '../webhooks.errors.js';
-import { attemptOf } from './attempts.js';
-import { type EndpointRow, EndpointsRepository } from './endpoints.repository.js';
-import type { AttemptQuery, AttemptView, EndpointChange, NewEndpoint } from './endpoints.schemas.js';
+import { type AttemptRow, type DeadRow, type EndpointRow, EndpointsRepository } from './endpoints.repository.js';
+import type {
+  AttemptQuery,
+  AttemptView,
+  DeadDelivery,
+  DeliveryQuery,
+  EndpointChange,
+  NewEndpoint,
+} from './endpoints.schemas.js';
 
 /** Living ones of a company. */
 const MAX_ENDPOINTS = 100;
-const SECRET_PREFIX = 'whsec_';
 const SECRET_BYTES = 24;
 /** Control, format and private characters, halves of surrogate pairs, and blanks. */
 const NEVER_IN_A_URL = /[\p{C}\s]/u;
@@ -101,6 +108,15 @@ export class Endpoints {
     return sliceOf(rows.map(attemptOf), limit, (attempt) => attempt.id);
   }
 
+  /** What was given up. Throws EndpointNotFound. */
+  async dead(userId: string, id: string, { after, limit }: DeliveryQuery): Promise<SliceOf<DeadDelivery>> {
+    await this.find(userId, id);
+    const { data, next } = sliceOf(await this.repository.dead(this.postgres, id, after, limit), limit, (row) =>
+      Number(row.event_id),
+    );
+    return { data: data.map(deadOf), next };
+  }
+
   /** Runs `work` under the lock of the endpoint's company, and raises the version of the registry. */
   async #locked<T>(userId: string, id: string, work: (sql: Transaction, companyId: string) => Promise<T>): Promise<T> {
     const companyId = await this.repository.companyOf(this.postgres, id);
@@ -124,6 +140,22 @@ export class Endpoints {
       : refusalOf(url, this.config.webhooksAllowPrivate);
     if (why !== undefined) throw new UrlRefused(why);
   }
+}
+
+/** A line of the log as callers see it. */
+function attemptOf({ id, event_id, at, ...row }: AttemptRow): AttemptView {
+  return { id: Number(id), event_id: eventId(event_id), ...row, at: at.toISOString() };
+}
+
+function deadOf({ event_id, event_type, attempts, dead_at, received_at }: DeadRow): DeadDelivery {
+  return {
+    event_id: eventId(event_id),
+    event_type,
+    state: 'dead',
+    attempts,
+    dead_at: dead_at.toISOString(),
+    received_at: received_at.toISOString(),
+  };
 }
 
 function newSecret(): string {

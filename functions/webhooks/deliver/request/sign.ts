@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 
-const PREFIX = 'whsec_';
+/** Each secret begins with it, as Standard Webhooks wants. */
+export const SECRET_PREFIX = 'whsec_';
 
 /**
  * The header `webhook-signature` of Standard Webhooks: `v1,` and a base64 HMAC-SHA256 for each secret, with blanks between.
@@ -11,7 +12,7 @@ const PREFIX = 'whsec_';
  */
 export function signatureOf(secrets: readonly string[], id: string, timestamp: string, body: Buffer): string {
   return secrets
-    .map((secret) => createHmac('sha256', Buffer.from(secret.slice(PREFIX.length), 'base64')))
+    .map((secret) => createHmac('sha256', Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64')))
     .map((hmac) => `v1,${hmac.update(`${id}.${timestamp}.`).update(body).digest('base64')}`)
     .join(' ');
 }
