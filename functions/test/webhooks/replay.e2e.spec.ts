@@ -1,13 +1,14 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, ApiStage, type TestUser } from '../../../testing/api-stage.js';
+import { untilTrue } from '../../../testing/until.js';
 import { envelope, someTenant, type Tenant } from '../events/tenants.js';
 import { owedTo, quietEndpoint } from './some-endpoint.js';
 
 const NOON = '2026-06-01T12:00:00.000Z';
 const LATER = '2026-06-01T13:00:00.000Z';
 const LONG_AGO = '2020-01-01T00:00:00Z';
-/** What a call looks at. */
+/** What a call makes due. */
 const MOST = 20_000;
 
 let stage: ApiStage;
@@ -216,6 +217,16 @@ describe('a replay of all', () => {
   }
 });
 
+test.each(['dead', 'all'])('a replay of %s finds what is behind slices of another time', async (only) => {
+  await many(1_500, 'dead');
+  await stage.sql('UPDATE events SET received_at = $2 WHERE company_id = $1', [
+    acme.company.id,
+    '2026-06-01T11:30:00Z',
+  ]);
+  await ended('dead', 8, NOON);
+  expect((await replay({ since: NOON, only })).body).toEqual({ count: 1, next: null });
+});
+
 describe('a replay meanwhile', () => {
   test('does not wait for a sender that claims, and leaves what is claimed', async () => {
     const dead = await ended('dead');
@@ -269,6 +280,14 @@ describe('a replay meanwhile', () => {
   });
 });
 
+/** How many statements on deliveries wait for a lock. */
+async function waiting(): Promise<number> {
+  const rows = await stage.sql(
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%event_deliveries%'",
+  );
+  return rows.length;
+}
+
 describe('a replay of one event', () => {
   test('makes it due, and counts nothing where it is due already', async () => {
     const [dead, delivered] = [await ended('dead', 8), await ended('delivered', 1)];
@@ -280,6 +299,20 @@ describe('a replay of one event', () => {
       { event: dead, attempts: 8, from: 8, state: 'due' },
       { event: delivered, attempts: 1, from: 1, state: 'due' },
     ]);
+  });
+
+  test('finds one that another replay has just made due', async () => {
+    const event = await send();
+    await stage.sql('DELETE FROM event_deliveries WHERE endpoint_id = $1', [id]);
+    await held.query('BEGIN');
+    await held.query('INSERT INTO event_deliveries (event_id, endpoint_id, due_at) VALUES ($1, $2, now())', [
+      numberOf(event),
+      id,
+    ]);
+    const answer = replayOne(event);
+    await untilTrue(async () => (await waiting()) > 0, 'the replay waits');
+    await held.query('COMMIT');
+    expect(answered(await answer)).toEqual([202, { count: 0 }]);
   });
 
   test('brings one that was never owed only where the endpoint wants it', async () => {

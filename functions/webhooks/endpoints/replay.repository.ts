@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction } from '../../platform/stores/postgres.js';
+import type { Sql, Transaction } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
 
 /** Whose deliveries are replayed. */
@@ -8,14 +8,19 @@ export interface Target {
   companyId: string;
 }
 
-/** Events that were received in [since, until), by id, behind `after`. */
-export interface Span {
+/** A time, [since, until). */
+export interface Time {
   since: Date;
   until: Date | null;
-  after: number;
 }
 
-/** Some events that were looked at. */
+/** Where events of a time are looked for: behind the id `after` and, a bigint, before `before`; null: to the last one. */
+export interface Span extends Time {
+  after: number;
+  before: string | null;
+}
+
+/** Some events that were looked at; those that were received at another time are left as they are. */
 export interface ReplayedSlice {
   /** Deliveries that are due now and were not before. */
   count: number;
@@ -25,7 +30,25 @@ export interface ReplayedSlice {
   last: string | null;
 }
 
+/**
+ * An event has its id before it is received: for so long it may wait for others that are stored, while a clock is set, too. So
+ * whatever has a smaller id than an event was received no later than that event and this.
+ */
+const LATE_MS = 3_600_000;
+/** Neighbours among the ids of a company: at `below` an event was received before $2, at `above` none, or there is none. */
+const HALVED = `
+  WITH RECURSIVE half AS (
+    SELECT 0::bigint AS below, (SELECT coalesce(max(id), 0) + 1 FROM events WHERE company_id = $1) AS above
+    UNION ALL
+    SELECT CASE WHEN e.early THEN e.id ELSE h.below END, CASE WHEN e.early THEN h.above ELSE m.id END
+      FROM half h CROSS JOIN LATERAL (SELECT (h.below + h.above) / 2 AS id) m
+      LEFT JOIN LATERAL (SELECT e.id, e.received_at < $2 AS early FROM events e
+        WHERE e.company_id = $1 AND e.id >= m.id AND e.id < h.above ORDER BY e.id LIMIT 1) e ON true
+     WHERE h.above - h.below > 1)
+  SELECT below, above FROM half ORDER BY above - below LIMIT 1`;
+
 const IN_SPAN = 'e.received_at >= $3 AND ($4::timestamptz IS NULL OR e.received_at < $4)';
+const BEFORE = (id: string) => `${id} < coalesce($6::bigint, 9223372036854775807)`;
 /**
  * guard: no event that retention deletes meanwhile, and no circle with it: who sweeps locks events first, too. An event that
  * it has locked is gone in a moment.
@@ -55,7 +78,7 @@ const BORN = `
      WHERE NOT EXISTS (SELECT FROM event_deliveries d WHERE d.endpoint_id = n.id AND d.event_id = p.id)
      ORDER BY p.id
     ON CONFLICT DO NOTHING RETURNING event_id)`;
-const LOOKED_AT = '(SELECT count(*) FROM page)::int AS "lookedAt", (SELECT max(id) FROM page)::text AS last';
+const LOOKED_AT = '(SELECT count(*) FROM looked)::int AS "lookedAt", (SELECT max(id) FROM looked)::text AS last';
 const ALL = `${again('due_at IS NULL')}, ${BORN}
   SELECT (SELECT count(*) FROM again)::int + (SELECT count(*) FROM born)::int AS count, ${LOOKED_AT}`;
 const DEAD = `${again('dead_at IS NOT NULL')} SELECT (SELECT count(*) FROM again)::int AS count, ${LOOKED_AT}`;
@@ -66,26 +89,42 @@ const DEAD = `${again('dead_at IS NOT NULL')} SELECT (SELECT count(*) FROM again
  */
 @Injectable()
 export class ReplayRepository {
+  /**
+   * Between which ids of a company all are that were received at a time, and few others: to look at each id from the first one
+   * on would take minutes. There is no index by time, but ids are nearly in its order.
+   */
+  async span(sql: Sql, companyId: string, { since, until }: Time): Promise<Span> {
+    const at = async (ms: number) =>
+      requiredRow(await sql.one<{ below: string; above: string }>(HALVED, [companyId, new Date(ms)]));
+    const { below } = await at(since.getTime() - LATE_MS);
+    const before = until && (await at(until.getTime() + LATE_MS)).above;
+    return { since, until, after: Number(below), before };
+  }
+
   /** The next `limit` of those that were given up. */
-  async dead(sql: Transaction, { endpointId, companyId }: Target, span: Span, limit: number): Promise<ReplayedSlice> {
-    const page = `SELECT e.id FROM event_deliveries d JOIN events e ON e.id = d.event_id
-       WHERE d.endpoint_id = $1 AND d.dead_at IS NOT NULL AND d.event_id > $5 AND e.company_id = $2 AND ${IN_SPAN}
-       ORDER BY d.event_id LIMIT $6 ${HELD}`;
-    return this.#slice(sql, page, DEAD, [endpointId, companyId, span.since, span.until, span.after, limit]);
+  async dead(sql: Transaction, target: Target, span: Span, limit: number): Promise<ReplayedSlice> {
+    const looked = `SELECT d.event_id AS id FROM event_deliveries d
+       WHERE d.endpoint_id = $1 AND d.dead_at IS NOT NULL AND d.event_id > $5 AND ${BEFORE('d.event_id')}
+       ORDER BY d.event_id LIMIT $7`;
+    return this.#slice(sql, looked, DEAD, target, span, limit);
   }
 
   /** The next `limit` events of the company: those that ended, and those that the endpoint wants and was never owed. */
-  async all(sql: Transaction, { endpointId, companyId }: Target, span: Span, limit: number): Promise<ReplayedSlice> {
-    const page = `SELECT e.id, e.client_id, e.type_id FROM events e
-       WHERE e.company_id = $2 AND e.id > $5 AND ${IN_SPAN} ORDER BY e.id LIMIT $6 ${HELD}`;
-    return this.#slice(sql, page, ALL, [endpointId, companyId, span.since, span.until, span.after, limit]);
+  async all(sql: Transaction, target: Target, span: Span, limit: number): Promise<ReplayedSlice> {
+    const looked = `SELECT e.id FROM events e
+       WHERE e.company_id = $2 AND e.id > $5 AND ${BEFORE('e.id')} ORDER BY e.id LIMIT $7`;
+    return this.#slice(sql, looked, ALL, target, span, limit);
   }
 
   /** One event, by its bigint; nothing is looked at where the company has no such event. */
   async one(sql: Transaction, { endpointId, companyId }: Target, eventId: string): Promise<ReplayedSlice> {
-    const page = `SELECT e.id, e.client_id, e.type_id FROM events e
-       WHERE e.company_id = $2 AND e.id = $3 ${HELD}`;
-    return this.#slice(sql, page, ALL, [endpointId, companyId, eventId]);
+    const row = await sql.one<ReplayedSlice>(
+      `WITH page AS MATERIALIZED (
+         SELECT e.id, e.client_id, e.type_id FROM events e WHERE e.company_id = $2 AND e.id = $3 ${HELD}),
+       looked AS (SELECT id FROM page), ${ALL}`,
+      [endpointId, companyId, eventId],
+    );
+    return requiredRow(row);
   }
 
   /** Whether the event is or was owed to the endpoint. */
@@ -97,7 +136,21 @@ export class ReplayRepository {
     return found.length > 0;
   }
 
-  async #slice(sql: Transaction, page: string, rest: string, values: unknown[]): Promise<ReplayedSlice> {
-    return requiredRow(await sql.one<ReplayedSlice>(`WITH page AS MATERIALIZED (${page}), ${rest}`, values));
+  /** guard: bounded by what it looks at, and not by what it finds: a slice ends, whatever there is of other times. */
+  async #slice(
+    sql: Transaction,
+    looked: string,
+    rest: string,
+    { endpointId, companyId }: Target,
+    { since, until, after, before }: Span,
+    limit: number,
+  ): Promise<ReplayedSlice> {
+    const row = await sql.one<ReplayedSlice>(
+      `WITH looked AS MATERIALIZED (${looked}),
+       page AS MATERIALIZED (SELECT e.id, e.client_id, e.type_id FROM looked JOIN events e ON e.id = looked.id
+         WHERE e.company_id = $2 AND ${IN_SPAN} ORDER BY e.id ${HELD}), ${rest}`,
+      [endpointId, companyId, since, until, after, before, limit],
+    );
+    return requiredRow(row);
   }
 }

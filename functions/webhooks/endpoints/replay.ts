@@ -9,8 +9,9 @@ import { type ReplayedSlice, ReplayRepository, type Span, type Target } from './
 
 /** Events of a transaction: a short one lets others pass. */
 const SLICE = 1_000;
-/** Of a call, so that it ends while its caller waits. */
-const MOST_SLICES = 20;
+/** Of a call, so that it ends while its caller waits: what it makes due, and slices, of which some may find nothing. */
+const ENOUGH = 20_000;
+const MOST_SLICES = 200;
 
 /** Makes deliveries due again, by hand. Those of a disabled endpoint wait until it is enabled. */
 @Injectable()
@@ -28,9 +29,10 @@ export class Replay {
     { since, until, only, after }: ManyToReplay,
   ): Promise<ReplayedDeliveries> {
     const target = await this.#target(userId, endpointId);
-    const span = { since: new Date(since), until: until === undefined ? null : new Date(until) };
-    const replayed = { count: 0, next: after };
-    for (let slices = 0; slices < MOST_SLICES; slices++) {
+    const time = { since: new Date(since), until: until === undefined ? null : new Date(until) };
+    const span = await this.repository.span(this.postgres, target.companyId, time);
+    const replayed = { count: 0, next: Math.max(after, span.after) };
+    for (let slices = 0; slices < MOST_SLICES && replayed.count < ENOUGH; slices++) {
       const slice = await this.#next(target, only, { ...span, after: replayed.next }, slices > 0);
       if (slice === 'late') return replayed;
       replayed.count += slice.count;
@@ -45,7 +47,8 @@ export class Replay {
     const target = await this.#target(userId, endpointId);
     return this.#transaction(async (sql) => {
       const { count, lookedAt } = await this.repository.one(sql, target, eventId);
-      // A next statement sees a delivery that another replay has made meanwhile.
+      // guard: a statement of its own, since each sees what was there when it began: of two replays at once the second one
+      // waits for the first, and only a later statement sees the delivery that the first has made.
       if (lookedAt === 0 || (count === 0 && !(await this.repository.isOwed(sql, endpointId, eventId))))
         throw new DeliveryNotFound();
       return { count };
