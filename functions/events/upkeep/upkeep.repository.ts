@@ -68,7 +68,7 @@ export class UpkeepRepository {
    * Deletes those of the next 1,000 events behind `after` that came longer ago than that, with their deliveries. Events of
    * which something is owed stay, and those that a message in quarantine names. By id and not by time, which has no index.
    *
-   * What an endpoint is owed that is deleted, or was disabled longer ago than that, keeps no event: nobody has wanted it.
+   * What an endpoint is owed that is deleted, or was disabled longer ago than that, keeps no event: it is deleted, too.
    */
   sweepEvents(keepDays: number, after: string): Promise<SweptPage> {
     return this.postgres.transaction(async (sql) => {

@@ -40,7 +40,7 @@ test(
     await receiver.untilCount(20);
     await proxy.close();
     await untilTrue(() => receiver.inFlight === 0, 'all are answered');
-    // The leases end meanwhile: whoever claimed first would send them again.
+    // The leases end meanwhile: a sender that claimed before it settled would send them again.
     const sent = receiver.requests.length;
     await stage.sql(`UPDATE event_deliveries SET due_at = due_at - interval '31 s' WHERE endpoint_id = $1`, [id]);
     await proxy.open();
