@@ -260,8 +260,6 @@ describe('the breaker', () => {
 });
 
 describe('an endpoint is disabled', () => {
-  const disabled = 'an endpoint is disabled: it is gone, or has taken nothing for five days';
-
   test('by 410, with a line, and what is owed waits until it is enabled', async () => {
     const { id, receiver } = await stage.target(() => ({ status: 410 }), { ratePerS: 1 });
     await stage.store(3);
@@ -269,7 +267,11 @@ describe('an endpoint is disabled', () => {
     await sender.pass();
     expect(await endpointRow(id)).toMatchObject({ disabled: true, reason: 'gone' });
     expect(sender.lines.filter(({ fields }) => fields.endpoint_id === id && fields.reason === 'gone')).toEqual([
-      { level: 'warn', fields: { endpoint_id: id, company_id: stage.events.acme, reason: 'gone' }, sentence: disabled },
+      {
+        level: 'warn',
+        fields: { endpoint_id: id, company_id: stage.events.acme, reason: 'gone' },
+        sentence: 'an endpoint is disabled: it answered 410',
+      },
     ]);
     expect(await stage.sql('SELECT version FROM event_registry')).toEqual([version]);
     const sent = receiver.requests.length;

@@ -95,6 +95,13 @@ describe('a new endpoint', () => {
     expect(body).toEqual({ ...fresh(acme), ...asked, type_names: ['user-app', 'later'], secret: SECRET });
   });
 
+  test('takes as many types as may be, each with the longest name', async () => {
+    const type_names = Array.from({ length: 100 }, (_, n) => `t${n}`.padEnd(100, 'x'));
+    const { status, body } = await postEndpoint(stage, acme, { type_names });
+    expect([status, body.type_names]).toEqual([201, type_names]);
+    expect((await patch(String(body.id), { type_names, rate_per_s: 7 })).status).toBe(200);
+  });
+
   test('is owed what is stored after the answer, if it wants that', async () => {
     const before = await send(acme);
     const all = await quietEndpoint(stage, acme);

@@ -272,6 +272,24 @@ describe('a replay meanwhile', () => {
     expect(await owedTo(stage, id)).toEqual([stays]);
   });
 
+  test('makes due what waits for its next attempt, and leaves what is under way', async () => {
+    const [waiting, underWay] = [await send(), await send()];
+    await stage.sql(
+      `UPDATE event_deliveries SET due_at = now() + interval '1 hour', attempts = 2 WHERE endpoint_id = $1`,
+      [id],
+    );
+    const logged = `INSERT INTO event_attempts (event_id, endpoint_id, attempt, status, took_ms) VALUES ($1, $2, $3, 500, 1)`;
+    await stage.sql(logged, [numberOf(waiting), id, 2]);
+    await stage.sql(logged, [numberOf(underWay), id, 1]);
+    expect((await replayOne(underWay)).body).toEqual({ count: 0 });
+    expect((await replay({ since: LONG_AGO, only: 'dead' })).body).toEqual({ count: 0, next: null });
+    expect((await replay({ since: LONG_AGO, only: 'all' })).body).toEqual({ count: 1, next: null });
+    expect(await states()).toEqual([
+      { event: waiting, attempts: 2, from: 2, state: 'due' },
+      { event: underWay, attempts: 2, from: 0, state: 'leased' },
+    ]);
+  });
+
   test('of a disabled endpoint is due, and waits for it', async () => {
     await ended('dead');
     await stage.sql("UPDATE event_endpoints SET disabled_at = now(), disabled_reason = 'gone' WHERE id = $1", [id]);
@@ -346,6 +364,7 @@ test.each([
   { since: '2026-06-01', only: 'dead' },
   { since: '0000-01-01T00:00:00Z', only: 'dead' },
   { since: NOON, until: null, only: 'dead' },
+  { since: LATER, until: LATER, only: 'dead' },
   { since: NOON, only: 'dead', after: -1 },
   { since: NOON, only: 'dead', limit: 1 },
 ])('a replay of %j is refused', async (body) => {
@@ -364,3 +383,10 @@ async function claim() {
   await held.query('COMMIT');
   return rows;
 }
+
+test('a time in another form is told the form', async () => {
+  const { body } = await replay({ since: '2026-06-01', only: 'dead' });
+  expect(body.errors).toEqual([
+    { path: 'since', message: 'must be a time with its offset, such as 2026-11-24T12:00:00Z' },
+  ]);
+});

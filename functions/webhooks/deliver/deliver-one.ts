@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Interrupted, pause, unlessInterrupted } from '@disparo/contract';
 import { Injectable } from '@nestjs/common';
+import { eventId } from '../../events/event-id.js';
 import { Log } from '../../platform/telemetry/log.js';
 import { DeliveriesRepository, LEASE_MS } from './deliveries.repository.js';
 import type { Answer, Claim, Verdict } from './delivery.js';
@@ -122,7 +123,8 @@ export class DeliverOne {
     const company = await this.outage.despite(giveUp, () => this.repository.disable(claim, url, reason));
     if (company === undefined) return;
     const fields = { endpoint_id: claim.endpointId, company_id: company, reason };
-    this.log.warn(fields, 'an endpoint is disabled: it is gone, or has taken nothing for five days');
+    const why = gone ? 'it answered 410' : 'it has taken nothing for five days';
+    this.log.warn(fields, `an endpoint is disabled: ${why}`);
   }
 }
 
@@ -133,6 +135,6 @@ function outcomeOf(settled: boolean, { ok, dead }: Verdict): AttemptOutcome {
 }
 
 /** Of a log line: an endpoint's URL may have a token in it, and stays out. */
-function namesOf({ endpointId, eventId, attempt }: Claim) {
-  return { endpoint_id: endpointId, event_id: eventId, attempt };
+export function namesOf({ endpointId, eventId: id, attempt }: Claim) {
+  return { endpoint_id: endpointId, event_id: eventId(id), attempt };
 }

@@ -5,7 +5,7 @@ import type { Counts } from '../../platform/duties.js';
 import { ServiceUnavailable } from '../../platform/problem.js';
 import { isContended } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
-import { DeliverOne, Lease, type Run } from './deliver-one.js';
+import { DeliverOne, Lease, namesOf, type Run } from './deliver-one.js';
 import { DeliveriesRepository } from './deliveries.repository.js';
 import type { Claim } from './delivery.js';
 import { InFlight, PER_ENDPOINT } from './in-flight.js';
@@ -93,7 +93,7 @@ export class DeliverWebhooks {
   }
 
   async #deliver(claim: Claim, lease: Lease, run: Run, counts: Record<AttemptOutcome, number>): Promise<void> {
-    const names = { endpoint_id: claim.endpointId, event_id: claim.eventId, attempt: claim.attempt };
+    const names = namesOf(claim);
     try {
       const ended = await this.one.deliver(claim, lease, run);
       if (ended === 'unsettled') this.log.error(names, 'PostgreSQL was away too long: a webhook may be sent again');

@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { CurrentUser, type SignedInUser } from '../../accounts/users/auth.guard.js';
 import { type CompanyQuery, companyQuery } from '../../events/registry/registry.schemas.js';
+import { BodyLimit } from '../../platform/http/body.js';
 import { Describe } from '../../platform/http/describe.js';
 import type { Page, SliceOf } from '../../platform/http/slices.js';
 import { isId } from '../../platform/http/validation.js';
@@ -27,6 +28,9 @@ import {
   type ReplayedDelivery,
 } from './endpoints.schemas.js';
 import { Replay } from './replay.js';
+
+/** For 100 names of types and a URL, each as long as may be. */
+const MAX_BYTES = 32 * 1_024;
 
 const EndpointId = (name = 'id'): ParameterDecorator =>
   Param(name, {
@@ -57,6 +61,7 @@ export class EndpointsController {
   ) {}
 
   @Post('endpoints')
+  @BodyLimit(MAX_BYTES)
   @Describe(ENDPOINT_ROUTES.create)
   create(
     @CurrentUser() me: SignedInUser,
@@ -83,6 +88,7 @@ export class EndpointsController {
   }
 
   @Patch('endpoints/:id')
+  @BodyLimit(MAX_BYTES)
   @Describe(ENDPOINT_ROUTES.change)
   change(
     @CurrentUser() me: SignedInUser,

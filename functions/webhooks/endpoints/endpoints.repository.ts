@@ -57,7 +57,7 @@ export interface DeadRow {
 /** `open_until` is there as long as the breaker is open, also when its time is over: a success alone, or a member, closes it. */
 const VIEW = `id, company_id, url, client_id, type_names, rate_per_s,
   CASE WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN open_until IS NOT NULL THEN 'open' ELSE 'active' END AS state,
-  failures, open_until, disabled_at, disabled_reason, last_success_at,
+  failures, CASE WHEN disabled_at IS NULL THEN open_until END AS open_until, disabled_at, disabled_reason, last_success_at,
   CASE WHEN old_secret_until > clock_timestamp() THEN old_secret_until END AS old_secret_until, created_at`;
 /** guard: it is enabled, or has another URL: how the one before failed says nothing of it. */
 const ANEW = '(NOT $8 OR $3 <> url)';

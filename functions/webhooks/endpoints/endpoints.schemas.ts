@@ -90,7 +90,7 @@ export const endpointView = z
       description: '`member`: somebody did it; `gone`: it answered 410; `failing`: five days without a success.',
       example: null,
     }),
-    last_success_at: timeOf('When a request succeeded, to the minute; null: none has').nullable(),
+    last_success_at: timeOf('The last success, up to a minute behind; null: there was none').nullable(),
     old_secret_until: timeOf('Until then the secret before the last rotation signs, too').nullable(),
     created_at: timeOf('When it was made'),
   })
@@ -130,7 +130,10 @@ export type AttemptView = z.output<typeof attemptView>;
 /** An endpoint, and what a person needs who wonders why nothing arrives. */
 export const endpointDetail = endpointView
   .extend({
-    due: z.int().min(0).meta({ description: 'Events that are to go there.', example: 0 }),
+    due: z.int().min(0).meta({
+      description: 'Events that are to go there, those that wait for their next attempt included.',
+      example: 0,
+    }),
     dead: z.int().min(0).meta({ description: 'Events that were given up, which a replay tries again.', example: 0 }),
     last_attempt: attemptView.nullable().meta({ description: 'null: there is none in the log.' }),
   })
@@ -180,7 +183,7 @@ export const deadDeliverySlice = z
 
 const YEAR_0 = /^0000/;
 const instant = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, error: 'must be a time with its offset, such as 2026-11-24T12:00:00Z' })
   .refine((time) => !YEAR_0.test(time), 'must be of the year 0001 or later')
   .meta({ example: '2026-11-24T12:00:00Z' });
 
@@ -193,11 +196,15 @@ export const manyToReplay = z
       .meta({ description: 'And before that; all without it.', example: '2026-11-24T18:00:00Z' }),
     only: z.enum(['dead', 'all']).meta({
       description:
-        '`dead`: those that were given up. `all`: those that were delivered, too, and those that the endpoint wants and was ' +
-        'never owed, since it was disabled or not there.',
+        '`dead`: those that were given up. `all`: those that were delivered or wait for their next attempt, too, and those that ' +
+        'the endpoint wants and was never owed, since it was disabled or not there.',
       example: 'dead',
     }),
     after: z.int().min(0).default(0).meta({ description: 'The `next` of the previous answer.', example: 0 }),
+  })
+  .refine(({ since, until }) => until === undefined || Date.parse(since) < Date.parse(until), {
+    path: ['until'],
+    error: 'must be later than since',
   })
   .meta({ description: 'Which events go there again.' });
 export type ManyToReplay = z.output<typeof manyToReplay>;
@@ -206,7 +213,7 @@ const count = z.int().min(0).meta({ description: 'Deliveries that are due now an
 
 /** What the replay of one answers. */
 export const replayedDelivery = z
-  .object({ count: count.meta({ description: '1; 0: it was due already.', example: 1 }) })
+  .object({ count: count.meta({ description: '1; 0: it is due already, or under way.', example: 1 }) })
   .meta({ id: 'ReplayedDelivery', description: 'The event goes there, again.' });
 export type ReplayedDelivery = z.output<typeof replayedDelivery>;
 

@@ -55,11 +55,18 @@ const BEFORE = (id: string) => `${id} < coalesce($6::bigint, 9223372036854775807
  */
 const HELD = 'FOR KEY SHARE OF e SKIP LOCKED';
 
+/**
+ * At its end, or waiting for its next attempt. guard: of what is under way the last attempt is not in the log yet; made due, it
+ * would be sent by two.
+ */
+const ENDED_OR_WAITING = `(d.due_at IS NULL OR (d.due_at > clock_timestamp() AND EXISTS (SELECT FROM event_attempts a
+    WHERE a.event_id = d.event_id AND a.endpoint_id = d.endpoint_id AND a.attempt = d.attempts)))`;
+
 /** Rows that are to be due again, in the order of the event, so that two replays wait and never in a circle. */
-const again = (which: 'dead_at IS NOT NULL' | 'due_at IS NULL') => `
+const again = (which: string) => `
   ended AS MATERIALIZED (
     SELECT d.event_id FROM event_deliveries d
-     WHERE d.endpoint_id = $1 AND d.event_id IN (SELECT id FROM page) AND d.${which} ORDER BY d.event_id FOR UPDATE),
+     WHERE d.endpoint_id = $1 AND d.event_id IN (SELECT id FROM page) AND ${which} ORDER BY d.event_id FOR UPDATE),
   again AS (
     -- guard: attempts never goes back: it is the key of the log and the number of the claim
     UPDATE event_deliveries d SET due_at = clock_timestamp(), delivered_at = NULL, dead_at = NULL, round_from = d.attempts
@@ -79,12 +86,12 @@ const BORN = `
      ORDER BY p.id
     ON CONFLICT DO NOTHING RETURNING event_id)`;
 const LOOKED_AT = '(SELECT count(*) FROM looked)::int AS "lookedAt", (SELECT max(id) FROM looked)::text AS last';
-const ALL = `${again('due_at IS NULL')}, ${BORN}
+const ALL = `${again(ENDED_OR_WAITING)}, ${BORN}
   SELECT (SELECT count(*) FROM again)::int + (SELECT count(*) FROM born)::int AS count, ${LOOKED_AT}`;
-const DEAD = `${again('dead_at IS NOT NULL')} SELECT (SELECT count(*) FROM again)::int AS count, ${LOOKED_AT}`;
+const DEAD = `${again('d.dead_at IS NOT NULL')} SELECT (SELECT count(*) FROM again)::int AS count, ${LOOKED_AT}`;
 
 /**
- * Makes deliveries due that are at their end. Rows that are due already stay as they are. Lock order: events, then
+ * Makes deliveries due. Those that are due already or under way stay as they are. Lock order: events, then
  * deliveries, each by id.
  */
 @Injectable()
@@ -109,7 +116,7 @@ export class ReplayRepository {
     return this.#slice(sql, looked, DEAD, target, span, limit);
   }
 
-  /** The next `limit` events of the company: those that ended, and those that the endpoint wants and was never owed. */
+  /** The next `limit` events of the company: those that ended or wait, and those that the endpoint wants and was never owed. */
   async all(sql: Transaction, target: Target, span: Span, limit: number): Promise<ReplayedSlice> {
     const looked = `SELECT e.id FROM events e
        WHERE e.company_id = $2 AND e.id > $5 AND ${BEFORE('e.id')} ORDER BY e.id LIMIT $7`;

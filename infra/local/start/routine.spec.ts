@@ -28,7 +28,7 @@ test.each([
   entry({ msg: 'answered', status: 503 }),
   entry({ msg: 'batch settled', level: 40 }),
   entry({ msg: 'messages are in quarantine', level: 40 }),
-  entry({ msg: 'an endpoint is disabled: it is gone, or has taken nothing for five days', level: 40 }),
+  entry({ msg: 'an endpoint is disabled: it answered 410', level: 40 }),
   entry({ msg: 'the broker did not take a chunk', level: 40 }),
   entry({ msg: 'a bug: the request failed', level: 50 }),
   entry({ msg: 'a duty is done', duty: 'dispatch', published: 1 }),
