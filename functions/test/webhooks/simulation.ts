@@ -17,11 +17,13 @@ export interface Connections {
   monitor: pg.Client;
 }
 
-const CHAOS_STEPS = 220;
 const QUIET_STEPS = 10_000;
 const CRASH = 0.03;
-const ENDPOINTS = ['e1', 'e2', 'e3'];
-const EVENTS = 5;
+/** A small world, in which many claims of one delivery meet, and a larger one. */
+const WORLDS = [
+  { endpoints: ['e1'], events: 2, chaosSteps: 400 },
+  { endpoints: ['e1', 'e2', 'e3'], events: 5, chaosSteps: 220 },
+];
 /** More than the longest wait of the table. */
 const LONG = '13 hours';
 /** As time passes for one endpoint: a lease, the breaker, the longest wait. */
@@ -37,6 +39,7 @@ export class Simulation {
   readonly scheduler: Scheduler;
   readonly #actors: Actors<'sender' | 'client' | 'member' | 'clock'>;
   readonly #book = new Book();
+  readonly #world: (typeof WORLDS)[number];
   #chaos = true;
   #looked = -1;
 
@@ -46,6 +49,7 @@ export class Simulation {
   ) {
     this.scheduler = new Scheduler(seed, connections.monitor);
     this.#actors = new Actors(this.scheduler);
+    this.#world = this.scheduler.pick(WORLDS);
   }
 
   /** Throws what went wrong, with the seed and the last steps. */
@@ -56,14 +60,14 @@ export class Simulation {
       await monitor.query(
         `INSERT INTO event_endpoints (id, company_id, url, secret, rate_per_s, enabled_at)
          SELECT unnest($1::text[]), 'acme', 'http://127.0.0.1:9/', 'whsec_AAAA', 1000, clock_timestamp() - interval '1 year'`,
-        [ENDPOINTS],
+        [this.#world.endpoints],
       );
       for (const each of senders) this.#actors.start('sender', each, (session) => this.#send(session));
       this.#actors.start('client', client, (session) => this.#store(session));
       this.#actors.start('member', member, (session) => this.#change(session));
       this.#actors.start('clock', clock, (session) => this.#pass(session));
       await this.scheduler.settle();
-      for (let step = 0; step < CHAOS_STEPS; step++) {
+      for (let step = 0; step < this.#world.chaosSteps; step++) {
         if (this.scheduler.chance() < CRASH) await this.scheduler.crash(this.#actors.pick('sender'));
         await this.scheduler.step();
         await this.#look();
@@ -90,7 +94,7 @@ export class Simulation {
       const claims = await repository.claim(
         2,
         3,
-        this.scheduler.chance() < 0.2 ? [this.scheduler.pick(ENDPOINTS)] : [],
+        this.scheduler.chance() < 0.2 ? [this.scheduler.pick(this.#world.endpoints)] : [],
       );
       this.#book.claimed(claims);
       while (claims.length > 0) {
@@ -124,7 +128,7 @@ export class Simulation {
   }
 
   async #store(session: Session): Promise<void> {
-    for (let stored = 0; stored < EVENTS; stored++) {
+    for (let stored = 0; stored < this.#world.events; stored++) {
       await this.scheduler.gate(session.actor, 'store', () => this.#chaos);
       await session.query(
         `SELECT * FROM store_events((SELECT version FROM event_registry), false, '{1}', '{a}',
@@ -141,7 +145,7 @@ export class Simulation {
       await this.scheduler.gate(session.actor, 'change');
       if (!this.#chaos) break;
       const chance = this.scheduler.chance();
-      const id = this.scheduler.pick(ENDPOINTS);
+      const id = this.scheduler.pick(this.#world.endpoints);
       if (chance < 0.2)
         await session.query(
           `UPDATE event_endpoints SET disabled_at = clock_timestamp(), disabled_reason = 'member' WHERE id = $1`,
@@ -151,7 +155,7 @@ export class Simulation {
       else if (chance < 0.53) await session.query('UPDATE event_endpoints SET deleted = true WHERE id = $1', [id]);
       else await this.#replay(session, id);
     }
-    await this.#enable(session, ENDPOINTS);
+    await this.#enable(session, this.#world.endpoints);
     await this.scheduler.gate(session.actor, 'over', () => false);
   }
 
@@ -176,7 +180,7 @@ export class Simulation {
   async #pass(session: Session): Promise<void> {
     for (;;) {
       await this.scheduler.gate(session.actor, 'time passes', () => this.#chaos || this.#book.owed > 0);
-      const id = this.scheduler.pick(ENDPOINTS);
+      const id = this.scheduler.pick(this.#world.endpoints);
       // In the end any wait is over: a clock that others overtake has few turns.
       const time = this.#chaos ? this.scheduler.pick(TIMES) : LONG;
       await session.query(
