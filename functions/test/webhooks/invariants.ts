@@ -7,6 +7,8 @@ interface Known {
   claims: number;
   /** The claim whose lease has not ended. */
   lease: Claim | undefined;
+  /** The last claim of which a failure was settled. */
+  failed: number;
   /** Whether a receiver has answered 2xx. */
   taken: boolean;
   /** How often a settling has ended it, and how often it was replayed. */
@@ -22,7 +24,7 @@ export class Book {
 
   of(endpointId: string, eventId: string): Known {
     const key = `${endpointId} ${eventId}`;
-    const known = this.#known.get(key) ?? { claims: 0, lease: undefined, taken: false, ends: 0, replays: 0 };
+    const known = this.#known.get(key) ?? { claims: 0, lease: undefined, failed: 0, taken: false, ends: 0, replays: 0 };
     this.#known.set(key, known);
     return known;
   }
@@ -55,9 +57,15 @@ export class Book {
   }
 
   settled(claim: Claim, { ok, dead }: Verdict, settled: boolean): void {
-    if (settled && (ok || dead)) this.#ofClaim(claim).ends += 1;
+    const known = this.#ofClaim(claim);
+    if (settled && !ok && claim.attempt !== known.claims)
+      throw new Error(`a late failure counts: ${JSON.stringify(claim)}`);
+    if (settled && !ok && known.failed === claim.attempt)
+      throw new Error(`a failure counts twice: ${JSON.stringify(claim)}`);
+    if (settled && !ok) known.failed = claim.attempt;
+    if (settled && (ok || dead)) known.ends += 1;
     // A success counts late, too, and ends whatever claim there is now.
-    if (settled && ok) this.#ofClaim(claim).lease = undefined;
+    if (settled && ok) known.lease = undefined;
   }
 
   replayed(endpointId: string, eventId: string): void {
