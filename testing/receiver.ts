@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
@@ -55,6 +55,7 @@ export class Receiver {
     { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {},
   ): Promise<Receiver> {
     const receiver = new Receiver(host, answer);
+    setMaxListeners(0, receiver.#closing.signal);
     receiver.#server.listen(port, host);
     await once(receiver.#server, 'listening');
     return receiver;

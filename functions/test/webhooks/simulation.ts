@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Postgres } from '../../platform/stores/postgres.js';
+import { isContended, type Postgres } from '../../platform/stores/postgres.js';
 import { DeliveriesRepository } from '../../webhooks/deliver/deliveries.repository.js';
 import type { Answer, Claim } from '../../webhooks/deliver/delivery.js';
 import { verdictOf } from '../../webhooks/deliver/retry.js';
@@ -205,7 +205,16 @@ export class Simulation {
 }
 
 function repositoryOn(session: Session): DeliveriesRepository {
-  const query = <T>(text: string, values: unknown[]): Promise<T[]> => session.query<T>(text, values);
+  // As a sender does: another one's commit may be slow.
+  const query = async <T>(text: string, values: unknown[]): Promise<T[]> => {
+    for (;;) {
+      try {
+        return await session.query<T>(text, values);
+      } catch (error) {
+        if (!isContended(error)) throw error;
+      }
+    }
+  };
   const unlessSilent = <T>(work: () => Promise<T>): Promise<T> => work();
   return new DeliveriesRepository({ query, unlessSilent } as unknown as Postgres);
 }
