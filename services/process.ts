@@ -139,9 +139,8 @@ export function runningPid(file: string, marker: string): number | undefined {
 
 /** A process's arguments in one string; empty when there is no such process, or it is dead and not yet reaped. */
 export function commandLine(pid: number): string {
-  const file = `/proc/${pid}/cmdline`;
-  if (existsSync(file)) return readFileSync(file, 'utf8').replaceAll('\0', ' ');
-  if (existsSync('/proc/self')) return '';
+  // It may end between a look and the reading of its file.
+  if (existsSync('/proc/self')) return readIfThere(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
 
