@@ -100,12 +100,18 @@ test(
   SLOW_MS,
 );
 
-test('disabling an endpoint whose row is locked is to be tried again, and waits on no connection', async () => {
-  const { id, receiver } = await stage.target();
+/** A target with one claim, and no sender that runs. */
+async function claimed() {
+  const target = await stage.target();
   await stage.store(1);
   running = Promise.resolve();
   const [claim] = await sender.repository.claim(20, 16, []);
   if (!claim) throw new Error('not claimed');
+  return { ...target, claim };
+}
+
+test('disabling an endpoint whose row is locked is to be tried again, and waits on no connection', async () => {
+  const { id, receiver, claim } = await claimed();
   const holder = await stage.events.stores.pool.connect();
   try {
     await holder.query('BEGIN');
@@ -120,11 +126,7 @@ test('disabling an endpoint whose row is locked is to be tried again, and waits 
 });
 
 test('a claim is not sent when a request might end after its lease', async () => {
-  const { id, receiver } = await stage.target();
-  await stage.store(1);
-  running = Promise.resolve();
-  const [claim] = await sender.repository.claim(20, 16, []);
-  if (!claim) throw new Error('not claimed');
+  const { id, receiver, claim } = await claimed();
   const run = { inFlight: new InFlight(), stop: stop.signal, giveUp: stop.signal };
   expect(await sender.one.deliver(claim, new Lease(0), run)).toBe('unsent');
   expect([receiver.requests.length, run.inFlight.requests]).toEqual([0, 0]);
@@ -132,11 +134,7 @@ test('a claim is not sent when a request might end after its lease', async () =>
 });
 
 test('what cannot be given back at once holds up no sender that must end', async () => {
-  const { id } = await stage.target();
-  await stage.store(1);
-  running = Promise.resolve();
-  const [claim] = await sender.repository.claim(20, 16, []);
-  if (!claim) throw new Error('not claimed');
+  const { id, claim } = await claimed();
   const holder = await stage.events.stores.pool.connect();
   try {
     await holder.query('BEGIN');

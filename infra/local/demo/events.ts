@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT } from '@disparo/contract';
-import pg from 'pg';
 import { NOWHERE } from '../../../services/bring-up.js';
 import { CommandError } from '../../../services/command-error.js';
 import { freePort } from '../../../services/ports.js';
@@ -27,15 +26,14 @@ const FIRST = { order: 'A-1', total_cents: 1_990 };
 const MESSAGES = [FIRST, { order: 'A-2', total_cents: 4_500 }, { order: 'A-3', total_cents: 12_000 }];
 /** How often the shaky endpoint fails to take the first one. */
 const FAILURES = 2;
-/** The second attempt is due after five seconds, all others are at once: the third one since the demo makes it so. */
+/** The second attempt is due after five seconds, all others are at once: the third one by a replay. */
 const PATIENCE_MS = 60_000;
 const INVOKE_EVERY_MS = 500;
 
-/** What the demo works on: the API as its person, the port of its functions, its tables. */
+/** What the demo works on: the API as its person, and the port of its functions. */
 interface Stage {
   client: Client;
   lambda: number;
-  databaseUrl: string;
 }
 
 /** An endpoint of the company, and who receives there. */
@@ -67,7 +65,7 @@ async function run(session: Session, begun: number): Promise<number> {
     supervisor.start({ ...api, line: keep('api') });
     const base = baseUrl(HOST, ports.api);
     await supervisor.during(untilHealthy(base, 'postgres'));
-    await supervisor.during(show({ client: new Client(base), lambda: ports.lambda, databaseUrl }));
+    await supervisor.during(show({ client: new Client(base), lambda: ports.lambda }));
     const seconds = (Date.now() - begun) / 1000;
     say(`\n${colour('green', 'Done')} in ${seconds.toFixed(1)} s, set-up included. Next: npm start`);
     return 0;
@@ -143,24 +141,11 @@ async function untilAttempt(
   }
 }
 
-/** Makes the next attempt due at once: in the demo's own tables, as nothing in the API moves what is due already. */
-async function hurry({ databaseUrl }: Stage, { id, receiver }: Endpoint, event: string): Promise<void> {
-  const sql = new pg.Client({ connectionString: databaseUrl });
-  await sql.connect();
-  try {
-    const { rows } = await sql.query<{ seconds: number }>(
-      `WITH due AS (SELECT due_at - clock_timestamp() AS wait FROM event_deliveries WHERE endpoint_id = $1 AND event_id = $2 FOR UPDATE),
-         now_due AS (UPDATE event_deliveries SET due_at = clock_timestamp() WHERE endpoint_id = $1 AND event_id = $2 AND due_at IS NOT NULL)
-       SELECT extract(epoch FROM wait)::float8 AS seconds FROM due`,
-      [id, event.replace('evt_', '')],
-    );
-    const wait = rows[0]?.seconds.toFixed(0);
-    say(
-      `${receiver.name} would have ${event} again in ${wait} s. The demo does not wait: it writes into its own database that this is due now`,
-    );
-  } finally {
-    await sql.end();
-  }
+/** Makes the next attempt due at once. Throws CommandError where it does not. */
+async function hurry({ client }: Stage, { id, receiver }: Endpoint, event: string): Promise<void> {
+  const { count } = await client.call<{ count: number }>('POST', `/api/events/${event}/deliveries/${id}/replay`);
+  if (count !== 1) throw new CommandError(`The replay of ${event} made ${count} deliveries due, and not 1`, EXIT.bug);
+  say(`${receiver.name} would have ${event} again in five minutes. The demo asks for a replay: it is due now`);
 }
 
 async function outcomeOf(client: Client, { id, receiver }: Endpoint): Promise<Outcome> {
