@@ -3,6 +3,7 @@ import { AccountsModule } from './accounts/accounts.module.js';
 import { CampaignsModule } from './campaigns/campaigns.module.js';
 import { ContactsModule } from './contacts/contacts.module.js';
 import { EventsModule } from './events/events.module.js';
+import { PixModule } from './pix/pix.module.js';
 import type { Config } from './platform/config.js';
 import { PlatformModule } from './platform/platform.module.js';
 import type { Runtime } from './platform/runtime.js';
@@ -27,6 +28,7 @@ export class AppModule {
         ContactsModule,
         EventsModule,
         WebhooksModule,
+        PixModule,
       ],
     };
   }

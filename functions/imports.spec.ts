@@ -12,6 +12,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   accounts: ['platform'],
   contacts: ['accounts', 'retention', 'platform'],
   events: ['accounts', 'platform'],
+  pix: ['accounts', 'retention', 'platform'],
   webhooks: ['events', 'accounts', 'platform'],
   ledger: ['accounts', 'retention', 'recipients', 'platform'],
   campaigns: ['ledger', 'accounts', 'recipients', 'platform'],

@@ -42,6 +42,8 @@ test('what is not said has a default', () => {
     eventsPrefetch: 500,
     eventsKeepDays: 30,
     webhooksAllowPrivate: false,
+    pixOpen: true,
+    pixTestMessages: true,
     sqs: undefined,
     metricsPort: undefined,
     jwtSecret: new TextEncoder().encode(SECRET),

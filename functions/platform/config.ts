@@ -11,6 +11,7 @@ import {
   sharedConfiguration,
   textKey,
   urlKey,
+  wordKey,
 } from '@disparo/contract';
 
 /** The configuration of the API, read once a process. Injected by this class. */
@@ -50,6 +51,10 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly eventsKeepDays: number;
   /** True: webhooks may go to private addresses and over http, for work on one machine. */
   abstract readonly webhooksAllowPrivate: boolean;
+  /** Whether messages of an ISPB that no company has bound may be collected without a key. */
+  abstract readonly pixOpen: boolean;
+  /** Whether a route makes Pix messages of invented people. */
+  abstract readonly pixTestMessages: boolean;
   /** The queue of SQS from which events come; undefined: from RabbitMQ alone. */
   abstract readonly sqs: SqsConfig | undefined;
   /** Where the processor of events serves its health and metrics; undefined: nowhere. */
@@ -118,9 +123,16 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     eventsPrefetch: integerKey(env, 'EVENTS_PREFETCH'),
     eventsKeepDays: integerKey(env, 'EVENTS_KEEP_DAYS'),
     webhooksAllowPrivate: booleanKey(env, 'WEBHOOKS_ALLOW_PRIVATE'),
+    pixOpen: offInProduction(env, 'PIX_OPEN'),
+    pixTestMessages: offInProduction(env, 'PIX_TEST_MESSAGES'),
     sqs: sqs(env),
     metricsPort: env.METRICS_PORT === undefined ? undefined : integerKey(env, 'METRICS_PORT'),
   };
+}
+
+/** `on` or `off`; when unset, off in production alone. */
+function offInProduction(env: Record<string, string>, key: string): boolean {
+  return env[key] === undefined ? env.NODE_ENV !== 'production' : wordKey(env, key) === 'on';
 }
 
 function sqs(env: Record<string, string>): SqsConfig | undefined {

@@ -67,7 +67,17 @@ test('every operation has its own name, a summary, a description and a tag, in o
   expect(ids.filter((id) => !/^[a-z]+([A-Z][a-z]+)*$/.test(id))).toEqual([]);
   expect(operations.filter(([, { summary, description }]) => !summary || !description)).toEqual([]);
   const names = document.tags.map(({ name }) => name);
-  expect(names).toEqual(['operating', 'users', 'companies', 'campaigns', 'uploads', 'contacts', 'events', 'webhooks']);
+  expect(names).toEqual([
+    'operating',
+    'users',
+    'companies',
+    'campaigns',
+    'uploads',
+    'contacts',
+    'events',
+    'webhooks',
+    'pix',
+  ]);
   expect(operations.filter(([, { tags }]) => tags.length !== 1 || !names.includes(tags[0] ?? ''))).toEqual([]);
 });
 

@@ -45,7 +45,7 @@ export function integerKey(env: Environment, key: string): number {
 }
 
 /** One of the words of its key, or the default when unset. The caller names their type. Throws ConfigurationError. */
-function wordKey<T extends string = string>(env: Environment, key: string): T {
+export function wordKey<T extends string = string>(env: Environment, key: string): T {
   const { words, default: fallback } = rowOf(key, 'word');
   const word = given(env[key] ?? fallback, key);
   const isWord = (text: string): text is T => words.includes(text);

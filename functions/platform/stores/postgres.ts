@@ -40,6 +40,7 @@ const PING_MS = 5_000;
 const UNDEFINED_TABLE = '42P01';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY = '25006';
+const UNIQUE_VIOLATION = '23505';
 /**
  * Classes of SQLSTATE that say that the server is stopping, starting or full: connection_exception, insufficient_resources,
  * operator_intervention.
@@ -200,6 +201,11 @@ export function isAway(error: unknown): boolean {
  */
 export function isContended(error: unknown): boolean {
   return error instanceof pg.DatabaseError && CONTENDED.test(error.code ?? '');
+}
+
+/** Whether a row was refused because this unique constraint has one like it. */
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return error instanceof pg.DatabaseError && error.code === UNIQUE_VIOLATION && error.constraint === constraint;
 }
 
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_|ENOTFOUND)/;

@@ -1,0 +1,154 @@
+import { Injectable } from '@nestjs/common';
+import { withDeadline } from '../../platform/deadline.js';
+import { isOutage, ServiceUnavailable } from '../../platform/problem.js';
+import { Runtime } from '../../platform/runtime.js';
+import { TooManyStreams } from '../pix.errors.js';
+import { PixMeter } from '../upkeep/pix-meter.js';
+import { AbandonedStreams } from './abandoned-streams.js';
+import { type Bell, Bells } from './bells.js';
+import { problemOf } from './outcomes.js';
+import { newRead, newToken, type StreamToken } from './stream-token.js';
+import { type ReadResult, StreamsRepository } from './streams.repository.js';
+
+/** From the arrival of a request until it is answered without a message, so that its client waits eight seconds at most. */
+const WAIT_MS = 7_800;
+/** From the arrival until it is answered whatever a statement does. */
+const ANSWER_MS = 7_950;
+/**
+ * A notification can be missed, and in a function, which is frozen between requests, and behind a pooler that shares
+ * connections by transactions, none is heard at all. So each poll also looks.
+ */
+const LOOK_MS = { server: 1_000, function: 250 };
+/** Polls that began together do not look together. */
+const LOOK_JITTER = 0.1;
+
+/** A GET of a collector. */
+export interface Poll {
+  ispb: string;
+  /** Undefined: it starts a stream. */
+  token: StreamToken | undefined;
+  /** Messages at most. */
+  limit: number;
+  /** When the request came, by `performance.now()`. */
+  arrivedAt: number;
+  /** Aborts when the client has left before the whole answer was written. Never in a function, which is not told. */
+  gone: AbortSignal;
+}
+
+/** What a read handed out; `token` is the next one. `body`: JSON with commas between the messages. */
+type HandedOut =
+  | { kind: 'batch'; token: StreamToken; size: number; body: string }
+  | { kind: 'empty'; token: StreamToken };
+/** How a poll ends. `left`: the client has gone, and nothing was claimed. */
+export type Collected = HandedOut | { kind: 'left' };
+
+/** No statement was done in time. */
+class Late extends ServiceUnavailable {
+  constructor() {
+    super('the database does not answer');
+  }
+}
+
+/** Hands out messages, and waits for them. A poll that waits holds no connection. */
+@Injectable()
+export class Collect {
+  constructor(
+    private readonly streams: StreamsRepository,
+    private readonly bells: Bells,
+    private readonly abandoned: AbandonedStreams,
+    private readonly meter: PixMeter,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /**
+   * Acknowledges the batch before, and claims the next one as soon as there is one. Throws TooManyStreams, what `problemOf`
+   * says, and ServiceUnavailable. A stream that is started here and of which the client does not hear is closed.
+   */
+  async collect(poll: Poll): Promise<Collected> {
+    // guard, P8: the bell hangs BEFORE the first read: a message between a read and the wait would wake nobody
+    const bell = this.bells.hang(poll.ispb);
+    this.meter.begins();
+    try {
+      return await (poll.token ? this.#follow(poll, poll.token, bell) : this.#start(poll, bell));
+    } finally {
+      this.meter.ends();
+      this.bells.remove(poll.ispb, bell);
+    }
+  }
+
+  async #follow(poll: Poll, token: StreamToken, bell: Bell): Promise<Collected> {
+    const first = await this.#read(poll, token);
+    return first.kind === 'batch' ? first : this.#wait(poll, token, bell);
+  }
+
+  async #start(poll: Poll, bell: Bell): Promise<Collected> {
+    for (;;) {
+      const started = await this.#startAs(poll, newToken(), bell);
+      if (started !== 'exists') return started;
+    }
+  }
+
+  async #startAs(poll: Poll, token: StreamToken, bell: Bell): Promise<Collected | 'exists'> {
+    const next = newRead();
+    const opening = this.streams.start(poll.ispb, token, next, poll.limit);
+    // guard, P9: a stream of which the client does not hear is closed, however this ends; not before it is opened, or was not
+    const abandon = () => void opening.catch(() => undefined).then(() => this.abandoned.close(poll.ispb, token));
+    poll.gone.addEventListener('abort', abandon);
+    try {
+      const started = await inTime(poll, opening);
+      if (started.outcome === 'exists' || started.outcome === 'full') poll.gone.removeEventListener('abort', abandon);
+      if (started.outcome === 'exists') return 'exists';
+      if (started.outcome === 'full') throw new TooManyStreams(started.retry_after);
+      const first = this.#handedOut(token, next, started);
+      return first.kind === 'batch' ? first : await this.#wait(poll, token, bell);
+    } catch (error) {
+      if (!(error instanceof TooManyStreams)) abandon();
+      throw error;
+    }
+  }
+
+  /** Looks at each ring and from time to time, and reads when there is something, until the time of the poll is over. */
+  async #wait(poll: Poll, token: StreamToken, bell: Bell): Promise<Collected> {
+    const ends = [poll.gone, this.runtime.stopping];
+    const until = poll.arrivedAt + WAIT_MS;
+    for (;;) {
+      const lookMs = LOOK_MS[this.runtime.kind] * (1 + LOOK_JITTER * (2 * Math.random() - 1));
+      await bell.wait(Math.max(Math.min(lookMs, until - performance.now()), 0), ends);
+      if (this.runtime.stopping.aborted) return { kind: 'empty', token };
+      const isLast = performance.now() >= until;
+      const rungAt = bell.take();
+      try {
+        if (!isLast && !(await inTime(poll, this.streams.look(poll.ispb, token)))) continue;
+        // guard: what is claimed for a client that has gone waits for its next token, or for the stream to expire
+        if (poll.gone.aborted) return { kind: 'left' };
+        const again = await this.#read(poll, token);
+        if (again.kind === 'batch' && rungAt !== undefined) this.meter.woke(performance.now() - rungAt);
+        if (again.kind === 'batch' || isLast) return again;
+      } catch (error) {
+        // An earlier read found nothing. What this one finds after all is repeated to the token of this answer.
+        if (error instanceof Late) return { kind: 'empty', token };
+        if (isLast || !isOutage(error)) throw error;
+      }
+    }
+  }
+
+  async #read(poll: Poll, token: StreamToken): Promise<HandedOut> {
+    const next = newRead();
+    return this.#handedOut(token, next, await inTime(poll, this.streams.read(poll.ispb, token, next, poll.limit)));
+  }
+
+  /** `next`: the read that this call would rotate to; another one is that of a batch that is repeated. */
+  #handedOut({ stream }: StreamToken, next: string, result: ReadResult): HandedOut {
+    if (result.outcome === 'empty') return { kind: 'empty', token: { stream, read: result.read } };
+    if (result.outcome !== 'batch') throw problemOf(result.outcome);
+    this.meter.handsOut(result.read === next ? 'batch' : 'replay');
+    return { kind: 'batch', token: { stream, read: result.read }, size: result.size, body: result.body };
+  }
+}
+
+/** Throws Late at the time by which the poll is answered. The statement goes on. */
+function inTime<T>(poll: Poll, statement: Promise<T>): Promise<T> {
+  return withDeadline(poll.arrivedAt + ANSWER_MS - performance.now(), statement, () => {
+    throw new Late();
+  });
+}

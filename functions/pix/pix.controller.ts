@@ -1,0 +1,92 @@
+import { Controller, Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Describe } from '../platform/http/describe.js';
+import { Public } from '../platform/http/public.js';
+import { Runtime } from '../platform/runtime.js';
+import { formOf } from './collect/accept.js';
+import { arrivedAt } from './collect/arrival.js';
+import { CloseStream } from './collect/close-stream.js';
+import { Collect, type Collected } from './collect/collect.js';
+import { goneSignal } from './collect/gone.js';
+import { parseToken, type StreamToken, tokenText } from './collect/stream-token.js';
+import { CollectorGuard } from './participants/collector.guard.js';
+import { NotAcceptable, StreamNotFound } from './pix.errors.js';
+import { PIX_ROUTES } from './pix.openapi.js';
+
+/** Messages at most, by form. */
+const LIMITS = { one: 1, many: 10 } as const;
+
+const Token = (): ParameterDecorator =>
+  Param('interationId', {
+    transform: (text: string) => {
+      const token = parseToken(text);
+      if (!token) throw new StreamNotFound();
+      return token;
+    },
+  });
+
+/** The routes of collectors, in the words and the spelling of Pix. */
+@ApiTags('pix')
+@Public()
+@UseGuards(CollectorGuard)
+@Controller('pix')
+export class PixController {
+  constructor(
+    private readonly collecting: Collect,
+    private readonly closing: CloseStream,
+    private readonly runtime: Runtime,
+  ) {}
+
+  @Get(':ispb/stream/start')
+  @Describe(PIX_ROUTES.start)
+  start(@Param('ispb') ispb: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply) {
+    return this.#collect(ispb, undefined, request, reply);
+  }
+
+  @Get(':ispb/stream/:interationId')
+  @Describe(PIX_ROUTES.next)
+  next(
+    @Param('ispb') ispb: string,
+    @Token() token: StreamToken,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ) {
+    return this.#collect(ispb, token, request, reply);
+  }
+
+  @Delete(':ispb/stream/:interationId')
+  @HttpCode(200)
+  @Describe(PIX_ROUTES.close)
+  async close(@Param('ispb') ispb: string, @Token() token: StreamToken): Promise<Record<string, never>> {
+    await this.closing.close(ispb, token);
+    return {};
+  }
+
+  async #collect(ispb: string, token: StreamToken | undefined, request: FastifyRequest, reply: FastifyReply) {
+    reply.header('vary', 'Accept');
+    const form = formOf(request.headers.accept);
+    if (!form) throw new NotAcceptable();
+    const collected = await this.collecting.collect({
+      ispb,
+      token,
+      limit: LIMITS[form],
+      arrivedAt: arrivedAt(request, reply, this.runtime),
+      gone: goneSignal(reply, this.runtime),
+    });
+    // The client follows its stream at another process, on another connection.
+    if (this.runtime.stopping.aborted) reply.header('connection', 'close');
+    if (collected.kind === 'left') return reply.hijack();
+    return answer(ispb, collected, form === 'many', reply);
+  }
+}
+
+function answer(ispb: string, collected: Exclude<Collected, { kind: 'left' }>, isList: boolean, reply: FastifyReply) {
+  reply.header('pull-next', `/api/pix/${ispb}/stream/${tokenText(collected.token)}`);
+  if (collected.kind === 'empty') return reply.status(204).send();
+  const { body } = collected;
+  return reply
+    .status(200)
+    .type('application/json; charset=utf-8')
+    .send(isList ? `[${body}]` : body);
+}

@@ -1,0 +1,36 @@
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { Duties } from '../platform/duties.js';
+import { Loops } from '../platform/loops.js';
+import { RetentionModule } from '../retention/retention.module.js';
+import { AbandonedStreams } from './collect/abandoned-streams.js';
+import { Bells } from './collect/bells.js';
+import { CloseStream } from './collect/close-stream.js';
+import { Collect } from './collect/collect.js';
+import { StreamsRepository } from './collect/streams.repository.js';
+import { MakeMessages } from './make-messages.js';
+import { ParticipantKeys } from './participants/participant-keys.js';
+import { PixController } from './pix.controller.js';
+import { TestMessagesController } from './test-messages.controller.js';
+import { TestMessagesRepository } from './test-messages.repository.js';
+import { EndStreams } from './upkeep/end-streams.js';
+import { PixMeter } from './upkeep/pix-meter.js';
+import { PixUpkeepRepository } from './upkeep/upkeep.repository.js';
+
+const END_EVERY_MS = 60_000;
+
+const COLLECT = [StreamsRepository, Bells, AbandonedStreams, Collect, CloseStream];
+const UPKEEP = [PixMeter, PixUpkeepRepository, EndStreams];
+
+/** Pix messages, collected by streams. Needs PostgreSQL alone. */
+@Module({
+  imports: [AccountsModule, RetentionModule],
+  controllers: [PixController, TestMessagesController],
+  providers: [...COLLECT, ...UPKEEP, ParticipantKeys, TestMessagesRepository, MakeMessages],
+})
+export class PixModule {
+  constructor(duties: Duties, loops: Loops, bells: Bells, ending: EndStreams) {
+    loops.add({ name: 'pix', run: (stop) => bells.loop(stop) });
+    duties.add({ name: 'pix-streams', everyMs: END_EVERY_MS, run: () => ending.end() });
+  }
+}

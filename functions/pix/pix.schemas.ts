@@ -1,0 +1,46 @@
+import { z } from 'zod';
+
+/** The ISPB of a participant of Pix. */
+const ISPB = /^[0-9]{8}$/;
+const MOST_MESSAGES = 1_000_000;
+
+const ispb = z.string().regex(ISPB, 'must be eight digits');
+
+/** The ISPB of a path. */
+export const ispbOf = z.strictObject({ ispb });
+
+/** The number of messages of a path. */
+export const numberOf = z.strictObject({
+  number: z
+    .string()
+    .regex(/^[1-9][0-9]{0,6}$/, `must be a whole number from 1 to ${MOST_MESSAGES}`)
+    .transform(Number)
+    .refine((number) => number <= MOST_MESSAGES, `must be a whole number from 1 to ${MOST_MESSAGES}`),
+});
+
+const party = z.strictObject({
+  nome: z.string().meta({ example: 'Ana Gomes' }),
+  cpfCnpj: z.string().meta({ example: '52998224725' }),
+  ispb: z.string().meta({ example: '32074986' }),
+  agencia: z.string().meta({ example: '0361' }),
+  contaTransacional: z.string().meta({ example: '1210098' }),
+  tipoConta: z.string().meta({ description: '`CACC`, `SVGS`, `SLRY` or `TRAN`.', example: 'CACC' }),
+});
+
+/** A message, in the words of Pix. */
+export const pixMessage = z.strictObject({
+  endToEndId: z.string().meta({ example: 'E00038166201907261559y6j6mt9l0pi' }),
+  valor: z.number().meta({ description: 'In BRL, with two decimals at most.', example: 90.2 }),
+  pagador: party,
+  recebedor: party,
+  campoLivre: z.string().meta({ example: '' }),
+  txId: z.string().meta({ example: 'h7a786d8a7s6gd1hgs' }),
+  dataHoraPagamento: z.iso.datetime().meta({ example: '2026-11-24T12:00:00.000Z' }),
+});
+
+/** The messages that were made. */
+export const madeMessages = z.strictObject({
+  ispb: z.string().meta({ example: '32074986' }),
+  number: z.int().meta({ example: 5 }),
+});
+export type MadeMessages = z.infer<typeof madeMessages>;
