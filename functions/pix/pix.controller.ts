@@ -17,15 +17,6 @@ import { PIX_ROUTES } from './pix.openapi.js';
 /** Messages at most, by form. */
 const LIMITS = { one: 1, many: 10 } as const;
 
-const Token = (): ParameterDecorator =>
-  Param('interationId', {
-    transform: (text: string) => {
-      const token = parseToken(text);
-      if (!token) throw new StreamNotFound();
-      return token;
-    },
-  });
-
 /** The routes of collectors, in the words and the spelling of Pix. */
 @ApiTags('pix')
 @Public()
@@ -48,25 +39,36 @@ export class PixController {
   @Describe(PIX_ROUTES.next)
   next(
     @Param('ispb') ispb: string,
-    @Token() token: StreamToken,
+    @Param('interationId') interationId: string,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ) {
-    return this.#collect(ispb, token, request, reply);
+    return this.#collect(ispb, interationId, request, reply);
   }
 
   @Delete(':ispb/stream/:interationId')
   @HttpCode(200)
   @Describe(PIX_ROUTES.close)
-  async close(@Param('ispb') ispb: string, @Token() token: StreamToken): Promise<Record<string, never>> {
-    await this.closing.close(ispb, token);
+  async close(
+    @Param('ispb') ispb: string,
+    @Param('interationId') interationId: string,
+  ): Promise<Record<string, never>> {
+    await this.closing.close(ispb, tokenOf(interationId));
     return {};
   }
 
-  async #collect(ispb: string, token: StreamToken | undefined, request: FastifyRequest, reply: FastifyReply) {
+  async #collect(
+    ispb: string,
+    interationId: string | undefined,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
     reply.header('vary', 'Accept');
     const form = formOf(request.headers.accept);
     if (!form) throw new NotAcceptable();
+    const token = interationId === undefined ? undefined : tokenOf(interationId);
+    // A body of a GET means nothing. While it is not read, Node may not see that the client leaves.
+    request.raw.resume();
     const collected = await this.collecting.collect({
       ispb,
       token,
@@ -76,12 +78,11 @@ export class PixController {
     });
     // The client follows its stream at another process, on another connection.
     if (this.runtime.stopping.aborted) reply.header('connection', 'close');
-    if (collected.kind === 'left') return reply.hijack();
     return answer(ispb, collected, form === 'many', reply);
   }
 }
 
-function answer(ispb: string, collected: Exclude<Collected, { kind: 'left' }>, isList: boolean, reply: FastifyReply) {
+function answer(ispb: string, collected: Collected, isList: boolean, reply: FastifyReply): FastifyReply {
   reply.header('pull-next', `/api/pix/${ispb}/stream/${tokenText(collected.token)}`);
   if (collected.kind === 'empty') return reply.status(204).send();
   const { body } = collected;
@@ -89,4 +90,11 @@ function answer(ispb: string, collected: Exclude<Collected, { kind: 'left' }>, i
     .status(200)
     .type('application/json; charset=utf-8')
     .send(isList ? `[${body}]` : body);
+}
+
+/** Throws StreamNotFound for a text that can be no token. */
+function tokenOf(text: string): StreamToken {
+  const token = parseToken(text);
+  if (!token) throw new StreamNotFound();
+  return token;
 }

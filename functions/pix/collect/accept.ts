@@ -3,9 +3,8 @@ export type Form = 'one' | 'many';
 
 /** The media type of each form. The second one is the word of Pix's own specification. */
 const TYPES = { one: 'application/json', many: 'multipart/json' } as const satisfies Record<Form, string>;
-/** A comma, or a semicolon, that stands in no quoted string. */
-const COMMA = /,(?=(?:[^"]*"[^"]*")*[^"]*$)/;
-const SEMICOLON = /;(?=(?:[^"]*"[^"]*")*[^"]*$)/;
+/** Only parameters have quoted strings, and none of those matters. A quality is never quoted. */
+const QUOTED = /"[^"]*"?/g;
 /** RFC 9110, 12.4.2: three decimals at most. */
 const QUALITY = /^(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$/;
 
@@ -32,7 +31,10 @@ interface Wish {
  * quality that is none is dropped.
  */
 export function formOf(accept: string | undefined): Form | undefined {
-  const elements = (accept ?? '').split(COMMA).map((element) => element.trim());
+  const elements = (accept ?? '')
+    .replace(QUOTED, '')
+    .split(',')
+    .map((element) => element.trim());
   if (elements.every((element) => element === '')) return 'one';
   const ranges = elements.flatMap(rangeOf);
   const wishes = (['one', 'many'] as const).flatMap((form) => wishFor(form, ranges) ?? []);
@@ -43,7 +45,7 @@ export function formOf(accept: string | undefined): Form | undefined {
 }
 
 function rangeOf(element: string, position: number): Range[] {
-  const [type = '', ...parameters] = element.split(SEMICOLON).map((part) => part.trim().toLowerCase());
+  const [type = '', ...parameters] = element.split(';').map((part) => part.trim().toLowerCase());
   const given = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1';
   return QUALITY.test(given) ? [{ type, quality: Number(given), position }] : [];
 }

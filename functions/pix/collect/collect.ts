@@ -35,12 +35,8 @@ export interface Poll {
   gone: AbortSignal;
 }
 
-/** What a read handed out; `token` is the next one. `body`: JSON with commas between the messages. */
-type HandedOut =
-  | { kind: 'batch'; token: StreamToken; size: number; body: string }
-  | { kind: 'empty'; token: StreamToken };
-/** How a poll ends. `left`: the client has gone, and nothing was claimed. */
-export type Collected = HandedOut | { kind: 'left' };
+/** What a poll is answered with; `token` is the next one. `body`: JSON with commas between the messages. */
+export type Collected = { kind: 'batch'; token: StreamToken; body: string } | { kind: 'empty'; token: StreamToken };
 
 /** No statement was done in time. */
 class Late extends ServiceUnavailable {
@@ -62,7 +58,8 @@ export class Collect {
 
   /**
    * Acknowledges the batch before, and claims the next one as soon as there is one. Throws TooManyStreams, what `problemOf`
-   * says, and ServiceUnavailable. A stream that is started here and of which the client does not hear is closed.
+   * says, and ServiceUnavailable. A stream that is started here and of which the client does not hear is closed. What is
+   * returned for a client that has left nobody reads.
    */
   async collect(poll: Poll): Promise<Collected> {
     // guard, P8: the bell hangs BEFORE the first read: a message between a read and the wait would wake nobody
@@ -77,13 +74,16 @@ export class Collect {
   }
 
   async #follow(poll: Poll, token: StreamToken, bell: Bell): Promise<Collected> {
+    if (poll.gone.aborted) return { kind: 'empty', token };
     const first = await this.#read(poll, token);
     return first.kind === 'batch' ? first : this.#wait(poll, token, bell);
   }
 
   async #start(poll: Poll, bell: Bell): Promise<Collected> {
     for (;;) {
-      const started = await this.#startAs(poll, newToken(), bell);
+      const token = newToken();
+      if (poll.gone.aborted) return { kind: 'empty', token };
+      const started = await this.#startAs(poll, token, bell);
       if (started !== 'exists') return started;
     }
   }
@@ -99,7 +99,7 @@ export class Collect {
       if (started.outcome === 'exists' || started.outcome === 'full') poll.gone.removeEventListener('abort', abandon);
       if (started.outcome === 'exists') return 'exists';
       if (started.outcome === 'full') throw new TooManyStreams(started.retry_after);
-      const first = this.#handedOut(token, next, started);
+      const first = this.#collected(token, next, started);
       return first.kind === 'batch' ? first : await this.#wait(poll, token, bell);
     } catch (error) {
       if (!(error instanceof TooManyStreams)) abandon();
@@ -114,13 +114,13 @@ export class Collect {
     for (;;) {
       const lookMs = LOOK_MS[this.runtime.kind] * (1 + LOOK_JITTER * (2 * Math.random() - 1));
       await bell.wait(Math.max(Math.min(lookMs, until - performance.now()), 0), ends);
-      if (this.runtime.stopping.aborted) return { kind: 'empty', token };
+      if (ends.some(({ aborted }) => aborted)) return { kind: 'empty', token };
       const isLast = performance.now() >= until;
       const rungAt = bell.take();
       try {
-        if (!isLast && !(await inTime(poll, this.streams.look(poll.ispb, token)))) continue;
-        // guard: what is claimed for a client that has gone waits for its next token, or for the stream to expire
-        if (poll.gone.aborted) return { kind: 'left' };
+        const isWorthIt = isLast || (await inTime(poll, this.streams.look(poll.ispb, token)));
+        // guard: what is claimed for a client that has gone would wait for its next token, or for the stream to expire
+        if (!isWorthIt || poll.gone.aborted) continue;
         const again = await this.#read(poll, token);
         if (again.kind === 'batch' && rungAt !== undefined) this.meter.woke(performance.now() - rungAt);
         if (again.kind === 'batch' || isLast) return again;
@@ -132,17 +132,17 @@ export class Collect {
     }
   }
 
-  async #read(poll: Poll, token: StreamToken): Promise<HandedOut> {
+  async #read(poll: Poll, token: StreamToken): Promise<Collected> {
     const next = newRead();
-    return this.#handedOut(token, next, await inTime(poll, this.streams.read(poll.ispb, token, next, poll.limit)));
+    return this.#collected(token, next, await inTime(poll, this.streams.read(poll.ispb, token, next, poll.limit)));
   }
 
   /** `next`: the read that this call would rotate to; another one is that of a batch that is repeated. */
-  #handedOut({ stream }: StreamToken, next: string, result: ReadResult): HandedOut {
+  #collected({ stream }: StreamToken, next: string, result: ReadResult): Collected {
     if (result.outcome === 'empty') return { kind: 'empty', token: { stream, read: result.read } };
     if (result.outcome !== 'batch') throw problemOf(result.outcome);
     this.meter.handsOut(result.read === next ? 'batch' : 'replay');
-    return { kind: 'batch', token: { stream, read: result.read }, size: result.size, body: result.body };
+    return { kind: 'batch', token: { stream, read: result.read }, body: result.body };
   }
 }
 

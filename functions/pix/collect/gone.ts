@@ -8,5 +8,7 @@ export function goneSignal({ raw }: FastifyReply, { kind }: Runtime): AbortSigna
     if (!raw.writableFinished) gone.abort();
   };
   if (kind === 'server') raw.once('close', leave);
+  // It may have left while its key was looked for.
+  if (kind === 'server' && raw.closed) leave();
   return gone.signal;
 }
