@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ApiStage } from '../../../testing/api-stage.js';
+import { TcpProxy } from '../../../testing/proxy.js';
+import {
+  ask,
+  many,
+  metric,
+  one,
+  openStream,
+  type Polled,
+  places,
+  someIspb,
+  startOf,
+  states,
+  store,
+  untilPolls,
+} from './streams.js';
+
+const POSTGRES_PORT = 5432;
+const MOST_MS = 8_000;
+
+let stage: ApiStage;
+
+/** A process of its own, which reaches PostgreSQL through this proxy. */
+async function behindProxy(): Promise<{ api: ApiStage; proxy: TcpProxy }> {
+  const proxy = await TcpProxy.openTo(stage.stores.env.DATABASE_URL, POSTGRES_PORT);
+  return { api: await stage.beside({ DATABASE_URL: proxy.url }), proxy };
+}
+
+let closed: Awaited<ReturnType<typeof behindProxy>>;
+let away: Awaited<ReturnType<typeof behindProxy>>;
+let held: Awaited<ReturnType<typeof behindProxy>>;
+const all = () => [closed, away, held].filter((each) => each !== undefined);
+
+beforeAll(async () => {
+  stage = await ApiStage.open();
+  closed = await behindProxy();
+  away = await behindProxy();
+  held = await behindProxy();
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(all().map(({ api }) => api.close()));
+  await Promise.all(all().map(({ proxy }) => proxy.close()));
+  await stage?.close();
+});
+
+const refusal = ({ status, code, next, headers }: Polled) => ({
+  status,
+  code,
+  next,
+  retry: headers.get('retry-after'),
+});
+const unavailable = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
+
+/** The path of an open stream on which a poll of this process waits, and its answer. */
+async function waiting(api: ApiStage, ispb: string) {
+  const path = await openStream(stage, ispb);
+  await stage.sql(`UPDATE pix_streams SET expires_at = now() + interval '5 s' WHERE ispb = $1`, [ispb]);
+  const answer = many(api, path);
+  await stage.until(async () => {
+    const sql = `SELECT FROM pix_streams WHERE ispb = $1 AND expires_at > now() + interval '60 s'`;
+    return (await stage.sql(sql, [ispb])).length === 1;
+  }, 'it has read');
+  return { path, answer };
+}
+
+// Three processes, and each has an outage of its own.
+describe.concurrent('while PostgreSQL is away', () => {
+  test('each route is a 503 without Pull-Next, and a poll that waits gets its message when it is back', async () => {
+    const { api, proxy } = closed;
+    const ispb = someIspb();
+    const { path, answer } = await waiting(api, ispb);
+    await proxy.close();
+    const ids = await store(stage, ispb, 2);
+    expect(refusal(await one(api, startOf(ispb)))).toEqual(unavailable);
+    expect(refusal(await one(api, path))).toEqual(unavailable);
+    expect(refusal(await ask(api, 'DELETE', path))).toEqual(unavailable);
+    // Nobody asks PostgreSQL for a token that can be none.
+    expect((await one(api, `${startOf(ispb)}x`)).status).toBe(404);
+    expect((await ask(api, 'DELETE', `/api/pix/${ispb}/stream/A-token`)).status).toBe(404);
+    await proxy.open();
+    const { status, ids: found, ms } = await answer;
+    expect([status, found]).toEqual([200, ids]);
+    expect(ms).toBeLessThan(MOST_MS);
+    expect(await places(stage, ispb)).toEqual(['in flight', 'in flight']);
+    expect(await states(stage, ispb)).toEqual(['open']);
+  });
+
+  test('a poll whose last try fails is a 503, and a start of which nobody heard is closed when it is back', async () => {
+    const { api, proxy } = away;
+    const [followed, started] = [someIspb(), someIspb()];
+    const { path, answer } = await waiting(api, followed);
+    const start = one(api, startOf(started));
+    await stage.until(async () => (await states(stage, started)).length === 1, 'it is open');
+    await untilPolls(api, 2);
+    await proxy.close();
+    const answers = await Promise.all([answer, start]);
+    expect(answers.map(refusal)).toEqual([unavailable, unavailable]);
+    for (const { ms } of answers) expect([ms > 7_500, ms < MOST_MS]).toEqual([true, true]);
+    await proxy.open();
+    await stage.until(async () => (await states(stage, started))[0] === 'disconnect', 'the start is closed');
+    const ids = await store(stage, followed);
+    expect((await one(api, path)).ids).toEqual(ids);
+  });
+
+  test('a PostgreSQL that is silent holds up no answer beyond 8 s: 503 for a first read, else 204', async () => {
+    const { api, proxy } = held;
+    const ispb = someIspb();
+    const { path, answer } = await waiting(api, ispb);
+    proxy.hold();
+    const first = [one(api, startOf(ispb)), one(api, path)];
+    const { status, next, ms } = await answer;
+    expect({ status, next }).toEqual({ status: 204, next: path });
+    expect(ms).toBeLessThan(MOST_MS);
+    const refused = await Promise.all(first);
+    expect(refused.map(refusal)).toEqual([unavailable, unavailable]);
+    for (const each of refused) expect(each.ms).toBeLessThan(MOST_MS);
+    await proxy.open();
+    const ids = await store(stage, ispb);
+    await stage.until(async () => (await one(api, path)).ids[0] === ids[0], 'its stream goes on');
+  });
+});
+
+test('a listener whose connection PostgreSQL ends listens again, and polls are woken as before', async () => {
+  const listeners = () =>
+    stage.sql<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN "pix_waiting"'`,
+    );
+  const ispb = someIspb();
+  const path = await openStream(stage, ispb);
+  const answer = one(stage, path);
+  // Only this process has had no poll before.
+  const before = (
+    await stage.until(async () => {
+      const found = await listeners();
+      return found.length > 0 && found;
+    }, 'it listens')
+  ).map(({ pid }) => pid);
+  for (const pid of before) await stage.sql('SELECT pg_terminate_backend($1)', [pid]);
+  await stage.until(async () => (await listeners()).filter(({ pid }) => !before.includes(pid)).length > 0, 'again');
+  const [id] = await store(stage, ispb);
+  expect((await answer).ids).toEqual([id]);
+  expect(await metric(stage, 'disparo_pix_wake_seconds_count')).toBe(1);
+  expect(stage.output.join('\n')).toContain('notifications of the database are heard again');
+});

@@ -1,0 +1,173 @@
+import type { ApiStage } from '../../../testing/api-stage.js';
+import { RawClient } from '../../../testing/raw-client.js';
+
+/** What a collector sees of an answer. */
+export interface Polled {
+  status: number;
+  /** Pull-Next. */
+  next: string | undefined;
+  /** The endToEndId of each message, in their order. */
+  ids: string[];
+  /** Of an error. */
+  code: string | undefined;
+  headers: Headers;
+  text: string;
+  ms: number;
+}
+
+let ispbs = 10_000_000;
+let messages = 0;
+
+/** An ISPB that no other test uses. */
+export function someIspb(): string {
+  return String(ispbs++);
+}
+
+/** Where a stream of this ISPB is started. */
+export function startOf(ispb: string): string {
+  return `/api/pix/${ispb}/stream/start`;
+}
+
+/** Stores messages that wait, as whoever receives them will do, and wakes polls. Returns their endToEndIds. */
+export async function store(stage: ApiStage, ispb: string, count = 1): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => `E00038166202611241200m${String(messages++).padStart(10, '0')}`);
+  await stage.sql(
+    `WITH made AS (
+       INSERT INTO pix_messages (ispb, end_to_end_id, amount, payer_name, payer_document, payer_ispb, payer_branch,
+         payer_account, payer_account_type, receiver_name, receiver_document, receiver_branch, receiver_account,
+         receiver_account_type, free_text, tx_id, paid_at)
+       SELECT $1, id, 90.20, 'Ana Gomes', '52998224725', '00038166', '0361', '1210098', 'CACC', 'João "Jota" Lima',
+         '11144477735', '0002', '0000042', 'SVGS', 'obrigado', 'tx' || n, '2026-11-24T12:00:00.123Z'
+         FROM unnest($2::text[]) WITH ORDINALITY AS each (id, n) ORDER BY n
+       RETURNING id),
+     waits AS (INSERT INTO pix_waiting SELECT $1, id FROM made)
+     SELECT pg_notify('pix_waiting', $1)`,
+    [ispb, ids],
+  );
+  return ids;
+}
+
+/** Opens a stream without a message by its row, as if its start had been answered. Returns its path. */
+export async function openStream(stage: ApiStage, ispb: string, slot = 1, read = 'aaaa'): Promise<string> {
+  const id = `${ispb.slice(2)}s${slot}`;
+  await stage.sql(
+    `INSERT INTO pix_streams (id, ispb, slot, current_read, expires_at) VALUES ($1, $2, $3, $4, now() + interval '68 s')`,
+    [id, ispb, slot, read],
+  );
+  return `/api/pix/${ispb}/stream/${id}${read}`;
+}
+
+const MANY = { accept: 'multipart/json' };
+
+/** Sends a request of a collector. */
+export async function ask(
+  stage: ApiStage,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Polled> {
+  const began = performance.now();
+  const response = await fetch(stage.url + path, { method, headers });
+  const text = await response.text();
+  const body: unknown = text === '' ? undefined : JSON.parse(text);
+  const found = response.status === 200 && method === 'GET' ? [body].flat() : [];
+  return {
+    status: response.status,
+    next: response.headers.get('pull-next') ?? undefined,
+    ids: found.map((message) => (message as { endToEndId: string }).endToEndId),
+    code: (body as { code?: string } | undefined)?.code,
+    headers: response.headers,
+    text,
+    ms: performance.now() - began,
+  };
+}
+
+/** A GET that takes one message. */
+export function one(stage: ApiStage, path = ''): Promise<Polled> {
+  return ask(stage, 'GET', path);
+}
+
+/** A GET that takes up to ten. */
+export function many(stage: ApiStage, path = ''): Promise<Polled> {
+  return ask(stage, 'GET', path, MANY);
+}
+
+/** A GET on a socket of its own, whose answer is in `received`. */
+export function rawGet(stage: ApiStage, path = ''): RawClient {
+  const client = RawClient.to(stage.url);
+  client.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: multipart/json\r\n\r\n`);
+  return client;
+}
+
+/** Where each message of an ISPB is, in the order of insertion: one of `waiting`, `in flight`, `delivered`, unless a rule is broken. */
+export async function places(stage: ApiStage, ispb: string): Promise<string[]> {
+  const found = await stage.sql<{ place: string }>(
+    `SELECT concat_ws(', ',
+       (SELECT 'waiting' FROM pix_waiting w WHERE w.message_id = m.id),
+       (SELECT string_agg('in flight', ', ') FROM pix_streams s WHERE m.id = ANY (s.batch)),
+       (SELECT 'delivered' FROM pix_deliveries d WHERE d.message_id = m.id)) AS place
+       FROM pix_messages m WHERE ispb = $1 ORDER BY m.id`,
+    [ispb],
+  );
+  return found.map(({ place }) => place);
+}
+
+/** The state of each stream of an ISPB, in the order of its opening: `open` or who closed it. */
+export async function states(stage: ApiStage, ispb: string): Promise<string[]> {
+  const found = await stage.sql<{ state: string }>(
+    `SELECT coalesce(closed_by, 'open') AS state FROM pix_streams WHERE ispb = $1 ORDER BY opened_at`,
+    [ispb],
+  );
+  return found.map(({ state }) => state);
+}
+
+/** Makes the streams of an ISPB overdue. */
+export async function overdue(stage: ApiStage, ispb: string): Promise<void> {
+  await stage.sql(`UPDATE pix_streams SET expires_at = now() - interval '1 s' WHERE ispb = $1 AND closed_at IS NULL`, [
+    ispb,
+  ]);
+}
+
+/** A number that the process counts. */
+export async function metric(stage: ApiStage, name: string): Promise<number> {
+  const text = await (await fetch(`${stage.url}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+}
+
+/** Waits until so many polls are under way in this process. */
+export async function untilPolls(stage: ApiStage, count: number, withinMs?: number): Promise<void> {
+  await stage.until(async () => (await metric(stage, 'disparo_pix_polls')) === count, `${count} polls`, withinMs);
+}
+
+/** Locks by a session of its own; returns what gives them back. `lock` is a statement. */
+export async function lock(stage: ApiStage, statement: string, values: unknown[]): Promise<() => Promise<void>> {
+  const holder = await stage.stores.pool.connect();
+  await holder.query('BEGIN');
+  await holder.query(statement, values);
+  return async () => {
+    await holder.query('COMMIT');
+    holder.release();
+  };
+}
+
+/** Holds back every start of an ISPB. */
+export function lockStarts(stage: ApiStage, ispb: string): Promise<() => Promise<void>> {
+  return lock(stage, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 7409))', [ispb]);
+}
+
+/** Holds back every read of the streams of an ISPB. */
+export function lockReads(stage: ApiStage, ispb: string): Promise<() => Promise<void>> {
+  return lock(stage, 'SELECT FROM pix_streams WHERE ispb = $1 FOR UPDATE', [ispb]);
+}
+
+/** Waits until so many statements of the API that contain `text` wait for a lock. */
+export async function untilBlocked(stage: ApiStage, text: string, count: number): Promise<void> {
+  await stage.until(async () => {
+    const [found] = await stage.sql<{ count: number }>(
+      `SELECT count(*)::int AS count FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND position($1 IN query) > 0`,
+      [text],
+    );
+    return found?.count === count;
+  }, `${count} of ${text} wait for a lock`);
+}

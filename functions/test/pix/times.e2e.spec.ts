@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ApiStage } from '../../../testing/api-stage.js';
+import { untilTrue } from '../../../testing/until.js';
+import {
+  lockReads,
+  lockStarts,
+  many,
+  metric,
+  one,
+  openStream,
+  type Polled,
+  places,
+  someIspb,
+  startOf,
+  states,
+  store,
+  untilBlocked,
+} from './streams.js';
+
+/** From the arrival of a request to its 204. */
+const WAIT_MS = 7_800;
+/** What a client is promised. */
+const MOST_MS = 8_000;
+/** Connections of a process to PostgreSQL. */
+const POOL = 10;
+
+let stage: ApiStage;
+/** On the same stores: its connections are all taken in one of the tests. */
+let other: ApiStage;
+beforeAll(async () => {
+  stage = await ApiStage.open();
+  other = await stage.beside();
+});
+afterAll(async () => {
+  await other?.close();
+  await stage?.close();
+});
+
+const nothing = ({ status, next, text, headers }: Polled) => ({
+  status,
+  next,
+  text,
+  type: headers.get('content-type'),
+  length: headers.get('content-length'),
+});
+const empty = (next: string) => ({ status: 204, next, text: '', type: null, length: null });
+const unavailable = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
+const refusal = ({ status, code, next, headers }: Polled) => ({
+  status,
+  code,
+  next,
+  retry: headers.get('retry-after'),
+});
+
+function expectTimes(answers: readonly Polled[]): void {
+  const times = answers.map(({ ms }) => ms);
+  expect(Math.min(...times)).toBeGreaterThanOrEqual(WAIT_MS - 1);
+  expect(Math.max(...times)).toBeLessThan(MOST_MS);
+}
+
+/** Waits until so long after a time: for what is a matter of time itself. */
+function untilAfter(began: number, ms: number): Promise<unknown> {
+  return untilTrue(() => performance.now() - began > ms, `${ms} ms are over`);
+}
+
+// They wait for the same eight seconds, all together.
+describe.concurrent('polls without a message', () => {
+  test('wait 7.8 s and no client longer than 8 s, and keep their token', async () => {
+    const ispbs = [someIspb(), someIspb()];
+    const paths = await Promise.all(
+      Array.from({ length: 8 }, (_, n) => openStream(stage, ispbs[n % 2] ?? '', (n >> 1) + 1)),
+    );
+    const answers = await Promise.all(paths.map((path) => one(stage, path)));
+    expect(answers.map(nothing)).toEqual(paths.map(empty));
+    expectTimes(answers);
+  });
+
+  test('also count from their arrival when they queue for a connection', async () => {
+    const [blocked, queued] = [someIspb(), someIspb()];
+    const release = await lockStarts(stage, blocked);
+    const began = performance.now();
+    const blockers = Array.from({ length: POOL }, () => one(other, startOf(blocked)));
+    await untilBlocked(stage, 'pix_start', POOL + 1);
+    const paths = await Promise.all([1, 2].map((slot) => openStream(stage, queued, slot)));
+    const waiting = [...paths, startOf(queued), startOf(queued)].map((path) => one(other, path));
+    await untilAfter(began, 1_500);
+    await release();
+    const answers = await Promise.all(waiting);
+    expect(answers.map(({ status }) => status)).toEqual([204, 204, 204, 204]);
+    expectTimes(answers);
+    const statuses = (await Promise.all(blockers)).map(({ status }) => status).sort();
+    expect(statuses).toEqual([204, 204, 204, 204, 204, 204, 429, 429, 429, 429]);
+  });
+
+  test('write nothing while they wait', async () => {
+    const ispb = someIspb();
+    const answer = one(stage, startOf(ispb));
+    const row = () => stage.sql('SELECT ctid, xmin, xmax, current_read FROM pix_streams WHERE ispb = $1', [ispb]);
+    await stage.until(async () => (await row()).length === 1, 'it is open');
+    const [before, began] = [await row(), performance.now()];
+    await untilAfter(began, 4_500);
+    expect(await row()).toEqual(before);
+    expect((await answer).status).toBe(204);
+  });
+
+  test('look, and end what is overdue, so that its messages come to them', async () => {
+    const ispb = someIspb();
+    const ids = await store(stage, ispb, 2);
+    expect((await many(stage, await openStream(stage, ispb, 1))).ids).toEqual(ids);
+    const path = await openStream(stage, ispb, 2);
+    const waiting = many(stage, path);
+    // No notification says that a stream has become overdue.
+    await stage.sql(`UPDATE pix_streams SET expires_at = now() + interval '0.5 s' WHERE ispb = $1 AND slot = 1`, [
+      ispb,
+    ]);
+    const answer = await waiting;
+    expect(answer.ids).toEqual(ids);
+    expect(answer.ms).toBeLessThan(5_000);
+  });
+
+  test('a start that PostgreSQL does not finish in time is a 503, and its stream is closed later', async () => {
+    const ispb = someIspb();
+    const ids = await store(stage, ispb, 2);
+    const release = await lockStarts(stage, ispb);
+    const answer = await many(stage, startOf(ispb));
+    expect(refusal(answer)).toEqual(unavailable);
+    expect(answer.ms).toBeLessThan(MOST_MS);
+    await release();
+    await stage.until(async () => (await states(stage, ispb))[0] === 'disconnect', 'it is closed');
+    expect(await places(stage, ispb)).toEqual(['waiting', 'waiting']);
+    expect((await many(stage, startOf(ispb))).ids).toEqual(ids);
+  });
+
+  test('a first read that is not finished in time is a 503, and what it claims comes again', async () => {
+    const ispb = someIspb();
+    const path = await openStream(stage, ispb);
+    const ids = await store(stage, ispb, 2);
+    const release = await lockReads(stage, ispb);
+    const answer = await many(stage, path);
+    expect(refusal(answer)).toEqual(unavailable);
+    expect(answer.ms).toBeLessThan(MOST_MS);
+    await release();
+    await stage.until(async () => (await places(stage, ispb))[0] === 'in flight', 'it claims late');
+    expect((await many(stage, path)).ids).toEqual(ids);
+  });
+
+  test('a later read that is not finished in time is a 204, and what it claims comes again', async () => {
+    const ispb = someIspb();
+    const path = await openStream(stage, ispb);
+    await stage.sql(`UPDATE pix_streams SET expires_at = now() + interval '5 s' WHERE ispb = $1`, [ispb]);
+    const waiting = many(stage, path);
+    await stage.until(async () => {
+      const sql = `SELECT FROM pix_streams WHERE ispb = $1 AND expires_at > now() + interval '60 s'`;
+      return (await stage.sql(sql, [ispb])).length === 1;
+    }, 'it has read');
+    const release = await lockReads(stage, ispb);
+    const ids = await store(stage, ispb, 2);
+    const answer = await waiting;
+    expect(nothing(answer)).toEqual(empty(path));
+    expect(answer.ms).toBeLessThan(MOST_MS);
+    await release();
+    await stage.until(async () => (await places(stage, ispb))[0] === 'in flight', 'it claims late');
+    expect((await many(stage, path)).ids).toEqual(ids);
+  });
+});
+
+test('a message that comes during the wait is answered at once, in each process', async () => {
+  const wakes = async () =>
+    (await metric(stage, 'disparo_pix_wake_seconds_count')) + (await metric(other, 'disparo_pix_wake_seconds_count'));
+  const before = await wakes();
+  for (const process of [stage, other]) {
+    const ispb = someIspb();
+    const path = await openStream(stage, ispb);
+    await stage.sql(`UPDATE pix_streams SET expires_at = now() + interval '5 s' WHERE ispb = $1`, [ispb]);
+    const waiting = one(process, path);
+    await stage.until(async () => {
+      const sql = `SELECT FROM pix_streams WHERE ispb = $1 AND expires_at > now() + interval '60 s'`;
+      return (await stage.sql(sql, [ispb])).length === 1;
+    }, 'it waits');
+    const ids = await store(stage, ispb);
+    expect((await waiting).ids).toEqual(ids);
+  }
+  // A bell woke them, and no look of their own.
+  expect(await wakes()).toBe(before + 2);
+});
