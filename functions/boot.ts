@@ -2,6 +2,7 @@ import middy from '@middy/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { createApp } from './app.js';
+import { ARRIVED_HEADER } from './pix/collect/arrival.js';
 import { loadConfig } from './platform/config.js';
 import { type Answer, answerInTime, lambdaServer } from './platform/http/lambda.js';
 import type { Problem } from './platform/problem.js';
@@ -38,11 +39,22 @@ export function onRequest(beside: (problem: Problem, method: string) => Record<s
       context.callbackWaitsForEmptyEventLoop = false;
       return answerInTime(
         Math.min(context.getRemainingTimeInMillis(), GATEWAY_MS),
-        async () => (await server())(event, context),
+        async () => (await server())(withArrival(event), context),
         (problem) => beside(problem, event.requestContext.http.method),
       );
     },
   );
+}
+
+/**
+ * The event with a header that says when the gateway took the request. It is what a client waits from, cold start included,
+ * and each request has its own: what the adapter knows of the current call is one variable for all.
+ * guard: a header of this name that a client sends, in whatever letter case, is dropped
+ */
+function withArrival(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
+  const sent = Object.entries(event.headers).filter(([name]) => name.toLowerCase() !== ARRIVED_HEADER);
+  const headers = { ...Object.fromEntries(sent), [ARRIVED_HEADER]: String(event.requestContext.timeEpoch) };
+  return { ...event, headers };
 }
 
 /**

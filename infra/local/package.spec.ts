@@ -149,6 +149,7 @@ describe('outside of the clone', () => {
       ...{ published: 0, failed: 0, healed: 0, swept: 0, not_swept: 0, erased: 0, dropped: 0 },
       ...{ contact_batches_swept: 0, contacts_without_team: 0, parts_without_contact: 0 },
       ...{ quarantine_swept: 0, events_swept: 0, attempts_swept: 0, secrets_swept: 0 },
+      ...{ streams_expired: 0, streams_deleted: 0 },
     });
   });
 
@@ -159,6 +160,16 @@ describe('outside of the clone', () => {
       expect.objectContaining({ code: 'CONTACT.INVALID_JOB', message: 'Invalid job id' }),
     ]);
     expect((await invoke('contacts', { source: 'aws.events' }, stage.env)).answer).toEqual({ contacts: 0 });
+  });
+
+  test('pix hands out a message, with the way to the next one', async () => {
+    await stage.sql(`SELECT pix_generate('32074986', 1)`);
+    const { answer } = await invoke('pix', get('/api/pix/32074986/stream/start'), stage.env);
+    const [stream] = await stage.sql<{ next: string }>('SELECT id || current_read AS next FROM pix_streams');
+    const headers = { 'content-type': JSON_BODY, 'pull-next': `/api/pix/32074986/stream/${stream?.next}` };
+    expect(answer).toMatchObject({ statusCode: 200, headers });
+    const [message] = await stage.sql<{ id: string }>('SELECT end_to_end_id AS id FROM pix_messages');
+    expect(JSON.parse(answer?.body ?? '')).toMatchObject({ endToEndId: message?.id });
   });
 
   test('webhooks makes one pass', async () => {
@@ -177,11 +188,13 @@ describe('outside of the clone', () => {
 });
 
 describe('without a .env', () => {
+  /** They have the same handler. */
+  const API = ['api', 'pix'];
   const { NODE_ENV: _, ...bare } = { NODE_ENV: '' };
   const unset = 'is not set; give a URL that begins with postgresql:// or postgres://, or run "npm run services"';
 
-  test('the API answers with a problem that hides what its log names', async () => {
-    const { answer, log } = await invoke('api', get('/api/health'), bare);
+  test.each(API)('%s answers with a problem that hides what its log names', async (name) => {
+    const { answer, log } = await invoke(name, get('/api/health'), bare);
     expect([answer?.statusCode, answer?.headers['content-type']]).toEqual([503, 'application/problem+json']);
     expect(answer?.body).not.toContain('DATABASE_URL');
     expect(log).toMatchObject([{ level: 50, variable: 'DATABASE_URL', msg: `DATABASE_URL: ${unset}` }]);
@@ -189,7 +202,7 @@ describe('without a .env', () => {
 
   test('the others fail with the line that names the variable', async () => {
     const error = { name: 'ConfigurationError', message: `DATABASE_URL: ${unset}` };
-    for (const name of functionNames().filter((each) => each !== 'api'))
+    for (const name of functionNames().filter((each) => !API.includes(each)))
       expect([name, (await invoke(name, {}, bare)).error]).toEqual([name, error]);
   });
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Deadline } from '../../platform/deadline.js';
 import { isUniqueViolation, Postgres } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
 import type { StreamToken } from './stream-token.js';
@@ -76,8 +77,13 @@ export class StreamsRepository {
     return outcome;
   }
 
-  /** The row of a SELECT. All of these may be asked again: a connection that falls silent is dropped. */
+  /**
+   * The row of a SELECT. All of these may be asked again: a connection that falls silent is dropped.
+   * guard: a statement each, and not inside a transaction, as a function's deadline would have it: what a poll no longer
+   * waits for would stay open, with the stream's lock, in a process that is frozen with the answer
+   */
   async #call<T>(select: string, values: unknown[]): Promise<T> {
-    return requiredRow(await this.postgres.unlessSilent(() => this.postgres.one<T>(`SELECT ${select}`, values)));
+    const ask = () => this.postgres.unlessSilent(() => this.postgres.one<T>(`SELECT ${select}`, values));
+    return requiredRow(await Deadline.without(ask));
   }
 }
