@@ -9,6 +9,7 @@ import { API_DOCS } from './app.openapi.js';
 import type { Config } from './platform/config.js';
 import { BODY_LIMIT, takeOnlyJson } from './platform/http/body.js';
 import { sendHeaders } from './platform/http/headers.js';
+import { hideRoutes } from './platform/http/hidden.js';
 import { serveOpenApi } from './platform/http/openapi.js';
 import { answerNoHttp, ProblemFilter } from './platform/http/problem.filter.js';
 import { limitSockets, socketTimeouts } from './platform/http/sockets.js';
@@ -48,6 +49,7 @@ export async function createApp(config: Config, runtime: Runtime): Promise<NestF
   logRequests(adapter.getInstance(), log, config.logLevel);
   app.get(Metrics).observe(adapter.getInstance());
   if (runtime.kind === 'server') limitSockets(adapter.getInstance(), config, runtime, app.get(Metrics).registry);
+  hideRoutes(adapter.getInstance(), config);
   takeOnlyJson(adapter);
   app.setGlobalPrefix('api', { exclude: [{ path: 'metrics', method: RequestMethod.GET }] });
   app.useGlobalFilters(problems);

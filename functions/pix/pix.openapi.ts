@@ -45,9 +45,11 @@ export const PIX_ROUTES = {
   },
   make: {
     id: 'makePixMessages',
-    ids: { ispb: ids.ispb, number: 'messages: how many, up to 1,000,000, in a function 50,000' },
+    ids: { ispb: ids.ispb },
+    params: { number: 'How many: up to 1,000,000, in a function up to 50,000.' },
     summary: 'Make test messages',
-    description: 'Of invented people. Only where `PIX_TEST_MESSAGES` is `on`; a 404 elsewhere.',
+    description:
+      'Of invented people. Only where `PIX_TEST_MESSAGES` is `on`; a 404 elsewhere. They are made 50,000 at a time: what is made waits, also when this is then answered with 503, or its client leaves.',
     answers: { 201: { description: 'They wait.', schema: madeMessages } },
     errors: COLLECTOR,
   },

@@ -2,21 +2,22 @@ import { z } from 'zod';
 
 /** The ISPB of a participant of Pix. */
 const ISPB = /^[0-9]{8}$/;
-const MOST_MESSAGES = 1_000_000;
 
 const ispb = z.string().regex(ISPB, 'must be eight digits');
 
 /** The ISPB of a path. */
 export const ispbOf = z.strictObject({ ispb });
 
-/** The number of messages of a path. */
-export const numberOf = z.strictObject({
-  number: z
+/** The number of messages of a path: `most` at most, and that has seven digits at most. */
+export function numberUpTo(most: number) {
+  const wanted = `must be a whole number from 1 to ${most}`;
+  const number = z
     .string()
-    .regex(/^[1-9][0-9]{0,6}$/, `must be a whole number from 1 to ${MOST_MESSAGES}`)
+    .regex(/^[1-9][0-9]{0,6}$/, wanted)
     .transform(Number)
-    .refine((number) => number <= MOST_MESSAGES, `must be a whole number from 1 to ${MOST_MESSAGES}`),
-});
+    .refine((value) => value <= most, wanted);
+  return z.strictObject({ number });
+}
 
 const party = z.strictObject({
   nome: z.string().meta({ example: 'Ana Gomes' }),

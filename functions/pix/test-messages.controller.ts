@@ -1,33 +1,24 @@
-import { type CanActivate, Controller, Injectable, Param, Post, Res, UseGuards } from '@nestjs/common';
+import { Controller, Param, Post, Res, UseGuards } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { Config } from '../platform/config.js';
+import type { FastifyContextConfig, FastifyReply } from 'fastify';
 import { Describe } from '../platform/http/describe.js';
 import { Public } from '../platform/http/public.js';
 import { parseWith } from '../platform/http/validation.js';
-import { NotFound } from '../platform/problem.js';
 import { Runtime } from '../platform/runtime.js';
 import { goneSignal } from './collect/gone.js';
 import { MakeMessages } from './make-messages.js';
 import { CollectorGuard } from './participants/collector.guard.js';
 import { PIX_ROUTES } from './pix.openapi.js';
-import { numberOf } from './pix.schemas.js';
+import { numberUpTo } from './pix.schemas.js';
 
 /** Where test messages are off there is no such route, and nothing else is asked. */
-@Injectable()
-export class TestMessagesOn implements CanActivate {
-  constructor(private readonly config: Config) {}
-
-  canActivate(): true {
-    if (!this.config.pixTestMessages) throw new NotFound();
-    return true;
-  }
-}
+const MAKING = { isHidden: ({ pixTestMessages }) => !pixTestMessages } satisfies FastifyContextConfig;
 
 /** Makes messages of invented people. */
 @ApiTags('pix')
 @Public()
-@UseGuards(TestMessagesOn, CollectorGuard)
+@UseGuards(CollectorGuard)
 @Controller('util/msgs')
 export class TestMessagesController {
   constructor(
@@ -36,9 +27,10 @@ export class TestMessagesController {
   ) {}
 
   @Post(':ispb/:number')
+  @RouteConfig(MAKING)
   @Describe(PIX_ROUTES.make)
   async make(@Param('ispb') ispb: string, @Param('number') text: string, @Res() reply: FastifyReply) {
-    const { number } = parseWith(numberOf, { number: text });
+    const { number } = parseWith(numberUpTo(this.making.most), { number: text });
     await this.making.make(ispb, number, goneSignal(reply, this.runtime));
     return reply.status(201).send({ ispb, number });
   }

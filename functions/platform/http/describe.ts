@@ -33,6 +33,8 @@ export interface RouteDocs {
   answers: Record<number, AnswerDocs>;
   /** By parameter of the path: what it is the id of, for example `company`. */
   ids?: Record<string, string>;
+  /** By parameter of the path that is no id: what it is. */
+  params?: Record<string, string>;
   /** The problems that it answers with; those of every route are added. */
   errors?: readonly ProblemClass[];
   /** The members that its `@RouteConfig` puts beside those of a problem; examples show them. */
@@ -53,13 +55,14 @@ export function linkTo(tag: string, operationId: string): string {
 
 /** Says in OpenAPI what a route is for, takes, answers and refuses. */
 export function Describe(route: RouteDocs): MethodDecorator {
-  const { id, summary, description, answers, ids = {}, errors = [], requestBody, beside } = route;
+  const { id, summary, description, answers, ids = {}, params = {}, errors = [], requestBody, beside } = route;
   const operation = { operationId: id, summary, description, ...(requestBody && { requestBody }) };
   const refusals = problemResponses([...EVERY_ROUTE, ...errors], beside);
   const responses = { ...refusals, ...mapValues(answers, responseOf) };
   return applyDecorators(
     ApiOperation(operation),
     ...Object.entries(ids).map(([name, whose]) => ApiParam({ name, description: `The id of the ${whose}.` })),
+    ...Object.entries(params).map(([name, what]) => ApiParam({ name, description: what })),
     ...Object.entries(responses).map(([status, response]) => ApiResponse({ status: Number(status), ...response })),
   );
 }

@@ -1,3 +1,4 @@
+import type { Config } from '../config.js';
 import type { Problem } from '../problem.js';
 
 declare module 'fastify' {
@@ -22,5 +23,7 @@ declare module 'fastify' {
      * module says when stores fail or when it refuses, once for all.
      */
     quiet?: boolean;
+    /** Whether there is no such route in this configuration: 404 before anything of a request is looked at. */
+    isHidden?: (config: Config) => boolean;
   }
 }
