@@ -25,8 +25,9 @@ ${problemList([new NotFound()])}`,
     ['contacts', 'Users by the hundred thousand: each request is a job, and each job has an end. No login.'],
     ['events', 'Events of many tenants: who they are for, and what they may be.'],
     ['webhooks', 'Where events go: endpoints, signed requests, what became of each, and again.'],
-    ['pix', 'Pix messages, collected by streams of long polls: at most six an ISPB, and no message in two. No login.'],
+    ['pix', 'Pix messages, collected by streams of long polls: at most six an ISPB, and no message in two.'],
   ],
-  key: `The \`api_key\` of ${linkTo('events', 'createEventClient')}, for the events of that client alone.`,
+  key: `The \`api_key\` of ${linkTo('events', 'createEventClient')}, for the events of that client alone; or, on the routes of
+collectors, that of ${linkTo('pix', 'bindPixIspb')}, for that ISPB alone, which needs none until it is bound.`,
   token: `The \`access_token\` of ${LOG_IN}.`,
 };

@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Describe } from '../platform/http/describe.js';
 import { Public } from '../platform/http/public.js';
@@ -19,6 +19,7 @@ const LIMITS = { one: 1, many: 10 } as const;
 
 /** The routes of collectors, in the words and the spelling of Pix. */
 @ApiTags('pix')
+@ApiSecurity('key')
 @Public()
 @UseGuards(CollectorGuard)
 @Controller('pix')

@@ -9,7 +9,10 @@ import { CloseStream } from './collect/close-stream.js';
 import { Collect } from './collect/collect.js';
 import { StreamsRepository } from './collect/streams.repository.js';
 import { MakeMessages } from './make-messages.js';
+import { BindIspb } from './participants/bind-ispb.js';
 import { ParticipantKeys } from './participants/participant-keys.js';
+import { ParticipantsController } from './participants/participants.controller.js';
+import { ParticipantsRepository } from './participants/participants.repository.js';
 import { PixController } from './pix.controller.js';
 import { TestMessagesController } from './test-messages.controller.js';
 import { TestMessagesRepository } from './test-messages.repository.js';
@@ -20,13 +23,14 @@ import { PixUpkeepRepository } from './upkeep/upkeep.repository.js';
 const END_EVERY_MS = 60_000;
 
 const COLLECT = [StreamsRepository, Bells, AbandonedStreams, Collect, CloseStream];
+const PARTICIPANTS = [ParticipantsRepository, ParticipantKeys, BindIspb];
 const UPKEEP = [PixMeter, PixUpkeepRepository, EndStreams];
 
 /** Pix messages, collected by streams. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule, RetentionModule],
-  controllers: [PixController, TestMessagesController],
-  providers: [...COLLECT, ...UPKEEP, ParticipantKeys, TestMessagesRepository, MakeMessages],
+  controllers: [PixController, TestMessagesController, ParticipantsController],
+  providers: [...COLLECT, ...PARTICIPANTS, ...UPKEEP, TestMessagesRepository, MakeMessages],
 })
 export class PixModule {
   constructor(duties: Duties, loops: Loops, bells: Bells, ending: EndStreams) {

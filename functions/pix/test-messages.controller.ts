@@ -1,6 +1,6 @@
 import { Controller, Param, Post, Res, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyContextConfig, FastifyReply } from 'fastify';
 import { Describe } from '../platform/http/describe.js';
 import { Public } from '../platform/http/public.js';
@@ -17,6 +17,7 @@ const MAKING = { isHidden: ({ pixTestMessages }) => !pixTestMessages } satisfies
 
 /** Makes messages of invented people. */
 @ApiTags('pix')
+@ApiSecurity('key')
 @Public()
 @UseGuards(CollectorGuard)
 @Controller('util/msgs')
