@@ -18,13 +18,15 @@ import { TestMessagesController } from './test-messages.controller.js';
 import { TestMessagesRepository } from './test-messages.repository.js';
 import { EndStreams } from './upkeep/end-streams.js';
 import { PixMeter } from './upkeep/pix-meter.js';
+import { PixRetention } from './upkeep/pix-retention.js';
+import { PixRetentionRepository } from './upkeep/pix-retention.repository.js';
 import { PixUpkeepRepository } from './upkeep/upkeep.repository.js';
 
 const END_EVERY_MS = 60_000;
 
 const COLLECT = [StreamsRepository, Bells, AbandonedStreams, Collect, CloseStream];
 const PARTICIPANTS = [ParticipantsRepository, ParticipantKeys, BindIspb];
-const UPKEEP = [PixMeter, PixUpkeepRepository, EndStreams];
+const UPKEEP = [PixMeter, PixUpkeepRepository, EndStreams, PixRetentionRepository, PixRetention];
 
 /** Pix messages, collected by streams. Needs PostgreSQL alone. */
 @Module({
