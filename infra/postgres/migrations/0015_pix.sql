@@ -26,6 +26,8 @@ CREATE TABLE pix_messages (
   -- when names, documents and accounts were emptied
   erased_at timestamptz
 );
+-- for retention: those that were erased are many, and no later run reads them
+CREATE INDEX pix_messages_unerased ON pix_messages (id) WHERE erased_at IS NULL;
 
 -- Vacuumed often and at full speed: each message is a row that dies, and a claim that starts at the front reads the dead.
 CREATE TABLE pix_waiting (ispb text NOT NULL, message_id bigint NOT NULL, PRIMARY KEY (ispb, message_id))
