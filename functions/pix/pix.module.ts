@@ -17,6 +17,7 @@ import { PixController } from './pix.controller.js';
 import { TestMessagesController } from './test-messages.controller.js';
 import { TestMessagesRepository } from './test-messages.repository.js';
 import { EndStreams } from './upkeep/end-streams.js';
+import { PixGauges } from './upkeep/pix-gauges.js';
 import { PixMeter } from './upkeep/pix-meter.js';
 import { PixRetention } from './upkeep/pix-retention.js';
 import { PixRetentionRepository } from './upkeep/pix-retention.repository.js';
@@ -26,7 +27,7 @@ const END_EVERY_MS = 60_000;
 
 const COLLECT = [StreamsRepository, Bells, AbandonedStreams, Collect, CloseStream];
 const PARTICIPANTS = [ParticipantsRepository, ParticipantKeys, BindIspb];
-const UPKEEP = [PixMeter, PixUpkeepRepository, EndStreams, PixRetentionRepository, PixRetention];
+const UPKEEP = [PixMeter, PixUpkeepRepository, PixGauges, EndStreams, PixRetentionRepository, PixRetention];
 
 /** Pix messages, collected by streams. Needs PostgreSQL alone. */
 @Module({
@@ -37,6 +38,6 @@ const UPKEEP = [PixMeter, PixUpkeepRepository, EndStreams, PixRetentionRepositor
 export class PixModule {
   constructor(duties: Duties, loops: Loops, bells: Bells, ending: EndStreams) {
     loops.add({ name: 'pix', run: (stop) => bells.loop(stop) });
-    duties.add({ name: 'pix-streams', everyMs: END_EVERY_MS, run: () => ending.end() });
+    duties.add({ name: 'pix-streams', everyMs: END_EVERY_MS, run: (stop) => ending.end(stop) });
   }
 }

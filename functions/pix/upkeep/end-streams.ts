@@ -7,7 +7,15 @@ import { PixUpkeepRepository } from './upkeep.repository.js';
 export class EndStreams {
   constructor(private readonly repository: PixUpkeepRepository) {}
 
-  async end(): Promise<Counts> {
-    return { streams_expired: await this.repository.expire(), streams_deleted: await this.repository.deleteClosed() };
+  async end(stop: AbortSignal): Promise<Counts> {
+    const counts = { streams_expired: 0, streams_deleted: 0 };
+    if (stop.aborted) return counts;
+    counts.streams_expired = await this.repository.expire();
+    while (!stop.aborted) {
+      const gone = await this.repository.deleteClosed();
+      if (gone === 0) break;
+      counts.streams_deleted += gone;
+    }
+    return counts;
   }
 }

@@ -1,12 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { memberNumber, scrapeAll } from '../processes/member.js';
 import { routeOf } from './log.js';
 import type { Question } from './question.js';
 
-/** Values of a gauge, by the one label that it has. */
+/** Values of a metric, by the one label that it has. */
 export type Values = Record<string, number>;
+
+/** A metric that is read from a store. */
+interface Asked {
+  name: string;
+  help: string;
+  label: string;
+}
 
 /** The metrics of the API, named in docs/operating.md. Other modules register theirs on `registry`. */
 @Injectable()
@@ -52,13 +59,22 @@ export class Metrics {
    * A gauge whose values each scrape asks for. Without an answer in time it has no value, and the scrape goes on: an old
    * number would be a lie.
    */
-  gaugeFrom<T>(
-    gauge: { name: string; help: string; label: string },
+  gaugeFrom<T>(gauge: Asked, question: Question<T>, values: (answer: T) => Values): void {
+    this.#from(Gauge, gauge, question, values);
+  }
+
+  /** The same for a number that never falls. */
+  counterFrom<T>(counter: Asked, question: Question<T>, values: (answer: T) => Values): void {
+    this.#from(Counter, counter, question, values);
+  }
+
+  #from<T>(
+    Kind: typeof Gauge | typeof Counter,
+    { name, help, label }: Asked,
     question: Question<T>,
     values: (answer: T) => Values,
   ): void {
-    const { name, help, label } = gauge;
-    new Gauge({
+    new Kind({
       name,
       help,
       labelNames: [label],
@@ -67,7 +83,7 @@ export class Metrics {
         const answer = await question.answer();
         this.reset();
         if (answer === undefined) return;
-        for (const [key, value] of Object.entries(values(answer))) this.set({ [label]: key }, value);
+        for (const [key, value] of Object.entries(values(answer))) this.inc({ [label]: key }, value);
       },
     });
   }

@@ -62,6 +62,14 @@ CREATE TABLE pix_streams (
 CREATE UNIQUE INDEX pix_streams_slot ON pix_streams (ispb, slot) WHERE closed_at IS NULL;
 -- for those that are deleted a week later
 CREATE INDEX pix_streams_closed ON pix_streams (closed_at) WHERE closed_at IS NOT NULL;
+-- for the sum of what has waited again, which each scrape asks for
+CREATE INDEX pix_streams_returned ON pix_streams (closed_by) INCLUDE (returned) WHERE returned > 0;
+
+-- What streams that are deleted by now have returned. A sum of it and of pix_streams.returned never falls.
+CREATE TABLE pix_returned (
+  closed_by text PRIMARY KEY CHECK (closed_by IN ('collector', 'expiry', 'disconnect')),
+  messages bigint NOT NULL CHECK (messages > 0)
+);
 
 -- guard, P3: the key is the message
 CREATE TABLE pix_deliveries (
@@ -312,4 +320,4 @@ DROP FUNCTION pix_expire_due(text);
 DROP FUNCTION pix_expire(text);
 DROP FUNCTION pix_end(pix_streams, text, boolean);
 DROP FUNCTION pix_render(bigint[]);
-DROP TABLE pix_participants, pix_deliveries, pix_streams, pix_waiting, pix_messages;
+DROP TABLE pix_participants, pix_deliveries, pix_returned, pix_streams, pix_waiting, pix_messages;
