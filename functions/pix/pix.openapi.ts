@@ -1,7 +1,7 @@
 import type { RouteDocs } from '../platform/http/describe.js';
 import { NotFound } from '../platform/problem.js';
 import { KEY_ERRORS, NotAcceptable, STREAM_ERRORS, TooManyStreams } from './pix.errors.js';
-import { madeMessages, pixMessage } from './pix.schemas.js';
+import { collected, madeMessages } from './pix.schemas.js';
 
 const ids = { ispb: 'participant: its ISPB, eight digits', interationId: 'stream and its next read: from `Pull-Next`' };
 const COLLECTOR = [...KEY_ERRORS, NotFound];
@@ -9,7 +9,7 @@ const NEXT = { 'Pull-Next': 'Where the stream goes on. Following it says that th
 const COLLECTED = {
   200: {
     description: 'One message; with `Accept: multipart/json` a list of one to ten.',
-    schema: pixMessage,
+    schema: collected,
     headers: NEXT,
   },
   204: { description: 'No message came within eight seconds.', headers: NEXT },

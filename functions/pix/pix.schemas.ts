@@ -39,6 +39,9 @@ export const pixMessage = z.strictObject({
   dataHoraPagamento: z.iso.datetime().meta({ example: '2026-11-24T12:00:00.000Z' }),
 });
 
+/** What an answer brings: one message, or a list to a collector that accepts `multipart/json`. */
+export const collected = z.union([pixMessage, z.array(pixMessage).min(1).max(10)]);
+
 /** The messages that were made. */
 export const madeMessages = z.strictObject({
   ispb: z.string().meta({ example: '32074986' }),

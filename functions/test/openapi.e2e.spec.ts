@@ -228,6 +228,10 @@ describe('refusals', () => {
       'post /api/user',
       'get /api/user/jobs/stats',
       'get /api/user/{job}',
+      'get /api/pix/{ispb}/stream/start',
+      'get /api/pix/{ispb}/stream/{interationId}',
+      'delete /api/pix/{ispb}/stream/{interationId}',
+      'post /api/util/msgs/{ispb}/{number}',
     ]);
   });
 });

@@ -11,11 +11,12 @@ interface Answer {
 /** Recorded answers by the name of the request. */
 export type Answers = Record<string, Answer>;
 
-const SHOWN_HEADERS = ['content-type', 'location', 'retry-after', 'www-authenticate'];
+const SHOWN_HEADERS = ['content-type', 'location', 'pull-next', 'retry-after', 'www-authenticate'];
 const LONGEST = 2_000;
 /** Written in the place of a token. */
 export const TOKEN_PLACEHOLDER = '<the access token>';
 const KEY_PLACEHOLDER = 'evk_<the key of the client>';
+const PIX_KEY_PLACEHOLDER = 'pix_<the key of the ISPB>';
 const SECRET_PLACEHOLDER = 'whsec_<the secret of the endpoint>';
 const SIGNATURE_PLACEHOLDER = '<the signature>';
 
@@ -41,6 +42,7 @@ function withoutSecrets(body: string): string {
     .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, TOKEN_PLACEHOLDER)
     .replaceAll(/whsec_[A-Za-z0-9+/]{32}/g, SECRET_PLACEHOLDER)
     .replaceAll(/evk_[\w-]{43}/g, KEY_PLACEHOLDER)
+    .replaceAll(/pix_[\w-]{43}/g, PIX_KEY_PLACEHOLDER)
     .replaceAll(/\?[^"\s]*X-Amz-Signature=[^"\s]*/g, `?${SIGNATURE_PLACEHOLDER}`)
     .replaceAll(/"http:\/\/127\.0\.0\.1:\d+\//g, '"http://127.0.0.1:9000/');
 }

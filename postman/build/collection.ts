@@ -131,6 +131,7 @@ function operationRequest(step: Step, { method, path, operation }: Route): Json 
     header: [
       ...(step.json ? [{ key: 'Content-Type', value: JSON_TYPE }] : []),
       ...parameters.filter((parameter) => parameter.in === 'header').map((each) => given(each, step.headers)),
+      ...(step.headers?.Accept ? [{ key: 'Accept', value: step.headers.Accept }] : []),
     ],
     ...bodyOf(step, operation),
     url: {

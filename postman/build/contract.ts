@@ -33,6 +33,7 @@ interface Schema {
   example?: unknown;
   enum?: unknown[];
   allOf?: Schema[];
+  anyOf?: Schema[];
   items?: Schema;
   properties?: Record<string, Schema>;
   additionalProperties?: boolean | Schema;
@@ -80,6 +81,7 @@ export function draft7(schema: Schema, contract: Contract): Record<string, unkno
   for (const keyword of DRAFT_7) if (schema[keyword] !== undefined) kept[keyword] = schema[keyword];
   if (schema.items) kept.items = draft7(schema.items, contract);
   if (schema.allOf) Object.assign(kept, ...schema.allOf.map((part) => draft7(part, contract)));
+  if (schema.anyOf) kept.anyOf = schema.anyOf.map((part) => draft7(part, contract));
   if (schema.properties)
     kept.properties = Object.fromEntries(
       Object.entries(schema.properties).map(([name, property]) => [name, draft7(property, contract)]),

@@ -5,6 +5,7 @@ import { contacts } from './contacts.js';
 import { events } from './events.js';
 import { files } from './files.js';
 import { operating } from './operating.js';
+import { pix } from './pix.js';
 import { repeating } from './repeating.js';
 import { steering } from './steering.js';
 import type { Folder } from './step.js';
@@ -27,6 +28,7 @@ export function folders(numbers: string): Folder[] {
     strangers,
     events,
     webhooks,
+    pix,
     cleaning,
     contacts,
   ];

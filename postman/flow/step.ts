@@ -40,6 +40,7 @@ export interface Step {
   /** Parameters of the path, by name. */
   path?: Record<string, string>;
   query?: Record<string, string>;
+  /** Parameters by name; and `Accept`, which is no parameter in OpenAPI. */
   headers?: Record<string, string>;
   /**
    * Fields on top of the document's example of a JSON body; undefined leaves a field out. A variable whose name ends with
