@@ -32,6 +32,7 @@ const TOKENS: Record<Exclude<Caller, 'nobody'>, string> = {
   ana: '{{token}}',
   bia: '{{bia_token}}',
   eva: '{{eva_token}}',
+  collector: '{{pix_api_key}}',
   forger: 'not.a.token',
 };
 

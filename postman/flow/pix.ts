@@ -1,6 +1,8 @@
 import type { Folder, Step } from './step.js';
 
 const ISPB = '{{pix_ispb}}';
+const BOUND = { ispb: '{{pix_bound_ispb}}' };
+const OF_COMPANY = { ...BOUND, id: '{{company_id}}' };
 const MANY = { Accept: 'multipart/json' };
 /** Eight digits, of its own each time: no stream of another run is open. */
 const NEW_ISPB = "String(Math.floor(Math.random() * 1e8)).padStart(8, '0')";
@@ -152,6 +154,81 @@ export const pix: Folder = {
       path: { ispb: '3207498' },
       status: 400,
       code: 'VALIDATION',
+    },
+    {
+      name: 'Bind an ISPB',
+      ask: 'bindPixIspb',
+      before: [`pm.collectionVariables.set('pix_bound_ispb', ${NEW_ISPB});`],
+      path: OF_COMPANY,
+      status: 201,
+      keep: { pix_api_key: 'body.api_key' },
+      tests: { 'its key is shown this once': 'pm.expect(body.api_key).to.match(/^pix_/)' },
+    },
+    {
+      name: 'Make messages of the bound ISPB',
+      ask: 'makePixMessages',
+      as: 'collector',
+      path: { ...BOUND, number: '2' },
+      status: 201,
+    },
+    {
+      name: 'Collect without the key',
+      ask: 'startPixStream',
+      as: 'nobody',
+      path: BOUND,
+      status: 401,
+      code: 'PIX.KEY_MISSING',
+    },
+    {
+      name: 'Collect with a key that is none',
+      ask: 'startPixStream',
+      as: 'forger',
+      path: BOUND,
+      status: 401,
+      code: 'PIX.KEY_INVALID',
+    },
+    {
+      name: 'Collect with the key',
+      ask: 'startPixStream',
+      as: 'collector',
+      path: BOUND,
+      headers: MANY,
+      status: 200,
+      keep: { pix_token: NEXT },
+      tests: { 'there are the two': 'pm.expect(body.length).to.equal(2)' },
+    },
+    {
+      name: 'End the stream of the bound ISPB',
+      ask: 'endPixStream',
+      as: 'collector',
+      path: { ...BOUND, interationId: '{{pix_token}}' },
+      status: 200,
+    },
+    {
+      name: 'Bind it again',
+      ask: 'bindPixIspb',
+      note: 'A new key; the one before is valid for a day more.',
+      path: OF_COMPANY,
+      status: 201,
+      tests: {
+        'the key is another one': "pm.expect(body.api_key).to.not.equal(pm.collectionVariables.get('pix_api_key'))",
+      },
+    },
+    {
+      name: "Eva binds it to Ana's company",
+      ask: 'bindPixIspb',
+      as: 'eva',
+      path: OF_COMPANY,
+      status: 404,
+      code: 'COMPANY.NOT_FOUND',
+    },
+    { name: 'Unbind it', ask: 'unbindPixIspb', path: OF_COMPANY, status: 204 },
+    {
+      name: 'Unbind what is not bound',
+      ask: 'unbindPixIspb',
+      path: OF_COMPANY,
+      status: 404,
+      code: 'PIX.ISPB_NOT_BOUND',
     },
   ],
 };

@@ -1,5 +1,5 @@
-/** Whose token a request sends: the name of a person, or none. */
-export type Caller = 'ana' | 'bia' | 'eva' | 'nobody' | 'forger';
+/** Whose token or key a request sends: that of a person, of a collector of Pix, a forged one, or none. */
+export type Caller = 'ana' | 'bia' | 'eva' | 'collector' | 'nobody' | 'forger';
 
 /** Another answer that a request may have, instead of the one that it is to show. */
 export interface Otherwise {
