@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { TOKEN_PLACEHOLDER } from './build/answers.js';
 import { allFolders, NUMBERS_FILE } from './build/collection.js';
 import { type Contract, routesOf } from './build/contract.js';
-import { built, COLLECTION_FILE, outOfDate, readAnswers } from './build/files.js';
+import { built, COLLECTION_FILE, INSOMNIA_FILE, outOfDate, readAnswers } from './build/files.js';
 
 /** tsc's output, as a test runner compiles decorators without their metadata. */
 const DOCUMENT = pathToFileURL('dist/postman/build/document.js').href;
@@ -25,7 +25,7 @@ test('the collection is what is built from the OpenAPI document: npm run postman
 test('a change of the document, of a step or of an answer is noticed', () => {
   const changed = structuredClone(contract);
   for (const operation of Object.values(changed.paths['/api/users'] ?? {})) operation.summary += '!';
-  expect(outOfDate(built(changed))).toEqual([COLLECTION_FILE]);
+  expect(outOfDate(built(changed))).toEqual([COLLECTION_FILE, INSOMNIA_FILE]);
   expect(outOfDate(built(contract, {}))).toEqual([COLLECTION_FILE]);
 });
 

@@ -2,17 +2,22 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Answers } from './answers.js';
 import { collectionOf, environmentOf } from './collection.js';
 import type { Contract } from './contract.js';
+import { insomniaOf, type PostmanCollection } from './insomnia.js';
 
 /** Path from the root of the clone, as are all paths here. */
 export const COLLECTION_FILE = 'postman/disparo.postman_collection.json';
 export const ENVIRONMENT_FILE = 'postman/disparo.local.postman_environment.json';
+/** What Insomnia imports: the same requests. */
+export const INSOMNIA_FILE = 'postman/disparo.insomnia.json';
 const ANSWERS_FILE = 'postman/build/answers.json';
 
 /** The text of each built file, by its path. */
 export function built(contract: Contract, answers = readAnswers()): Record<string, string> {
+  const collection = collectionOf(contract, answers);
   return {
-    [COLLECTION_FILE]: written(collectionOf(contract, answers)),
+    [COLLECTION_FILE]: written(collection),
     [ENVIRONMENT_FILE]: written(environmentOf()),
+    [INSOMNIA_FILE]: written(insomniaOf(collection as unknown as PostmanCollection)),
   };
 }
 
