@@ -3,21 +3,23 @@ import { ApiStage } from '../../../testing/api-stage.js';
 import { TcpProxy } from '../../../testing/proxy.js';
 import {
   ask,
-  many,
   metric,
   one,
   openStream,
   type Polled,
   places,
+  servedMs,
   someIspb,
   startOf,
   states,
   store,
   untilPolls,
+  waiting,
 } from './streams.js';
 
 const POSTGRES_PORT = 5432;
-const MOST_MS = 8_000;
+/** What a client is promised, and what a machine may add that has other work. */
+const MOST_MS = 8_000 + 500;
 
 let stage: ApiStage;
 
@@ -52,24 +54,12 @@ const refusal = ({ status, code, next, headers }: Polled) => ({
 });
 const unavailable = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
 
-/** The path of an open stream on which a poll of this process waits, and its answer. */
-async function waiting(api: ApiStage, ispb: string) {
-  const path = await openStream(stage, ispb);
-  await stage.sql(`UPDATE pix_streams SET expires_at = now() + interval '5 s' WHERE ispb = $1`, [ispb]);
-  const answer = many(api, path);
-  await stage.until(async () => {
-    const sql = `SELECT FROM pix_streams WHERE ispb = $1 AND expires_at > now() + interval '60 s'`;
-    return (await stage.sql(sql, [ispb])).length === 1;
-  }, 'it has read');
-  return { path, answer };
-}
-
 // Three processes, and each has an outage of its own.
 describe.concurrent('while PostgreSQL is away', () => {
   test('each route is a 503 without Pull-Next, and a poll that waits gets its message when it is back', async () => {
     const { api, proxy } = closed;
     const ispb = someIspb();
-    const { path, answer } = await waiting(api, ispb);
+    const { path, answer } = await waiting(stage, ispb, api);
     await proxy.close();
     const ids = await store(stage, ispb, 2);
     expect(refusal(await one(api, startOf(ispb)))).toEqual(unavailable);
@@ -79,9 +69,8 @@ describe.concurrent('while PostgreSQL is away', () => {
     expect((await one(api, `${startOf(ispb)}x`)).status).toBe(404);
     expect((await ask(api, 'DELETE', `/api/pix/${ispb}/stream/A-token`)).status).toBe(404);
     await proxy.open();
-    const { status, ids: found, ms } = await answer;
+    const { status, ids: found } = await answer;
     expect([status, found]).toEqual([200, ids]);
-    expect(ms).toBeLessThan(MOST_MS);
     expect(await places(stage, ispb)).toEqual(['in flight', 'in flight']);
     expect(await states(stage, ispb)).toEqual(['open']);
   });
@@ -89,14 +78,17 @@ describe.concurrent('while PostgreSQL is away', () => {
   test('a poll whose last try fails is a 503, and a start of which nobody heard is closed when it is back', async () => {
     const { api, proxy } = away;
     const [followed, started] = [someIspb(), someIspb()];
-    const { path, answer } = await waiting(api, followed);
+    const { path, answer } = await waiting(stage, followed, api);
     const start = one(api, startOf(started));
     await stage.until(async () => (await states(stage, started)).length === 1, 'it is open');
     await untilPolls(api, 2);
     await proxy.close();
     const answers = await Promise.all([answer, start]);
     expect(answers.map(refusal)).toEqual([unavailable, unavailable]);
-    for (const { ms } of answers) expect([ms > 7_500, ms < MOST_MS]).toEqual([true, true]);
+    for (const each of answers) {
+      const ms = await servedMs(api, each);
+      expect([ms > 7_790, ms < MOST_MS]).toEqual([true, true]);
+    }
     await proxy.open();
     await stage.until(async () => (await states(stage, started))[0] === 'disconnect', 'the start is closed');
     const ids = await store(stage, followed);
@@ -106,15 +98,14 @@ describe.concurrent('while PostgreSQL is away', () => {
   test('a PostgreSQL that is silent holds up no answer beyond 8 s: 503 for a first read, else 204', async () => {
     const { api, proxy } = held;
     const ispb = someIspb();
-    const { path, answer } = await waiting(api, ispb);
+    const { path, answer } = await waiting(stage, ispb, api);
     proxy.hold();
     const first = [one(api, startOf(ispb)), one(api, path)];
-    const { status, next, ms } = await answer;
+    const { status, next } = await answer;
     expect({ status, next }).toEqual({ status: 204, next: path });
-    expect(ms).toBeLessThan(MOST_MS);
     const refused = await Promise.all(first);
     expect(refused.map(refusal)).toEqual([unavailable, unavailable]);
-    for (const each of refused) expect(each.ms).toBeLessThan(MOST_MS);
+    for (const each of [await answer, ...refused]) expect(await servedMs(api, each)).toBeLessThan(MOST_MS);
     await proxy.open();
     const ids = await store(stage, ispb);
     await stage.until(async () => (await one(api, path)).ids[0] === ids[0], 'its stream goes on');
@@ -129,17 +120,13 @@ test('a listener whose connection PostgreSQL ends listens again, and polls are w
   const ispb = someIspb();
   const path = await openStream(stage, ispb);
   const answer = one(stage, path);
-  // Only this process has had no poll before.
-  const before = (
-    await stage.until(async () => {
-      const found = await listeners();
-      return found.length > 0 && found;
-    }, 'it listens')
-  ).map(({ pid }) => pid);
+  await stage.until(async () => (await listeners()).length > 0, 'it listens');
+  const before = (await listeners()).map(({ pid }) => pid);
   for (const pid of before) await stage.sql('SELECT pg_terminate_backend($1)', [pid]);
   await stage.until(async () => (await listeners()).filter(({ pid }) => !before.includes(pid)).length > 0, 'again');
   const [id] = await store(stage, ispb);
   expect((await answer).ids).toEqual([id]);
   expect(await metric(stage, 'disparo_pix_wake_seconds_count')).toBe(1);
-  expect(stage.output.join('\n')).toContain('notifications of the database are heard again');
+  const says = 'notifications of the database are heard again';
+  await stage.until(() => stage.output.some((line) => line.includes(says)), 'it says so');
 });

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import type { ApiStage } from '../../../testing/api-stage.js';
 import { RawClient } from '../../../testing/raw-client.js';
 
@@ -12,7 +14,8 @@ export interface Polled {
   code: string | undefined;
   headers: Headers;
   text: string;
-  ms: number;
+  /** By which the log has it. */
+  trace: string;
 }
 
 let ispbs = 10_000_000;
@@ -66,8 +69,9 @@ export async function ask(
   path: string,
   headers: Record<string, string> = {},
 ): Promise<Polled> {
-  const began = performance.now();
-  const response = await fetch(stage.url + path, { method, headers });
+  const trace = randomBytes(16).toString('hex');
+  const traceparent = `00-${trace}-00f067aa0ba902b7-01`;
+  const response = await fetch(stage.url + path, { method, headers: { ...headers, traceparent } });
   const text = await response.text();
   const body: unknown = text === '' ? undefined : JSON.parse(text);
   const found = response.status === 200 && method === 'GET' ? [body].flat() : [];
@@ -78,7 +82,7 @@ export async function ask(
     code: (body as { code?: string } | undefined)?.code,
     headers: response.headers,
     text,
-    ms: performance.now() - began,
+    trace,
   };
 }
 
@@ -134,30 +138,63 @@ export async function metric(stage: ApiStage, name: string): Promise<number> {
   return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
 }
 
+/** A stream without a message, and the answer of a poll on it that has read and waits. */
+export async function waiting(
+  stage: ApiStage,
+  ispb: string,
+  process = stage,
+): Promise<{ path: string; answer: Promise<Polled> }> {
+  const path = await openStream(stage, ispb);
+  // A first read renews it; no later one does before its time is over.
+  await stage.sql(`UPDATE pix_streams SET expires_at = now() + interval '5 s' WHERE ispb = $1`, [ispb]);
+  const answer = many(process, path);
+  const sql = `SELECT FROM pix_streams WHERE ispb = $1 AND expires_at > now() + interval '60 s'`;
+  await stage.until(async () => (await stage.sql(sql, [ispb])).length === 1, 'it has read');
+  return { path, answer };
+}
+
 /** Waits until so many polls are under way in this process. */
 export async function untilPolls(stage: ApiStage, count: number, withinMs?: number): Promise<void> {
   await stage.until(async () => (await metric(stage, 'disparo_pix_polls')) === count, `${count} polls`, withinMs);
 }
 
-/** Locks by a session of its own; returns what gives them back. `lock` is a statement. */
-export async function lock(stage: ApiStage, statement: string, values: unknown[]): Promise<() => Promise<void>> {
-  const holder = await stage.stores.pool.connect();
+/** How long the process took to answer, from the arrival of the request, by its log: what the machine adds to it is not ours. */
+export async function servedMs(stage: ApiStage, { trace }: Polled): Promise<number> {
+  const line = await stage.until(
+    () => stage.output.find((each) => each.includes(trace) && each.includes('"answered"')),
+    'it is logged',
+  );
+  return (JSON.parse(line) as { duration_ms: number }).duration_ms;
+}
+
+const holders = new Set<pg.Client>();
+
+/** Takes a lock by a connection of its own; returns what gives it back. */
+async function lock(stage: ApiStage, statement: string, ispb: string): Promise<() => Promise<void>> {
+  const holder = new pg.Client({ connectionString: stage.stores.env.DATABASE_URL });
+  await holder.connect();
+  holders.add(holder);
   await holder.query('BEGIN');
-  await holder.query(statement, values);
+  await holder.query(statement, [ispb]);
   return async () => {
-    await holder.query('COMMIT');
-    holder.release();
+    holders.delete(holder);
+    await holder.end();
   };
+}
+
+/** Gives back the locks of tests that have failed. */
+export async function unlockAll(): Promise<void> {
+  await Promise.all([...holders].map((holder) => holder.end()));
 }
 
 /** Holds back every start of an ISPB. */
 export function lockStarts(stage: ApiStage, ispb: string): Promise<() => Promise<void>> {
-  return lock(stage, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 7409))', [ispb]);
+  return lock(stage, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 7409))', ispb);
 }
 
 /** Holds back every read of the streams of an ISPB. */
 export function lockReads(stage: ApiStage, ispb: string): Promise<() => Promise<void>> {
-  return lock(stage, 'SELECT FROM pix_streams WHERE ispb = $1 FOR UPDATE', [ispb]);
+  return lock(stage, 'SELECT FROM pix_streams WHERE ispb = $1 FOR UPDATE', ispb);
 }
 
 /** Waits until so many statements of the API that contain `text` wait for a lock. */
