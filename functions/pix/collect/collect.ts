@@ -40,6 +40,9 @@ export type Collected = { kind: 'batch'; token: StreamToken; body: string } | { 
 
 /** No statement was done in time. */
 class Late extends ServiceUnavailable {
+  /** It is thrown by a timer. Without this, a process that reads its source map for the first one would be later still. */
+  override readonly stack = 'Late';
+
   constructor() {
     super('the database does not answer');
   }
