@@ -141,6 +141,43 @@ describe('under serverless offline', () => {
     expect((await stage.api('GET', '/nothing')).body.code).toBe('NOT_FOUND');
   });
 
+  test('polls of collectors are called in the function pix, and all else of Pix in that of the API', async () => {
+    const began = performance.now();
+    const empty = await stage.api('GET', '/api/pix/32074986/stream/start');
+    expect(performance.now() - began).toBeGreaterThan(7_790);
+    const next = empty.headers.get('pull-next') ?? '';
+    expect([empty.status, empty.body, next]).toEqual([
+      204,
+      undefined,
+      expect.stringMatching(/^\/api\/pix\/32074986\/stream\/[0-9a-z]{12}$/),
+    ]);
+    const made = await stage.api('POST', '/api/util/msgs/32074986/5');
+    expect([made.status, made.body]).toEqual([201, { ispb: '32074986', number: 5 }]);
+    const rows = await stage.sql<{ id: string }>(
+      'SELECT end_to_end_id AS id FROM pix_messages ORDER BY pix_messages.id',
+    );
+    const ids = rows.map(({ id }) => id);
+
+    const one = await stage.api<{ endToEndId: string }>('GET', next);
+    expect([one.status, one.body.endToEndId]).toEqual([200, ids[0]]);
+    const list = { headers: { accept: 'multipart/json' } };
+    const rest = await stage.api<{ endToEndId: string }[]>('GET', one.headers.get('pull-next') ?? '', list);
+    expect([rest.status, rest.body.map(({ endToEndId }) => endToEndId)]).toEqual([200, ids.slice(1)]);
+    const last = rest.headers.get('pull-next') ?? '';
+    expect((await stage.api('HEAD', last)).status).toBe(404);
+    const ended = await stage.api('DELETE', last);
+    expect([ended.status, ended.body]).toEqual([200, {}]);
+    const closed = await stage.api('GET', last);
+    expect([closed.status, closed.body.code, closed.headers.get('pull-next')]).toEqual([
+      410,
+      'PIX.STREAM_CLOSED',
+      null,
+    ]);
+    expect(await stage.sql('SELECT count(*)::int AS delivered FROM pix_deliveries')).toEqual([{ delivered: 5 }]);
+    const called = offline.output.flatMap((line) => /\/(?:pix|util)\/\S* \(λ: (\w+)\)/.exec(line)?.[1] ?? []);
+    expect(called).toEqual(['pix', 'api', 'pix', 'pix', 'pix', 'api', 'pix']);
+  });
+
   test("hapi's own refusals are problems, and a file of 12 MiB is refused by the API", async () => {
     const path = await stage.api('GET', '/api/users/%ff');
     expect([path.status, path.headers.get('content-type'), path.body.code]).toEqual([

@@ -29,6 +29,11 @@ export class Offline {
     return offline;
   }
 
+  /** Each line that serverless offline wrote. */
+  get output(): readonly string[] {
+    return this.process.output;
+  }
+
   async close(): Promise<void> {
     await this.process.stop();
     this.stage.url = this.before;
