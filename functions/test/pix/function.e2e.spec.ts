@@ -98,7 +98,7 @@ test('eight polls at once each wait 7.8 s from the time at which the gateway too
   heard = '';
   const ages = [0, 0, 0, 1_000, 2_000, 3_000, 4_000, 5_000];
   // guard: whatever a client says, in whatever letter case, the gateway's time counts
-  const pretended = { 'X-Disparo-Arrived-MS': String(Date.now() - WAIT_MS), 'x-disparo-arrived-ms': '0' };
+  const pretended = { 'x-disparo-arrived-ms': '0', 'X-Disparo-Arrived-MS': String(Date.now() - WAIT_MS) };
   const polls = await Promise.all(
     ages.map((agoMs, at) => start(`1111111${at}`, at === 0 ? { headers: pretended } : { agoMs })),
   );
