@@ -25,6 +25,8 @@ export class PixRetention {
       messages += page.due;
       after = page.last;
     }
-    return { gone: messages > 0 ? [`payers and receivers of ${count(messages)} Pix messages`] : [] };
+    if (messages === 0) return { gone: [] };
+    const what = `payers and receivers of ${count(messages)} Pix messages older than ${count(days)} days`;
+    return { gone: [`${what} ${dryRun ? 'would be erased' : 'erased'}`] };
   }
 }

@@ -9,6 +9,7 @@ import { ran } from '../campaigns/fixtures.js';
 import { someIspb } from './participant.js';
 
 const NOTHING = '0 campaigns older than 30 days erased, 0 numbers in the ledger, 0 rejects, 0 documents';
+const TEN = 'payers and receivers of 10 Pix messages older than 30 days';
 const PERSONAL = [
   ...['payer_name', 'payer_document', 'payer_branch', 'payer_account'],
   ...['receiver_name', 'receiver_document', 'receiver_branch', 'receiver_account', 'free_text'],
@@ -77,9 +78,9 @@ describe('npm run retention -- --older-than', () => {
     await age(old, 31);
     await age(young, 29);
     const words = NOTHING.replace('erased,', 'would be erased,');
-    expect(await run('--dry-run')).toEqual([0, `${words}, payers and receivers of 10 Pix messages\n`]);
+    expect(await run('--dry-run')).toEqual([0, `${TEN} would be erased, ${words}\n`]);
     expect(await stage.sql(MESSAGES, [old])).toEqual(oldRows);
-    expect(await run()).toEqual([0, `${NOTHING}, payers and receivers of 10 Pix messages\n`]);
+    expect(await run()).toEqual([0, `${TEN} erased, ${NOTHING}\n`]);
     expect(await stage.sql(MESSAGES, [old])).toEqual(oldRows.map(erased));
     expect(await stage.sql(MESSAGES, [young])).toEqual(youngRows);
     const after = await stage.sql(MESSAGES, [old]);
@@ -94,7 +95,7 @@ describe('npm run retention -- --older-than', () => {
     const second = await collected(ispb, first.next);
     await age(ispb, 400);
     await stage.sql("UPDATE pix_messages SET paid_at = paid_at - interval '400 days' WHERE ispb = $1", [ispb]);
-    expect((await run())[1]).toBe(`${NOTHING}, payers and receivers of 10 Pix messages\n`);
+    expect((await run())[1]).toBe(`${TEN} erased, ${NOTHING}\n`);
     const kept = await stage.sql<Row>(MESSAGES, [ispb]);
     expect(kept.map(({ erased_at }) => erased_at !== null)).toEqual(rows.map((_, at) => at < 10));
 
@@ -145,12 +146,15 @@ describe('with 12,000 messages, more than two pages of them', () => {
     };
     const told = await retention(stopping).erase(30, { dryRun: false, stop: stop.signal });
     expect(told).toEqual({
-      line: 'payers and receivers of 5,000 Pix messages, told to stop: run it again',
+      line: 'payers and receivers of 5,000 Pix messages older than 30 days erased, told to stop: run it again',
       complete: false,
     });
     expect(await whole()).toBe(7_000);
     const next = await retention(repository()).erase(30, { dryRun: false, stop: NEVER });
-    expect(next).toEqual({ line: 'payers and receivers of 6,900 Pix messages', complete: true });
+    expect(next).toEqual({
+      line: 'payers and receivers of 6,900 Pix messages older than 30 days erased',
+      complete: true,
+    });
     expect(await whole()).toBe(100);
   });
 
