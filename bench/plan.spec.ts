@@ -7,7 +7,12 @@ const numbers = (sizes: readonly { numbers: number }[]) => sizes.map((size) => s
 describe('the plan of a bench', () => {
   it('measures all unless told otherwise, ten million only when asked', () => {
     const plan = parsePlan([]);
-    expect(plan).toMatchObject({ name: '', parts: PARTS, languages: ['rust', 'go', 'typescript'], largest: [] });
+    expect(plan).toMatchObject({
+      name: '',
+      parts: PARTS.filter((part) => part !== 'pix'),
+      languages: ['rust', 'go', 'typescript'],
+      largest: [],
+    });
     expect(numbers(plan.drains)).toEqual([10_000, 100_000, 1_000_000]);
     expect(numbers(parsePlan(['--full']).largest)).toEqual([10_000_000]);
     expect(numbers(plan.wrongLines)).toEqual([400_000, 1_000_000, 4_000_000]);
@@ -17,7 +22,7 @@ describe('the plan of a bench', () => {
   it('leaves the million and the routines out of a quick one', () => {
     const plan = parsePlan(['--quick']);
     expect(plan.name).toBe('quick');
-    expect(plan.parts).toEqual(PARTS.filter((part) => part !== 'routines'));
+    expect(plan.parts).toEqual(PARTS.filter((part) => part !== 'routines' && part !== 'pix'));
     expect(parsePlan(['--quick', '--only=routines']).parts).toEqual(['routines']);
     expect([numbers(plan.drains), numbers(plan.uploads), numbers(plan.endToEnd)]).toEqual([
       [10_000, 100_000],
@@ -45,6 +50,15 @@ describe('the plan of a bench', () => {
     expect(parsePlan(['--at-most=101']).events).toEqual({ messages: 101, naive: 101, rounds: 3 });
   });
 
+  it('measures Pix only where it is named', () => {
+    expect(parsePlan(['--only=pix'])).toMatchObject({
+      parts: ['pix'],
+      pix: { messages: 30_000, made: 1_000_000, rounds: 3 },
+    });
+    expect(parsePlan(['--only=pix', '--quick']).pix).toEqual({ messages: 10_000, made: 10_000, rounds: 3 });
+    expect(parsePlan(['--only=pix', '--at-most=101']).pix).toEqual({ messages: 101, made: 101, rounds: 3 });
+  });
+
   it('with parts, languages or a largest size is not a whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
@@ -52,7 +66,7 @@ describe('the plan of a bench', () => {
   });
 
   it('builds no consumer for what starts none', () => {
-    expect(parsePlan(['--only=naive,upload,health,routines,contacts,events']).consumers).toEqual([]);
+    expect(parsePlan(['--only=naive,upload,health,routines,contacts,events,pix']).consumers).toEqual([]);
     expect(parsePlan(['--only=naive,end-to-end', '--languages=go']).consumers).toEqual(['go']);
     expect(parsePlan([]).consumers).toEqual(['rust', 'go', 'typescript']);
   });

@@ -13,6 +13,7 @@ export const PARTS = [
   'routines',
   'contacts',
   'events',
+  'pix',
 ] as const;
 
 /** The name of a part, as `--only` takes it. */
@@ -52,6 +53,8 @@ export interface Plan {
   contacts: { users: number; waiting: number; rounds: number };
   /** Messages that the processor of events drains, and that naive does. */
   events: { messages: number; naive: number; rounds: number };
+  /** Messages of Pix that are drained, and the largest number that is made at once. */
+  pix: { messages: number; made: number; rounds: number };
 }
 
 const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
@@ -71,6 +74,9 @@ const PARTITION_NUMBERS = 400_000;
 const ROUTINE_ROUNDS = 3;
 const CONTACTS = { users: 100_000, quickUsers: 20_000, waitingPart: 0.5, rounds: 3 };
 const EVENTS = { messages: 100_000, quickMessages: 20_000, naive: 10_000, rounds: 3 };
+const PIX = { messages: 30_000, quickMessages: 10_000, made: 1_000_000, rounds: 3 };
+/** Measured only where they are named: what they compare is no part of the way of a campaign. */
+const NAMED_ONLY: ReadonlySet<Part> = new Set(['pix']);
 /** A quick run leaves out 1,000,000 and more, and whatever else takes minutes. */
 const QUICK = { atMost: 100_000, naiveAtMost: 2_000, without: 'routines' };
 
@@ -93,7 +99,8 @@ export function parsePlan(args: string[]): Plan {
   const languages = among(values.languages, LANGUAGE_NAMES, '--languages');
   const atMost = values['at-most'] === undefined ? undefined : wholeNumber(values['at-most']);
   const limit = Math.min(atMost ?? Number.POSITIVE_INFINITY, values.quick ? QUICK.atMost : Number.POSITIVE_INFINITY);
-  const parts = PARTS.filter((part) => only?.includes(part) ?? !(values.quick && part === QUICK.without));
+  const usual = (part: Part) => !(NAMED_ONLY.has(part) || (values.quick && part === QUICK.without));
+  const parts = PARTS.filter((part) => only?.includes(part) ?? usual(part));
   const chosen = ORDER.filter((language) => languages?.includes(language) ?? true);
   const isPart = only !== undefined || languages !== undefined || atMost !== undefined;
   return {
@@ -113,12 +120,18 @@ export function parsePlan(args: string[]): Plan {
     routines: { atMost: limit, rounds: ROUTINE_ROUNDS },
     contacts: contactsUpTo(values.quick ? Math.min(limit, CONTACTS.quickUsers) : limit),
     events: eventsUpTo(values.quick ? Math.min(limit, EVENTS.quickMessages) : limit),
+    pix: pixUpTo(values.quick ? Math.min(limit, PIX.quickMessages) : limit),
   };
 }
 
 function eventsUpTo(limit: number): Plan['events'] {
   const { messages, naive, rounds } = EVENTS;
   return { messages: Math.min(limit, messages), naive: Math.min(limit, naive), rounds };
+}
+
+function pixUpTo(limit: number): Plan['pix'] {
+  const { messages, made, rounds } = PIX;
+  return { messages: Math.min(limit, messages), made: Math.min(limit, made), rounds };
 }
 
 function contactsUpTo(limit: number): Plan['contacts'] {

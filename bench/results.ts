@@ -6,6 +6,7 @@ import type { EventsDrain } from './measure/events.js';
 import type { HealthMeasure } from './measure/health.js';
 import type { NaiveMeasure } from './measure/naive.js';
 import type { PartitionMeasure } from './measure/partitions.js';
+import type { PixDrain, PixMade, PixWake } from './measure/pix.js';
 import type { EndToEndMeasure, UploadMeasure } from './measure/upload.js';
 import type { Part } from './plan.js';
 import type { RoutineMeasure } from './routines/routines.js';
@@ -47,4 +48,6 @@ export interface Results {
   contacts?: { loads: ContactsLoad[]; drains: ContactsDrain[] };
   /** Absent in older runs, which did not measure them. The n-th of each way and mix are of one round. */
   events?: EventsDrain[];
+  /** Absent in runs that did not name it. The n-th of each way is of one round. */
+  pix?: { drains: PixDrain[]; wakes: PixWake[]; made: PixMade[] };
 }

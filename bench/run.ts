@@ -12,6 +12,7 @@ import { measureHealth } from './measure/health.js';
 import { insertEncoded } from './measure/mongo-ceiling.js';
 import { type Confirm, measureNaive } from './measure/naive.js';
 import { measurePartitions } from './measure/partitions.js';
+import { measureMade, measurePix, measureWake, PIX_WAYS } from './measure/pix.js';
 import { measureEndToEnd, measureUpload } from './measure/upload.js';
 import type { Part, Plan, Size } from './plan.js';
 import type { CeilingMeasure, Results } from './results.js';
@@ -50,6 +51,7 @@ export class Bench {
       routines: await this.routines(),
       contacts: await this.contacts(),
       events: await this.events(),
+      ...(this.plan.parts.includes('pix') && { pix: await this.pix() }),
     };
     const load = { begin, end: loadavg()[0] ?? 0 };
     const { name, parts } = this.plan;
@@ -178,6 +180,23 @@ export class Bench {
           this.say(`events, ${way}, ${mix}, ${messages.toLocaleString('en')}, round ${round} of ${events.rounds}`);
           measured.push(await this.onStage((stage) => measureEvents(stage, way, mix, messages)));
         }
+    return measured;
+  }
+
+  /** The ways take turns, so that other load on the machine affects all of them. */
+  private async pix(): Promise<NonNullable<Results['pix']>> {
+    const { messages, made, rounds } = this.plan.pix;
+    const measured: NonNullable<Results['pix']> = { drains: [], wakes: [], made: [] };
+    for (let round = 1; round <= rounds; round++) {
+      for (const way of PIX_WAYS) {
+        this.say(`pix, ${way}, ${messages.toLocaleString('en')} messages, round ${round} of ${rounds}`);
+        measured.drains.push(await this.onStage((stage) => measurePix(stage, way, messages)));
+      }
+      this.say(`pix, woken, round ${round} of ${rounds}`);
+      measured.wakes.push(await this.onStage(measureWake));
+    }
+    this.say(`pix, ${made.toLocaleString('en')} made`);
+    measured.made.push(...(await this.onStage((stage) => measureMade(stage, made))));
     return measured;
   }
 

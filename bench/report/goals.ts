@@ -16,6 +16,9 @@ export const CONTACTS_JUDGED_FROM = 10_000;
 /** The goals of events apply from this number of messages on, for the same reason. */
 export const EVENTS_JUDGED_FROM = 10_000;
 
+/** The goals of Pix apply from this number of messages on. */
+export const PIX_JUDGED_FROM = 10_000;
+
 /** What is wanted; what each figure means is in bench/README.md. */
 export const WANTED = {
   shareOfM: { rust: 0.6, go: 0.45, typescript: 0.25 } satisfies Record<LanguageName, number>,
@@ -36,6 +39,14 @@ export const WANTED = {
   shareOfCopy: 0.4,
   /** Of events: messages a second, against one plain INSERT and one acknowledgement each. */
   timesPlainInsert: 8,
+  /** Of Pix: messages a second over HTTP, against pix_read on as many connections. */
+  shareOfRead: { 1: 0.4, 6: 0.35 },
+  /** Of Pix: messages a second of pix_read, against the claim alone. */
+  shareOfClaim: 0.4,
+  /** Of Pix: from the answer of the POST of a message until a poll of another process is answered, at the 95th percentile. */
+  wakeMs: 30,
+  /** Of Pix: seconds in which so many messages are made. */
+  madeS: { 2000: 1, 1000000: 60 },
 } as const;
 
 /** Two consumers, mongod and the rest need one core each. */

@@ -3,6 +3,7 @@ import { contactsRows } from './contacts-rows.js';
 import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
 import { eventsRows } from './events-rows.js';
 import { healthRows } from './health-rows.js';
+import { pixRows } from './pix-rows.js';
 import { routineRows } from './routine-rows.js';
 import type { Row } from './table.js';
 import { endToEndRows, uploadRows } from './upload-rows.js';
@@ -20,5 +21,6 @@ export function rowsOf(results: Results): Row[] {
     ...routineRows(results),
     ...contactsRows(results),
     ...eventsRows(results),
+    ...pixRows(results),
   ];
 }

@@ -53,12 +53,22 @@ export class Connection {
     });
   }
 
-  /** Sends a request and returns its whole answer. Throws NoAnswer, after `withinMs` too: the connection is closed then. */
-  async ask(method: 'GET' | 'POST', path: string, body: Buffer | undefined, withinMs: number): Promise<Answer> {
+  /**
+   * Sends a request and returns its whole answer. Throws NoAnswer, after `withinMs` too: the connection is closed then.
+   * `accept`: the header of that name.
+   */
+  async ask(
+    method: 'GET' | 'POST',
+    path: string,
+    body: Buffer | undefined,
+    withinMs: number,
+    accept?: string,
+  ): Promise<Answer> {
     if (this.closed) throw new NoAnswer(`${this.closed} before the request`);
     const { host, port } = this.target;
     const content = body ? `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n` : '';
-    const head = `${method} ${this.target.path}${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n${content}\r\n`;
+    const accepts = accept ? `Accept: ${accept}\r\n` : '';
+    const head = `${method} ${this.target.path}${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n${accepts}${content}\r\n`;
     const answered = new Promise<Answer>((resolve, reject) => {
       this.#asked = { resolve, reject };
     });
