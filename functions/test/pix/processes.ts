@@ -5,6 +5,9 @@ import type { Scheduler } from '../simulation/scheduler.js';
 import type { Session } from '../simulation/session.js';
 import type { Book } from './invariants.js';
 
+/** How often a commit is slow, beside those that are slow of all. */
+const SLOW = 0.4;
+
 /** What a client hears. `broken`: the process has died. */
 export type Reply =
   | { outcome: 'batch'; token: StreamToken; names: string[] }
@@ -40,7 +43,7 @@ export class Processes {
 
   /** One process, which serves one request at a time. */
   async serve(session: Session): Promise<void> {
-    const streams = streamsOn(session);
+    const streams = streamsOn(session, this.scheduler);
     for (;;) {
       await this.scheduler.gate(session.actor, 'takes a request', () => this.#queue.length > 0);
       const request = this.#queue.splice(Math.floor(this.scheduler.chance() * this.#queue.length), 1)[0];
@@ -91,6 +94,8 @@ export class Processes {
     const end = this.book.endOf(token.stream);
     const result = await streams.read(request.ispb, token, this.#newRead(), request.limit);
     this.#assertEnded(request, token, end, result.outcome);
+    if (result.outcome === 'empty' && result.read !== token.read)
+      throw new Error(`${token.stream} has another token, and brought nothing`);
     return result;
   }
 
@@ -126,8 +131,9 @@ function namesIn(body: string): string[] {
 }
 
 /** The statements on streams, on a connection of the simulation. */
-function streamsOn(session: Session): StreamsRepository {
-  const one = <T>(text: string, values: unknown[]) => session.one<T>(text, values);
+function streamsOn(session: Session, scheduler: Scheduler): StreamsRepository {
+  const one = <T>(text: string, values: unknown[]) =>
+    scheduler.chance() < SLOW ? session.transaction((sql) => sql.one<T>(text, values)) : session.one<T>(text, values);
   const unlessSilent = <T>(work: () => Promise<T>): Promise<T> => work();
   return new StreamsRepository({ one, unlessSilent } as unknown as Postgres);
 }

@@ -19,12 +19,15 @@ export interface Connections {
 
 const QUIET_STEPS = 10_000;
 const CRASH = 0.02;
-/** Small ones, in which all meet at one message, a larger one, and one whose slots are all taken. `leaves`: a stream, each time. */
+/**
+ * Small ones, in which all meet at one message, larger ones, and one whose slots are all taken. `owed`: messages are made until
+ * so many are not acknowledged; `leaves`: how likely a collector leaves its stream when it asks.
+ */
 const WORLDS = [
-  { ispbs: ['32074986'], collectors: 2, messages: 2, leaves: 0.05, chaosSteps: 300 },
-  { ispbs: ['32074986'], collectors: 3, messages: 4, leaves: 0.05, chaosSteps: 300 },
-  { ispbs: ['32074986', '00000000'], collectors: 4, messages: 12, leaves: 0.1, chaosSteps: 300 },
-  { ispbs: ['32074986'], collectors: 5, messages: 3, leaves: 0.8, chaosSteps: 200 },
+  { ispbs: ['32074986'], collectors: 2, owed: 1, leaves: 0.05, chaosSteps: 250 },
+  { ispbs: ['32074986'], collectors: 3, owed: 3, leaves: 0.05, chaosSteps: 250 },
+  { ispbs: ['32074986', '00000000'], collectors: 4, owed: 12, leaves: 0.1, chaosSteps: 250 },
+  { ispbs: ['32074986'], collectors: 5, owed: 2, leaves: 0.8, chaosSteps: 200 },
 ];
 
 /**
@@ -97,11 +100,10 @@ export class Simulation {
 
   async #make(session: Session): Promise<void> {
     const repository = new TestMessagesRepository(session.postgres);
-    for (let made = 0; made < this.#world.messages; ) {
-      await this.scheduler.gate(session.actor, 'make', () => this.chaos);
-      const number = Math.min(this.scheduler.pick([1, 1, 2]), this.#world.messages - made);
-      await repository.make(this.scheduler.pick(this.#world.ispbs), number);
-      made += number;
+    const isWanted = () => this.chaos && this.book.owed < this.#world.owed;
+    while (this.chaos) {
+      await this.scheduler.gate(session.actor, 'make', isWanted);
+      await repository.make(this.scheduler.pick(this.#world.ispbs), this.scheduler.pick([1, 1, 2]));
     }
     await this.scheduler.gate(session.actor, 'over', () => false);
   }
