@@ -13,6 +13,8 @@ export class Collector {
   /** That it has heard of, of its stream and of those before it. */
   #tokens: StreamToken[] = [];
   #over: StreamToken[] = [];
+  /** By stream: the token of its first DELETE. Another one of that stream changes nothing, and confirms nothing. */
+  readonly #ended = new Map<string, StreamToken>();
   /** Asked, and to be heard later. */
   #later: Request[] = [];
   #form = 1;
@@ -50,12 +52,15 @@ export class Collector {
     this.#form = chaos ? scheduler.pick([1, 10]) : 10;
     if (chaos && chance < this.leaves) this.#forget();
     const token = this.#tokens.at(-1);
-    if (!chaos || !token || chance < 0.75)
+    if (!chaos || !token || chance < 0.68)
       return chaos && twice ? [this.#get(token), this.#get(token)] : [this.#get(token)];
     const known = scheduler.pick([...this.#tokens, ...this.#over.slice(-3)]);
-    if (chance < 0.82) return [this.#get(known)];
-    if (chance < 0.86) return [{ ...this.#get(known), ispb: scheduler.pick(['11111111', this.ispb]) }];
-    return [{ ...this.#get(chance < 0.96 ? token : known), method: 'DELETE' }];
+    if (chance < 0.75) return [this.#get(known)];
+    if (chance < 0.78) return [{ ...this.#get(known), ispb: scheduler.pick(['11111111', this.ispb]) }];
+    const last = chance < 0.96 ? token : known;
+    if (!this.#ended.has(last.stream)) this.#ended.set(last.stream, last);
+    const end: Request = { ...this.#get(last), method: 'DELETE' };
+    return twice || chance < 0.86 ? [this.#get(token), end] : [end];
   }
 
   #get(token: StreamToken | undefined): Request {
@@ -89,7 +94,13 @@ export class Collector {
       this.#tokens.push(reply.token);
       return;
     }
-    if (method === 'DELETE' && reply.outcome === 'closed' && asked) book.confirms(tokenText(asked));
+    if (
+      method === 'DELETE' &&
+      reply.outcome === 'closed' &&
+      asked &&
+      this.#ended.get(asked.stream)?.read === asked.read
+    )
+      book.confirms(tokenText(asked));
     if (reply.outcome !== 'broken' && reply.outcome !== 'too_many' && asked?.stream === this.stream) this.#forget();
   }
 

@@ -100,6 +100,52 @@ describe('forty starts at once', () => {
   });
 });
 
+describe('a start', () => {
+  test('takes the slot of a stream that is overdue, and gives its batch to the new one', async () => {
+    await make(6);
+    for (let i = 0; i < 6; i++) await start(one, `${i}aaaaaaa`);
+    expect(await start(one, OTHER)).toEqual({ outcome: 'full', read: null, size: null, body: null, retry_after: 68 });
+    await monitor.query(`UPDATE pix_streams SET expires_at = clock_timestamp() - interval '1 s' WHERE slot = 3`);
+    expect(await start(one, OTHER)).toMatchObject({ outcome: 'batch', size: 1 });
+    const rows = await monitor.query('SELECT id, closed_by, batch FROM pix_streams WHERE slot = 3 ORDER BY opened_at');
+    expect(rows.rows).toEqual([
+      { id: '2aaaaaaa', closed_by: 'expiry', batch: [] },
+      { id: OTHER, closed_by: null, batch: [(await messages())[2]] },
+    ]);
+  });
+
+  test('of an id that exists fails, and changes nothing', async () => {
+    await make(2);
+    await start(one, STREAM);
+    await expect(start(other, STREAM)).rejects.toThrow('pix_streams_pkey');
+    expect(await waiting()).toHaveLength(1);
+  });
+});
+
+describe('a token', () => {
+  test('never rotates to itself, nor to the one before, by chance', async () => {
+    await make(3);
+    await start(one, STREAM);
+    const [second, third] = [await read(one, 'r001', 'r001'), await read(one, 'r001', 'r000')];
+    // The second read has acknowledged the first batch, and the third one repeats the second one's.
+    expect(second.read).not.toBe('r001');
+    expect(third).toEqual(second);
+    const fourth = await read(one, second.read ?? '', 'r001');
+    expect([fourth.outcome, fourth.read === 'r001', fourth.read === second.read]).toEqual(['batch', false, false]);
+    expect(await delivered()).toEqual((await messages()).slice(0, 2));
+  });
+
+  test('acknowledges nothing by a second DELETE of its stream', async () => {
+    await make(1);
+    await start(one, STREAM);
+    // The answer with r001 was late; the client has ended the stream with the token that it knew.
+    expect([await close(one, 'r000'), await close(one, 'r000'), await close(one, 'r001')]).toEqual(
+      Array(3).fill('closed'),
+    );
+    expect([await delivered(), await waiting()]).toEqual([[], await messages()]);
+  });
+});
+
 describe('two reads at once', () => {
   test('of two streams claim different messages, and none waits for the other', async () => {
     await start(one, STREAM, 10);

@@ -213,6 +213,10 @@ BEGIN
   END LOOP;
 
   IF ids IS NOT NULL THEN
+    -- guard: random tokens may be the same. One that is its own next would bring its batch for ever.
+    WHILE p_next IN (s.current_read, s.previous_read) LOOP
+      p_next := translate(p_next, '0123456789abcdefghijklmnopqrstuvwxyz', '123456789abcdefghijklmnopqrstuvwxyz0');
+    END LOOP;
     -- guard, P4: the token rotates here and nowhere else
     UPDATE pix_streams SET batch = ids, previous_read = current_read, current_read = p_next,
       swept_at = CASE WHEN sweep THEN clock_timestamp() ELSE swept_at END, expires_at = clock_timestamp() + p_idle
