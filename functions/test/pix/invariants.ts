@@ -21,7 +21,7 @@ interface StreamNow {
 }
 
 /** What is committed. */
-interface Tables {
+export interface Tables {
   messages: MessageNow[];
   streams: StreamNow[];
 }
@@ -32,9 +32,12 @@ export async function readTables(client: pg.Client): Promise<Tables> {
     name: 'pix',
     text: `SELECT
       (SELECT coalesce(json_agg(json_build_object('name', end_to_end_id, 'by', d.stream_id,
-          'waiting', (SELECT count(*) FROM pix_waiting w WHERE w.message_id = m.id),
-          'held', (SELECT count(*) FROM pix_streams s, unnest(s.batch) b WHERE b = m.id AND s.closed_at IS NULL))), '[]')
-         FROM pix_messages m LEFT JOIN pix_deliveries d ON d.message_id = m.id) AS messages,
+          'waiting', (SELECT count(*) FROM pix_waiting w WHERE w.ispb = m.ispb AND w.message_id = m.id),
+          'held', coalesce(held.times, 0))), '[]')
+         FROM pix_messages m
+         LEFT JOIN pix_deliveries d ON d.message_id = m.id
+         LEFT JOIN (SELECT message, count(*) AS times FROM pix_streams, unnest(batch) AS b (message) WHERE closed_at IS NULL GROUP BY 1) held
+           ON held.message = m.id) AS messages,
       (SELECT coalesce(json_agg(json_build_object('id', id, 'ispb', ispb, 'slot', slot, 'closed_by', closed_by,
           'row', s::text)), '[]') FROM pix_streams s) AS streams`,
   });
@@ -49,11 +52,16 @@ export class Book {
   readonly #received = new Map<string, Set<string>>();
   /** By token: the batch that an answer brought with it. */
   readonly #with = new Map<string, readonly string[]>();
-  /** What a client has been told is acknowledged. */
-  readonly #confirmed = new Set<string>();
+  /** By message: the stream whose client has been told that it is acknowledged. */
+  readonly #confirmed = new Map<string, string>();
   /** At the last look. */
   #acknowledged = new Set<string>();
   readonly #closed = new Map<string, StreamNow>();
+  /** How many messages somebody has acknowledged. */
+  get acknowledged(): number {
+    return this.#acknowledged.size;
+  }
+
   /** Messages that nobody has acknowledged, at the last look. */
   owed = 0;
   /** The ids of open streams, at the last look. */
@@ -74,7 +82,17 @@ export class Book {
 
   /** A client has heard that what this token acknowledges is done. */
   confirms(token: string): void {
-    for (const name of this.#with.get(token) ?? []) this.#confirmed.add(name);
+    const stream = token.slice(0, 8);
+    for (const name of this.#with.get(token) ?? []) {
+      const before = this.#confirmed.get(name) ?? stream;
+      if (before !== stream) throw new Error(`${name} is confirmed to ${before} and to ${stream}`);
+      this.#confirmed.set(name, stream);
+    }
+  }
+
+  /** As it is now, for a look that begins. */
+  get confirmed(): ReadonlyMap<string, string> {
+    return new Map(this.#confirmed);
   }
 
   /** How the stream had ended at the last look. */
@@ -82,10 +100,10 @@ export class Book {
     return this.#closed.get(stream)?.closed_by ?? null;
   }
 
-  /** Throws what does not hold at a commit. Remembers what it saw for the next time. */
-  check({ messages, streams }: Tables): void {
+  /** Throws what does not hold at a commit, given what was confirmed before. Remembers what it saw for the next time. */
+  check({ messages, streams }: Tables, confirmed = this.confirmed): void {
     for (const message of messages) {
-      const wrong = this.#wrongIn(message);
+      const wrong = this.#wrongIn(message, confirmed.get(message.name));
       if (wrong) throw new Error(`${wrong}: ${JSON.stringify(message)}`);
     }
     this.#checkStreams(streams);
@@ -98,12 +116,12 @@ export class Book {
       .sort();
   }
 
-  #wrongIn({ name, waiting, held, by }: MessageNow): string | undefined {
+  #wrongIn({ name, waiting, held, by }: MessageNow, confirmed: string | undefined): string | undefined {
     if (waiting + held + (by === null ? 0 : 1) !== 1) return 'not in exactly one place';
     // The heart.
     if (by !== null && !this.#received.get(by)?.has(name))
       return 'acknowledged, and no client of that stream has seen it';
-    if (by === null && this.#confirmed.has(name)) return 'confirmed to its client, and not acknowledged';
+    if (confirmed !== undefined && by !== confirmed) return `confirmed to ${confirmed}, and not acknowledged by it`;
     return undefined;
   }
 
