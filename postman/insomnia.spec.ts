@@ -71,7 +71,9 @@ test('ids are unique, stay the same, and each parent is there', () => {
 
 test('each variable that is used, in a request or a script, is one of the environment', () => {
   const [environment] = ofType('environment');
-  const known = Object.keys(environment?.data ?? {});
+  // A script may also set one for its own request.
+  const local = [...text.matchAll(/insomnia\.variables\.set\('(\w+)'/g)].map(([, name]) => name ?? '');
+  const known = [...Object.keys(environment?.data ?? {}), ...local];
   const used = [
     ...[...text.matchAll(/\{\{ _\.(\w+) \}\}/g)].map(([, name]) => name ?? ''),
     ...[...text.matchAll(/collectionVariables\.[gs]et\('(\w+)'/g)].map(([, name]) => name ?? ''),
