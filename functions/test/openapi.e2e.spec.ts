@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { findRoot } from '@disparo/contract';
@@ -189,6 +189,11 @@ describe('refusals', () => {
     );
     const all = [document.info.description, ...texts].join('\n');
     expect(classes.filter(([, code]) => !all.includes(`- \`${code}\`: `))).toEqual([]);
+  });
+
+  test('each code stands in docs/api.md', async () => {
+    const page = readFileSync('docs/api.md', 'utf8');
+    expect((await errorClasses()).filter(([, code]) => !page.includes(`\`${code}\``))).toEqual([]);
   });
 
   test('are worded alike: in lower case, without a full stop', async () => {
