@@ -10,6 +10,8 @@ import { accepted, as, campaign, ran, someNumbers, started, storedNumbers, until
 const NUMBERS = someNumbers(6);
 /** Longer than the default of HEAL_AFTER_S. */
 const LATE = '61 seconds';
+/** An API that was started less long ago leaves a test 40 s before its next pass. */
+const FRESH_MS = 20_000;
 
 let stage: ApiStage;
 let ana: TestUser;
@@ -17,8 +19,11 @@ let company: TestCompany;
 let connection: ChannelModel;
 let channel: Channel;
 let consumer: Process | undefined;
+/** When the API was started, by `performance.now()`; long ago when a test has left it stopped. */
+let startedAt = 0;
 
 beforeAll(async () => {
+  startedAt = performance.now();
   stage = await ApiStage.open();
   ana = await stage.user();
   company = await stage.company(ana);
@@ -26,9 +31,12 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  // The API has a dispatcher of its own: it has just made its pass, and the next one is a minute away.
-  await stage.kill();
-  await stage.start();
+  // The API has a dispatcher of its own, which makes a pass at the start and then each minute: it must make none in a test.
+  if (performance.now() - startedAt > FRESH_MS) {
+    await stage.kill();
+    startedAt = performance.now();
+    await stage.start();
+  }
   channel = await connection.createChannel();
   await channel.purgeQueue(queue());
 });
@@ -331,6 +339,7 @@ describe('the last words of npm run dispatch', () => {
     const id = await queued();
     // The API would publish it again within seconds.
     stage.signal('SIGSTOP');
+    startedAt = Number.NEGATIVE_INFINITY;
     await takeBack(id);
     // Another connection locks the table, so that the pass is sure to be in the middle.
     const keeper = new pg.Client(stage.env.DATABASE_URL);
