@@ -1,5 +1,6 @@
 import { LANGUAGE_NAMES } from '@disparo/contract/languages';
 import { CommandError } from '../../services/command-error.js';
+import { runSteps } from './steps.js';
 import {
   buildOf,
   conformanceAcross,
@@ -8,7 +9,6 @@ import {
   requireBuildTools,
   requireCases,
   requireKnownCases,
-  runSteps,
 } from './suites.js';
 import { withServices } from './supervise/session.js';
 import { say } from './supervise/terminal.js';

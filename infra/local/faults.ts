@@ -5,7 +5,8 @@ import { EXIT } from '@disparo/contract';
 import { LANGUAGE_NAMES, type LanguageName } from '@disparo/contract/languages';
 import { CLUSTER_CASES, type ClusterResult } from '../../consumer/conformance/faults/cluster/names.js';
 import { CommandError } from '../../services/command-error.js';
-import { buildOf, conformanceOf, requireBuildTools, runSteps } from './suites.js';
+import { runSteps } from './steps.js';
+import { buildOf, conformanceOf, requireBuildTools } from './suites.js';
 import { Interrupted, Supervisor } from './supervise/supervisor.js';
 import { say } from './supervise/terminal.js';
 

@@ -4,20 +4,7 @@ import { join } from 'node:path';
 import { EXIT } from '@disparo/contract';
 import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import { CommandError } from '../../services/command-error.js';
-import type { Supervisor } from './supervise/supervisor.js';
-import { say } from './supervise/terminal.js';
-
-/** One program of a suite, run to its end. */
-interface Step {
-  command: string;
-  args: string[];
-  /** The folder, from the root. */
-  cwd?: string;
-  /** Variables on top of our own environment. */
-  env?: Record<string, string>;
-  /** For a program that exits with 0 in any case and lists what is wrong: what its list means. */
-  listMeans?: string;
-}
+import type { Step } from './steps.js';
 
 /** Programs that must be on the PATH, and where each comes from. */
 type Tools = Record<string, string>;
@@ -71,10 +58,14 @@ function cargo(...args: string[]): Step {
   return { command: 'cargo', args, cwd: RUST, env: { CARGO_TARGET_DIR: 'target' } };
 }
 
-/** The checks, the unit tests and the build of a language, then the runner with its specs or conformance cases. */
+/** The checks, the unit tests and the build of a language: what it does before the runner. */
+export function preparationOf(language: LanguageName): Step[] {
+  return [...SUITES[language].checks, ...SUITES[language].build];
+}
+
+/** The whole suite of a language: its preparation, then the runner with its specs or conformance cases. */
 export function suiteOf(language: LanguageName): Step[] {
-  const { checks, build } = SUITES[language];
-  return [...checks, ...build, language === 'typescript' ? typescriptSpecs([]) : conformanceOf(language, [])];
+  return [...preparationOf(language), language === 'typescript' ? typescriptSpecs([]) : conformanceOf(language, [])];
 }
 
 /** The steps that build a language's consumer. */
@@ -167,34 +158,4 @@ function requireTools(
 export function requireBinaries(languages: readonly LanguageName[] = LANGUAGE_NAMES): void {
   const missing = languages.map((language) => LANGUAGES[language].binary).filter((binary) => !existsSync(binary));
   if (missing.length > 0) throw new CommandError(`Not built: ${missing.join(', ')}`);
-}
-
-/**
- * Runs steps one after the other, as children of the command. Returns the exit code of the first that fails, else 0. Throws
- * Interrupted.
- */
-export async function runSteps(supervisor: Supervisor, env: NodeJS.ProcessEnv, steps: Step[]): Promise<number> {
-  for (const step of steps) {
-    const code = await runStep(supervisor, env, step);
-    if (code !== 0) return code;
-  }
-  return 0;
-}
-
-async function runStep(supervisor: Supervisor, env: NodeJS.ProcessEnv, step: Step): Promise<number> {
-  const { command, args, cwd, listMeans } = step;
-  const shown = command === process.execPath ? 'vitest' : [command, ...args].join(' ');
-  say(`> ${cwd ? `${cwd}: ` : ''}${shown}${step.env?.CONSUMER ? `, CONSUMER=${step.env.CONSUMER}` : ''}`);
-  const listed: string[] = [];
-  const code = await supervisor.toItsEnd({
-    name: shown,
-    command,
-    args,
-    env: { ...env, ...step.env },
-    ...(cwd ? { cwd } : {}),
-    ...(listMeans ? { line: (line: string) => listed.push(line) } : {}),
-  });
-  if (listed.length === 0) return code;
-  for (const line of [`${listMeans}:`, ...listed]) say(line);
-  return code || 1;
 }

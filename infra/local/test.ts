@@ -1,15 +1,18 @@
 import { LANGUAGE_NAMES, type LanguageName } from '@disparo/contract/languages';
 import { CommandError } from '../../services/command-error.js';
+import { runSteps } from './steps.js';
 import {
   conformanceAcross,
+  conformanceOf,
+  preparationOf,
   requireBinaries,
   requireKnownCases,
   requireToolchains,
-  runSteps,
   suiteOf,
   typescriptSpecs,
 } from './suites.js';
 import { withServices } from './supervise/session.js';
+import type { Supervisor } from './supervise/supervisor.js';
 import { say } from './supervise/terminal.js';
 
 /**
@@ -30,11 +33,29 @@ export default async function test(args: string[]): Promise<number> {
     quiet = true;
     if (filters.length > 0) return runSteps(supervisor, env, [typescriptSpecs(filters)]);
     if (only) return runSteps(supervisor, env, suiteOf(only));
-    const code = await runSteps(supervisor, env, LANGUAGE_NAMES.flatMap(suiteOf));
-    if (code !== 0) return code;
-    requireBinaries();
-    return runSteps(supervisor, env, [conformanceAcross([])]);
+    return everything(supervisor, env);
   });
+}
+
+/**
+ * The suites of all languages. Most of the time the TypeScript specs wait: for an outage, a lease, a process to start. In that
+ * time Rust and Go are checked and built, at the lowest priority, as a first build takes more than ten minutes of processor
+ * time. Returns the exit code of the first step that fails.
+ */
+async function everything(supervisor: Supervisor, env: NodeJS.ProcessEnv): Promise<number> {
+  const others = LANGUAGE_NAMES.filter((language) => language !== 'typescript');
+  const printed: string[] = [];
+  const [specs, prepared] = await Promise.all([
+    runSteps(supervisor, env, suiteOf('typescript')),
+    runSteps(supervisor, env, others.flatMap(preparationOf), { printed, nice: true }),
+  ]);
+  // What failed must be the last output.
+  if (specs !== 0 && prepared === 0) return specs;
+  for (const line of printed) say(line);
+  if (specs !== 0 || prepared !== 0) return specs || prepared;
+  requireBinaries();
+  const cases = others.map((language) => conformanceOf(language, []));
+  return runSteps(supervisor, env, [...cases, conformanceAcross([])]);
 }
 
 const USAGE = `npm test [-- --only ${LANGUAGE_NAMES.join('|')}] [-- filters of TypeScript specs]`;
