@@ -171,7 +171,8 @@ describe('a client that has left', () => {
 describe('time', () => {
   test('counts from the arrival, and not from the first read', async () => {
     expect(await soon(follow(performance.now() - 7_700))).toEqual(NOTHING);
-    expect(counts).toEqual({ reads: 2, looks: 0 });
+    // The first one, and the last.
+    expect(counts.reads).toBe(2);
   });
 
   test('a first read that is not done is unavailable; a later one is an answer without a message', async () => {
