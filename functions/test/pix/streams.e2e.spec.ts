@@ -160,6 +160,23 @@ describe('what a collector gets', () => {
     expect(await places(stage, ispb)).toEqual(['in flight', 'in flight']);
   });
 
+  test('a poll repeats what another on its token has claimed, though it never saw it wait', async () => {
+    const ispb = someIspb();
+    const { path, answer } = await waiting(stage, ispb);
+    const other = await stage.stores.pool.connect();
+    try {
+      await other.query('BEGIN');
+      await store({ sql: async (text, values) => (await other.query(text, values)).rows }, ispb, 2);
+      await other.query(`SELECT pix_read($1, $2, 'aaaa', 'bbbb', 10, '68 s')`, [ispb, path.slice(-12, -4)]);
+      await other.query('COMMIT');
+    } finally {
+      other.release();
+    }
+    const { status, ids, next } = await answer;
+    expect([status, ids.length, next]).toEqual([200, 2, `${path.slice(0, -4)}bbbb`]);
+    expect(await servedMs(stage, await answer)).toBeLessThan(SOON_MS);
+  });
+
   test('an acknowledgement is committed before the poll waits, and its batch never comes again', async () => {
     const ispb = someIspb();
     await store(stage, ispb);

@@ -32,7 +32,7 @@ export function startOf(ispb: string): string {
 }
 
 /** Stores messages that wait, as whoever receives them will do, and wakes polls. Returns their endToEndIds. */
-export async function store(stage: ApiStage, ispb: string, count = 1): Promise<string[]> {
+export async function store(stage: Pick<ApiStage, 'sql'>, ispb: string, count = 1): Promise<string[]> {
   const ids = Array.from({ length: count }, () => `E00038166202611241200m${String(messages++).padStart(10, '0')}`);
   await stage.sql(
     `WITH made AS (
