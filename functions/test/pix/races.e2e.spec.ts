@@ -135,6 +135,15 @@ describe('a token', () => {
     expect(await delivered()).toEqual((await messages()).slice(0, 2));
   });
 
+  test('repeats its batch until the next one is followed, and then no more', async () => {
+    await make(1);
+    const first = await start(one, STREAM);
+    expect(await read(one, 'r000', 'r002')).toMatchObject({ outcome: 'batch', read: 'r001', body: first.body });
+    expect(await read(one, 'r001', 'r002')).toMatchObject({ outcome: 'empty', read: 'r001' });
+    expect(await read(one, 'r000', 'r002')).toMatchObject({ outcome: 'superseded', body: null });
+    expect([await delivered(), await waiting()]).toEqual([await messages(), []]);
+  });
+
   test('acknowledges nothing by a second DELETE of its stream', async () => {
     await make(1);
     await start(one, STREAM);
