@@ -57,7 +57,8 @@ export class Bells {
   hang(ispb: string): Bell {
     const bell = new Bell();
     this.#bells.set(ispb, (this.#bells.get(ispb) ?? new Set()).add(bell));
-    this.#wanted.abort();
+    // Not each time: a reason with a stack is made for every call.
+    if (!this.#wanted.signal.aborted) this.#wanted.abort();
     return bell;
   }
 
