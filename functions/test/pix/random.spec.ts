@@ -5,7 +5,7 @@ import { runsOf } from '../simulation/runs.js';
 import { type Connections, Simulation } from './simulation.js';
 
 /** To repeat one run: PIX_SEED=<the seed of the failure> npx vitest run functions/test/pix/random.spec.ts */
-const { seeds, timeoutMs } = runsOf('PIX', 30);
+const { seeds, timeoutMs } = runsOf('PIX', 80);
 
 let connections: Connections;
 let close: () => Promise<void> = async () => {};
