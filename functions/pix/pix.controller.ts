@@ -53,8 +53,10 @@ export class PixController {
   async close(
     @Param('ispb') ispb: string,
     @Param('interationId') interationId: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Record<string, never>> {
-    await this.closing.close(ispb, tokenOf(interationId));
+    await this.closing.close(ispb, tokenOf(interationId), arrivedAt(request, reply, this.runtime));
     return {};
   }
 

@@ -29,7 +29,7 @@ const party = z.strictObject({
 });
 
 /** A message, in the words of Pix. */
-export const pixMessage = z.strictObject({
+const pixMessage = z.strictObject({
   endToEndId: z.string().meta({ example: 'E00038166201907261559y6j6mt9l0pi' }),
   valor: z.number().meta({ description: 'In BRL, with two decimals at most.', example: 90.2 }),
   pagador: party,
@@ -47,4 +47,3 @@ export const madeMessages = z.strictObject({
   ispb: z.string().meta({ example: '32074986' }),
   number: z.int().meta({ example: 5 }),
 });
-export type MadeMessages = z.infer<typeof madeMessages>;

@@ -29,8 +29,8 @@ export class AbandonedStreams {
   async #close(ispb: string, token: StreamToken): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        await this.streams.close(ispb, token, 'disconnect');
-        return;
+        // guard: a start whose connection broke may be committed only now; until then there is no such stream
+        if ((await this.streams.close(ispb, token, 'disconnect')) !== 'unknown' || tries === TRIES) return;
       } catch (error) {
         if (tries === TRIES || !isOutage(error)) throw error;
       }

@@ -27,8 +27,8 @@ interface Wish {
 /**
  * The form that an Accept header asks for; undefined where it takes neither. The highest quality wins, then the more exactly
  * named, then the first; and one message where all are the same. A form has the quality of the most exact range that
- * matches it (RFC 9110, 12.5.1), so that `;q=0` refuses it. Case and other parameters do not matter; an element with a
- * quality that is none is dropped.
+ * matches it (RFC 9110, 12.5.1), so that `;q=0` refuses it. Case and other parameters do not matter; an element
+ * whose quality is malformed is dropped.
  */
 export function formOf(accept: string | undefined): Form | undefined {
   const elements = (accept ?? '')

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { inTime } from './in-time.js';
 import { problemOf } from './outcomes.js';
 import type { StreamToken } from './stream-token.js';
 import { StreamsRepository } from './streams.repository.js';
@@ -10,10 +11,11 @@ export class CloseStream {
 
   /**
    * With the current token the last batch is acknowledged; with the one before it the answer never came, and the batch waits
-   * again (P6). Closing again changes nothing. Throws what `problemOf` says.
+   * again (P6). Closing again changes nothing. Throws what `problemOf` says, and ServiceUnavailable: then it may be done.
+   * @param arrivedAt When the request came, by `performance.now()`.
    */
-  async close(ispb: string, token: StreamToken): Promise<void> {
-    const outcome = await this.streams.close(ispb, token, 'collector');
+  async close(ispb: string, token: StreamToken, arrivedAt: number): Promise<void> {
+    const outcome = await inTime(arrivedAt, this.streams.close(ispb, token, 'collector'));
     if (outcome !== 'closed') throw problemOf(outcome);
   }
 }

@@ -1,19 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { withDeadline } from '../../platform/deadline.js';
-import { isOutage, ServiceUnavailable } from '../../platform/problem.js';
+import { isOutage } from '../../platform/problem.js';
 import { Runtime } from '../../platform/runtime.js';
 import { TooManyStreams } from '../pix.errors.js';
 import { PixMeter } from '../upkeep/pix-meter.js';
 import { AbandonedStreams } from './abandoned-streams.js';
 import { type Bell, Bells } from './bells.js';
+import { inTime, Late } from './in-time.js';
 import { problemOf } from './outcomes.js';
 import { newRead, newToken, type StreamToken } from './stream-token.js';
 import { type ReadResult, StreamsRepository } from './streams.repository.js';
 
 /** From the arrival of a request until it is answered without a message, so that its client waits eight seconds at most. */
 const WAIT_MS = 7_800;
-/** From the arrival until it is answered whatever a statement does. */
-const ANSWER_MS = 7_950;
 /**
  * A notification can be missed, and in a function, which is frozen between requests, and behind a pooler that shares
  * connections by transactions, none is heard at all. So each poll also looks.
@@ -37,16 +35,6 @@ export interface Poll {
 
 /** What a poll is answered with; `token` is the next one. `body`: JSON with commas between the messages. */
 export type Collected = { kind: 'batch'; token: StreamToken; body: string } | { kind: 'empty'; token: StreamToken };
-
-/** No statement was done in time. */
-class Late extends ServiceUnavailable {
-  /** It is thrown by a timer. Without this, a process that reads its source map for the first one would be later still. */
-  override readonly stack = 'Late';
-
-  constructor() {
-    super('the database does not answer');
-  }
-}
 
 /** Hands out messages, and waits for them. A poll that waits holds no connection. */
 @Injectable()
@@ -94,11 +82,11 @@ export class Collect {
   async #startAs(poll: Poll, token: StreamToken, bell: Bell): Promise<Collected | 'exists'> {
     const next = newRead();
     const opening = this.streams.start(poll.ispb, token, next, poll.limit);
-    // guard, P9: a stream of which the client does not hear is closed, however this ends; not before it is opened, or was not
+    // guard, P9: a stream of which the client does not hear is closed once its opening has ended, well or not
     const abandon = () => void opening.catch(() => undefined).then(() => this.abandoned.close(poll.ispb, token));
     poll.gone.addEventListener('abort', abandon);
     try {
-      const started = await inTime(poll, opening);
+      const started = await inTime(poll.arrivedAt, opening);
       if (started.outcome === 'exists' || started.outcome === 'full') poll.gone.removeEventListener('abort', abandon);
       if (started.outcome === 'exists') return 'exists';
       if (started.outcome === 'full') throw new TooManyStreams(started.retry_after);
@@ -121,7 +109,7 @@ export class Collect {
       const isLast = performance.now() >= until;
       const rungAt = bell.take();
       try {
-        const isWorthIt = isLast || (await inTime(poll, this.streams.look(poll.ispb, token)));
+        const isWorthIt = isLast || (await inTime(poll.arrivedAt, this.streams.look(poll.ispb, token)));
         // guard: what is claimed for a client that has gone would wait for its next token, or for the stream to expire
         if (!isWorthIt || poll.gone.aborted) continue;
         const again = await this.#read(poll, token);
@@ -137,7 +125,11 @@ export class Collect {
 
   async #read(poll: Poll, token: StreamToken): Promise<Collected> {
     const next = newRead();
-    return this.#collected(token, next, await inTime(poll, this.streams.read(poll.ispb, token, next, poll.limit)));
+    return this.#collected(
+      token,
+      next,
+      await inTime(poll.arrivedAt, this.streams.read(poll.ispb, token, next, poll.limit)),
+    );
   }
 
   /** `next`: the read that this call would rotate to; another one is that of a batch that is repeated. */
@@ -147,11 +139,4 @@ export class Collect {
     this.meter.handsOut(result.read === next ? 'batch' : 'replay');
     return { kind: 'batch', token: { stream, read: result.read }, body: result.body };
   }
-}
-
-/** Throws Late at the time by which the poll is answered. The statement goes on. */
-function inTime<T>(poll: Poll, statement: Promise<T>): Promise<T> {
-  return withDeadline(poll.arrivedAt + ANSWER_MS - performance.now(), statement, () => {
-    throw new Late();
-  });
 }

@@ -1,14 +1,20 @@
 import type { FastifyReply } from 'fastify';
 import type { Runtime } from '../../platform/runtime.js';
 
-/** Aborts when the client has left before the whole answer was written; never in a function, which is not told. */
-export function goneSignal({ raw }: FastifyReply, { kind }: Runtime): AbortSignal {
+/**
+ * Aborts when the client has left before the whole answer was written; never in a function, where nobody tells. It may have
+ * left already, while its key was looked for.
+ */
+export function goneSignal({ raw, request }: FastifyReply, { kind }: Runtime): AbortSignal {
   const gone = new AbortController();
+  if (kind !== 'server') return gone.signal;
+  const { socket } = request.raw;
   const leave = (): void => {
     if (!raw.writableFinished) gone.abort();
   };
-  if (kind === 'server') raw.once('close', leave);
-  // It may have left while its key was looked for.
-  if (kind === 'server' && raw.closed) leave();
+  // guard: the socket's, as an answer that waits behind another one of its connection never hears of it
+  socket.once('close', leave);
+  raw.once('finish', () => socket.off('close', leave));
+  if (socket.destroyed) leave();
   return gone.signal;
 }

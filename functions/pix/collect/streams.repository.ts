@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Deadline } from '../../platform/deadline.js';
-import { isUniqueViolation, Postgres } from '../../platform/stores/postgres.js';
+import { ServiceUnavailable } from '../../platform/problem.js';
+import { isContended, isUniqueViolation, Postgres } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
 import type { StreamToken } from './stream-token.js';
 
@@ -8,7 +9,7 @@ import type { StreamToken } from './stream-token.js';
 const IDLE = '68 s';
 
 /** A read that found messages: `read` is the next one, `body` is JSON with commas between the messages. */
-export interface Batch {
+interface Batch {
   outcome: 'batch';
   read: string;
   size: number;
@@ -27,7 +28,7 @@ export type Refusal = 'too_many' | 'unknown' | 'closed' | 'superseded' | 'expire
 /** What a start did: as a read, or nothing, as all slots are taken for `retry_after` seconds, or the id of another stream. */
 export type StartResult = ReadResult | { outcome: 'full'; retry_after: number } | { outcome: 'exists' };
 /** Whose wish it is that a stream ends. */
-export type Closer = 'collector' | 'disconnect';
+type Closer = 'collector' | 'disconnect';
 
 /** The statements on streams and on what waits: the functions of migration 0015, in which the rules stand. */
 @Injectable()
@@ -80,12 +81,18 @@ export class StreamsRepository {
   }
 
   /**
-   * The row of a SELECT. All of these may be asked again: a connection that falls silent is dropped.
+   * The row of a SELECT. All of these may be asked again: a connection that falls silent is dropped, and what PostgreSQL gave
+   * up for the sake of others is an outage to its caller, which tries on.
    * guard: a statement each, and not inside a transaction, as a function's deadline would have it: what a poll no longer
    * waits for would stay open, with the stream's lock, in a process that is frozen with the answer
    */
   async #call<T>(select: string, values: unknown[]): Promise<T> {
     const ask = () => this.postgres.unlessSilent(() => this.postgres.one<T>(`SELECT ${select}`, values));
-    return requiredRow(await Deadline.without(ask));
+    try {
+      return requiredRow(await Deadline.without(ask));
+    } catch (error) {
+      if (isContended(error)) throw new ServiceUnavailable('the database gave the statement up', error);
+      throw error;
+    }
   }
 }

@@ -16,8 +16,8 @@ export function hashOf(key: string): Buffer {
   return createHash('sha256').update(key).digest();
 }
 
-/** What came as a key. `hash` is undefined where it has not the form of one, as the token of a user has not. */
-export interface SentKey {
+/** What came as a key. `hash` is undefined where it does not have the form of a key: the token of a user, for one. */
+interface SentKey {
   hash: Buffer | undefined;
 }
 
