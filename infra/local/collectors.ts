@@ -9,7 +9,7 @@ import { withServices } from './supervise/session.js';
 import { Interrupted, type Supervisor } from './supervise/supervisor.js';
 import { colour, say } from './supervise/terminal.js';
 
-const ADVICE = { start: 'npm start in another terminal', command: 'npm run collectors -- --ispb digits --url' };
+const START = 'npm start in another terminal';
 const PROGRESS_MS = 1_000;
 const ACCEPT = { json: 'application/json', multipart: 'multipart/json' } as const;
 const SHOWN_AT_MOST = 5;
@@ -22,7 +22,8 @@ const SHOWN_AT_MOST = 5;
 export default async function collectors(args: string[]): Promise<number> {
   const options = parseOptions(args);
   const given = options.urls.length > 0 ? options.urls : [undefined];
-  const bases = await Promise.all(given.map((url) => healthyApi(url, undefined, ADVICE))).catch((error: Error) => {
+  const advice = { start: START, command: `npm run collectors -- --ispb ${options.ispb} --url`, needs: ['postgres'] };
+  const bases = await Promise.all(given.map((url) => healthyApi(url, undefined, advice))).catch((error: Error) => {
     throw new CommandError(error.message);
   });
   return withServices(say, { wait: false, reads: [] }, async ({ supervisor }) => {
@@ -43,13 +44,11 @@ async function collected(
   const stop = new AbortController();
   const orders = { bases, ispb, accept: ACCEPT[form], crash, key, tally, stop: stop.signal };
   const line = new ProgressLine();
-  let before = 0;
+  let [before, last] = [0, ''];
   const progress = setInterval(() => {
-    const { received, distinct, crashes } = tally;
-    line.update(
-      `received ${thousands(received)}, ${thousands(distinct - before)} new a second; crashes ${thousands(crashes)}`,
-    );
-    before = distinct;
+    const text = progressOf(tally, before);
+    if (text !== last) line.update(text);
+    [before, last] = [tally.distinct, text];
   }, PROGRESS_MS);
   const each = Promise.all(
     Array.from({ length: n }, async (_, at): Promise<Ending> => {
@@ -70,6 +69,13 @@ async function collected(
     clearInterval(progress);
     line.end();
   }
+}
+
+/** @param before How many distinct messages there were a second ago. */
+function progressOf({ received, distinct, crashes }: Tally, before: number): string {
+  const rate =
+    distinct > before ? `${thousands(distinct - before)} new a second` : 'waiting, for eight seconds at most';
+  return `received ${thousands(received)}, ${rate}; crashes ${thousands(crashes)}`;
 }
 
 function failed(error: Error): Ending {
@@ -101,7 +107,8 @@ function told(endings: readonly Ending[], tally: Tally, begun: number): number {
   if (wrong.length > 0 || count('refused') > 0) return EXIT.bug;
   if (count('full') === endings.length) return EXIT.forced;
   const repeats = received === distinct ? '' : `; ${thousands(received - distinct)} repeats after crashes`;
-  say(colour('green', `${thousands(distinct)} messages, none in two streams${repeats}`));
+  const stopped = count('stopped') === 0 ? '' : '; stopped before the last one';
+  say(colour('green', `${thousands(distinct)} messages, none in two streams${repeats}${stopped}`));
   return 0;
 }
 

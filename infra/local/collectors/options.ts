@@ -17,7 +17,7 @@ export interface Options {
 }
 
 const USAGE =
-  'usage: npm run collectors -- --ispb digits [--n collectors] [--form json | multipart] [--crash share] [--url http://host:port ...] [--key api_key]';
+  'usage: npm run collectors -- --ispb digits [--n 1 to 100: 6] [--form json | multipart: json] [--crash 0 to 0.9: 0] [--url http://host:port ...] [--key api_key]';
 const COLLECTORS = '6';
 const MOST_COLLECTORS = 100;
 /** With 1 no answer would ever arrive. */

@@ -84,6 +84,15 @@ test('a running API that is unhealthy is not skipped for the configured one', as
   await expect(healthyApi(undefined, [ill])).rejects.toThrow(`The API at ${ill} is not healthy (503, down: mongodb)`);
 });
 
+test('an API without a service that the command does not need will do', async () => {
+  const ill = await api(503, { ...UP, status: 'down', mongodb: 'down', rabbitmq: 'down' });
+  const advice = { start: 'npm start', command: 'npm run it --' };
+  expect(await healthyApi(ill, [], { ...advice, needs: ['postgres'] })).toBe(ill);
+  await expect(healthyApi(ill, [], { ...advice, needs: ['postgres', 'mongodb'] })).rejects.toThrow(
+    'is not healthy (503',
+  );
+});
+
 test.each([
   [404, { code: 'NOT_FOUND' }],
   [200, { hello: 'world' }],

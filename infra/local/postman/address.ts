@@ -11,6 +11,8 @@ const PRINTED = /\/api(?:\/docs|\/health|\/openapi\.json)?$/;
 interface Advice {
   start: string;
   command: string;
+  /** The services that it needs, by their names in health; all, unless it says so. */
+  needs?: readonly string[];
 }
 
 const POSTMAN: Advice = { start: 'npm start', command: 'npm run postman --' };
@@ -33,12 +35,12 @@ export function baseOf(given: string): string {
 export async function healthyApi(
   given: string | undefined,
   running = runningApis(),
-  { command, start }: Advice = POSTMAN,
+  { command, start, needs }: Advice = POSTMAN,
 ): Promise<string> {
   const bases = given === undefined ? candidates(running) : [baseOf(given)];
   const problems: string[] = [];
   for (const base of bases) {
-    const problem = await problemOf(base);
+    const problem = await problemOf(base, needs);
     if (problem === undefined) return base;
     problems.push(problem);
   }
@@ -59,8 +61,8 @@ function candidates(running: string[]): string[] {
   return running.length > 0 ? running : [configured];
 }
 
-/** Undefined where the API answers that all services are up; else the problem, as the beginning of a line. */
-async function problemOf(base: string): Promise<string | undefined> {
+/** Undefined where the API answers that all services are up, or all that it `needs`; else the problem, as the beginning of a line. */
+async function problemOf(base: string, needs: readonly string[] | undefined): Promise<string | undefined> {
   let status: number;
   let body: string;
   try {
@@ -74,6 +76,7 @@ async function problemOf(base: string): Promise<string | undefined> {
   if (health?.status === undefined) return `What answers at ${base} is not Disparo's API (${status} at /api/health)`;
   if (status === 200) return undefined;
   const down = Object.entries(health).filter(([name, state]) => name !== 'status' && state === 'down');
+  if (needs && down.length > 0 && !down.some(([name]) => needs.includes(name))) return undefined;
   const names = down.map(([name]) => name).join(', ');
   return `The API at ${base} is not healthy (${status}${names && `, down: ${names}`})`;
 }
