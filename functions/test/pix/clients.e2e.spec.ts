@@ -1,22 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
 import { RawClient } from '../../../testing/raw-client.js';
-import {
-  ask,
-  lockReads,
-  lockStarts,
-  many,
-  one,
-  openStream,
-  places,
-  rawGet,
-  someIspb,
-  startOf,
-  states,
-  store,
-  untilBlocked,
-  untilPolls,
-} from './streams.js';
+import { lockReads, lockStarts, untilBlocked } from './locks.js';
+import { ask, many, one, openStream, places, rawGet, someIspb, startOf, states, store, untilPolls } from './streams.js';
 
 /** Far less than the time for which a poll waits. */
 const SOON_MS = 4_000;

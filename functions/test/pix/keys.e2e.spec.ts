@@ -5,7 +5,8 @@ import { ParticipantKeys } from '../../pix/participants/participant-keys.js';
 import { ParticipantsRepository } from '../../pix/participants/participants.repository.js';
 import type { Config } from '../../platform/config.js';
 import { Postgres } from '../../platform/stores/postgres.js';
-import { ADMITTED, asked, bearer, brief, keyOf, someIspb, unbind } from './participant.js';
+import { ADMITTED, asked, bearer, brief, keyOf, unbind } from './participant.js';
+import { someIspb } from './streams.js';
 
 const MISSING = [401, 'PIX.KEY_MISSING'];
 const INVALID = [401, 'PIX.KEY_INVALID'];

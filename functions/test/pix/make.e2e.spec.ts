@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, ApiStage, type Ask } from '../../../testing/api-stage.js';
 import { TcpProxy } from '../../../testing/proxy.js';
+import { untilBlocked } from './locks.js';
 
 interface Made {
   end_to_end_id: string;
@@ -165,7 +166,7 @@ describe('held in its second transaction', () => {
     stage.sql<{ pid: number }>(
       `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );
-  const untilHeld = () => stage.until(async () => (await held()).length === 1, 'it waits for the lock');
+  const untilHeld = () => untilBlocked(stage, 'pix_generate', 1);
 
   test('a client that leaves stops it after that one', async () => {
     const client = new AbortController();

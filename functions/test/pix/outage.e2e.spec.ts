@@ -3,23 +3,23 @@ import { ApiStage } from '../../../testing/api-stage.js';
 import { TcpProxy } from '../../../testing/proxy.js';
 import {
   ask,
+  MOST_MS,
   metric,
   one,
   openStream,
-  type Polled,
   places,
+  refusal,
   servedMs,
   someIspb,
   startOf,
   states,
   store,
+  UNAVAILABLE,
   untilPolls,
   waiting,
 } from './streams.js';
 
 const POSTGRES_PORT = 5432;
-/** What a client is promised, and what a machine may add that has other work. */
-const MOST_MS = 8_000 + 500;
 
 let stage: ApiStage;
 
@@ -51,14 +51,6 @@ afterAll(async () => {
   await stage?.close();
 });
 
-const refusal = ({ status, code, next, headers }: Polled) => ({
-  status,
-  code,
-  next,
-  retry: headers.get('retry-after'),
-});
-const unavailable = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
-
 // Three processes, and each has an outage of its own.
 describe.concurrent('while PostgreSQL is away', () => {
   test('each route is a 503 without Pull-Next, and a poll that waits gets its message when it is back', async () => {
@@ -67,9 +59,9 @@ describe.concurrent('while PostgreSQL is away', () => {
     const { path, answer } = await waiting(stage, ispb, api);
     await proxy.close();
     const ids = await store(stage, ispb, 2);
-    expect(refusal(await one(api, startOf(ispb)))).toEqual(unavailable);
-    expect(refusal(await one(api, path))).toEqual(unavailable);
-    expect(refusal(await ask(api, 'DELETE', path))).toEqual(unavailable);
+    expect(refusal(await one(api, startOf(ispb)))).toEqual(UNAVAILABLE);
+    expect(refusal(await one(api, path))).toEqual(UNAVAILABLE);
+    expect(refusal(await ask(api, 'DELETE', path))).toEqual(UNAVAILABLE);
     // Nobody asks PostgreSQL for a token that can be none.
     expect((await one(api, `${startOf(ispb)}x`)).status).toBe(404);
     expect((await ask(api, 'DELETE', `/api/pix/${ispb}/stream/A-token`)).status).toBe(404);
@@ -89,7 +81,7 @@ describe.concurrent('while PostgreSQL is away', () => {
     await untilPolls(api, 2);
     await proxy.close();
     const answers = await Promise.all([answer, start]);
-    expect(answers.map(refusal)).toEqual([unavailable, unavailable]);
+    expect(answers.map(refusal)).toEqual([UNAVAILABLE, UNAVAILABLE]);
     for (const each of answers) {
       const ms = await servedMs(api, each);
       expect([ms > 7_790, ms < MOST_MS]).toEqual([true, true]);
@@ -109,7 +101,7 @@ describe.concurrent('while PostgreSQL is away', () => {
     const { status, next } = await answer;
     expect({ status, next }).toEqual({ status: 204, next: path });
     const refused = await Promise.all(first);
-    expect(refused.map(refusal)).toEqual([unavailable, unavailable]);
+    expect(refused.map(refusal)).toEqual([UNAVAILABLE, UNAVAILABLE]);
     for (const each of [await answer, ...refused]) expect(await servedMs(api, each)).toBeLessThan(MOST_MS);
     await proxy.open();
     const ids = await store(stage, ispb);

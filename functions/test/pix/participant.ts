@@ -1,15 +1,9 @@
-import { randomInt } from 'node:crypto';
 import type { Answer, ApiStage, TestCompany, TestUser } from '../../../testing/api-stage.js';
 
 /** No stream has this token, so that who asks for it opens, claims and waits for nothing. */
 const NO_TOKEN = 'zzzzzzzzzzzz';
 /** What a collector is told of it who may collect. */
 export const ADMITTED = [404, 'PIX.STREAM_NOT_FOUND'];
-
-/** An ISPB of this test alone. */
-export function someIspb(): string {
-  return String(randomInt(100_000_000)).padStart(8, '0');
-}
 
 /** Status and code of an answer. */
 export function brief({ status, body }: Answer): [number, unknown] {

@@ -6,7 +6,9 @@ import { ParticipantsRepository } from '../../pix/participants/participants.repo
 import type { Config } from '../../platform/config.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { TIME } from '../campaigns/fixtures.js';
-import { ADMITTED, asked, bearer, bind, brief, keyOf, someIspb, unbind } from './participant.js';
+import { untilBlocked } from './locks.js';
+import { ADMITTED, asked, bearer, bind, brief, keyOf, unbind } from './participant.js';
+import { someIspb } from './streams.js';
 
 let stage: ApiStage;
 let ana: TestUser;
@@ -43,11 +45,6 @@ async function whileOpen<T>(statement: string, values: unknown[], work: (done: (
   } finally {
     await keeper.end();
   }
-}
-
-function untilItWaits(): Promise<unknown> {
-  const waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-  return stage.until(async () => (await stage.sql(waits)).length > 0, 'it waits for a lock');
 }
 
 describe('PUT /api/companies/:id/pix/:ispb', () => {
@@ -200,7 +197,7 @@ describe('a company that is deleted', () => {
       const deletes = 'UPDATE companies SET deleted = true WHERE id = $1';
       const bound = await whileOpen(deletes, [company.id], async (commit) => {
         const binding = new ParticipantsRepository(postgres).bind(postgres, company.id, ispb, sha256('a key'));
-        await untilItWaits();
+        await untilBlocked(stage, 'FROM companies', 1);
         await commit();
         return binding;
       });
@@ -215,7 +212,7 @@ describe('a company that is deleted', () => {
     await stage.member(ana, company, bia, 'owner');
     const bound = await whileOpen('SELECT FROM companies WHERE id = $1 FOR UPDATE', [company.id], async (commit) => {
       const binding = bind(stage, bia, company, ispb);
-      await untilItWaits();
+      await untilBlocked(stage, 'FROM companies', 1);
       await stage.sql("UPDATE memberships SET role = 'member' WHERE company_id = $1 AND user_id = $2", [
         ...[company.id, bia.id],
       ]);

@@ -6,7 +6,7 @@ import type { Config } from '../../platform/config.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { Retention } from '../../retention/retention.js';
 import { ran } from '../campaigns/fixtures.js';
-import { someIspb } from './participant.js';
+import { someIspb } from './streams.js';
 
 const NOTHING = '0 campaigns older than 30 days erased, 0 numbers in the ledger, 0 rejects, 0 documents';
 const TEN = 'payers and receivers of 10 Pix messages older than 30 days';

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
+import { lockReads, unlockAll } from './locks.js';
 import {
   ask,
-  lockReads,
   many,
   one,
   openStream,
@@ -15,7 +15,6 @@ import {
   startOf,
   states,
   store,
-  unlockAll,
   untilPolls,
   waiting,
 } from './streams.js';

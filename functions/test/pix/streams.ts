@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
 import type { ApiStage } from '../../../testing/api-stage.js';
 import { RawClient } from '../../../testing/raw-client.js';
 
@@ -17,6 +16,9 @@ export interface Polled {
   /** By which the log has it. */
   trace: string;
 }
+
+/** From the arrival of a request until its client has an answer, and what a machine may add that has other work. */
+export const MOST_MS = 8_000 + 500;
 
 let ispbs = 10_000_000;
 let messages = 0;
@@ -96,6 +98,14 @@ export function many(stage: ApiStage, path = ''): Promise<Polled> {
   return ask(stage, 'GET', path, MANY);
 }
 
+/** What a client sees of an answer that refuses it. */
+export function refusal({ status, code, next, headers }: Polled) {
+  return { status, code, next, retry: headers.get('retry-after') };
+}
+
+/** The refusal while PostgreSQL does not answer. */
+export const UNAVAILABLE = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
+
 /** A GET on a socket of its own, whose answer is in `received`. */
 export function rawGet(stage: ApiStage, path = ''): RawClient {
   const client = RawClient.to(stage.url);
@@ -165,46 +175,4 @@ export async function servedMs(stage: ApiStage, { trace }: Polled): Promise<numb
     'it is logged',
   );
   return (JSON.parse(line) as { duration_ms: number }).duration_ms;
-}
-
-const holders = new Set<pg.Client>();
-
-/** Takes a lock by a connection of its own; returns what gives it back. */
-async function lock(stage: ApiStage, statement: string, ispb: string): Promise<() => Promise<void>> {
-  const holder = new pg.Client({ connectionString: stage.stores.env.DATABASE_URL });
-  await holder.connect();
-  holders.add(holder);
-  await holder.query('BEGIN');
-  await holder.query(statement, [ispb]);
-  return async () => {
-    holders.delete(holder);
-    await holder.end();
-  };
-}
-
-/** Gives back the locks of tests that have failed. */
-export async function unlockAll(): Promise<void> {
-  await Promise.all([...holders].map((holder) => holder.end()));
-}
-
-/** Holds back every start of an ISPB. */
-export function lockStarts(stage: ApiStage, ispb: string): Promise<() => Promise<void>> {
-  return lock(stage, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 7409))', ispb);
-}
-
-/** Holds back every read of the streams of an ISPB. */
-export function lockReads(stage: ApiStage, ispb: string): Promise<() => Promise<void>> {
-  return lock(stage, 'SELECT FROM pix_streams WHERE ispb = $1 FOR UPDATE', ispb);
-}
-
-/** Waits until so many statements of the API that contain `text` wait for a lock. */
-export async function untilBlocked(stage: ApiStage, text: string, count: number): Promise<void> {
-  await stage.until(async () => {
-    const [found] = await stage.sql<{ count: number }>(
-      `SELECT count(*)::int AS count FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' AND position($1 IN query) > 0`,
-      [text],
-    );
-    return found?.count === count;
-  }, `${count} of ${text} wait for a lock`);
 }
