@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
 import { RawClient } from '../../../testing/raw-client.js';
-import { lockReads, lockStarts, untilBlocked } from './locks.js';
+import { lockKeys, lockReads, lockStarts, untilBlocked } from './locks.js';
 import { ask, many, one, openStream, places, rawGet, someIspb, startOf, states, store, untilPolls } from './streams.js';
 
 /** Far less than the time for which a poll waits. */
@@ -19,17 +19,23 @@ afterEach(async () => {
 });
 afterAll(() => stage?.close());
 
-function get(path = ''): RawClient {
-  const client = rawGet(stage, path);
+function get(...paths: (string | undefined)[]): RawClient {
+  const client = rawGet(stage, ...paths);
   sockets.push(client);
   return client;
 }
 
 /** A GET whose client never reads: to the server it looks alive. */
-function deaf(path = ''): RawClient {
+function deaf(path?: string): RawClient {
   const client = get(path);
   client.socket.pause();
   return client;
+}
+
+/** Waits until so many starts of an ISPB are closed, and no other stream of it is open. */
+async function untilGone(ispb: string, count: number): Promise<void> {
+  await stage.until(async () => !(await states(stage, ispb)).includes('open'), 'all are closed', SOON_MS);
+  expect(await states(stage, ispb)).toEqual(Array(count).fill('disconnect'));
 }
 
 test('a poll that hangs and its repeat have one batch and one next token: nothing is lost', async () => {
@@ -119,9 +125,7 @@ test('six starts whose clients leave while they wait hold no slot', async () => 
   await stage.until(async () => (await states(stage, ispb)).length === 6, 'six wait');
   expect((await one(stage, startOf(ispb))).status).toBe(429);
   for (const { socket } of six) socket.destroy();
-  const gone = Array.from({ length: 6 }, () => 'disconnect');
-  await stage.until(async () => !(await states(stage, ispb)).includes('open'), 'all are closed', SOON_MS);
-  expect(await states(stage, ispb)).toEqual(gone);
+  await untilGone(ispb, 6);
   const ids = await store(stage, ispb, 2);
   expect((await many(stage, startOf(ispb))).ids).toEqual(ids);
 });
@@ -150,4 +154,49 @@ test('a client that closes its connection after the whole answer keeps its strea
   const [later] = await store(stage, ispb);
   expect((await many(stage, next)).ids).toEqual([later]);
   expect(await places(stage, ispb)).toEqual([...ids.map(() => 'delivered'), 'in flight']);
+});
+
+test('six starts that one client sends one after the other, without waiting, hold no slot when it leaves', async () => {
+  const ispb = someIspb();
+  const client = get(...Array(6).fill(startOf(ispb)));
+  await stage.until(async () => (await states(stage, ispb)).length === 6, 'six wait');
+  client.socket.destroy();
+  await untilGone(ispb, 6);
+});
+
+test('a batch whose answer is behind a poll of the same connection waits again when its client leaves', async () => {
+  const [waits, ispb] = [someIspb(), someIspb()];
+  const ids = await store(stage, ispb, 2);
+  const client = get(startOf(waits), startOf(ispb));
+  await stage.until(async () => (await places(stage, ispb))[1] === 'in flight', 'the second one has claimed');
+  client.socket.destroy();
+  await untilGone(waits, 1);
+  await untilGone(ispb, 1);
+  expect(await places(stage, ispb)).toEqual(['waiting', 'waiting']);
+  expect((await many(stage, startOf(ispb))).ids).toEqual(ids);
+});
+
+test('a client that has left while its key was looked for opens no stream, and claims nothing', async () => {
+  const ispb = someIspb();
+  const ids = await store(stage, ispb, 2);
+  const release = await lockKeys(stage);
+  const client = get(startOf(ispb));
+  await untilBlocked(stage, 'FROM pix_participants', 1);
+  client.socket.destroy();
+  // A later request is answered: by now the server has seen that the client has left.
+  await stage.api('GET', '/api/health');
+  await release();
+  expect((await many(stage, startOf(ispb))).ids).toEqual(ids);
+  expect(await states(stage, ispb)).toEqual(['open']);
+});
+
+test('thousands of requests on one connection, twenty of them at once, leave no listener on it', async () => {
+  const client = RawClient.to(stage.url);
+  sockets.push(client);
+  const get = `GET /api/pix/${someIspb()}/stream/zzzzzzzzzzzz HTTP/1.1\r\nHost: x\r\n\r\n`;
+  for (let sent = 20; sent <= 2_000; sent += 20) {
+    client.socket.write(get.repeat(20));
+    await stage.until(() => client.received.split('HTTP/1.1 404').length - 1 === sent, `${sent} answers`);
+  }
+  expect(stage.output.filter((line) => line.includes('MaxListenersExceededWarning'))).toEqual([]);
 });

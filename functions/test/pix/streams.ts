@@ -106,10 +106,11 @@ export function refusal({ status, code, next, headers }: Polled) {
 /** The refusal while PostgreSQL does not answer. */
 export const UNAVAILABLE = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
 
-/** A GET on a socket of its own, whose answer is in `received`. */
-export function rawGet(stage: ApiStage, path = ''): RawClient {
+/** GETs on a socket of their own, the later ones sent before the first is answered; the answers are in `received`. */
+export function rawGet(stage: ApiStage, ...paths: (string | undefined)[]): RawClient {
   const client = RawClient.to(stage.url);
-  client.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: multipart/json\r\n\r\n`);
+  const gets = paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: multipart/json\r\n\r\n`);
+  client.socket.write(gets.join(''));
   return client;
 }
 
