@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
 import { TcpProxy } from '../../../testing/proxy.js';
+import { lockReads, lockStarts, unlockAll, untilBlocked } from './locks.js';
 import {
   ask,
   MOST_MS,
@@ -23,15 +24,17 @@ const POSTGRES_PORT = 5432;
 
 let stage: ApiStage;
 
-/** A process of its own, which reaches PostgreSQL through this proxy. */
-async function behindProxy(): Promise<{ api: ApiStage; proxy: TcpProxy }> {
-  const proxy = await TcpProxy.openTo(stage.stores.env.DATABASE_URL, POSTGRES_PORT);
+/** A process of its own, which reaches PostgreSQL through this proxy. `heard`: what PostgreSQL has sent to it. */
+async function behindProxy(): Promise<{ api: ApiStage; proxy: TcpProxy; heard: string[] }> {
+  const heard: string[] = [];
+  const hear = (bytes: Buffer) => heard.push(bytes.toString('latin1'));
+  const proxy = await TcpProxy.openTo(stage.stores.env.DATABASE_URL, POSTGRES_PORT, hear);
   const api = await stage.beside({ DATABASE_URL: proxy.url });
   // For the first error that it logs a process reads its source map, which can take seconds: not while time is measured.
   await proxy.close();
   await one(api, startOf(someIspb()));
   await proxy.open();
-  return { api, proxy };
+  return { api, proxy, heard };
 }
 
 let closed: Awaited<ReturnType<typeof behindProxy>>;
@@ -46,6 +49,7 @@ beforeAll(async () => {
   held = await behindProxy();
 }, 120_000);
 afterAll(async () => {
+  await unlockAll();
   await Promise.all(all().map(({ api }) => api.close()));
   await Promise.all(all().map(({ proxy }) => proxy.close()));
   await stage?.close();
@@ -109,6 +113,25 @@ describe.concurrent('while PostgreSQL is away', () => {
   });
 });
 
+test('a start that PostgreSQL goes on with when its connection has broken is closed in the end', async () => {
+  const { api, proxy, heard } = closed;
+  const ispb = someIspb();
+  await store(stage, ispb, 2);
+  const release = await lockStarts(stage, ispb);
+  const start = one(api, startOf(ispb));
+  await untilBlocked(stage, 'pix_start', 1);
+  await proxy.close();
+  expect(refusal(await start)).toEqual(UNAVAILABLE);
+  heard.length = 0;
+  await proxy.open();
+  // Its stream is not there yet.
+  await stage.until(() => heard.some((bytes) => bytes.includes('unknown')), 'its end is tried');
+  expect(await states(stage, ispb)).toEqual([]);
+  await release();
+  await stage.until(async () => (await states(stage, ispb))[0] === 'disconnect', 'it is closed');
+  expect(await places(stage, ispb)).toEqual(['waiting', 'waiting']);
+});
+
 test('a listener whose connection PostgreSQL ends listens again, and polls are woken as before', async () => {
   const listeners = async () => {
     const sql = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN "pix_waiting"'`;
@@ -131,4 +154,20 @@ test('a listener whose connection PostgreSQL ends listens again, and polls are w
   expect(await metric(stage, 'disparo_pix_wake_seconds_count')).toBe(1);
   const says = 'notifications of the database are heard again';
   await stage.until(() => stage.output.some((line) => line.includes(says)), 'it says so');
+});
+
+test('a read that PostgreSQL cancels is a 503 for a first one, and a poll that waits reads again', async () => {
+  const ispb = someIspb();
+  const { answer } = await waiting(stage, ispb);
+  const second = await openStream(stage, ispb, 2);
+  const release = await lockReads(stage, ispb);
+  const first = one(stage, second);
+  const ids = await store(stage, ispb, 2);
+  await untilBlocked(stage, 'pix_read', 2);
+  const blocked = `datname = current_database() AND wait_event_type = 'Lock' AND position('pix_read' IN query) > 0`;
+  await stage.sql(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${blocked}`);
+  expect(refusal(await first)).toEqual(UNAVAILABLE);
+  await release();
+  const { status, ids: found } = await answer;
+  expect([status, found]).toEqual([200, ids]);
 });
