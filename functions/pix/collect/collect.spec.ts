@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ServiceUnavailable } from '../../platform/problem.js';
 import { Runtime } from '../../platform/runtime.js';
 import type { PixMeter } from '../upkeep/pix-meter.js';
@@ -200,11 +200,53 @@ describe('time', () => {
       throw new ServiceUnavailable('away');
     };
     look = () => Promise.reject(new ServiceUnavailable('away'));
-    const answer = follow(performance.now() - 7_700);
+    const answer = follow(performance.now() - 6_500);
     await delay(0);
     ring();
     await expect(answer).rejects.toBeInstanceOf(ServiceUnavailable);
     expect([counts.reads, counts.looks > 0]).toEqual([2, true]);
+  });
+});
+
+describe('to the millisecond', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const never = () => new Promise<never>(() => {});
+  /** How long after its arrival a poll is answered, and with what. */
+  async function answered(work: Promise<unknown>): Promise<[number, unknown]> {
+    const arrivedAt = performance.now();
+    let at: [number, unknown] | undefined;
+    const note = (answer: unknown) => {
+      at = [performance.now() - arrivedAt, answer];
+    };
+    work.then(note, note);
+    while (at === undefined && vi.getTimerCount() > 0) await vi.advanceTimersToNextTimerAsync();
+    return at ?? [Number.POSITIVE_INFINITY, 'nothing'];
+  }
+
+  test('a poll without a message is answered 7.8 s after its arrival, one that came late too', async () => {
+    expect(await answered(follow())).toEqual([7_800, NOTHING]);
+    expect(await answered(begin())).toMatchObject([7_800, { kind: 'empty' }]);
+    expect(await answered(follow(performance.now() - 3_000))).toEqual([4_800, NOTHING]);
+  });
+
+  test('a first read and a start that are not done are given up 7.95 s after the arrival', async () => {
+    [read, start] = [never, never];
+    for (const ask of [follow, begin]) expect(await answered(ask())).toEqual([7_950, expect.any(ServiceUnavailable)]);
+    expect(await answered(follow(performance.now() - 3_000))).toEqual([4_950, expect.any(ServiceUnavailable)]);
+  });
+
+  test('a last read, and a look, that are not done are given up 7.95 s after the arrival', async () => {
+    read = () => (counts.reads === 1 ? Promise.resolve(EMPTY) : never());
+    expect(await answered(follow())).toEqual([7_950, NOTHING]);
+    expect(counts.reads).toBe(2);
+    [read, look] = [async () => EMPTY, never];
+    expect(await answered(follow())).toEqual([7_950, NOTHING]);
   });
 });
 
