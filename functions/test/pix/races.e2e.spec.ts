@@ -104,7 +104,11 @@ describe('a start', () => {
   test('takes the slot of a stream that is overdue, and gives its batch to the new one', async () => {
     await make(6);
     for (let i = 0; i < 6; i++) await start(one, `${i}aaaaaaa`);
-    expect(await start(one, OTHER)).toEqual({ outcome: 'full', read: null, size: null, body: null, retry_after: 68 });
+    const full = await start(one, OTHER);
+    expect(full).toEqual({ outcome: 'full', read: null, size: null, body: null, retry_after: expect.any(Number) });
+    // Until the first one would expire, which has 68 s from its start.
+    expect(full.retry_after).toBeGreaterThanOrEqual(60);
+    expect(full.retry_after).toBeLessThanOrEqual(68);
     await monitor.query(`UPDATE pix_streams SET expires_at = clock_timestamp() - interval '1 s' WHERE slot = 3`);
     expect(await start(one, OTHER)).toMatchObject({ outcome: 'batch', size: 1 });
     const rows = await monitor.query('SELECT id, closed_by, batch FROM pix_streams WHERE slot = 3 ORDER BY opened_at');
@@ -235,5 +239,50 @@ describe('a read and the end of its stream at once', () => {
     expect(late).toMatchObject({ outcome: 'closed', read: null, body: null });
     const [first, second] = await messages();
     expect([await delivered(), await waiting()]).toEqual([[first], [second]]);
+  });
+});
+
+describe('the end of a stream', () => {
+  const ends: Record<string, () => Promise<unknown>> = {
+    'DELETE with the current token': () => close(one, 'r001'),
+    'DELETE with the token before': () => close(one, 'r000'),
+    'a start that is abandoned': () => close(one, 'r000', 'disconnect'),
+    expiry: () => expire(one),
+  };
+
+  test.each(Object.entries(ends))('by %s is one notification, for whoever waits', async (_, end) => {
+    await make(1);
+    await start(one, STREAM);
+    await overdue();
+    const notices: unknown[] = [];
+    const listen = ({ channel, payload }: pg.Notification) => notices.push([channel, payload]);
+    other.on('notification', listen);
+    await other.query('LISTEN pix_waiting');
+    await end();
+    // What was notified before this statement's answer has arrived with it.
+    await other.query('UNLISTEN pix_waiting');
+    other.off('notification', listen);
+    expect(notices).toEqual([['pix_waiting', ISPB]]);
+  });
+});
+
+describe('a read that claims', () => {
+  test.each([
+    ['once a second from the front', '-2 s', 0],
+    ['else behind the last message that it had', '1 minute', 2],
+  ])('goes %s', async (_, swept, wanted) => {
+    await make(3);
+    await start(one, STREAM);
+    await start(one, OTHER);
+    await close(one, 'r000', 'disconnect');
+    const [first, second, third] = await messages();
+    expect(await waiting()).toEqual([first, third]);
+    // OTHER holds the second message.
+    await monitor.query('UPDATE pix_streams SET swept_at = clock_timestamp() + $1::interval', [swept]);
+    await read(one, 'r001', 'r002', 1, OTHER);
+    expect(await ids('SELECT unnest(batch) AS id FROM pix_streams')).toEqual([[first, second, third][wanted]]);
+    // Whichever is left comes next.
+    await read(one, 'r002', 'r003', 1, OTHER);
+    expect(await waiting()).toEqual([]);
   });
 });
