@@ -4,7 +4,9 @@ import { TcpProxy } from '../../../testing/proxy.js';
 import { ParticipantKeys } from '../../pix/participants/participant-keys.js';
 import { ParticipantsRepository } from '../../pix/participants/participants.repository.js';
 import type { Config } from '../../platform/config.js';
+import { Deadline } from '../../platform/deadline.js';
 import { Postgres } from '../../platform/stores/postgres.js';
+import { lockKeys, unlockAll, untilBlocked } from './locks.js';
 import { ADMITTED, asked, bearer, brief, keyOf, unbind } from './participant.js';
 import { someIspb } from './streams.js';
 
@@ -26,6 +28,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await unlockAll();
   await closed?.close();
   await stage?.close();
 });
@@ -212,6 +215,21 @@ describe('the keys of a process', () => {
     await proxy.open();
     await keys.admit(unknown, undefined);
     expect(reads).toEqual([known, unknown, unknown]);
+  });
+
+  test('are looked up for all who wait, when the time of the request that asked first is over, too', async () => {
+    const ispb = someIspb();
+    const key = await keyOf(stage, ana, acme, ispb);
+    const release = await lockKeys(stage);
+    const deadline = new Deadline({ refuseMs: 60_000, endMs: 60_000 });
+    const first = deadline.run(() => keys.admit(ispb, `Bearer ${key}`));
+    const second = keys.admit(ispb, `Bearer ${key}`);
+    await untilBlocked(stage, 'FROM pix_participants', 1);
+    deadline.pass();
+    await release();
+    deadline.close();
+    expect(await Promise.allSettled([first, second])).toEqual(Array(2).fill({ status: 'fulfilled', value: undefined }));
+    expect(reads).toEqual([ispb]);
   });
 
   test('are 503 before a collector has waited for eight seconds, where PostgreSQL is silent', async () => {
