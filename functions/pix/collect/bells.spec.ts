@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type OwnDatabase, onServer, ownDatabase } from '../../../testing/databases.js';
 import { TcpProxy } from '../../../testing/proxy.js';
@@ -130,6 +132,19 @@ describe('the bells of a process', () => {
       return stays.take();
     }, 'it rings');
     expect(removed.take()).toBeUndefined();
+  });
+
+  test('an ISPB of which no poll waits any more takes no memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const used = () => {
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = used();
+    for (let n = 0; n < 100_000; n++) bells.remove(String(n), bells.hang(String(n)));
+    // A set for each would be more than twice as much.
+    expect(used() - before).toBeLessThan(10_000_000);
   });
 
   test('what was notified while the connection was broken rings when it is back', async () => {
