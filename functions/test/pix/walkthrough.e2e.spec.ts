@@ -47,7 +47,8 @@ test('each curl line of the walkthrough does what is printed below it', async ()
   const ana = await stage.user({ email: 'ana@example.com' });
   const company = await stage.company(ana);
   const script = blocks('sh').join(`\necho '${SEPARATOR}'\n`).replace('http://127.0.0.1:3000', stage.url);
-  const env = { ...process.env, TOKEN: ana.token, COMPANY: company.id };
+  // It makes folders by mktemp, and leaves them.
+  const env = { ...process.env, TMPDIR: folder, TOKEN: ana.token, COMPANY: company.id };
   const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script], { cwd: folder, env });
   // The first block only sets variables, and prints nothing.
   expect(stdout.split(SEPARATOR).map(outline)).toEqual(['', ...blocks('text').map(outline)]);
