@@ -268,9 +268,9 @@ describe('the end of a stream', () => {
 
 describe('a read that claims', () => {
   test.each([
-    ['once a second from the front', '-2 s', 0],
-    ['else behind the last message that it had', '1 minute', 2],
-  ])('goes %s', async (_, swept, wanted) => {
+    ['begins at the front once a second', '-2 s', 0],
+    ['begins behind the last message of its stream at other times', '1 minute', 2],
+  ])('%s', async (_, swept, wanted) => {
     await make(3);
     await start(one, STREAM);
     await start(one, OTHER);
