@@ -103,8 +103,16 @@ export function refusal({ status, code, next, headers }: Polled) {
   return { status, code, next, retry: headers.get('retry-after') };
 }
 
+/** What `refusal` returns of an answer that refuses: no Pull-Next, whatever it says. */
+export const refused = (status: number, code: string, retry: string | null = null) => ({
+  status,
+  code,
+  next: undefined,
+  retry,
+});
+
 /** The refusal while PostgreSQL does not answer. */
-export const UNAVAILABLE = { status: 503, code: 'SERVICE_UNAVAILABLE', next: undefined, retry: '5' };
+export const UNAVAILABLE = refused(503, 'SERVICE_UNAVAILABLE', '5');
 
 /** GETs on a socket of their own, the later ones sent before the first is answered; the answers are in `received`. */
 export function rawGet(stage: ApiStage, ...paths: (string | undefined)[]): RawClient {
