@@ -100,6 +100,9 @@ describe.concurrent('while PostgreSQL is away', () => {
     const { api, proxy } = held;
     const ispb = someIspb();
     const { path, answer } = await waiting(stage, ispb, api);
+    // Each has a connection then: to wait for a new one ends sooner.
+    const none = `/api/pix/${ispb}/stream/zzzzzzzzzzzz`;
+    await Promise.all(Array.from({ length: 5 }, () => one(api, none)));
     proxy.hold();
     const first = [one(api, startOf(ispb)), one(api, path), ask(api, 'DELETE', path)];
     const { status, next } = await answer;
