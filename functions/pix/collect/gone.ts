@@ -12,9 +12,9 @@ export function goneSignal({ raw, request }: FastifyReply, { kind }: Runtime): A
   const leave = (): void => {
     if (!raw.writableFinished) gone.abort();
   };
-  // guard: the socket's, as an answer that waits behind another one of its connection never hears of it
   // A client may send many requests before the first one is answered; each listener goes with its answer.
   socket.setMaxListeners(0);
+  // guard: the socket's, as an answer that waits behind another one of its connection never hears of it
   socket.once('close', leave);
   raw.once('finish', () => socket.off('close', leave));
   if (socket.destroyed) leave();
