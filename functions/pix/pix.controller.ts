@@ -1,11 +1,11 @@
 import { Controller, Delete, Get, HttpCode, Param, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { arrivedAt } from '../platform/http/arrival.js';
 import { Describe } from '../platform/http/describe.js';
 import { Public } from '../platform/http/public.js';
 import { Runtime } from '../platform/runtime.js';
 import { formOf } from './collect/accept.js';
-import { arrivedAt } from './collect/arrival.js';
 import { CloseStream } from './collect/close-stream.js';
 import { Collect, type Collected } from './collect/collect.js';
 import { goneSignal } from './collect/gone.js';

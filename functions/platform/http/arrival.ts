@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Runtime } from '../../platform/runtime.js';
+import type { Runtime } from '../runtime.js';
 
 /**
  * The header by which a function hands on when the gateway took the request, in milliseconds since 1970: a cold start counts,

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { Runtime } from '../../platform/runtime.js';
+import { Runtime } from '../runtime.js';
 import { arrivedAt } from './arrival.js';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
