@@ -3,22 +3,12 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ApiStage } from '../../../testing/api-stage.js';
+import type { ApiStage } from '../../../testing/api-stage.js';
 import { Process, ROOT } from '../../../testing/process.js';
-import { TcpProxy } from '../../../testing/proxy.js';
-import { migrate } from '../../platform/stores/migrate.js';
 import { PATIENCE_MS } from '../campaigns/fixtures.js';
 import { Offline } from '../offline.js';
+import { OwnFunction } from '../own-function.js';
 
-interface Answer {
-  statusCode: number;
-  headers: Record<string, string>;
-  body: string;
-}
-type Handler = (event: object, context: object) => Promise<Answer>;
-
-/** What tsc made: see api.e2e.spec.ts. */
-const HANDLER = new URL('../../../dist/functions/contacts.js', import.meta.url).href;
 const FUNCTION_MS = 55_000;
 const TICK = { source: 'aws.events' };
 const HOLD = 4_712;
@@ -33,28 +23,15 @@ const MAYBE_DONE = 'the request took too long; it may have been done, so look be
 const ONE_ROW = 'SELECT 1\0';
 const MIB = 1_048_576;
 
+let own: OwnFunction;
 let stage: ApiStage;
-let proxy: TcpProxy;
-let handler: Handler;
-/** What PostgreSQL has sent to the function, one character a byte. */
-let heard = '';
 
 beforeAll(async () => {
-  stage = await ApiStage.open({ start: false });
-  await migrate(stage.env.DATABASE_URL);
-  proxy = await TcpProxy.openTo(stage.env.DATABASE_URL, 5432, (bytes) => {
-    heard += bytes.toString('latin1');
-  });
-  for (const [key, value] of Object.entries({ ...stage.env, DATABASE_URL: proxy.url, LOG_LEVEL: 'silent' }))
-    vi.stubEnv(key, value);
-  ({ handler } = (await import(/* @vite-ignore */ HANDLER)) as { handler: Handler });
+  own = await OwnFunction.open('contacts');
+  stage = own.stage;
 });
 
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await stage?.close();
-  await proxy?.close();
-});
+afterAll(() => own?.close());
 
 function contact(id: string = randomUUID(), name = 'Ana') {
   const team = { name: 'Vendas', leader: true, projects: [{ name: 'Portal', completed: false }] };
@@ -76,23 +53,16 @@ function eventOf(method: string, path: string, body?: object): object {
   };
 }
 
-/** The time of a function that has `timeMs` milliseconds left. */
-function context(timeMs = FUNCTION_MS): object {
-  const end = performance.now() + timeMs;
-  return {
-    callbackWaitsForEmptyEventLoop: true,
-    getRemainingTimeInMillis: () => Math.max(Math.floor(end - performance.now()), 0),
-  };
-}
+const context = (timeMs = FUNCTION_MS) => own.context(timeMs);
 
 async function call(method: string, path: string, body?: object, timeMs?: number) {
-  const { statusCode, headers, body: text } = await handler(eventOf(method, path, body), context(timeMs));
+  const { statusCode, headers, body: text } = await own.handler(eventOf(method, path, body), context(timeMs));
   return { status: statusCode, headers, body: JSON.parse(text) };
 }
 
 const add = (body: object = contact(), timeMs?: number) => call('POST', '/api/user', body, timeMs);
 const read = (job: string, query = '') => call('GET', `/api/user/${job}${query}`);
-const tick = (timeMs?: number) => handler(TICK, context(timeMs));
+const tick = (timeMs?: number) => own.handler(TICK, context(timeMs));
 
 /** Sends a user, which must be accepted. */
 async function added(body: object = contact()): Promise<string> {
@@ -125,7 +95,7 @@ const untilOneWaits = () =>
   stage.until(async () => (await lockWaits()).length > 0, 'one waits for a lock', PATIENCE_MS);
 
 test('takes two parameters, for nodejs24.x refuses a third', () => {
-  expect(handler.length).toBeLessThanOrEqual(2);
+  expect(own.handler.length).toBeLessThanOrEqual(2);
 });
 
 test('a start that failed is answered with the words of the route', async () => {
@@ -157,14 +127,14 @@ test('a user is accepted, and completed by the first GET', async () => {
 });
 
 test('no statement leaves a transaction open: a frozen process would keep its locks', async () => {
-  heard = '';
+  own.heard = '';
   const job = await added();
   await read(job, '?wait=1');
   await tick();
   // ReadyForQuery of the protocol has I outside of a transaction, T inside of one and E inside of one that failed.
-  const states = heard.split('Z\0\0\0\x05').slice(1);
+  const states = own.heard.split('Z\0\0\0\x05').slice(1);
   expect(new Set(states.map(([state]) => state))).toEqual(new Set(['I']));
-  expect(heard).not.toContain('BEGIN\0');
+  expect(own.heard).not.toContain('BEGIN\0');
 });
 
 test('many at once in one process all get a job of their own, and its end', async () => {
@@ -222,27 +192,27 @@ describe('while the processing is held', () => {
 
   test('?wait looks again and again, and is answered at the end', async () => {
     const job = await held();
-    heard = '';
+    own.heard = '';
     const waiting = read(job, '?wait=30');
-    await stage.until(() => heard.includes(ONE_ROW), 'it has looked once');
+    await stage.until(() => own.heard.includes(ONE_ROW), 'it has looked once');
     await holder.query('SELECT pg_advisory_unlock($1)', [HOLD]);
     expect((await waiting).body).toMatchObject({ status: 'completed' });
   });
 
   test('?wait ends after five seconds, and not after thirty', async () => {
     const job = await held();
-    heard = '';
+    own.heard = '';
     const { status, body } = await read(job, '?wait=30');
     expect([status, body.status]).toEqual([200, 'active']);
     // It has looked each 500 ms.
-    const looks = heard.split(ONE_ROW).length - 1;
+    const looks = own.heard.split(ONE_ROW).length - 1;
     expect(looks).toBeGreaterThan(1);
     expect(looks).toBeLessThanOrEqual(11);
   });
 
   test('a job whose worker was killed is brought to its end by the next pass', async () => {
     const event = eventOf('POST', '/api/user', contact(randomUUID(), 'held'));
-    const code = `import(${JSON.stringify(HANDLER)}).then(({ handler }) =>
+    const code = `import(${JSON.stringify(own.url)}).then(({ handler }) =>
       handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 55000 })).then(({ body }) => console.log(body))`;
     const worker = stage.stores.with(
       new Process('a function', [process.execPath, '-e', code], { env: process.env, cwd: ROOT }),
@@ -317,8 +287,8 @@ describe('near the end of its time', () => {
 });
 
 describe('while PostgreSQL is away', () => {
-  beforeAll(() => proxy.close());
-  afterAll(() => proxy.open());
+  beforeAll(() => own.proxy.close());
+  afterAll(() => own.proxy.open());
 
   test('POST and GET are 503, each with its words', async () => {
     expect((await add()).body).toEqual(problem('SERVICE_UNAVAILABLE', NOT_TAKEN));

@@ -1,15 +1,8 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { ApiStage } from '../../../testing/api-stage.js';
-import { TcpProxy } from '../../../testing/proxy.js';
-import { migrate } from '../../platform/stores/migrate.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ApiStage } from '../../../testing/api-stage.js';
+import { OwnFunction } from '../own-function.js';
 
-interface Answer {
-  statusCode: number;
-  headers: Record<string, string>;
-  body: string;
-}
-type Handler = (event: object, context: object) => Promise<Answer>;
 interface Ask {
   headers?: Record<string, string>;
   /** How long ago the gateway took the request. */
@@ -17,8 +10,6 @@ interface Ask {
   body?: string;
 }
 
-/** What tsc made: see api.e2e.spec.ts. */
-const HANDLER = new URL('../../../dist/functions/pix.js', import.meta.url).href;
 const FUNCTION_MS = 29_000;
 const WAIT_MS = 7_800;
 /** So late may an answer be on a machine that is busy, and still be told from one that was taken a second before. */
@@ -28,30 +19,17 @@ const ONE_ROW = 'SELECT 1\0';
 const LIST = { accept: 'multipart/json' };
 const NEXT = /^\/api\/pix\/([0-9]{8})\/stream\/([0-9a-z]{12})$/;
 
+let own: OwnFunction;
 let stage: ApiStage;
-let proxy: TcpProxy;
-let handler: Handler;
-/** What PostgreSQL has sent to the function, one character a byte. */
-let heard = '';
 
 beforeAll(async () => {
-  stage = await ApiStage.open({ start: false });
-  await migrate(stage.env.DATABASE_URL);
-  proxy = await TcpProxy.openTo(stage.env.DATABASE_URL, 5432, (bytes) => {
-    heard += bytes.toString('latin1');
-  });
-  for (const [key, value] of Object.entries({ ...stage.env, DATABASE_URL: proxy.url, LOG_LEVEL: 'silent' }))
-    vi.stubEnv(key, value);
-  ({ handler } = (await import(/* @vite-ignore */ HANDLER)) as { handler: Handler });
+  own = await OwnFunction.open('pix');
+  stage = own.stage;
   // It takes its time to load.
   await call('GET', '/api/health');
 });
 
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await stage?.close();
-  await proxy?.close();
-});
+afterAll(() => own?.close());
 
 async function call(method: string, path: string, { headers = {}, agoMs = 0, body }: Ask = {}) {
   const begun = performance.now();
@@ -68,9 +46,7 @@ async function call(method: string, path: string, { headers = {}, agoMs = 0, bod
     ...(body !== undefined && { body }),
     isBase64Encoded: false,
   };
-  const getRemainingTimeInMillis = () => Math.max(Math.floor(begun + FUNCTION_MS - performance.now()), 0);
-  const answer = await handler(event, { callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis });
-  const { statusCode: status, headers: answered, body: text } = answer;
+  const { statusCode: status, headers: answered, body: text } = await own.handler(event, own.context(FUNCTION_MS));
   return { status, headers: answered, text, next: answered['pull-next'] ?? '', tookMs: performance.now() - begun };
 }
 
@@ -91,11 +67,11 @@ const codeOf = (text: string) => (JSON.parse(text) as { code: string }).code;
 const waiting = async (ispb: string) => (await stage.sql('SELECT FROM pix_waiting WHERE ispb = $1', [ispb])).length;
 
 test('takes two parameters, for nodejs24.x refuses a third', () => {
-  expect(handler.length).toBeLessThanOrEqual(2);
+  expect(own.handler.length).toBeLessThanOrEqual(2);
 });
 
 test('eight polls at once each wait 7.8 s from the time at which the gateway took them, and look all the while', async () => {
-  heard = '';
+  own.heard = '';
   const ages = [0, 0, 0, 1_000, 2_000, 3_000, 4_000, 5_000];
   // guard: whatever a client says, in whatever letter case, the gateway's time counts
   const pretended = { 'x-disparo-arrived-ms': '0', 'X-Disparo-Arrived-MS': String(Date.now() - WAIT_MS) };
@@ -111,17 +87,17 @@ test('eight polls at once each wait 7.8 s from the time at which the gateway too
   }
   // A look each 250 ms: on a server it is one a second.
   const pollSeconds = ages.reduce((sum, agoMs) => sum + (WAIT_MS - agoMs) / 1_000, 0);
-  const looks = heard.split(ONE_ROW).length - 1;
+  const looks = own.heard.split(ONE_ROW).length - 1;
   expect(looks).toBeGreaterThan(1.5 * pollSeconds);
   expect(looks).toBeLessThan(5 * pollSeconds);
   // A frozen process hears nothing, and would keep the connection.
-  expect(heard).not.toContain('LISTEN\0');
+  expect(own.heard).not.toContain('LISTEN\0');
 });
 
 test('a message that is made meanwhile is found by a look', async () => {
-  heard = '';
+  own.heard = '';
   const poll = start('22222220');
-  await stage.until(() => heard.split(ONE_ROW).length > 3, 'it has looked');
+  await stage.until(() => own.heard.split(ONE_ROW).length > 3, 'it has looked');
   const [id] = await made('22222220', 1);
   const { status, text, next, tookMs } = await poll;
   expect([status, idOf(text)]).toEqual([200, id]);
@@ -150,15 +126,15 @@ test('a batch, its repetition, the next one and the end are as on a server', asy
 });
 
 test('no statement leaves a transaction open: a frozen process would keep the lock of its stream', async () => {
-  heard = '';
+  own.heard = '';
   await made('44444440', 1);
   const { next } = await start('44444440');
   await call('GET', next, { agoMs: WAIT_MS - 600 });
   await call('DELETE', next);
   // ReadyForQuery of the protocol has I outside of a transaction, T inside of one and E inside of one that failed.
-  const states = heard.split('Z\0\0\0\x05').slice(1);
+  const states = own.heard.split('Z\0\0\0\x05').slice(1);
   expect(new Set(states.map(([state]) => state))).toEqual(new Set(['I']));
-  expect(heard).not.toContain('BEGIN\0');
+  expect(own.heard).not.toContain('BEGIN\0');
 });
 
 test('what a read claims after its poll was answered comes again with the same token', async () => {
