@@ -26,6 +26,7 @@ ${problemList([new NotFound()])}`,
     ['events', 'Events of many tenants: who they are for, and what they may be.'],
     ['webhooks', 'Where events go: endpoints, signed requests, what became of each, and again.'],
     ['pix', 'Pix messages, collected by streams of long polls: at most six an ISPB, and no message in two.'],
+    ['billing', 'A CSV of debts becomes boletos with Pix codes, and payments are matched to them.'],
   ],
   key: `The \`api_key\` of ${linkTo('events', 'createEventClient')}, for the events of that client alone; or, on the routes of
 collectors, that of ${linkTo('pix', 'bindPixIspb')}, for that ISPB alone, which needs none until it is bound.`,

@@ -15,6 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   pix: ['accounts', 'retention', 'platform'],
   webhooks: ['events', 'accounts', 'platform'],
   ledger: ['accounts', 'retention', 'recipients', 'platform'],
+  billing: ['uploads', 'accounts', 'retention', 'platform'],
   campaigns: ['ledger', 'accounts', 'recipients', 'platform'],
   uploads: ['campaigns', 'ledger', 'accounts', 'retention', 'recipients', 'platform'],
 };
