@@ -26,6 +26,8 @@ const REQUIRE =
  * such an import of CommonJS has no names, only a default.
  */
 const NOT_BUNDLED = ['swagger-ui-dist', '@aws-sdk'];
+/** In place of a package that fails in a bundle: the file says why. */
+const PDFKIT = 'infra/local/package/pdfkit.mjs';
 /** Written last: what the bundles were made of. */
 const MADE_OF = join(BUNDLES, '.made-of');
 const DAY_MS = 86_400_000;
@@ -37,6 +39,7 @@ export function bundleOptions(without: readonly string[] = []): BuildOptions {
     platform: 'node',
     format: 'esm',
     external: [...NOT_INSTALLED, ...without].flatMap((each) => [each, `${each}/*`]),
+    alias: { pdfkit: resolve(PDFKIT) },
     banner: { js: REQUIRE },
     // The OpenAPI document and the log name classes.
     keepNames: true,
@@ -87,7 +90,7 @@ export async function makeBundles(): Promise<void> {
 function inputsNow(): string {
   const contract = Object.keys(contractFiles()).map((name) => join(CONTRACT, name));
   const compiled = ['dist/.tsbuildinfo', join(CONTRACT, 'dist', '.tsbuildinfo')];
-  return [...compiled, ...contract, 'serverless.yml', 'node_modules/.package-lock.json']
+  return [...compiled, ...contract, PDFKIT, 'serverless.yml', 'node_modules/.package-lock.json']
     .map((file) => `${file} ${statSync(file).mtimeMs} ${statSync(file).size}\n`)
     .join('');
 }
