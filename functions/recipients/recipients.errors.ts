@@ -1,5 +1,5 @@
 import { Problem } from '../platform/problem.js';
-import { shownValue } from './number/blanks.js';
+import { shownValue } from '../platform/shown-text.js';
 
 /** The file, or an entry of a list, holds a control character: it is refused whole. */
 export class FileIsNotText extends Problem {

@@ -1,4 +1,4 @@
-import { shownValue, textOf } from './number/blanks.js';
+import { shownValue, textOf } from '../platform/shown-text.js';
 import { REJECT_REASONS, type RejectReason, reasonOf } from './number/phone-number.js';
 
 /**

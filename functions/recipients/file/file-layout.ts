@@ -1,4 +1,5 @@
-import { asSeen, textOf } from '../number/blanks.js';
+import { textOf } from '../../platform/shown-text.js';
+import { asSeen } from '../number/blanks.js';
 import { writtenNumber } from '../number/written-number.js';
 import { PhoneColumnUnknown } from '../recipients.errors.js';
 import { namesOtherDigits, plainName, telephoneColumn } from './telephone-column.js';

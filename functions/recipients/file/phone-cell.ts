@@ -1,4 +1,4 @@
-import { textOf } from '../number/blanks.js';
+import { textOf } from '../../platform/shown-text.js';
 import { mayHavePrefix, NOT_A_NUMBER, toE164, WRONG_LENGTH } from '../number/phone-number.js';
 import { BLANK, writtenNumber } from '../number/written-number.js';
 import { VALUE_BYTES } from '../reject-list.js';
