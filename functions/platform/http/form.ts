@@ -15,8 +15,8 @@ const PLAIN = new Set(['7bit', '8bit', 'binary']);
 
 /** The one file that a form has, and what is done with it. */
 interface FileOfForm {
-  /** The name of its part. */
-  name: string;
+  /** The name of its part; without it the first file part is taken, whatever its name. */
+  name?: string;
   limitMib: number;
   /**
    * Called when the file begins, with the fields before it. Returns the function that takes its pieces and keeps none of
@@ -26,15 +26,15 @@ interface FileOfForm {
   begin(fields: ReadonlyMap<string, string>): (piece: Uint8Array) => Promise<void> | void;
   /** The problem where Content-Length already says that the form is far over the limit. */
   tooLarge(): Problem;
-  /** The problem where its part is a plain field. */
-  notAFile(): Problem;
+  /** The problem where the part of that name is a plain field. */
+  notAFile?(): Problem;
 }
 
 /** A form that was read to its end. The caller judges the fields first, then the file. */
 interface Form {
   fields: Record<string, string>;
   /** Undefined: the form had no file. */
-  file: { sha256: Buffer; isTooLarge: boolean } | undefined;
+  file: { sha256: Buffer; isTooLarge: boolean; name: string } | undefined;
 }
 
 /**
@@ -55,10 +55,10 @@ export async function readForm(request: FastifyRequest, file: FileOfForm): Promi
   for await (const item of parts(request, options)) {
     if (!PLAIN.has(item.encoding)) throw new MediaTypeRefused();
     if (item.type === 'file') {
-      if (item.fieldname !== name || read) throw surplusFile(item, name);
+      if (read || (name !== undefined && item.fieldname !== name)) throw surplusFile(item, name);
       read = await readFile(item, file.begin(fields));
     } else {
-      if (item.fieldname === name) throw file.notAFile();
+      if (item.fieldname === name && file.notAFile) throw file.notAFile();
       readField(item, fields);
     }
   }
@@ -95,7 +95,7 @@ async function readFile(item: MultipartFile, take: ReturnType<FileOfForm['begin'
     const taking = take(piece);
     if (taking) await taking;
   }
-  return { sha256: hash.digest(), isTooLarge: item.file.truncated };
+  return { sha256: hash.digest(), isTooLarge: item.file.truncated, name: item.filename };
 }
 
 async function* pieces(item: MultipartFile): AsyncGenerator<Uint8Array> {
@@ -113,8 +113,9 @@ function asBrokenForm(error: unknown): unknown {
   return typeof statusCode === 'number' ? error : invalid('', 'the form breaks off or is no multipart/form-data');
 }
 
-function surplusFile(item: MultipartFile, name: string): ValidationProblem {
+function surplusFile(item: MultipartFile, name: string | undefined): ValidationProblem {
   item.file.resume();
+  if (name === undefined) return invalid(item.fieldname, 'is a second file');
   return invalid(item.fieldname, item.fieldname === name ? 'stands twice' : 'must not be a file');
 }
 

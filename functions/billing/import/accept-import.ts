@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { createId } from '@paralleldrive/cuid2';
+import type { Transaction } from '../../platform/stores/postgres.js';
+import { BillingCompanies } from '../billing-companies.js';
+import { SettingsRepository } from '../settings/settings.repository.js';
+import { dayOf } from './fields.js';
+import { ImportsRepository, type NewImport } from './imports.repository.js';
+import { readDebts } from './reading.js';
+
+/** A file on its way in, and who sends it. The user was a member of the company a moment ago. */
+export interface FileOfDebts {
+  userId: string;
+  companyId: string;
+  /** As the sender names it. */
+  fileName: string | null;
+  bytes: AsyncIterable<Uint8Array>;
+}
+
+/** The date in Brasília; the sv locale writes YYYY-MM-DD. */
+const TODAY = new Intl.DateTimeFormat('sv', { timeZone: 'America/Sao_Paulo', dateStyle: 'short' });
+
+/** Accepts a file whole or not at all. */
+@Injectable()
+export class AcceptImport {
+  constructor(
+    private readonly companies: BillingCompanies,
+    private readonly settings: SettingsRepository,
+    private readonly imports: ImportsRepository,
+  ) {}
+
+  /**
+   * Writes the import into the caller's transaction: its chunks of valid lines and its rejects as the file is read, and its own
+   * row last, when its counts are known. Throws FileEmpty, HeaderInvalid, FileNotText, CompanyNotFound; then nothing may be
+   * committed.
+   */
+  async accept(sql: Transaction, { userId, companyId, fileName, bytes }: FileOfDebts): Promise<NewImport> {
+    const { documents } = await this.settings.current(companyId, sql);
+    const rules = { today: dayOf(TODAY.format()), strict: documents === 'strict' };
+    const importNo = await this.imports.nextNumber(sql);
+    const counts = await readDebts(bytes, rules, {
+      chunk: (chunk) => this.imports.insertChunk(sql, importNo, chunk),
+      rejects: (rejects) => this.imports.insertRejects(sql, importNo, rejects),
+    });
+    // guard: late, since it locks the company until the commit; and it must be before the row that makes the import real
+    const companyNo = await this.companies.hold(sql, userId, companyId);
+    const made = { importNo, id: createId(), companyNo, userId, fileName, ...counts };
+    await this.imports.insertImport(sql, made);
+    return made;
+  }
+}
