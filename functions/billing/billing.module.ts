@@ -2,17 +2,24 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { BillingCompanies } from './billing-companies.js';
 import { BillingCompaniesRepository } from './companies.repository.js';
+import { AcceptImport } from './import/accept-import.js';
+import { ImportsRepository } from './import/imports.repository.js';
+import { MergeImports } from './import/merge-imports.js';
+import { ReadImports } from './import/read-imports.js';
+import { ReceiveImport } from './import/receive-import.js';
+import { ImportsController } from './imports.controller.js';
 import { ClosingRepository } from './pay/closing.repository.js';
 import { SettingsRepository } from './settings/settings.repository.js';
 import { SteerDebt } from './steer-debt.js';
 
 const COMPANIES = [BillingCompaniesRepository, BillingCompanies, SettingsRepository];
 const CLOSING = [ClosingRepository, SteerDebt];
+const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, ReadImports];
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule],
-  controllers: [],
-  providers: [...COMPANIES, ...CLOSING],
+  controllers: [ImportsController],
+  providers: [...COMPANIES, ...CLOSING, ...IMPORTS],
 })
 export class BillingModule {}

@@ -5,17 +5,19 @@ import { isEmail } from './email.js';
 import { type Field, isFormula } from './field.js';
 import { COLUMNS, type Column } from './header.js';
 
-/** Why a line is no debt; `columns`, `quotes` and `line_too_long` are of the line as a whole. */
-export type FieldReason =
-  | 'name_invalid'
-  | 'government_id_invalid'
-  | 'email_invalid'
-  | 'amount_invalid'
-  | 'amount_not_positive'
-  | 'amount_too_large'
-  | 'due_date_invalid'
-  | 'due_date_out_of_range'
-  | 'debt_id_invalid';
+/** Why a column is refused. */
+export const FIELD_REASONS = [
+  'name_invalid',
+  'government_id_invalid',
+  'email_invalid',
+  'amount_invalid',
+  'amount_not_positive',
+  'amount_too_large',
+  'due_date_invalid',
+  'due_date_out_of_range',
+  'debt_id_invalid',
+] as const;
+export type FieldReason = (typeof FIELD_REASONS)[number];
 
 /** The first column that is wrong. */
 export interface Failure {

@@ -65,6 +65,7 @@ export class ReceiveImport {
   }
 
   async #readForm(request: FastifyRequest, spool: Spool): Promise<Pick<FileOfDebts, 'companyId' | 'fileName'>> {
+    if (!request.isMultipart()) throw new FileMissing();
     const limitMib = this.#limitMib;
     const { fields, file } = await readForm(request, {
       limitMib,

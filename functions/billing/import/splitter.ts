@@ -32,7 +32,8 @@ const QUOTE_BYTE = 0x22;
 const DELETE_BYTE = 0x7f;
 
 /** Why a line cannot be cut into the columns of the header. */
-export type LineReason = 'columns' | 'quotes' | 'line_too_long';
+export const LINE_REASONS = ['columns', 'quotes', 'line_too_long'] as const;
+export type LineReason = (typeof LINE_REASONS)[number];
 
 /** Takes the lines of a file, in order. What it is given is used again for the next line. */
 export interface Lines {

@@ -1,0 +1,83 @@
+import { Controller, Get, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
+import { CsvReply } from '../platform/http/csv.js';
+import { Describe } from '../platform/http/describe.js';
+import type { Page, SliceOf } from '../platform/http/slices.js';
+import { IMPORT_ROUTES } from './billing.openapi.js';
+import {
+  ImportId,
+  type ImportsQuery,
+  importsQuery,
+  type OfCompany,
+  ofCompany,
+  type RejectsQuery,
+  rejectsExport,
+  rejectsQuery,
+} from './billing.schemas.js';
+import type { ImportView } from './import/import-view.js';
+import type { Reject } from './import/imports.repository.js';
+import { ReadImports } from './import/read-imports.js';
+import { ReceiveImport } from './import/receive-import.js';
+
+const REJECT_COLUMNS = ['line', 'column', 'value', 'reason'];
+
+/** The routes of imports, as the HTTP contract has them. */
+@ApiTags('billing')
+@ApiBearerAuth()
+@Controller('billing/imports')
+export class ImportsController {
+  constructor(
+    private readonly receiving: ReceiveImport,
+    private readonly reading: ReadImports,
+    private readonly csv: CsvReply,
+  ) {}
+
+  @Post()
+  @Describe(IMPORT_ROUTES.create)
+  async create(@CurrentUser() user: SignedInUser, @Req() request: FastifyRequest, @Res() reply: FastifyReply) {
+    const made = await this.receiving.receive(user.id, request);
+    return reply.status(201).header('location', `/api/billing/imports/${made.id}`).send(made);
+  }
+
+  @Get()
+  @Describe(IMPORT_ROUTES.list)
+  list(
+    @CurrentUser() user: SignedInUser,
+    @Query({ schema: importsQuery }) { company_id, ...page }: ImportsQuery,
+  ): Promise<Page<ImportView>> {
+    return this.reading.list(user.id, company_id, page);
+  }
+
+  @Get(':id')
+  @Describe(IMPORT_ROUTES.find)
+  find(
+    @CurrentUser() user: SignedInUser,
+    @ImportId() id: string,
+    @Query({ schema: ofCompany }) { company_id }: OfCompany,
+  ): Promise<ImportView> {
+    return this.reading.find(user.id, company_id, id);
+  }
+
+  @Get(':id/rejects')
+  @Describe(IMPORT_ROUTES.rejects)
+  listRejects(
+    @CurrentUser() user: SignedInUser,
+    @ImportId() id: string,
+    @Query({ schema: rejectsQuery }) { company_id, ...slice }: RejectsQuery,
+  ): Promise<SliceOf<Reject>> {
+    return this.reading.rejects(user.id, company_id, id, slice);
+  }
+
+  @Get(':id/rejects.csv')
+  @Describe(IMPORT_ROUTES.rejectsCsv)
+  async exportRejects(
+    @CurrentUser() user: SignedInUser,
+    @ImportId() id: string,
+    @Query({ schema: rejectsExport }) { company_id, ...slice }: RejectsQuery,
+    @Res() reply: FastifyReply,
+  ) {
+    return this.csv.send(reply, REJECT_COLUMNS, await this.reading.exportRejects(user.id, company_id, id, slice));
+  }
+}
