@@ -1,5 +1,5 @@
 import { isVisible } from '../../platform/http/text.js';
-import { kindOfGovernmentId } from '../government-id.js';
+import { governmentIdKind } from '../government-id.js';
 import { centsOf, MAX_CENTS } from './amount.js';
 import { isEmail } from './email.js';
 import { type Field, isFormula } from './field.js';
@@ -120,7 +120,7 @@ export class DebtFields {
     if (letters > 0 && !(size === GOVERNMENT_ID_LENGTH && isDigit(kept.bytes[12]) && isDigit(kept.bytes[13])))
       return false;
     if (!this.rules.strict) return size > 0;
-    return kindOfGovernmentId(kept.bytes.toString('latin1', 0, size)) !== 'unverified';
+    return governmentIdKind(kept.bytes.toString('latin1', 0, size)) !== 'unverified';
   }
 
   #readAmount(field: Field): FieldReason | undefined {
