@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nextField, sliceQuery } from '../platform/http/slices.js';
+import { afterField, nextField, sliceQuery } from '../platform/http/slices.js';
 import { idOf, timeOf } from '../platform/http/validation.js';
 import { REASONS } from './intake/triage.js';
 import { NAME } from './name.js';
@@ -16,11 +16,6 @@ const typeName = z
 
 /** The id of an event in an answer. */
 export const eventIdField = z.string().meta({ description: 'The id of the event.', example: 'evt_1' });
-/** The `after` of a list whose ids are bigints. */
-export const afterField = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).meta({
-  description: 'Begins after this one: the `next` of the previous answer.',
-  example: 0,
-});
 /** Why a message is no event. */
 export const reasonField = z.enum(REASONS).meta({
   description:

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { nextField, sliceQuery } from '../../platform/http/slices.js';
+import { afterField, nextField, sliceQuery } from '../../platform/http/slices.js';
 import { timeOf } from '../../platform/http/validation.js';
-import { afterField, eventIdField, reasonField } from '../events.schemas.js';
+import { eventIdField, reasonField } from '../events.schemas.js';
 
 const companyId = z.string().min(1, 'must not be empty').meta({
   description: 'The company whose messages these are.',

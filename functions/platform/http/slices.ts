@@ -44,6 +44,12 @@ const after = z.coerce
   .default(0)
   .meta({ description: 'Begins after this one: the `next` of the previous answer.', example: 0 });
 
+/** The `after` of a list whose ids are bigints. */
+export const afterField = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).meta({
+  description: 'Begins after this one: the `next` of the previous answer.',
+  example: 0,
+});
+
 /** The query of a list that is read slice by slice. */
 export const sliceQuery = z.strictObject({
   after,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { afterField, eventIdField } from '../../events/events.schemas.js';
+import { eventIdField } from '../../events/events.schemas.js';
 import { NAME } from '../../events/name.js';
-import { nextField, pageOf, sliceQuery } from '../../platform/http/slices.js';
+import { afterField, nextField, pageOf, sliceQuery } from '../../platform/http/slices.js';
 import { idOf, timeOf } from '../../platform/http/validation.js';
 
 /** UTF-16 units. */
