@@ -9,17 +9,24 @@ import { ReadImports } from './import/read-imports.js';
 import { ReceiveImport } from './import/receive-import.js';
 import { ImportsController } from './imports.controller.js';
 import { ClosingRepository } from './pay/closing.repository.js';
+import { DebtsController } from './read/debts.controller.js';
+import { DebtsRepository } from './read/debts.repository.js';
+import { ReadDebts } from './read/read-debts.js';
+import { ReportController } from './read/report.controller.js';
+import { Report } from './read/report.js';
+import { ReportRepository } from './read/report.repository.js';
 import { SettingsRepository } from './settings/settings.repository.js';
 import { SteerDebt } from './steer-debt.js';
 
 const COMPANIES = [BillingCompaniesRepository, BillingCompanies, SettingsRepository];
 const CLOSING = [ClosingRepository, SteerDebt];
 const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, ReadImports];
+const READING = [DebtsRepository, ReadDebts, ReportRepository, Report];
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule],
-  controllers: [ImportsController],
-  providers: [...COMPANIES, ...CLOSING, ...IMPORTS],
+  controllers: [ImportsController, DebtsController, ReportController],
+  providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING],
 })
 export class BillingModule {}
