@@ -18,6 +18,7 @@ export const TOKEN_PLACEHOLDER = '<the access token>';
 const KEY_PLACEHOLDER = 'evk_<the key of the client>';
 const PIX_KEY_PLACEHOLDER = 'pix_<the key of the ISPB>';
 const SECRET_PLACEHOLDER = 'whsec_<the secret of the endpoint>';
+const PDF_PLACEHOLDER = '<a PDF>';
 const SIGNATURE_PLACEHOLDER = '<the signature>';
 
 /** An answer that may be shown: without tokens, keys and signatures, and not too long. */
@@ -26,7 +27,12 @@ export function shown(status: number, reason: string, headers: [string, string][
     .map(([name, value]): [string, string] => [name.toLowerCase(), value])
     // serverless offline sets a content-type even for an empty body.
     .filter(([name]) => SHOWN_HEADERS.includes(name) && !(name === 'content-type' && body === ''));
-  return { status, reason, headers: Object.fromEntries(kept.sort()), body: cut(withoutSecrets(pretty(body))) };
+  const text = isPdf(headers) ? PDF_PLACEHOLDER : cut(withoutSecrets(pretty(body)));
+  return { status, reason, headers: Object.fromEntries(kept.sort()), body: text };
+}
+
+function isPdf(headers: [string, string][]): boolean {
+  return headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('application/pdf'));
 }
 
 function pretty(body: string): string {

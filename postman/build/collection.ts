@@ -130,7 +130,7 @@ function operationRequest(step: Step, { method, path, operation }: Route): Json 
   return {
     method,
     header: [
-      ...(step.json ? [{ key: 'Content-Type', value: JSON_TYPE }] : []),
+      ...(step.json || step.raw ? [{ key: 'Content-Type', value: JSON_TYPE }] : []),
       ...parameters.filter((parameter) => parameter.in === 'header').map((each) => given(each, step.headers)),
       ...(step.headers?.Accept ? [{ key: 'Accept', value: step.headers.Accept }] : []),
     ],
@@ -180,10 +180,14 @@ function urlOf(raw: string): { raw: string; host: string[]; path?: string[] } {
 
 function bodyOf(step: Step, operation: Route['operation']): Json {
   if (step.form) return { body: { mode: 'formdata', formdata: formOf(step.form, operation) } };
+  if (step.raw !== undefined) return jsonBody(step.raw);
   if (!step.json) return {};
   const example = [...fieldsOf(operation, JSON_TYPE)].map(([name, field]) => [name, field.example]);
   const text = JSON.stringify({ ...Object.fromEntries(example), ...step.json }, null, 2);
-  const raw = text.replaceAll(/"(\{\{\w+_json\}\})"/g, '$1');
+  return jsonBody(text.replaceAll(/"(\{\{\w+_json\}\})"/g, '$1'));
+}
+
+function jsonBody(raw: string): Json {
   return { body: { mode: 'raw', raw, options: { raw: { language: 'json' } } } };
 }
 

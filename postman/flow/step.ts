@@ -47,6 +47,8 @@ export interface Step {
    * _json stands for JSON and not for a string.
    */
   json?: Record<string, unknown>;
+  /** JSON in place of these fields, as a whole: a variable that a script has made, for instance to sign it. */
+  raw?: string;
   /** A form in place of JSON, in the same way; `file` is a path. */
   form?: Record<string, string | undefined>;
   /** The script before the request, by lines. */
