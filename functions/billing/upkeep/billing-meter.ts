@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { Metrics } from '../../platform/telemetry/metrics.js';
+
+const LINES = ['rejected', 'created', 'repeated', 'conflicting'] as const;
+const ISSUED = ['registered', 'already', 'refused', 'unavailable'] as const;
+const PAYMENTS = ['recorded', 'repeated', 'unmatched', 'reused'] as const;
+
+/** What became of a line that is not blank. */
+export type LineOutcome = (typeof LINES)[number];
+/** What a bank said of a title. */
+export type IssueResult = (typeof ISSUED)[number];
+/** What became of a payment that was signed. */
+export type PaymentResult = (typeof PAYMENTS)[number];
+
+/** Counts what this process does to debts, after the commit of it. */
+@Injectable()
+export class BillingMeter {
+  readonly #lines: Counter;
+  readonly #issued: Counter;
+  readonly #payments: Counter;
+
+  constructor({ registry }: Metrics) {
+    const registers = [registry];
+    this.#lines = new Counter({
+      name: 'disparo_billing_lines_total',
+      help: 'Lines of accepted imports by what became of them; blank ones are not counted.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.#issued = new Counter({
+      name: 'disparo_billing_issued_total',
+      help: 'Titles that a bank was asked to register, by what it said.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#payments = new Counter({
+      name: 'disparo_billing_payments_total',
+      help: 'Signed payments by what became of them.',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const outcome of LINES) this.#lines.inc({ outcome }, 0);
+    for (const result of ISSUED) this.#issued.inc({ result }, 0);
+    for (const result of PAYMENTS) this.#payments.inc({ result }, 0);
+  }
+
+  lines(outcome: LineOutcome, count: number): void {
+    this.#lines.inc({ outcome }, count);
+  }
+
+  issued(result: IssueResult, count = 1): void {
+    this.#issued.inc({ result }, count);
+  }
+
+  payment(result: PaymentResult): void {
+    this.#payments.inc({ result });
+  }
+}
