@@ -17,16 +17,20 @@ import { Report } from './read/report.js';
 import { ReportRepository } from './read/report.repository.js';
 import { SettingsRepository } from './settings/settings.repository.js';
 import { SteerDebt } from './steer-debt.js';
+import { BillingGauges } from './upkeep/billing-gauges.js';
+import { BillingMeter } from './upkeep/billing-meter.js';
+import { BillingUpkeepRepository } from './upkeep/upkeep.repository.js';
 
 const COMPANIES = [BillingCompaniesRepository, BillingCompanies, SettingsRepository];
 const CLOSING = [ClosingRepository, SteerDebt];
 const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, ReadImports];
 const READING = [DebtsRepository, ReadDebts, ReportRepository, Report];
+const UPKEEP = [BillingMeter, BillingUpkeepRepository, BillingGauges];
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule],
   controllers: [ImportsController, DebtsController, ReportController],
-  providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING],
+  providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING, ...UPKEEP],
 })
 export class BillingModule {}

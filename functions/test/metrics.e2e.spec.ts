@@ -211,6 +211,13 @@ test('services that are down fail no scrape: they are 0, and what they would be 
     disparo_ledger_healed_numbers_total: 0,
     ...{ disparo_pix_polls: 0, disparo_pix_batches_total: 0, disparo_pix_replays_total: 0 },
     ...Object.fromEntries(
+      [
+        ...['rejected', 'created', 'repeated', 'conflicting'].map((outcome) => `lines_total{outcome="${outcome}"}`),
+        ...['registered', 'already', 'refused', 'unavailable'].map((result) => `issued_total{result="${result}"}`),
+        ...['recorded', 'repeated', 'unmatched', 'reused'].map((result) => `payments_total{result="${result}"}`),
+      ].map((name) => [`disparo_billing_${name}`, 0]),
+    ),
+    ...Object.fromEntries(
       ['completed', 'conflict', 'refused_by_store'].map((end) => [`disparo_contacts_ended_total{end="${end}"}`, 0]),
     ),
   });
