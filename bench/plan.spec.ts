@@ -9,7 +9,7 @@ describe('the plan of a bench', () => {
     const plan = parsePlan([]);
     expect(plan).toMatchObject({
       name: '',
-      parts: PARTS.filter((part) => part !== 'pix'),
+      parts: PARTS.filter((part) => part !== 'pix' && part !== 'billing'),
       languages: ['rust', 'go', 'typescript'],
       largest: [],
     });
@@ -22,7 +22,7 @@ describe('the plan of a bench', () => {
   it('leaves the million and the routines out of a quick one', () => {
     const plan = parsePlan(['--quick']);
     expect(plan.name).toBe('quick');
-    expect(plan.parts).toEqual(PARTS.filter((part) => part !== 'routines' && part !== 'pix'));
+    expect(plan.parts).toEqual(PARTS.filter((part) => !['routines', 'pix', 'billing'].includes(part)));
     expect(parsePlan(['--quick', '--only=routines']).parts).toEqual(['routines']);
     expect([numbers(plan.drains), numbers(plan.uploads), numbers(plan.endToEnd)]).toEqual([
       [10_000, 100_000],
@@ -59,6 +59,15 @@ describe('the plan of a bench', () => {
     expect(parsePlan(['--only=pix', '--at-most=101']).pix).toEqual({ messages: 101, made: 101, rounds: 3 });
   });
 
+  it('measures billing only where it is named', () => {
+    expect(parsePlan(['--only=billing'])).toMatchObject({
+      parts: ['billing'],
+      billing: { lines: 1_000_000, issued: 100_000, rounds: 3 },
+    });
+    expect(parsePlan(['--only=billing', '--quick']).billing).toEqual({ lines: 100_000, issued: 100_000, rounds: 3 });
+    expect(parsePlan(['--only=billing', '--at-most=101']).billing).toEqual({ lines: 101, issued: 101, rounds: 3 });
+  });
+
   it('with parts, languages or a largest size is not a whole run', () => {
     const plan = parsePlan(['--only=drain,naive', '--languages=go', '--at-most=1000']);
     expect(plan).toMatchObject({ name: 'part', parts: ['naive', 'drain'], languages: ['go'], partitionNumbers: 1_000 });
@@ -66,7 +75,7 @@ describe('the plan of a bench', () => {
   });
 
   it('builds no consumer for what starts none', () => {
-    expect(parsePlan(['--only=naive,upload,health,routines,contacts,events,pix']).consumers).toEqual([]);
+    expect(parsePlan(['--only=naive,upload,health,routines,contacts,events,pix,billing']).consumers).toEqual([]);
     expect(parsePlan(['--only=naive,end-to-end', '--languages=go']).consumers).toEqual(['go']);
     expect(parsePlan([]).consumers).toEqual(['rust', 'go', 'typescript']);
   });

@@ -14,6 +14,7 @@ export const PARTS = [
   'contacts',
   'events',
   'pix',
+  'billing',
 ] as const;
 
 /** The name of a part, as `--only` takes it. */
@@ -55,6 +56,8 @@ export interface Plan {
   events: { messages: number; naive: number; rounds: number };
   /** Messages of Pix that are drained, and the largest number that is made at once. */
   pix: { messages: number; made: number; rounds: number };
+  /** Lines of a file of debts, and the lines of one whose boletos are made. */
+  billing: { lines: number; issued: number; rounds: number };
 }
 
 const USAGE = `npm run bench [-- --quick | --full] [--only=${PARTS.join(',')}] [--languages=${LANGUAGE_NAMES.join(',')}] [--at-most=numbers]`;
@@ -75,8 +78,9 @@ const ROUTINE_ROUNDS = 3;
 const CONTACTS = { users: 100_000, quickUsers: 20_000, waitingPart: 0.5, rounds: 3 };
 const EVENTS = { messages: 100_000, quickMessages: 20_000, naive: 10_000, rounds: 3 };
 const PIX = { messages: 30_000, quickMessages: 10_000, made: 1_000_000, rounds: 3 };
+const BILLING = { lines: 1_000_000, quickLines: 100_000, issued: 100_000, rounds: 3 };
 /** Measured only where they are named: what they compare is no part of the way of a campaign. */
-const NAMED_ONLY: ReadonlySet<Part> = new Set(['pix']);
+const NAMED_ONLY: ReadonlySet<Part> = new Set(['pix', 'billing']);
 /** A quick run leaves out 1,000,000 and more, and whatever else takes minutes. */
 const QUICK = { atMost: 100_000, naiveAtMost: 2_000, without: 'routines' };
 
@@ -121,6 +125,7 @@ export function parsePlan(args: string[]): Plan {
     contacts: contactsUpTo(values.quick ? Math.min(limit, CONTACTS.quickUsers) : limit),
     events: eventsUpTo(values.quick ? Math.min(limit, EVENTS.quickMessages) : limit),
     pix: pixUpTo(values.quick ? Math.min(limit, PIX.quickMessages) : limit),
+    billing: billingUpTo(values.quick ? Math.min(limit, BILLING.quickLines) : limit),
   };
 }
 
@@ -132,6 +137,11 @@ function eventsUpTo(limit: number): Plan['events'] {
 function pixUpTo(limit: number): Plan['pix'] {
   const { messages, made, rounds } = PIX;
   return { messages: Math.min(limit, messages), made: Math.min(limit, made), rounds };
+}
+
+function billingUpTo(limit: number): Plan['billing'] {
+  const { lines, issued, rounds } = BILLING;
+  return { lines: Math.min(limit, lines), issued: Math.min(limit, issued), rounds };
 }
 
 function contactsUpTo(limit: number): Plan['contacts'] {

@@ -1,4 +1,5 @@
 import type { Machine } from './machine.js';
+import type { BillingMeasure } from './measure/billing.js';
 import type { ContactsLoad } from './measure/contacts.js';
 import type { ContactsDrain } from './measure/contacts-drain.js';
 import type { DrainMeasure } from './measure/drain.js';
@@ -50,4 +51,6 @@ export interface Results {
   events?: EventsDrain[];
   /** Absent in runs that did not name it. The n-th of each way is of one round. */
   pix?: { drains: PixDrain[]; wakes: PixWake[]; made: PixMade[] };
+  /** Absent in runs that did not name it. The n-th of each way is of one round. */
+  billing?: BillingMeasure[];
 }

@@ -19,6 +19,9 @@ export const EVENTS_JUDGED_FROM = 10_000;
 /** The goals of Pix apply from this number of messages on. */
 export const PIX_JUDGED_FROM = 10_000;
 
+/** The goals of billing apply from this number of lines on; that of its whole time to WHOLE. */
+export const BILLING_JUDGED_FROM = 100_000;
+
 /** What is wanted; what each figure means is in bench/README.md. */
 export const WANTED = {
   shareOfM: { rust: 0.6, go: 0.45, typescript: 0.25 } satisfies Record<LanguageName, number>,
@@ -47,6 +50,12 @@ export const WANTED = {
   wakeMs: 30,
   /** Of Pix: seconds in which so many messages are made. */
   madeS: { 2000: 1, 1000000: 60 },
+  /** Of billing: a file over HTTP until it is merged, against COPY and INSERT; the same file again, against the first time. */
+  timesCopied: 1.5,
+  timesFirst: 1,
+  /** Of billing: seconds for a million lines, and the memory of the server meanwhile. */
+  importS: 60,
+  importMb: 300,
 } as const;
 
 /** Two consumers, mongod and the rest need one core each. */

@@ -1,4 +1,5 @@
 import type { Results } from '../results.js';
+import { billingRows } from './billing-rows.js';
 import { contactsRows } from './contacts-rows.js';
 import { drainRows, growthRows, naiveRows, partitionRows } from './drain-rows.js';
 import { eventsRows } from './events-rows.js';
@@ -22,5 +23,6 @@ export function rowsOf(results: Results): Row[] {
     ...contactsRows(results),
     ...eventsRows(results),
     ...pixRows(results),
+    ...billingRows(results),
   ];
 }

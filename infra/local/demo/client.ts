@@ -28,13 +28,20 @@ export interface FileCounts {
   rejects: { line: number; value: string; reason: string }[];
 }
 
-/** A file to be uploaded. */
-interface Upload {
+/** A file on the disk. */
+interface OnDisk {
   path: string;
   size: number;
+}
+
+/** A file of numbers, and the campaign that it is for. */
+interface Upload extends OnDisk {
   name: string;
   message: string;
 }
+
+/** Called with how many bytes of a file are sent. */
+type Sent = (bytes: number) => void;
 
 const REQUEST_TIMEOUT_MS = 30_000;
 /** An upload is given up after this time without progress and without an answer. */
@@ -66,10 +73,17 @@ export class Client {
     return person.email;
   }
 
-  /** Streams the file from the disk into a campaign. `sent` is called with how many of its bytes are sent. */
-  async upload(file: Upload, sent: (bytes: number) => void): Promise<{ campaign: Campaign; counts: FileCounts }> {
-    const boundary = `disparo-${randomBytes(12).toString('hex')}`;
+  /** Streams the file from the disk into a campaign. */
+  async upload(file: Upload, sent: Sent): Promise<{ campaign: Campaign; counts: FileCounts }> {
     const fields = { name: file.name, message: file.message, company_id: this.#company };
+    const made = await this.sendFile<Campaign & { file: FileCounts }>('/api/campaigns', fields, file, sent);
+    const { file: counts, ...campaign } = made;
+    return { campaign, counts };
+  }
+
+  /** Streams a form with a file from the disk, the fields first. Returns the JSON of a 201. */
+  async sendFile<T>(path: string, fields: Record<string, string>, file: OnDisk, sent: Sent): Promise<T> {
+    const boundary = `disparo-${randomBytes(12).toString('hex')}`;
     const head = Object.entries(fields)
       .map(([name, value]) => part(boundary, name, '', value))
       .join('');
@@ -83,7 +97,7 @@ export class Client {
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'content-length': before.length + file.size + after.length,
     };
-    const outgoing = request(`${this.base}/api/campaigns`, { method: 'POST', headers });
+    const outgoing = request(`${this.base}${path}`, { method: 'POST', headers });
     outgoing.setTimeout(STALL_MS, () =>
       outgoing.destroy(new Error(`no answer to the upload for ${STALL_MS / 1000} s`)),
     );
@@ -103,8 +117,7 @@ export class Client {
     // A server that refuses need not read the rest. We would then write for ever.
     if (response.statusCode !== 201) outgoing.destroy();
     await body;
-    const { file: counts, ...campaign } = parseAnswer<Campaign & { file: FileCounts }>(response.statusCode ?? 0, text);
-    return { campaign, counts };
+    return parseAnswer<T>(response.statusCode ?? 0, text);
   }
 
   /** The current state of the campaign. */
@@ -133,7 +146,7 @@ function part(boundary: string, name: string, more: string, value: string): stri
   return `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${value}\r\n`;
 }
 
-async function* counted(path: string, sent: (bytes: number) => void): AsyncGenerator<Buffer> {
+async function* counted(path: string, sent: Sent): AsyncGenerator<Buffer> {
   let bytes = 0;
   const pieces = createReadStream(path).on('error', () => {});
   try {
