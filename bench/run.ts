@@ -4,10 +4,9 @@ import type { Variable } from '../services/names.js';
 import type { Stage } from '../testing/stage.js';
 import { openStage, pendingCampaign } from './campaign.js';
 import { machineOf } from './machine.js';
-import { measureCopied, measureImports, measureIssued } from './measure/billing.js';
+import { measureBilling } from './measure/billing.js';
 import { CONTACT_WAYS, measureLoad } from './measure/contacts.js';
 import { measureContactsDrain } from './measure/contacts-drain.js';
-import { type DebtsFile, debtsFile } from './measure/debts-file.js';
 import { measureDrain } from './measure/drain.js';
 import { EVENT_MIXES, EVENT_WAYS, measureEvents } from './measure/events.js';
 import { measureHealth } from './measure/health.js';
@@ -54,7 +53,9 @@ export class Bench {
       contacts: await this.contacts(),
       events: await this.events(),
       ...(this.plan.parts.includes('pix') && { pix: await this.pix() }),
-      ...(this.plan.parts.includes('billing') && { billing: await this.billing() }),
+      ...(this.plan.parts.includes('billing') && {
+        billing: await measureBilling(this.plan.billing, this.say, (work) => this.onStage(work)),
+      }),
     };
     const load = { begin, end: loadavg()[0] ?? 0 };
     const { name, parts } = this.plan;
@@ -200,35 +201,6 @@ export class Bench {
     }
     this.say(`pix, ${made.toLocaleString('en')} made`);
     measured.made.push(...(await this.onStage((stage) => measureMade(stage, made))));
-    return measured;
-  }
-
-  /** The ways take turns, so that other load on the machine affects all of them. */
-  private async billing(): Promise<NonNullable<Results['billing']>> {
-    const { lines, issued, rounds } = this.plan.billing;
-    const files = [debtsFile(lines), debtsFile(issued)] as const;
-    const measured: NonNullable<Results['billing']> = [];
-    const measure = async (
-      what: string,
-      file: DebtsFile,
-      work: (stage: Stage, file: DebtsFile) => Promise<NonNullable<Results['billing']>>,
-    ) => {
-      const load = (loadavg()[0] ?? 0).toFixed(1);
-      this.say(`billing, ${what}, ${file.lines.toLocaleString('en')} lines, load average ${load}`);
-      measured.push(...(await this.onStage((stage) => work(stage, file))));
-    };
-    try {
-      for (let round = 1; round <= rounds; round++) {
-        const of = `round ${round} of ${rounds}`;
-        await measure(`copied and inserted, ${of}`, files[0], async (stage, file) => [
-          await measureCopied(stage, file),
-        ]);
-        await measure(`imported twice, ${of}`, files[0], measureImports);
-        await measure(`issued, ${of}`, files[1], async (stage, file) => [await measureIssued(stage, file)]);
-      }
-    } finally {
-      for (const file of files) file.remove();
-    }
     return measured;
   }
 

@@ -8,6 +8,7 @@ import { Process } from '../../testing/process.js';
 import type { Stage } from '../../testing/stage.js';
 import { secondsSince } from '../campaign.js';
 import { costOf, resetPeak } from '../cost.js';
+import type { Plan } from '../plan.js';
 import { startedServer } from './contacts.js';
 import { type DebtsFile, debtsFile } from './debts-file.js';
 
@@ -51,8 +52,34 @@ const INSERT = `INSERT INTO bench_debts (company_no, debt_id, import_no, line, n
   SELECT 1, debt_id, 1, line + 1, name, government_id, email, (amount * 100)::bigint, due_on FROM bench_lines
   ON CONFLICT (company_no, debt_id) DO NOTHING`;
 
+/** Every round, on a stage a way. The ways take turns, so that other load on the machine affects all of them. */
+export async function measureBilling(
+  { lines, issued, rounds }: Plan['billing'],
+  say: (line: string) => void,
+  onStage: (work: (stage: Stage) => Promise<BillingMeasure[]>) => Promise<BillingMeasure[]>,
+): Promise<BillingMeasure[]> {
+  const [large, small] = [debtsFile(lines), debtsFile(issued)];
+  const turns = [
+    { what: 'copied and inserted', file: large, work: measureCopied },
+    { what: 'imported twice', file: large, work: measureImports },
+    { what: 'issued', file: small, work: measureIssued },
+  ];
+  const measured: BillingMeasure[] = [];
+  try {
+    for (let round = 1; round <= rounds; round++)
+      for (const { what, file, work } of turns) {
+        const number = file.lines.toLocaleString('en');
+        say(`billing, ${what}, ${number} lines, round ${round} of ${rounds}, load average ${loadNow().toFixed(1)}`);
+        measured.push(...(await onStage((stage) => work(stage, file))));
+      }
+  } finally {
+    for (const file of [large, small]) file.remove();
+  }
+  return measured;
+}
+
 /** COPY of the file into a table, and INSERT ... ON CONFLICT DO NOTHING of it into one like that of debts. */
-export async function measureCopied({ pool }: Stage, file: DebtsFile): Promise<BillingMeasure> {
+async function measureCopied({ pool }: Stage, file: DebtsFile): Promise<BillingMeasure[]> {
   const client = await pool.connect();
   try {
     await client.query(`${STAGING}; ${TARGET}`);
@@ -63,14 +90,14 @@ export async function measureCopied({ pool }: Stage, file: DebtsFile): Promise<B
     await client.query('COMMIT');
     const seconds = secondsSince(begun);
     if (rowCount !== file.lines) throw new Error(`${rowCount} of ${file.lines} lines were inserted`);
-    return { way: 'copied and inserted', lines: file.lines, seconds, load: loadNow() };
+    return [{ way: 'copied and inserted', lines: file.lines, seconds, load: loadNow() }];
   } finally {
     client.release();
   }
 }
 
 /** The file over HTTP, from the first byte until its import is merged, and then the same file once more. */
-export async function measureImports(stage: Stage, file: DebtsFile): Promise<BillingMeasure[]> {
+async function measureImports(stage: Stage, file: DebtsFile): Promise<BillingMeasure[]> {
   const { process, base } = await server(stage);
   const client = await billingClient(base);
   const measured: BillingMeasure[] = [];
@@ -88,7 +115,7 @@ export async function measureImports(stage: Stage, file: DebtsFile): Promise<Bil
 }
 
 /** One `npm run bill`, from the first question to the bank to the last boleto. */
-export async function measureIssued(stage: Stage, file: DebtsFile): Promise<BillingMeasure> {
+async function measureIssued(stage: Stage, file: DebtsFile): Promise<BillingMeasure[]> {
   const { process, base } = await server(stage);
   await imported(await billingClient(base), file);
   await process.stop();
@@ -100,7 +127,7 @@ export async function measureIssued(stage: Stage, file: DebtsFile): Promise<Bill
   );
   const expected = file.lines + WARM_UP;
   if (found?.issued !== expected) throw new Error(`${found?.issued} of ${expected} boletos: ${bill.everything}`);
-  return { way: 'issued', lines: expected, seconds: found.seconds, load: loadNow() };
+  return [{ way: 'issued', lines: expected, seconds: found.seconds, load: loadNow() }];
 }
 
 /** A server that runs no duty: none issues boletos while a file is merged. */
