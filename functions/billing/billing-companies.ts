@@ -38,4 +38,11 @@ export class BillingCompanies {
     if (number === undefined) throw new CompanyNotFound();
     return number;
   }
+
+  /** The same for an owner. Until the transaction ends nobody else changes the company. Throws CompanyNotFound, NotOwner. */
+  async holdAsOwner(sql: Transaction, userId: string, companyId: string): Promise<number> {
+    await this.memberships.lockAsMember(sql, userId, companyId);
+    await this.memberships.requireOwner(userId, companyId, sql);
+    return this.hold(sql, userId, companyId);
+  }
 }

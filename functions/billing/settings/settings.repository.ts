@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Postgres, type Sql } from '../../platform/stores/postgres.js';
+import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
 
 /** How a company bills. Versions count from 1; 0 are the defaults. */
@@ -52,6 +52,30 @@ export class SettingsRepository {
           WHERE b.company_no = $1`,
         [companyNo, version],
       ),
+    );
+  }
+
+  /** Adds a version. The company is locked by now, so that no other one gets the same number. */
+  async append(sql: Transaction, companyNo: number, userId: string, settings: BillingSettings): Promise<void> {
+    const { version, beneficiary, city, pix_key, agreement, sender_name } = settings;
+    const { unknown, documents, issue_days_before } = settings;
+    await sql.query(
+      `INSERT INTO billing_settings (company_no, version, user_id, beneficiary, city, pix_key, agreement, sender_name,
+              unknown, documents, issue_days_before)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+      [
+        companyNo,
+        version,
+        userId,
+        beneficiary,
+        city,
+        pix_key,
+        agreement,
+        sender_name,
+        unknown,
+        documents,
+        issue_days_before,
+      ],
     );
   }
 }

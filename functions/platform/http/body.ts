@@ -76,8 +76,8 @@ function requireReadableBody({ headers }: FastifyRequest): void {
   if (encoding.toLowerCase() !== 'identity' || !isOfUtf8(headers['content-type'] ?? '')) throw new MediaTypeRefused();
 }
 
-/** Cleans every text of a body in place, and checks its keys. A loop, not a recursion: a body may be nested very deeply. */
-function cleanBody(body: unknown): unknown {
+/** Cleans every text of a parsed body in place, and checks its keys. Throws NotUtf8, ValidationProblem. A loop, not a recursion: a body may be nested very deeply. */
+export function cleanBody(body: unknown): unknown {
   const whole: Record<string, unknown> = { '': body };
   const waiting: { holder: Record<string, unknown>; field: string }[] = [{ holder: whole, field: '' }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
