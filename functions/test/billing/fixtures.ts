@@ -32,9 +32,9 @@ export function someDebt(values: Partial<TestDebt> = {}): TestDebt {
   };
 }
 
-/** Makes a user, a company, and its row in billing. */
-export async function someBiller(stage: ApiStage): Promise<TestBiller> {
-  const owner = await stage.user();
+/** Makes a company, its row in billing, and a user who owns it, unless one is given: a login takes a second. */
+export async function someBiller(stage: ApiStage, user?: TestUser): Promise<TestBiller> {
+  const owner = user ?? (await stage.user());
   const company = await stage.company(owner);
   const sql = 'INSERT INTO billing_companies (company_id) VALUES ($1) RETURNING company_no';
   const [row] = await stage.sql<{ company_no: number }>(sql, [company.id]);
