@@ -8,6 +8,9 @@ const SEPARATOR = '--- the next step ---';
 /** The address that pages use: that of `npm start`. */
 const PRINTED_URL = 'http://127.0.0.1:3000';
 
+/** The longest that a page may take: one of them waits eight seconds for nothing. */
+const PATIENCE_MS = 60_000;
+
 /** What a page prints below its blocks of sh, and what they print when they are run. */
 export interface Walk {
   expected: string[];
@@ -27,6 +30,8 @@ export async function walk(page: string, url: string, env: Record<string, string
   try {
     const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script], {
       env: { ...process.env, TMPDIR: folder, ...env },
+      // A page may wait for something in a loop.
+      timeout: PATIENCE_MS,
     });
     return { expected: ['', ...blocks(text, 'text')], printed: stdout.split(SEPARATOR), stderr };
   } finally {
