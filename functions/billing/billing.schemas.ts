@@ -36,7 +36,7 @@ export const ImportId = (): ParameterDecorator =>
   });
 
 /** The fields of a form with a file. */
-export const importForm = ofCompany;
+export const importForm = ofCompany.meta({ description: 'A form; its parts may come in any order.' });
 /** The query of the list of imports. */
 export const importsQuery = z.strictObject({ company_id: companyId, ...pageFields });
 export type ImportsQuery = z.output<typeof importsQuery>;
