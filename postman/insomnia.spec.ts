@@ -148,7 +148,7 @@ test('a request has method, address, parameters, headers, key and body of the st
 
 test('no token, key or signature is in it, and no path of a machine', () => {
   expect(text).not.toMatch(/eyJ[\w-]{10,}\.|X-Amz-Sig|"\/(home|work|Users|root|tmp)\//);
-  expect(text).not.toMatch(/evk_[\w-]{43}|whsec_[A-Za-z0-9+/]{32}/);
+  expect(text).not.toMatch(/evk_[\w-]{43}|pay_[\w-]{43}|whsec_[A-Za-z0-9+/]{32}/);
   const secrets = Object.entries(ofType('environment')[0]?.data ?? {}).filter(([, value]) => value !== '');
   expect(secrets.map(([name]) => name)).toEqual(['base_url', 'password', 'new_password']);
 });

@@ -18,6 +18,7 @@ export const TOKEN_PLACEHOLDER = '<the access token>';
 const KEY_PLACEHOLDER = 'evk_<the key of the client>';
 const PIX_KEY_PLACEHOLDER = 'pix_<the key of the ISPB>';
 const SECRET_PLACEHOLDER = 'whsec_<the secret of the endpoint>';
+const PAYMENTS_SECRET_PLACEHOLDER = 'pay_<the secret of payments>';
 const PDF_PLACEHOLDER = '<a PDF>';
 const SIGNATURE_PLACEHOLDER = '<the signature>';
 
@@ -49,6 +50,7 @@ function withoutSecrets(body: string): string {
     .replaceAll(/whsec_[A-Za-z0-9+/]{32}/g, SECRET_PLACEHOLDER)
     .replaceAll(/evk_[\w-]{43}/g, KEY_PLACEHOLDER)
     .replaceAll(/pix_[\w-]{43}/g, PIX_KEY_PLACEHOLDER)
+    .replaceAll(/pay_[\w-]{43}/g, PAYMENTS_SECRET_PLACEHOLDER)
     .replaceAll(/\?[^"\s]*X-Amz-Signature=[^"\s]*/g, `?${SIGNATURE_PLACEHOLDER}`)
     .replaceAll(/"http:\/\/127\.0\.0\.1:\d+\//g, '"http://127.0.0.1:9000/');
 }
