@@ -1,14 +1,14 @@
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXIT, readEnvironment } from '@disparo/contract';
+import { EXIT } from '@disparo/contract';
 import type { LanguageName } from '@disparo/contract/languages';
 import { CommandError } from '../../services/command-error.js';
 import { freePort } from '../../services/ports.js';
 import { buildConsumers, CONSUMER_USAGE, consumerProcess, inWords, listed, parseConsumers } from './consumers.js';
+import { demoBilling } from './demo/billing.js';
 import { type Campaign, Client } from './demo/client.js';
 import { demoEvents } from './demo/events.js';
+import { type InputFile, inputFile, megabytes } from './demo/input-file.js';
 import { keepingLines } from './demo/kept-lines.js';
 import { ownStores, type Urls } from './demo/own-stores.js';
 import { Progress } from './demo/progress.js';
@@ -20,7 +20,7 @@ import { baseUrl, checkedConfig, invokeFunction, offlineProcess, untilHealthy } 
 import { type Session, withServices } from './supervise/session.js';
 import { colour, say } from './supervise/terminal.js';
 
-const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file] | -- --events]`;
+const USAGE = `npm run demo [-- [${CONSUMER_USAGE}] [file] | -- --events | -- --billing [file | --rows=n]]`;
 const SAMPLE = 'postman/numeros.txt';
 /** The largest file that the API takes in a function. A larger one goes to the plain server. */
 const FUNCTION_LIMIT_BYTES = 9 * 1024 * 1024;
@@ -30,21 +30,16 @@ const STALL_MS = 60_000;
 /** How often the demo calls the dispatch function, whose own schedule, once a minute, is slow for a person who watches. */
 const DISPATCH_EVERY_MS = 2_000;
 
-interface File {
-  path: string;
-  /** As the person has typed it. */
-  name: string;
-  size: number;
-}
-
 /**
  * `npm run demo [-- --consumer=rust,go] [-- file]`: sends a file of numbers through the API, the queue and a consumer of
- * each named language into the stores. `-- --events`: sends events to webhooks. Returns the exit code.
+ * each named language into the stores. `-- --events`: sends events to webhooks. `-- --billing`:
+ * sends a file of debts, which become boletos. Returns the exit code.
  */
 export default async function demo(args: string[]): Promise<number> {
   if (args.length === 1 && args[0] === '--events') return demoEvents();
+  if (args[0] === '--billing') return demoBilling(args.slice(1), USAGE);
   const { languages, rest } = parseConsumers(args, USAGE);
-  const file = await inputFile(rest);
+  const file = await uploadOf(rest);
   checkedConfig();
   requireBuildTools(languages, (language) => `npm run demo -- --consumer=${language}`);
   // The start of the process, so that the time of an installation counts, too.
@@ -53,7 +48,12 @@ export default async function demo(args: string[]): Promise<number> {
   return withServices(say, { wait: true }, (session) => run(session, languages, file, begun));
 }
 
-async function run(session: Session, languages: readonly LanguageName[], file: File, begun: number): Promise<number> {
+async function run(
+  session: Session,
+  languages: readonly LanguageName[],
+  file: InputFile,
+  begun: number,
+): Promise<number> {
   const { supervisor, services, env } = session;
   await buildConsumers(session, languages);
   const ownUrls = await ownStores(services);
@@ -82,7 +82,7 @@ async function run(session: Session, languages: readonly LanguageName[], file: F
 }
 
 /** Shows one campaign from the log-in to the tables at the end. */
-async function campaign(client: Client, file: File, urls: Urls, dispatch: () => Promise<void>): Promise<void> {
+async function campaign(client: Client, file: InputFile, urls: Urls, dispatch: () => Promise<void>): Promise<void> {
   const email = await client.enter();
   say(`Logged in as ${email}, with a company of their own\n`);
   const begun = Date.now();
@@ -126,24 +126,11 @@ async function untilSent(client: Client, accepted: Campaign, dispatch: () => Pro
   }
 }
 
-/** The file to upload. Its path is relative to the folder where the person typed the command. Throws CommandError. */
-async function inputFile(args: string[]): Promise<File> {
+/** The file to upload. Throws CommandError. */
+async function uploadOf(args: string[]): Promise<InputFile> {
   if (args.length > 1) throw new CommandError(`usage: ${USAGE}`);
-  const typedIn = readEnvironment().INIT_CWD ?? process.cwd();
-  const path = args[0] === undefined ? resolve(SAMPLE) : resolve(typedIn, args[0]);
-  const name = args[0] ?? relative(process.cwd(), path);
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new CommandError(`${name}: there is no such file`);
-  if (!found.isFile()) throw new CommandError(`${name} is not a file`);
-  if (found.size === 0) throw new CommandError(`${name} is empty`);
-  await access(path, constants.R_OK).catch(() => {
-    throw new CommandError(`${name} may not be read by this user`);
-  });
-  return { path, name, size: found.size };
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 1_000_000 ? `${bytes.toLocaleString('en')} bytes` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+  if (args[0] !== undefined) return inputFile(args[0]);
+  return { ...(await inputFile(resolve(SAMPLE))), name: SAMPLE };
 }
 
 function seconds(since: number): string {

@@ -125,6 +125,18 @@ export class Client {
     return this.call('GET', `/api/campaigns/${id}`);
   }
 
+  /** The bytes of an answer to the person. */
+  async bytes(path: string): Promise<Buffer> {
+    const response = await fetch(`${this.base}${path}`, {
+      headers: { authorization: `Bearer ${this.#token}` },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    }).catch((error: Error) => {
+      throw unreachable(error);
+    });
+    const body = Buffer.from(await response.arrayBuffer());
+    return response.ok ? body : parseAnswer(response.status, body.toString());
+  }
+
   /** Asks the API as the person, or with another Bearer. Returns the JSON of its answer. */
   async call<T>(method: string, path: string, body?: unknown, bearer = this.#token): Promise<T> {
     const response = await fetch(`${this.base}${path}`, {
