@@ -36,6 +36,8 @@ const WATERMARK_TURN = 0.7;
 /** What a sum of widths may be off by, in points. */
 const ROUNDING = 1e-6;
 const CUT = '…';
+/** For programs that show the page or read it aloud. */
+const READERS = { lang: 'pt-BR', displayTitle: true } as const;
 
 /** A page of A4 on which is drawn in millimetres. */
 export class Page {
@@ -45,7 +47,7 @@ export class Page {
   /** `madeOn`: the only time in the file, so that the same content makes the same bytes. */
   constructor(title: string, madeOn: Date) {
     const info = { Title: title, Creator: 'Disparo', Producer: 'PDFKit', CreationDate: madeOn };
-    this.#document = new PDFDocument({ size: 'A4', margin: 0, info, lang: 'pt-BR', displayTitle: true });
+    this.#document = new PDFDocument({ size: 'A4', margin: 0, info, ...READERS });
     this.#bytes = bytesOf(this.#document);
   }
 
@@ -55,11 +57,12 @@ export class Page {
     return this.#bytes;
   }
 
+  /** Fills a box, light grey where no colour is given. */
   shade({ x, y, width, height }: Box, color = SHADE): void {
     this.#document.rect(x * POINTS, y * POINTS, width * POINTS, height * POINTS).fill(color);
   }
 
-  /** A line of one point and more between two places; `dash` in millimetres. */
+  /** A line between two places; its width in points, `dash` in millimetres. */
   line(from: [x: number, y: number], to: [x: number, y: number], width = THIN, dash?: number): void {
     const drawn = this.#document.lineWidth(width).strokeColor(BLACK);
     if (dash !== undefined) drawn.dash(dash * POINTS, { space: dash * POINTS });
@@ -101,7 +104,7 @@ export class Page {
     this.#document.font(PLAIN);
     for (let rest = printableOf(content); rest !== ''; y += size * LINE_HEIGHT) {
       let length = this.#fits(rest, most);
-      while (length > 1 && rest.slice(length - 1, length + 1).includes(' ') && length < rest.length) length--;
+      while (length > 1 && length < rest.length && rest.slice(length - 1, length + 1).includes(' ')) length--;
       this.#write(rest.slice(0, length), { x: (box.x + PADDING_MM) * POINTS, y, size, color: BLACK });
       rest = rest.slice(length);
     }
@@ -126,8 +129,7 @@ export class Page {
     const around = { x: x - quietMm, y: y - quietMm, width: width + 2 * quietMm, height: height + 2 * quietMm };
     this.shade(around, '#ffffff');
     const [across, down] = [(width / shape.width) * POINTS, (height / shape.height) * POINTS];
-    const { dark } = shape;
-    for (const each of dark)
+    for (const each of shape.dark)
       this.#document.rect(
         x * POINTS + each.x * across,
         y * POINTS + each.y * down,

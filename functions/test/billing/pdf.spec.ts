@@ -77,16 +77,17 @@ describe('the PDF of a boleto', () => {
     expect(all.filter((text) => text === '999-7')).toHaveLength(2);
   });
 
-  test('has the Pix code as text that can be copied line by line', async () => {
-    const { texts } = await read();
-    const start = texts.findIndex(({ text }) => text === 'Pix copia e cola') + 1;
-    expect(
-      texts
-        .slice(start, start + 2)
-        .map(({ text }) => text)
-        .join(''),
-    ).toBe(BR_CODE);
-  });
+  test.each([BR_CODE, BR_CODE.replace('EMPRESA FICTICIA', 'A B'.repeat(20)), ` ${'AB C'.repeat(60)}`.trim()])(
+    'has the Pix code as text, with no blank at the end of a line, where a copy loses it: %s',
+    async (brCode) => {
+      const { texts } = await read({ brCode });
+      const start = texts.findIndex(({ text }) => text === 'Pix copia e cola') + 1;
+      const end = texts.findIndex(({ text }) => text.startsWith('Linha digitável'));
+      const lines = texts.slice(start, end).map(({ text }) => text);
+      expect(lines.join('')).toBe(brCode);
+      expect(lines.filter((line) => line !== line.trim())).toEqual([]);
+    },
+  );
 
   test('says across both halves that it is an example, and nothing of it once a bank is real', async () => {
     const across = ({ texts }: { texts: Text[] }) => texts.filter((each) => each.degrees > 0).map(({ text }) => text);
