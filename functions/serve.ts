@@ -29,18 +29,18 @@ export async function serve(config: Config): Promise<number> {
   obeySignals(app, runtime);
   const { stopping } = runtime;
   let duties: Promise<void> | undefined;
-  let loops: Promise<void> | undefined;
+  let early: Promise<void>[] = [];
   const begin = () => {
-    loops = app.get(Loops).run(stopping);
+    early = [app.get(Loops).run(stopping), app.get(Duties).repeat(stopping, 'needs-postgres-only')];
   };
   const working = storesReady(app, config, stopping, begin).then(() => {
-    duties = app.get(Duties).repeat(stopping);
+    duties = app.get(Duties).repeat(stopping, 'needs-all');
     return duties;
   });
   // Work that still waits for a store when the signal comes ends with the process.
   if (!stopping.aborted) await Promise.race([working, once(stopping, 'abort')]);
   app.get(Log).info({ signal: stopping.reason.message }, 'stopping');
-  await Promise.all([duties, loops]);
+  await Promise.all([duties, ...early]);
   try {
     await close(app);
     return EXIT.drained;
@@ -77,7 +77,7 @@ async function listen(app: NestFastifyApplication, config: Config): Promise<void
   await tellPrimary({ kind: 'listening', url });
 }
 
-/** Calls `begin` as soon as PostgreSQL is migrated, since loops need nothing else. Resolves when all stores are ready. */
+/** Calls `begin` as soon as PostgreSQL is migrated, for the work that needs nothing else. Resolves when all stores are ready. */
 async function storesReady(
   app: NestFastifyApplication,
   config: Config,

@@ -108,6 +108,25 @@ test('each is repeated at its own interval, also after a failure, until the stop
   expect(times(DISPATCH)).toBe(1);
 });
 
+test('what needs PostgreSQL alone can be repeated by itself, and so can the rest', async () => {
+  const stop = new AbortController();
+  duties.add({
+    name: 'bill',
+    everyMs: MINUTE_MS,
+    needsPostgresOnly: true,
+    run: async () => ({ issued: runs.push('bill') }),
+  });
+  add(DISPATCH);
+  const early = duties.repeat(stop.signal, 'needs-postgres-only');
+  await vi.waitUntil(() => runs.length > 0);
+  expect(runs).toEqual(['bill']);
+  const later = duties.repeat(stop.signal, 'needs-all');
+  await vi.waitUntil(() => runs.length > 1);
+  stop.abort();
+  await Promise.all([early, later]);
+  expect(runs).toEqual(['bill', DISPATCH]);
+});
+
 test('an outage of a repeated duty is logged when it begins and ends, and a bug within it', async () => {
   const stop = new AbortController();
   const bug = new TypeError('a bug');

@@ -15,6 +15,8 @@ interface Duty {
   alone?: boolean;
   /** Only the plain server runs it, as a function has no process that stays: no pass does. */
   serverOnly?: boolean;
+  /** The plain server begins with it as soon as PostgreSQL is migrated, and waits for no other store. */
+  needsPostgresOnly?: boolean;
   /**
    * Must end soon after `stop` aborts. May run in several processes at once, and runs again after a failure: its statements
    * must be safe to repeat.
@@ -56,10 +58,16 @@ export class Duties {
     return Object.fromEntries((await Promise.all(runs)).flatMap((counts) => Object.entries(counts)));
   }
 
-  /** Repeats each duty, at once and then at its interval, until told to stop. Resolves when none runs any more. */
-  async repeat(stop: AbortSignal): Promise<void> {
+  /**
+   * Repeats each duty, at once and then at its interval, until told to stop. Resolves when none runs any more. `which`: only
+   * those that need PostgreSQL alone, or only those that need the other stores too.
+   */
+  async repeat(stop: AbortSignal, which?: 'needs-postgres-only' | 'needs-all'): Promise<void> {
+    const duties = this.#duties.filter(
+      ({ needsPostgresOnly = false }) => which === undefined || needsPostgresOnly === (which === 'needs-postgres-only'),
+    );
     await Promise.all(
-      this.#duties.map(async (duty) => {
+      duties.map(async (duty) => {
         while (!stop.aborted) {
           await this.#runOrLog(duty, stop);
           await delay(duty.everyMs, undefined, { signal: stop }).catch(() => undefined);
