@@ -300,7 +300,9 @@ BEGIN
       FROM unnest(seqs, barcodes, bank_references) u(s, b, r) JOIN billing_debts d ON d.seq = u.s
     ON CONFLICT (seq) DO NOTHING;
   WITH issued AS (
-    UPDATE billing_debts SET issued_at = clock_timestamp(), lease_until = NULL, updated_at = clock_timestamp()
+    -- it may have failed: the bank refused another worker meanwhile, but it has the title
+    UPDATE billing_debts SET issued_at = clock_timestamp(), failed_at = NULL, failure = NULL, lease_until = NULL,
+           updated_at = clock_timestamp()
      WHERE seq = ANY (seqs) AND issued_at IS NULL
      RETURNING seq, company_no, cancelled_at IS NOT NULL OR paid_at IS NOT NULL AS closed)
   INSERT INTO billing_deliveries (seq, number, company_no, outcome, outcome_at)
