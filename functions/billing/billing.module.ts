@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { Duties } from '../platform/duties.js';
+import { Postgres } from '../platform/stores/postgres.js';
 import { BillingCompanies } from './billing-companies.js';
 import { BillingCompaniesRepository } from './companies.repository.js';
 import { AcceptImport } from './import/accept-import.js';
@@ -8,6 +10,11 @@ import { MergeImports } from './import/merge-imports.js';
 import { ReadImports } from './import/read-imports.js';
 import { ReceiveImport } from './import/receive-import.js';
 import { ImportsController } from './imports.controller.js';
+import { IssueRepository } from './issue/issue.repository.js';
+import { IssueDebts } from './issue/issue-debts.js';
+import { BOLETO_ISSUER } from './issue/issuer.js';
+import { SimulatedBank } from './issue/simulated-bank.js';
+import { WriteOff } from './issue/write-off.js';
 import { ClosingRepository } from './pay/closing.repository.js';
 import { PaymentsController } from './pay/payments.controller.js';
 import { RecordPayment } from './pay/record-payment.js';
@@ -25,6 +32,10 @@ import { SteerDebt } from './steer-debt.js';
 import { BillingGauges } from './upkeep/billing-gauges.js';
 import { BillingMeter } from './upkeep/billing-meter.js';
 import { BillingUpkeepRepository } from './upkeep/upkeep.repository.js';
+import { WorkBilling } from './work-billing.js';
+
+/** On the plain server: from the end of one pass to the start of the next. */
+const EVERY_MS = 2_000;
 
 const COMPANIES = [BillingCompaniesRepository, BillingCompanies, SettingsRepository];
 const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, ReadImports];
@@ -32,11 +43,29 @@ const READING = [DebtsRepository, ReadDebts, ReportRepository, Report];
 const UPKEEP = [BillingMeter, BillingUpkeepRepository, BillingGauges];
 const CLOSING = [ClosingRepository, SteerDebt, RecordPayment];
 const SETTINGS = [SecretsRepository, SetSettings];
+/** The one place that says which bank it is. */
+const BANK = {
+  provide: BOLETO_ISSUER,
+  useFactory: (postgres: Postgres) => new SimulatedBank(postgres),
+  inject: [Postgres],
+};
+const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff];
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule],
   controllers: [ImportsController, DebtsController, ReportController, PaymentsController, SettingsController],
-  providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING, ...UPKEEP, ...SETTINGS],
+  providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING, ...UPKEEP, ...SETTINGS, ...ISSUE, WorkBilling],
+  exports: [WorkBilling],
 })
-export class BillingModule {}
+export class BillingModule {
+  constructor(duties: Duties, work: WorkBilling) {
+    duties.add({
+      name: 'bill',
+      everyMs: EVERY_MS,
+      alone: true,
+      needsPostgresOnly: true,
+      run: (stop) => work.pass(stop),
+    });
+  }
+}
