@@ -6,6 +6,7 @@ import { isContended } from '../../platform/stores/postgres.js';
 import { EventReused, SignatureInvalid } from '../billing.errors.js';
 import { ourNumberOf } from '../issue/boleto.js';
 import { SecretsRepository } from '../settings/secrets.repository.js';
+import { BillingMeter } from '../upkeep/billing-meter.js';
 import { ClosingRepository } from './closing.repository.js';
 import { contentOf, type Payment, paymentOf, type Reference } from './payment.js';
 import type { RecordedPayment } from './payments.schemas.js';
@@ -17,6 +18,7 @@ export class RecordPayment {
   constructor(
     private readonly secrets: SecretsRepository,
     private readonly repository: ClosingRepository,
+    private readonly meter: BillingMeter,
   ) {}
 
   /**
@@ -30,6 +32,7 @@ export class RecordPayment {
     if (!isSigned(header, bytes, signer?.secrets ?? [], Date.now()) || !signer) throw new SignatureInvalid();
     const payment = paymentOf(cleanBody(body));
     const result = await this.#pay(signer.companyNo, payment);
+    this.meter.payment(result);
     if (result === 'reused') throw new EventReused();
     return { result };
   }
