@@ -96,6 +96,7 @@ export const paymentRequestBody = {
   content: {
     'application/json': {
       schema: {
+        description: 'A payment, in either form.',
         oneOf: [
           {
             type: 'object' as const,

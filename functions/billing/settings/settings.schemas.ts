@@ -58,13 +58,15 @@ const PIX_KEY = 'The Pix key that is paid.';
 const KEY_EXAMPLE = '12345678000195';
 
 /** What PUT takes: all of it. */
-export const newSettings = z.strictObject({
-  beneficiary: printed(BENEFICIARY_LIMIT, BENEFICIARY, 'EMPRESA FICTICIA'),
-  city: printed(CITY_LIMIT, CITY, 'SAO PAULO'),
-  pix_key: pixKey.meta({ description: PIX_KEY, example: KEY_EXAMPLE }),
-  sender_name: nameOf('Empresa Fictícia'),
-  ...FIELDS,
-});
+export const newSettings = z
+  .strictObject({
+    beneficiary: printed(BENEFICIARY_LIMIT, BENEFICIARY, 'EMPRESA FICTICIA'),
+    city: printed(CITY_LIMIT, CITY, 'SAO PAULO'),
+    pix_key: pixKey.meta({ description: PIX_KEY, example: KEY_EXAMPLE }),
+    sender_name: nameOf('Empresa Fictícia'),
+    ...FIELDS,
+  })
+  .meta({ description: 'How a company is to bill from now on.' });
 export type NewSettings = z.output<typeof newSettings>;
 
 /** The settings of a company. */
