@@ -42,6 +42,15 @@ export async function someBiller(stage: ApiStage, user?: TestUser): Promise<Test
   return { owner, company, companyNo: row.company_no };
 }
 
+/** No boleto is issued for the company, however often the server looks: what a test stores stays as it is. */
+export async function withoutIssuing(stage: ApiStage, { companyNo, owner }: TestBiller): Promise<void> {
+  await stage.sql(
+    `INSERT INTO billing_settings (company_no, version, user_id, beneficiary, city, pix_key, agreement, sender_name, issue_days_before)
+     VALUES ($1, 1, $2, 'EMPRESA FICTICIA', 'SAO PAULO', '12345678000195', 1, 'Acme', -1000000)`,
+    [companyNo, owner.id],
+  );
+}
+
 /** Stores debts as those of one merged import, in this order. Returns their seq, the nosso número. */
 export async function store(stage: ApiStage, { companyNo, owner }: TestBiller, debts: TestDebt[]): Promise<string[]> {
   const count = debts.length;
