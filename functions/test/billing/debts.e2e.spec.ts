@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage, type TestUser } from '../../../testing/api-stage.js';
-import { issue, someBiller, someDebt, store, type TestBiller, type TestDebt } from './fixtures.js';
+import { issue, someBiller, someDebt, store, type TestBiller, type TestDebt, withoutIssuing } from './fixtures.js';
 
 interface Debt {
   [field: string]: unknown;
@@ -33,6 +33,13 @@ async function list(biller: TestBiller, query = ''): Promise<DebtSlice> {
   const { status, body } = await ask<DebtSlice>(biller, '', query);
   if (status !== 200) throw new Error(`${query}: ${status} ${JSON.stringify(body)}`);
   return body;
+}
+
+/** A company whose debts stay as this test stores them. */
+async function newBiller(): Promise<TestBiller> {
+  const biller = await someBiller(stage, owner);
+  await withoutIssuing(stage, biller);
+  return biller;
 }
 
 const idsOf = ({ data }: DebtSlice) => data.map(({ debt_id }) => debt_id);
@@ -74,7 +81,7 @@ function fresh(debt: TestDebt, more: Record<string, unknown>): Record<string, un
 
 describe('one debt', () => {
   test('has no boleto, no mail and no payment before it is issued', async () => {
-    const biller = await someBiller(stage, owner);
+    const biller = await newBiller();
     const debt = someDebt({ debtId: '1adb6ccf-ff16-467f-bea7-5f05d494280f', dueOn: dayIn(1) });
     await store(stage, biller, [debt]);
     const { status, body } = await ask(biller, `/${debt.debtId.toUpperCase()}`);
@@ -84,7 +91,7 @@ describe('one debt', () => {
   });
 
   test('shows its boleto, its mails in their order, and each payment', async () => {
-    const biller = await someBiller(stage, owner);
+    const biller = await newBiller();
     const debt = someDebt({ cents: 100_000_000, dueOn: '2022-10-12', governmentId: '11111111111' });
     const [seq = ''] = await store(stage, biller, [debt]);
     await issue(stage, [seq], ['99991913601000000001700000100000000000000001']);
@@ -161,12 +168,12 @@ describe('one debt', () => {
     ['no UUID', 'abc'],
     ['a UUID with a NUL', `${UNKNOWN}%00`],
   ])('is not found when its id is %s', async (_, id) => {
-    const { status, body } = await ask(await someBiller(stage, owner), `/${id}`);
+    const { status, body } = await ask(await newBiller(), `/${id}`);
     expect([status, body.code]).toEqual([404, 'BILLING.DEBT_NOT_FOUND']);
   });
 
   test('holds when a mail of it is unknown, and no longer when its end is known', async () => {
-    const biller = await someBiller(stage, owner);
+    const biller = await newBiller();
     const [seq = ''] = await store(stage, biller, [someDebt()]);
     await issue(stage, [seq], [seq.padStart(44, '0')]);
     const holds = async () => (await list(biller)).data.map(({ hold }) => hold);
@@ -184,7 +191,7 @@ describe('one debt', () => {
 
 describe('cancelling', () => {
   test('answers the debt, and answers the same once more', async () => {
-    const biller = await someBiller(stage, owner);
+    const biller = await newBiller();
     const debt = someDebt({ dueOn: dayIn(-1) });
     await store(stage, biller, [debt]);
     const first = await ask(biller, `/${debt.debtId}/cancel`, '', 'POST');
@@ -194,7 +201,7 @@ describe('cancelling', () => {
   });
 
   test('is for owners, and for a debt that is there and not paid', async () => {
-    const biller = await someBiller(stage, owner);
+    const biller = await newBiller();
     const member = await stage.user();
     await stage.member(biller.owner, biller.company, member);
     const [open, paid] = [someDebt(), someDebt()];
@@ -221,7 +228,7 @@ describe('the list', () => {
   let imports: unknown[];
 
   beforeAll(async () => {
-    biller = await someBiller(stage, owner);
+    biller = await newBiller();
     debts = [
       someDebt({ dueOn: dayIn(-1), governmentId: '11222333000181', email: 'Ana@Example.com' }),
       someDebt({ dueOn: dayIn(0), governmentId: '00000000191' }),
@@ -230,7 +237,7 @@ describe('the list', () => {
       someDebt({ dueOn: dayIn(-1), cents: 5 }),
       someDebt({ dueOn: '2031-01-31', name: 'Zé "da" Silva, Jr.' }),
     ];
-    await store(stage, await someBiller(stage, owner), [someDebt({ dueOn: dayIn(-1) })]);
+    await store(stage, await newBiller(), [someDebt({ dueOn: dayIn(-1) })]);
     const first = await store(stage, biller, debts.slice(0, 4));
     const second = await store(stage, biller, debts.slice(4));
     const set = (values: string, seq?: string) => stage.sql(`UPDATE billing_debts SET ${values} WHERE seq = $1`, [seq]);
@@ -288,7 +295,7 @@ describe('the list', () => {
   });
 
   test('of an unknown import, or of another company, is refused', async () => {
-    const other = await someBiller(stage, owner);
+    const other = await newBiller();
     await store(stage, other, [someDebt()]);
     const [theirs] = (await list(other)).data;
     for (const id of [theirs?.import_id, 'a%00b', 'zzzzzzzz'])
@@ -353,7 +360,7 @@ describe('the list', () => {
 });
 
 test('who pages through gets each debt once, while imports that began before are committed', async () => {
-  const biller = await someBiller(stage, owner);
+  const biller = await newBiller();
   const before = Array.from({ length: 25 }, () => someDebt());
   await store(stage, biller, before.slice(0, 5));
   const importer = await stage.stores.pool.connect();
