@@ -52,6 +52,13 @@ export interface ImportRow {
   finished_at: Date | null;
 }
 
+/** What became of the lines of a chunk. */
+export interface Merged {
+  created: number;
+  repeated: number;
+  conflicting: number;
+}
+
 const SHOWN_REJECTS = 20;
 /**
  * One statement reads the counters, so that they add up at every moment: a chunk gets its three numbers in the transaction
@@ -152,9 +159,22 @@ export class ImportsRepository {
     return rows.map(({ import_no }) => import_no);
   }
 
-  /** Merges the import's next chunk, in a transaction of its own. False: nothing is left, or the company is deleted. */
-  async mergeChunk(importNo: number): Promise<boolean> {
-    const merge = () => this.postgres.one<{ merged: boolean }>('SELECT billing_merge_chunk($1) AS merged', [importNo]);
-    return requiredRow(await this.postgres.unlessSilent(merge, MERGE_MS)).merged;
+  /**
+   * Merges the import's next chunk, in a transaction of its own, and returns what became of its lines. Undefined: nothing is
+   * left, or the company is deleted.
+   */
+  mergeChunk(importNo: number): Promise<Merged | undefined> {
+    const merge = async (sql: Transaction) => {
+      const row = await sql.one<{ merged: boolean }>('SELECT billing_merge_chunk($1) AS merged', [importNo]);
+      // Chunks are merged in their order, and the import is still locked: the last one is this one.
+      return requiredRow(row).merged
+        ? sql.one<Merged>(
+            `SELECT created, repeated, conflicting FROM billing_import_chunks
+              WHERE import_no = $1 AND merged_at IS NOT NULL ORDER BY first_line DESC LIMIT 1`,
+            [importNo],
+          )
+        : undefined;
+    };
+    return this.postgres.unlessSilent(() => this.postgres.transaction(merge), MERGE_MS);
   }
 }

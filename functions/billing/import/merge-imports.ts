@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Log } from '../../platform/telemetry/log.js';
+import { BillingMeter } from '../upkeep/billing-meter.js';
 import { ImportsRepository } from './imports.repository.js';
 import { Places } from './places.js';
 
@@ -18,6 +19,7 @@ export class MergeImports {
 
   constructor(
     private readonly imports: ImportsRepository,
+    private readonly meter: BillingMeter,
     private readonly log: Log,
   ) {}
 
@@ -36,7 +38,13 @@ export class MergeImports {
     return this.#places.run(async () => {
       const begun = performance.now();
       let merged = 0;
-      while (!stop.aborted && (await this.imports.mergeChunk(importNo))) merged += 1;
+      while (!stop.aborted) {
+        const chunk = await this.imports.mergeChunk(importNo);
+        if (!chunk) break;
+        merged += 1;
+        for (const outcome of ['created', 'repeated', 'conflicting'] as const)
+          this.meter.lines(outcome, chunk[outcome]);
+      }
       if (merged > 0)
         this.log.info(
           { import_no: importNo, chunks: merged, merge_ms: Math.round(performance.now() - begun) },

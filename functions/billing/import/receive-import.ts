@@ -12,6 +12,7 @@ import { Postgres } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
 import { FileMissing, FileTooLarge } from '../billing.errors.js';
 import { ofCompany } from '../billing.schemas.js';
+import { BillingMeter } from '../upkeep/billing-meter.js';
 import { AcceptImport, type FileOfDebts } from './accept-import.js';
 import { type ImportView, viewOf } from './import-view.js';
 import { ImportsRepository, type NewImport } from './imports.repository.js';
@@ -41,6 +42,7 @@ export class ReceiveImport {
     private readonly accepting: AcceptImport,
     private readonly merging: MergeImports,
     private readonly imports: ImportsRepository,
+    private readonly meter: BillingMeter,
     private readonly log: Log,
   ) {
     this.#limitMib = runtime.kind === 'function' ? FUNCTION_UPLOAD_MIB : config.uploadLimitMib;
@@ -82,6 +84,7 @@ export class ReceiveImport {
   async #accept(file: FileOfDebts): Promise<NewImport> {
     const made = await this.#places.run(() => this.postgres.transaction((sql) => this.accepting.accept(sql, file)));
     const { importNo, id, lines, accepted, rejected, bytes } = made;
+    this.meter.lines('rejected', rejected);
     this.log.info(
       { company_id: file.companyId, import_id: id, import_no: importNo, lines, accepted, rejected, bytes },
       'an import is accepted',
