@@ -77,6 +77,7 @@ test('every operation has its own name, a summary, a description and a tag, in o
     'events',
     'webhooks',
     'pix',
+    'billing',
   ]);
   expect(operations.filter(([, { tags }]) => tags.length !== 1 || !names.includes(tags[0] ?? ''))).toEqual([]);
 });
@@ -237,6 +238,7 @@ describe('refusals', () => {
       'get /api/pix/{ispb}/stream/{interationId}',
       'delete /api/pix/{ispb}/stream/{interationId}',
       'post /api/util/msgs/{ispb}/{number}',
+      'post /api/billing/webhooks/{company_id}/payments',
     ]);
   });
 });
