@@ -26,6 +26,8 @@ export interface DebtNow {
   status: string;
   cancelled: boolean;
   written_off: boolean;
+  /** Until somebody's lease is over. */
+  leased: boolean;
   paid_cents: number;
   /** The sum of its payments. */
   money: number;
@@ -42,6 +44,9 @@ export interface DeliveryNow {
   status: string;
   outcome: string | null;
   outcome_at: string | null;
+  began: boolean;
+  /** Until a lease or a pause is over. */
+  waits: boolean;
   /** No row of billing_debts has its seq. */
   stray: boolean;
 }
@@ -77,13 +82,15 @@ const IMPORTS = `SELECT i.import_no, user_id AS file, lines, blank, accepted, re
   FROM billing_imports i LEFT JOIN billing_import_chunks USING (import_no) GROUP BY i.import_no ORDER BY 1`;
 
 const DEBTS = `SELECT d.seq, company_no, debt_id, import_no, line, cents, status,
-    cancelled_at IS NOT NULL AS cancelled, written_off_at IS NOT NULL AS written_off, paid_cents,
+    cancelled_at IS NOT NULL AS cancelled, written_off_at IS NOT NULL AS written_off,
+    coalesce(lease_until > now(), false) AS leased, paid_cents,
     (SELECT coalesce(sum(p.cents), 0) FROM billing_payments p WHERE p.seq = d.seq) AS money, v.barcode,
     jsonb_build_object('key', (company_no, debt_id, d.seq, import_no, line), 'name', name, 'cents', cents, 'asked', asked_at,
       'issued', issued_at, 'sent', sent_at, 'cancelled', cancelled_at, 'off', written_off_at, 'paid', paid_at, 'boleto', to_jsonb(v)) AS fixed
   FROM billing_debts d LEFT JOIN billing_invoices v USING (seq) ORDER BY d.seq`;
 
-const DELIVERIES = `SELECT seq, number, attempt, status, outcome, outcome_at,
+const DELIVERIES = `SELECT seq, number, attempt, status, outcome, outcome_at, outcome IS NULL AND began_at IS NOT NULL AS began,
+    outcome IS NULL AND began_at IS NULL AND greatest(claimed_until, next_at) > now() AS waits,
     NOT EXISTS (SELECT FROM billing_debts d WHERE (d.seq, d.company_no) = (v.seq, v.company_no)) AS stray
   FROM billing_deliveries v ORDER BY seq, number`;
 

@@ -19,6 +19,8 @@ interface Handed extends Attempt {
   known?: 'enviada' | 'recusada' | 'depois' | 'desconhecida';
   /** A person has said that it was not sent. */
   denied: boolean;
+  /** The ledger has heard from the worker that it was sent. */
+  recorded: boolean;
 }
 
 /** The bank, and the debtors' mailboxes. They know nothing of our tables. */
@@ -52,7 +54,10 @@ export class Outside {
     const before = this.#of(attempt);
     const unsure = before.filter((each) => !each.denied && !this.#mayGoAgain(each));
     if (unsure.length > 0) throw new Error(`begun again: ${JSON.stringify([attempt, unsure])}`);
-    this.#attempts.set(mailOf(attempt), [...before, { ...attempt, old: false, delivered: false, denied: false }]);
+    this.#attempts.set(mailOf(attempt), [
+      ...before,
+      { ...attempt, old: false, delivered: false, denied: false, recorded: false },
+    ]);
   }
 
   /** The debtor gets it, at once or late. */
@@ -101,11 +106,17 @@ export class Outside {
     if (isWrong) throw new Error(`it lies: ${JSON.stringify([delivery, attempts])}`);
   }
 
-  /** In the end: what a mail server has confirmed is sent. */
+  /** The ledger has answered the worker, whatever it has made of it. */
+  records(attempt: Attempt): void {
+    const one = this.#one(attempt);
+    one.recorded = one.known === 'enviada';
+  }
+
+  /** In the end: what a mail server has confirmed, and a worker has told, is sent. */
   checkConfirmed(deliveries: readonly DeliveryNow[]): void {
     if (this.resends) return;
     for (const each of deliveries) {
-      const isConfirmed = this.#of(each).some(({ known }) => known === 'enviada');
+      const isConfirmed = this.#of(each).some(({ recorded }) => recorded);
       if (isConfirmed && each.outcome !== 'enviada') throw new Error(`confirmed and lost: ${JSON.stringify(each)}`);
     }
   }

@@ -1,13 +1,22 @@
 import type { Session } from '../simulation/session.js';
 import type { File } from './end.js';
+import type { DeliveryNow } from './invariants.js';
 import type { Simulation } from './simulation.js';
 
+/** Events of a company, by which one debt is paid several times. */
 const EVENTS = 10;
+/** Between two of them the workers have time to go on. */
+const STEPS_A_PAYMENT = 20;
+const STEPS_A_PERSON = 6;
+const STEPS_A_TIME = 5;
 
 /** Who uploads, pays, cancels, resolves and sends again; and time, which passes for all of them. */
 export class People {
   /** What payers were told, to be compared with what is kept. */
   readonly told: { company: number; event: string; content: string; result: string }[] = [];
+
+  #steered = 0;
+  #passed = 0;
 
   constructor(private readonly run: Simulation) {}
 
@@ -21,25 +30,31 @@ export class People {
   };
 
   /** Its chunks first, and the import's own row last, as an accepted file is stored. */
+  /** Not much happens to a debt before there is one. */
+  #isDue(done: number, stepsEach: number): boolean {
+    return this.run.tables.debts.length > 0 ? done * stepsEach < this.run.scheduler.trace.length : done === 0;
+  }
+
   async #accept(session: Session, index: number): Promise<void> {
     const { company, chunks } = this.run.files[index] as File;
     await session.transaction(async (sql) => {
       const drawn = await sql.one<{ no: string }>(
         `SELECT nextval(pg_get_serial_sequence('billing_imports', 'import_no')) AS no`,
       );
-      for (const lines of chunks)
-        await sql.query(
-          `INSERT INTO billing_import_chunks (import_no, first_line, rows, line_nos, names, government_ids, emails, cents, dues, debt_ids)
-           SELECT $1::int, min(line), count(*), array_agg(line), array_agg('Fulana'::text), array_agg('0123'::text), array_agg('a@x.com'::text),
-                  array_agg(cents), array_agg('2026-12-31'::date), array_agg(id)
-             FROM unnest($2::int[], $3::uuid[], $4::bigint[]) AS s (line, id, cents)`,
-          [
-            drawn?.no,
-            lines.map(({ line }) => line),
-            lines.map(({ debtId }) => debtId),
-            lines.map(({ cents }) => cents),
-          ],
-        );
+      const lines = chunks.flatMap((chunk, i) => chunk.map((line) => ({ ...line, i })));
+      await sql.query(
+        `INSERT INTO billing_import_chunks (import_no, first_line, rows, line_nos, names, government_ids, emails, cents, dues, debt_ids)
+         SELECT $1::int, min(line), count(*), array_agg(line), array_agg('Fulana'::text), array_agg('0123'::text), array_agg('a@x.com'::text),
+                array_agg(cents), array_agg('2026-12-31'::date), array_agg(id)
+           FROM unnest($2::int[], $3::int[], $4::uuid[], $5::bigint[]) AS s (chunk, line, id, cents) GROUP BY chunk`,
+        [
+          drawn?.no,
+          lines.map(({ i }) => i),
+          lines.map(({ line }) => line),
+          lines.map(({ debtId }) => debtId),
+          lines.map(({ cents }) => cents),
+        ],
+      );
       await sql.query(
         `INSERT INTO billing_imports (import_no, id, company_no, user_id, bytes, sha256, lines, blank, accepted, rejected)
          VALUES ($1::int, $1::int::text, $2, $4, 1, 'a', $3, 0, $3, 0)`,
@@ -52,11 +67,15 @@ export class People {
   pay = async (session: Session): Promise<void> => {
     const { scheduler, debtIds } = this.run;
     for (;;) {
-      await scheduler.gate(session.actor, 'pays', () => this.run.chaos);
+      await scheduler.gate(
+        session.actor,
+        'pays',
+        () => this.run.chaos && this.#isDue(this.told.length, STEPS_A_PAYMENT),
+      );
       const company = this.run.someCompany();
       const event = scheduler.pick(Array.from({ length: EVENTS }, (_, i) => i));
       const debt = debtIds[event % debtIds.length];
-      const cents = scheduler.pick([40, 40, 40, 100, 250]);
+      const cents = scheduler.pick([10, 10, 40, 100, 250]);
       const content = `${debt} ${cents}`;
       const paid = await session.one<{ result: string }>(
         `SELECT billing_pay($1, $2, $3, convert_to($4, 'UTF8'), $5, '2026-01-01Z', 'pix', NULL) AS result`,
@@ -69,13 +88,18 @@ export class People {
   steer = async (session: Session): Promise<void> => {
     const { scheduler } = this.run;
     for (;;) {
-      const chance = await scheduler.gate(session.actor, 'a person', () => this.run.chaos);
-      if (chance < 0.25)
+      const chance = await scheduler.gate(
+        session.actor,
+        'a person',
+        () => this.run.chaos && this.#isDue(this.#steered, STEPS_A_PERSON),
+      );
+      this.#steered++;
+      if (chance < 0.06)
         await session.query('SELECT billing_cancel($1, $2)', [
           this.run.someCompany(),
           scheduler.pick(this.run.debtIds),
         ]);
-      else if (chance < 0.7) await this.#resolve(session);
+      else if (chance < 0.55) await this.#resolve(session);
       else await this.#sendAgain(session);
     }
   };
@@ -127,30 +151,40 @@ export class People {
     }
   };
 
-  /** Leases and waits end, and mails that have begun grow old. In the end only where something is owed. */
+  /** Leases and waits end, and mails that have begun grow old. */
   pass = async (session: Session): Promise<void> => {
-    const { scheduler, isGoing } = this.run;
+    const { scheduler, outside, isGoing } = this.run;
+    const ago = `clock_timestamp() - interval '11 min'`;
+    const leased = () => this.run.tables.debts.filter((each) => each.leased);
+    const waiting = () => this.run.tables.deliveries.filter((each) => each.waits);
+    const begun = () => this.run.tables.deliveries.filter((each) => each.began && !outside.isOld(each));
+    const isOwed = () => isGoing() && leased().length + waiting().length + begun().length > 0;
     for (;;) {
-      const chance = await scheduler.gate(session.actor, 'time passes', isGoing);
-      const ago = `clock_timestamp() - interval '11 min'`;
-      const begun = this.run.tables.deliveries.filter(
-        ({ status }) => status === 'tentando' || status === 'desconhecida',
-      );
-      if (chance < 0.3)
+      await scheduler.gate(session.actor, 'time passes', () => isOwed() && this.#isDue(this.#passed, STEPS_A_TIME));
+      this.#passed++;
+      const [debt, mail, old] = [leased(), waiting(), begun()].map((each) => each.length > 0);
+      const what = scheduler.pick([
+        ...(debt ? ['a lease'] : []),
+        ...(mail ? ['a wait'] : []),
+        ...(old ? ['ten minutes'] : []),
+      ]);
+      if (what === 'a lease')
         await session.query(`UPDATE billing_debts SET lease_until = ${ago} WHERE lease_until IS NOT NULL`);
-      else if (chance < 0.7 || begun.length === 0)
+      else if (what === 'a wait')
         await session.query(
           `UPDATE billing_deliveries SET claimed_until = ${ago}, next_at = NULL WHERE outcome IS NULL AND began_at IS NULL`,
         );
-      else {
-        const mail = scheduler.pick(begun);
-        // Its worker knows it first: its clock has 30 seconds where the ledger's has ten minutes.
-        this.run.outside.ages(mail);
-        await session.query(
-          `UPDATE billing_deliveries SET began_at = ${ago} WHERE (seq, number, attempt) = ($1, $2, $3) AND began_at IS NOT NULL`,
-          [mail.seq, mail.number, mail.attempt],
-        );
-      }
+      else await this.#age(session, scheduler.pick(begun()));
     }
   };
+
+  async #age(session: Session, mail: DeliveryNow): Promise<void> {
+    // Its worker knows it first: its clock has 30 seconds where the ledger's has ten minutes.
+    this.run.outside.ages(mail);
+    await session.query(
+      `UPDATE billing_deliveries SET began_at = clock_timestamp() - interval '11 min'
+        WHERE (seq, number, attempt) = ($1, $2, $3) AND began_at IS NOT NULL`,
+      [mail.seq, mail.number, mail.attempt],
+    );
+  }
 }

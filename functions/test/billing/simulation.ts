@@ -10,17 +10,17 @@ import { Workers } from './workers.js';
 /** How many connections a simulation needs, with the one that looks on. */
 export const CONNECTIONS = 14;
 const QUIET_STEPS = 10_000;
-const CRASH = 0.03;
+const CRASH = 0.04;
 const COMPANIES = [1, 2];
 const CONTENTS = [100, 250];
 
 /** Small ones, in which all meet at one debt, and larger ones. `resends`: companies that mail again where nobody knows. */
 const WORLDS = [
-  { debts: 1, companies: 1, files: 2, chaosSteps: 250, resends: false },
-  { debts: 1, companies: 1, files: 1, chaosSteps: 250, resends: true },
-  { debts: 3, companies: 1, files: 3, chaosSteps: 300, resends: false },
-  { debts: 4, companies: 2, files: 4, chaosSteps: 350, resends: false },
-  { debts: 3, companies: 2, files: 2, chaosSteps: 300, resends: true },
+  { debts: 1, companies: 1, files: 2, chaosSteps: 200, resends: false },
+  { debts: 1, companies: 1, files: 1, chaosSteps: 200, resends: true },
+  { debts: 3, companies: 1, files: 3, chaosSteps: 250, resends: false },
+  { debts: 4, companies: 2, files: 4, chaosSteps: 300, resends: false },
+  { debts: 3, companies: 2, files: 2, chaosSteps: 250, resends: true },
 ];
 
 /** How much is left to do, by who would do it. */

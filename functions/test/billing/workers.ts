@@ -131,5 +131,6 @@ export class Workers {
     const { seq, number, attempt: no } = attempt;
     const againAt = this.run.scheduler.pick([null, '2100-01-01']);
     await session.query('SELECT billing_record_sent($1, $2, $3, $4, $4, $5)', [seq, number, no, what, againAt]);
+    this.run.outside.records(attempt);
   }
 }
