@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { type BoletoView, boletoPdf } from '../../../functions/billing/issue/pdf.js';
 import { readPage } from '../../../functions/test/billing/pdf-reader.js';
 import { bundleOptions, COMPILED } from './bundles.js';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Outside of the clone, so that a bundle finds none of its packages. */
 const folder = mkdtempSync(join(tmpdir(), 'disparo-pdfkit-'));
