@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { ServiceUnavailable } from '../../platform/problem.js';
 import { Log } from '../../platform/telemetry/log.js';
 import { BillingMeter } from '../upkeep/billing-meter.js';
 import { ImportsRepository } from './imports.repository.js';
@@ -23,12 +24,20 @@ export class MergeImports {
     private readonly log: Log,
   ) {}
 
-  /** Merges all that waits, the oldest import first. Ends soon after `stop` aborts. Returns how many chunks it merged. */
+  /**
+   * Merges all that waits, the oldest import first. Ends soon after `stop` aborts. Returns how many chunks it merged. An import
+   * that cannot be merged does not stop the others: it is logged, and tried again by the next pass. Throws ServiceUnavailable.
+   */
   async pass(stop: AbortSignal): Promise<number> {
     let merged = 0;
     for (const importNo of await this.imports.unmerged()) {
       if (stop.aborted) break;
-      merged += await this.mergeImport(importNo, stop);
+      try {
+        merged += await this.mergeImport(importNo, stop);
+      } catch (err) {
+        if (err instanceof ServiceUnavailable) throw err;
+        this.log.error({ import_no: importNo, err }, 'an import cannot be merged; it is tried again');
+      }
     }
     return merged;
   }
