@@ -176,6 +176,11 @@ describe('outside of the clone', () => {
     expect((await invoke('webhooks', {}, stage.env)).answer).toEqual({ delivered: 0, failed: 0, dead: 0, void: 0 });
   });
 
+  test('bill makes one pass', async () => {
+    const { answer } = await invoke('bill', {}, stage.env);
+    expect(answer).toEqual({ merged: 0, issued: 0, refused: 0, written_off: 0, unanswered: 0 });
+  });
+
   test('ingest skips what is not an upload, and fails at an event that it cannot read', async () => {
     const record = (key: string) => ({ Records: [{ s3: { bucket: { name: 'b' }, object: { key } } }] });
     const env = { ...stage.env, UPLOAD_BUCKET: 'nobody-asks-it', AWS_REGION: 'sa-east-1' };
