@@ -10,9 +10,12 @@ import { MergeImports } from './import/merge-imports.js';
 import { ReadImports } from './import/read-imports.js';
 import { ReceiveImport } from './import/receive-import.js';
 import { ImportsController } from './imports.controller.js';
+import { BoletosController } from './issue/boletos.controller.js';
+import { BoletosRepository } from './issue/boletos.repository.js';
 import { IssueRepository } from './issue/issue.repository.js';
 import { IssueDebts } from './issue/issue-debts.js';
 import { BOLETO_ISSUER } from './issue/issuer.js';
+import { ReadBoleto } from './issue/read-boleto.js';
 import { SimulatedBank } from './issue/simulated-bank.js';
 import { WriteOff } from './issue/write-off.js';
 import { ClosingRepository } from './pay/closing.repository.js';
@@ -49,12 +52,19 @@ const BANK = {
   useFactory: (postgres: Postgres) => new SimulatedBank(postgres),
   inject: [Postgres],
 };
-const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff];
+const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, ReadBoleto];
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
 @Module({
   imports: [AccountsModule],
-  controllers: [ImportsController, DebtsController, ReportController, PaymentsController, SettingsController],
+  controllers: [
+    ImportsController,
+    DebtsController,
+    ReportController,
+    PaymentsController,
+    SettingsController,
+    BoletosController,
+  ],
   providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING, ...UPKEEP, ...SETTINGS, ...ISSUE, WorkBilling],
   exports: [WorkBilling],
 })

@@ -59,9 +59,11 @@ export class IssueRepository {
    */
   claim(companyNo: number, howMany: number): Promise<ClaimedDebt[]> {
     return this.postgres.transaction(async (sql) => {
-      // guard: no settings are made between the lock and asked_at, and no company is deleted
+      // guard, FOR SHARE: until this ends the company is not deleted, and no settings are made, who lock it: those of asked_at
+      // are known
       const [living] = await sql.query(
-        'SELECT FROM billing_companies WHERE company_no = $1 AND NOT deleted FOR SHARE',
+        `SELECT FROM companies c JOIN billing_companies b ON b.company_id = c.id
+          WHERE b.company_no = $1 AND NOT b.deleted AND NOT c.deleted FOR SHARE OF c`,
         [companyNo],
       );
       if (!living) return [];
