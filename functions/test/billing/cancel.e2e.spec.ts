@@ -6,9 +6,17 @@ import { debtRow, deliveriesOf } from './paying.js';
 
 let stage: ApiStage;
 let biller: TestBiller;
+let other: TestBiller;
+let member: TestUser;
+let stranger: TestUser;
 beforeAll(async () => {
   stage = await ApiStage.open();
-  biller = await someBiller(stage);
+  [biller, other, member, stranger] = await Promise.all([
+    someBiller(stage),
+    someBiller(stage),
+    stage.user(),
+    stage.user(),
+  ]);
 });
 afterAll(() => stage.close());
 
@@ -83,10 +91,8 @@ test('of a cancel and a payment at once the payment wins', async () => {
 });
 
 test('only an owner cancels, and only debts of the own company', async () => {
-  const [member, stranger] = await Promise.all([stage.user(), stage.user()]);
   await stage.member(biller.owner, biller.company, member);
   const { debtId, seq } = await issued();
-  const other = await someBiller(stage);
   const foreign = await stored(other);
   const codes = await Promise.all([
     cancel(debtId, member),

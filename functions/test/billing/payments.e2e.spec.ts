@@ -206,7 +206,7 @@ describe('a payment that fits no debt of the company is kept', () => {
   });
 
   test('a debt of another company, by its id and by its boleto', async () => {
-    const other = await someBiller(stage);
+    const other = await someBiller(stage, biller.owner);
     const { debtId, seq } = await stored({}, other);
     const barcode = barcodeOf({ agreement: 1, ourNumber: BigInt(seq), cents: 10_000, dueOn: '2026-12-31' });
     await issue(stage, [seq], [barcode]);
@@ -272,9 +272,9 @@ describe('a signature', () => {
     const { debtId, seq } = await stored();
     const body = JSON.stringify(somePayment(debtId));
     const now = Math.floor(Date.now() / 1_000);
-    const other = await someBiller(stage);
+    const other = await someBiller(stage, biller.owner);
     const foreign = await withSecret(stage, other);
-    const gone = await someBiller(stage);
+    const gone = await someBiller(stage, biller.owner);
     await withSecret(stage, gone, secret);
     await stage.api('DELETE', `/api/companies/${gone.company.id}`, { token: gone.owner.token });
     const refused = [

@@ -15,21 +15,22 @@ const SETTINGS = {
 };
 
 let stage: ApiStage;
+let owner: TestUser;
+let member: TestUser;
 let stranger: TestUser;
 beforeAll(async () => {
   stage = await ApiStage.open();
-  stranger = await stage.user();
+  [owner, member, stranger] = await Promise.all([stage.user(), stage.user(), stage.user()]);
 });
 afterAll(() => stage.close());
 
 const at = (path: string, id: string) => `/api/billing/settings${path}?company_id=${id}`;
 
-/** A company whose settings nobody has set, without a row in billing; its owner and a mere member. */
-async function people() {
-  const [owner, member] = await Promise.all([stage.user(), stage.user()]);
+/** A company whose settings nobody has set, without a row in billing. The member is one of it. */
+async function someCompany() {
   const company = await stage.company(owner);
   await stage.member(owner, company, member);
-  return { company, owner, member };
+  return company;
 }
 
 const get = async (user: TestUser, id: string) => stage.api('GET', at('', id), { token: user.token });
@@ -47,7 +48,7 @@ const versions = (id: string) =>
 
 describe('settings', () => {
   test('are defaults until they are set, and then what was set', async () => {
-    const { company, owner, member } = await people();
+    const company = await someCompany();
     const defaults = {
       beneficiary: 'EMPRESA FICTICIA',
       city: 'SAO PAULO',
@@ -69,14 +70,14 @@ describe('settings', () => {
   });
 
   test('set again as they are make no version', async () => {
-    const { company, owner } = await people();
+    const company = await someCompany();
     for (const agreement of [5, 5, 6, 5])
       expect((await put(owner, company.id, { ...SETTINGS, agreement })).body.agreement).toBe(agreement);
     expect(await versions(company.id)).toMatchObject([{ agreement: 5 }, { agreement: 6 }, { agreement: 5 }]);
   });
 
   test('set by many at once have a version each', async () => {
-    const { company, owner } = await people();
+    const company = await someCompany();
     const agreements = Array.from({ length: 20 }, (_, number) => number + 1);
     const answers = await Promise.all(
       agreements.map((agreement) => put(owner, company.id, { ...SETTINGS, agreement })),
@@ -88,14 +89,14 @@ describe('settings', () => {
   });
 
   test('are of one company only', async () => {
-    const { company, owner } = await people();
+    const company = await someCompany();
     const other = await stage.company(owner);
     await put(owner, company.id, SETTINGS);
     expect((await get(owner, other.id)).body).toMatchObject({ agreement: 1, pix_key: other.document });
   });
 
   test('are seen by members, set by owners, and there for nobody else', async () => {
-    const { company, owner, member } = await people();
+    const company = await someCompany();
     const asked = async (user: TestUser, id = company.id) => [
       (await get(user, id)).status,
       (await put(user, id, SETTINGS)).body.code ?? 200,
@@ -119,10 +120,8 @@ describe('settings', () => {
 
 describe('settings that fit nothing are refused', () => {
   let company: string;
-  let owner: TestUser;
   beforeAll(async () => {
-    const made = await people();
-    [company, owner] = [made.company.id, made.owner];
+    company = (await someCompany()).id;
   });
 
   test.each<[string, object]>([
@@ -170,7 +169,7 @@ describe('a secret of the webhook', () => {
     (await pay(stage, biller.company.id, secret, somePayment(crypto.randomUUID()))).status === 200;
 
   test('is shown once, and signs payments from then on', async () => {
-    const biller = await someBiller(stage);
+    const biller = await someBiller(stage, owner);
     const debt = someDebt();
     await store(stage, biller, [debt]);
     const { status, body } = await makeSecret(biller);
@@ -186,7 +185,7 @@ describe('a secret of the webhook', () => {
   });
 
   test('lives for 24 hours more when there is a newer one, and is gone after them', async () => {
-    const biller = await someBiller(stage);
+    const biller = await someBiller(stage, owner);
     const first = (await makeSecret(biller)).body.secret;
     const second = (await makeSecret(biller)).body.secret;
     expect(await expiries(biller)).toEqual([{ left: 24 }, { left: null }]);
@@ -204,7 +203,7 @@ describe('a secret of the webhook', () => {
   });
 
   test('does not live longer because of another newer one', async () => {
-    const biller = await someBiller(stage);
+    const biller = await someBiller(stage, owner);
     await makeSecret(biller);
     await makeSecret(biller);
     await stage.sql(
@@ -216,7 +215,7 @@ describe('a secret of the webhook', () => {
   });
 
   test('made many times at once leaves one without an end, and ten in all', async () => {
-    const biller = await someBiller(stage);
+    const biller = await someBiller(stage, owner);
     const made = await Promise.all(Array.from({ length: 12 }, () => makeSecret(biller)));
     expect(made.map(({ status }) => status)).toEqual(made.map(() => 201));
     expect(new Set(made.map(({ body }) => body.secret)).size).toBe(12);
