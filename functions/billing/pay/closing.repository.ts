@@ -13,14 +13,32 @@ export type Cancelled = 'cancelled' | 'paid' | 'unknown';
 export class ClosingRepository {
   constructor(private readonly postgres: Postgres) {}
 
-  /** Records a payment by its event, once; its deliveries that have not begun are dropped when the debt is paid. */
-  async pay(companyNo: number, debtId: string | undefined, payment: Payment, content: Buffer): Promise<Paid> {
-    const { eventId, cents, paidAt, method, paidBy } = payment;
-    const row = await this.postgres.one<{ outcome: Paid }>(
-      'SELECT billing_pay($1, $2, $3, $4, $5, $6, $7, $8) AS outcome',
-      [companyNo, eventId, debtId ?? null, content, cents, paidAt, method, paidBy],
-    );
-    return requiredRow(row).outcome;
+  /**
+   * Records a payment by its event, once; its deliveries that have not begun are dropped when the debt is paid. One that fits
+   * no debt keeps what it named.
+   */
+  pay(companyNo: number, debtId: string | undefined, payment: Payment, content: Buffer): Promise<Paid> {
+    const { eventId, reference, cents, paidAt, method, paidBy } = payment;
+    return this.postgres.transaction(async (sql) => {
+      const row = await sql.one<{ outcome: Paid }>('SELECT billing_pay($1, $2, $3, $4, $5, $6, $7, $8) AS outcome', [
+        companyNo,
+        eventId,
+        debtId ?? null,
+        content,
+        cents,
+        paidAt,
+        method,
+        paidBy,
+      ]);
+      const { outcome } = requiredRow(row);
+      if (outcome === 'unmatched')
+        await sql.query('UPDATE billing_payments SET reference = $3 WHERE company_no = $1 AND event_id = $2', [
+          companyNo,
+          eventId,
+          reference.value,
+        ]);
+      return outcome;
+    });
   }
 
   /** The debt of the company whose boleto has this bar code. The nosso número alone says neither whose it is nor how much. */

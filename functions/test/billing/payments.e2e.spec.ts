@@ -38,7 +38,7 @@ async function issued(values: Partial<TestDebt> = {}): Promise<{ debtId: string;
 
 async function paymentsOf(eventId: string) {
   return stage.sql(
-    `SELECT seq, cents, method, paid_by, paid_at FROM billing_payments WHERE company_no = $1 AND event_id = $2`,
+    `SELECT seq, cents, method, paid_by, paid_at, reference FROM billing_payments WHERE company_no = $1 AND event_id = $2`,
     [biller.companyNo, eventId],
   );
 }
@@ -57,7 +57,7 @@ describe('a payment', () => {
     expect(await debtRow(stage, seq)).toEqual({ status: 'paga', paid_cents: '10000', paid_at: PAID_AT });
     expect(await deliveriesOf(stage, seq)).toEqual(['dispensada']);
     expect(await paymentsOf(`e-${debtId}`)).toEqual([
-      { seq, cents: '10000', method: 'pix', paid_by: 'Fulana de Tal', paid_at: new Date(PAID_AT) },
+      { seq, cents: '10000', method: 'pix', paid_by: 'Fulana de Tal', paid_at: new Date(PAID_AT), reference: null },
     ]);
   });
 
@@ -193,8 +193,10 @@ describe('a payment that fits no debt of the company is kept', () => {
     ['a line with a wrong digit', () => ({ digitable_line: '99991.70005 00100.000009 00000.000018 1 91360100000001' })],
   ])('%s', async (_, name) => {
     const { debt_id: __, ...payment } = somePayment(randomUUID());
-    expect(outcome(await tell({ ...payment, ...name() }))).toEqual(UNMATCHED);
-    expect(await paymentsOf(String(payment.event_id))).toMatchObject([{ seq: null, cents: '10000' }]);
+    const named = name();
+    expect(outcome(await tell({ ...payment, ...named }))).toEqual(UNMATCHED);
+    const [reference] = Object.values(named);
+    expect(await paymentsOf(String(payment.event_id))).toMatchObject([{ seq: null, cents: '10000', reference }]);
   });
 
   test('a boleto of another amount under the same number', async () => {

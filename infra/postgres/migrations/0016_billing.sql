@@ -202,6 +202,8 @@ CREATE TABLE billing_payments (
   paid_at timestamptz NOT NULL,
   method text,
   paid_by text,
+  -- what it named, where no debt fits: by it a person finds whose the money is
+  reference text,
   received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (company_no, event_id)
 );
