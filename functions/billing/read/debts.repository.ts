@@ -53,15 +53,19 @@ const ROW = `d.seq, d.debt_id, d.name, d.government_id, d.email, d.cents, to_cha
   coalesce((SELECT v.held_at IS NOT NULL FROM billing_deliveries v WHERE v.seq = d.seq AND v.outcome IS NULL), false) AS hold,
   d.created_at, d.updated_at`;
 
+/**
+ * Debts of company $1 after seq $2. A filter whose value is NULL is true for each row. The company is no equality, and stands in
+ * the order: else PostgreSQL may walk the index of seq alone, past the debts of all other companies.
+ */
 const SLICE = `SELECT ${ROW} FROM (
     SELECT * FROM billing_debts
-     WHERE company_no = $1 AND seq > $2
+     WHERE (company_no, seq) > ($1, $2) AND company_no <= $1
        AND coalesce(status = $3, true) AND coalesce(import_no = $4, true)
        AND coalesce(due_on >= $5, true) AND coalesce(due_on <= $6, true)
        AND coalesce(${OVERDUE} = $7, true)
        AND coalesce(government_id = $8, true) AND coalesce(lower(email) = lower($9), true)
-     ORDER BY seq LIMIT $10) d
-   ORDER BY d.seq`;
+     ORDER BY company_no, seq LIMIT $10) d
+   ORDER BY d.company_no, d.seq`;
 
 /** The statements that read debts. */
 @Injectable()
@@ -77,7 +81,7 @@ export class DebtsRepository {
     return row?.import_no;
   }
 
-  /** Debts by seq. A filter whose value is NULL is true for each row. */
+  /** Debts by seq. */
   slice(companyNo: number, { after, limit, ...filter }: DebtFilter): Promise<DebtRow[]> {
     const values = [
       companyNo,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage, type TestUser } from '../../../testing/api-stage.js';
+import { DebtsRepository } from '../../billing/read/debts.repository.js';
 import { issue, someBiller, someDebt, store, type TestBiller, type TestDebt, withoutIssuing } from './fixtures.js';
 
 interface Debt {
@@ -388,4 +389,49 @@ test('who pages through gets each debt once, while imports that began before are
   expect(new Set(seen).size).toBe(seen.length);
   expect(seen.filter((id) => before.some(({ debtId }) => debtId === id))).toEqual(before.map(({ debtId }) => debtId));
   expect((await list(biller)).data.length).toBe(36);
+});
+
+describe('a slice', () => {
+  let big: TestBiller;
+  let small: TestBiller;
+
+  beforeAll(async () => {
+    [big, small] = [await newBiller(), await newBiller()];
+    await stage.sql('ALTER TABLE billing_debts SET (autovacuum_enabled = false)');
+    for (const [{ companyNo }, count] of [
+      [big, 20_000],
+      [small, 10],
+      [big, 10],
+    ] as const)
+      await stage.sql(
+        `INSERT INTO billing_debts (company_no, debt_id, import_no, line, name, government_id, email, cents, due_on)
+         SELECT $1, gen_random_uuid(), 0, n, 'a', '1', 'a@b.co', 1, '2026-12-31' FROM generate_series(1, $2) n`,
+        [companyNo, count],
+      );
+  });
+
+  /** How PostgreSQL reads billing_debts for a slice: each kind of scan or sort, with the index that it uses. */
+  async function readingOf({ companyNo }: TestBiller, after: number): Promise<string[]> {
+    const client = await stage.stores.pool.connect();
+    const query = async (text: string, values: unknown[] = []) =>
+      (await client.query<{ 'QUERY PLAN': string }>(text.startsWith('SELECT') ? `EXPLAIN ${text}` : text, values)).rows;
+    let plan: { 'QUERY PLAN': string }[] = [];
+    const transaction = async (work: (sql: object) => Promise<typeof plan>) => {
+      await client.query('BEGIN');
+      plan = await work({ query });
+      await client.query('ROLLBACK');
+      return plan;
+    };
+    const filter = { after, limit: 1_000, status: 'paga', import_no: 7 };
+    await new DebtsRepository({ transaction } as never).slice(companyNo, filter as never);
+    client.release();
+    const lines = plan.map((row) => row['QUERY PLAN']);
+    return lines.flatMap((line) => /(\w.* on billing_debts|Sort) /.exec(line)?.[1] ?? []);
+  }
+
+  test.each([false, true])('is walked in the order of the list, with the table analyzed: %s', async (analyzed) => {
+    if (analyzed) await stage.sql('ANALYZE billing_debts');
+    const walk = ['Index Scan using billing_debts_listed on billing_debts'];
+    expect([await readingOf(big, 0), await readingOf(big, 100), await readingOf(small, 0)]).toEqual([walk, walk, walk]);
+  });
 });
