@@ -1,7 +1,7 @@
 import type { Folder } from './step.js';
 
 export const cleaning: Folder = {
-  name: '13 Clean up',
+  name: '14 Clean up',
   description: 'Everything that was made goes again. What is deleted is not found, and cannot log in.',
   steps: [
     {

@@ -28,7 +28,7 @@ const COMPLETED: [string, string] = ['completed', 'User created sucessfully'];
 const FAILED: [string, string] = ['failed', 'Failed to create user'];
 
 export const contacts: Folder = {
-  name: '14 Contacts',
+  name: '15 Contacts',
   description:
     'Users with team, projects and logs, one a request, by the hundred thousand. Each request has a job, and each job an ' +
     'end. Needs no login and nothing of the other folders. `/api/user` is not `/api/users`, which are the accounts.',

@@ -1,3 +1,4 @@
+import { billing } from './billing.js';
 import { campaigns } from './campaigns.js';
 import { cleaning } from './cleaning.js';
 import { companies } from './companies.js';
@@ -29,6 +30,7 @@ export function folders(numbers: string): Folder[] {
     events,
     webhooks,
     pix,
+    billing,
     cleaning,
     contacts,
   ];

@@ -1,0 +1,297 @@
+import type { Folder, Step } from './step.js';
+
+const OF_COMPANY = { company_id: '{{company_id}}' };
+const FORM = { ...OF_COMPANY, file: 'postman/cobrancas-exemplo.csv' };
+const IMPORT = { id: '{{debts_import_id}}' };
+/** Two debts of the example's four: the first is paid, the second cancelled. */
+const PAID = { debt_id: 'a73e1574-b658-4942-9ccb-980c00e827ce' };
+const CANCELLED = { debt_id: '76c1d70a-3284-4f40-aba6-ba578279968f' };
+const COUNTS = '[body.lines, body.blank, body.accepted, body.rejected, body.created, body.repeated, body.conflicting]';
+const NOTICE = 'EXEMPLO, SEM VALOR DE PAGAMENTO';
+
+/** A payment of 150.00 by Pix, signed as `signed` says. */
+const payment = (name: string, rest: Omit<Step, 'name' | 'ask' | 'before' | 'headers' | 'raw'>): Step => ({
+  name,
+  ask: 'recordPayment',
+  as: 'nobody',
+  path: OF_COMPANY,
+  before: [
+    '// The signature is an HMAC over the time, a point and the bytes of the body, so the body is made here.',
+    "const { HmacSHA256 } = require('crypto-js');",
+    'const body = JSON.stringify({',
+    "  event_id: 'banco-1',",
+    `  debt_id: '${PAID.debt_id}',`,
+    "  paid_amount: '150.00',",
+    "  paid_at: '2026-12-01T10:00:00-03:00',",
+    "  method: 'pix',",
+    '});',
+    'const now = Math.floor(Date.now() / 1000);',
+    "const signature = HmacSHA256(now + '.' + body, pm.collectionVariables.get('payments_secret')).toString();",
+    "pm.collectionVariables.set('payment_body', body);",
+    "pm.collectionVariables.set('payment_signature', 't=' + now + ',v1=' + signature);",
+  ],
+  headers: { 'X-Disparo-Signature': '{{payment_signature}}' },
+  raw: '{{payment_body}}',
+  ...rest,
+});
+
+export const billing: Folder = {
+  name: '13 Billing',
+  description:
+    'A CSV of debts is imported, twice, and bills nobody twice. Each debt gets a boleto with a Pix code, from a simulated bank; one ' +
+    'is cancelled and one is paid. With `npm start` the bank is asked each minute, on the plain server every two seconds.',
+  steps: [
+    {
+      name: 'Import a CSV of debts',
+      ask: 'importDebts',
+      note: '**The file** is `postman/cobrancas-exemplo.csv` of the repository, with good lines and wrong ones.',
+      form: FORM,
+      status: 201,
+      keep: { debts_import_id: 'body.id' },
+      tests: {
+        'Location is the import':
+          "pm.expect(pm.response.headers.get('location')).to.equal('/api/billing/imports/' + body.id)",
+        'four debts are new, one line is repeated, one conflicts, eleven are rejected, one is blank': `pm.expect(${COUNTS}).to.eql([18, 1, 6, 11, 4, 1, 1])`,
+      },
+    },
+    {
+      name: 'Import the same file again',
+      ask: 'importDebts',
+      note: 'As after an answer that was lost.',
+      form: FORM,
+      status: 201,
+      tests: {
+        'no debt is new': `pm.expect(${COUNTS}).to.eql([18, 1, 6, 11, 0, 5, 1])`,
+        'it says which import it repeats':
+          "pm.expect(body.repeats_import).to.equal(pm.collectionVariables.get('debts_import_id'))",
+      },
+    },
+    {
+      name: 'Import a form without a file',
+      ask: 'importDebts',
+      form: { ...FORM, file: undefined },
+      status: 400,
+      code: 'BILLING.FILE_MISSING',
+    },
+    {
+      name: 'List the imports',
+      ask: 'listImports',
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'the newest is first': "pm.expect(body.data[1].id).to.equal(pm.collectionVariables.get('debts_import_id'))",
+      },
+    },
+    {
+      name: 'Get the import',
+      ask: 'getImport',
+      path: IMPORT,
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'it is importado': "pm.expect([body.status, body.percent]).to.eql(['importado', 100])" },
+    },
+    {
+      name: 'List its rejects',
+      ask: 'listImportRejects',
+      path: IMPORT,
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'each tells why':
+          'pm.expect(body.data.map(({ line, reason }) => [line, reason])).to.eql([\n' +
+          "  [8, 'conflict'], [9, 'columns'], [10, 'quotes'], [11, 'name_invalid'], [12, 'government_id_invalid'],\n" +
+          "  [13, 'email_invalid'], [14, 'amount_invalid'], [15, 'amount_not_positive'], [16, 'amount_too_large'],\n" +
+          "  [17, 'due_date_invalid'], [18, 'due_date_out_of_range'], [19, 'debt_id_invalid'],\n" +
+          '])',
+      },
+    },
+    {
+      name: 'Export its rejects as CSV',
+      ask: 'exportImportRejects',
+      path: IMPORT,
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'a header and twelve rows': "pm.expect(text.trimEnd().split('\\r\\n').length).to.equal(13)" },
+    },
+    {
+      name: 'Get an import that is not there',
+      ask: 'getImport',
+      path: { id: 'abcdefghijklmnopqrstuvwx' },
+      query: OF_COMPANY,
+      status: 404,
+      code: 'BILLING.IMPORT_NOT_FOUND',
+    },
+    {
+      name: 'List the debts',
+      ask: 'listDebts',
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'there are four': 'pm.expect([body.data.length, body.next]).to.eql([4, null])',
+        'an amount is a text':
+          "pm.expect(body.data.map(({ amount }) => amount)).to.include.members(['150.00', '1234.50', '89.90', '1000000.00'])",
+      },
+    },
+    {
+      name: 'Export the debts as CSV',
+      ask: 'exportDebts',
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'a header and four rows': "pm.expect(text.trimEnd().split('\\r\\n').length).to.equal(5)" },
+    },
+    {
+      name: 'Wait until a debt is gerada',
+      ask: 'getDebt',
+      note: 'In a run of the collection it is asked again, each second, for two minutes at most. By hand: send again.',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      poll: { until: "body.status === 'gerada'", tries: 120, everyMs: 1_000 },
+      tests: {
+        'it is gerada': "pm.expect(body.status).to.equal('gerada')",
+        'its e-mail waits': "pm.expect(body.deliveries.map(({ status }) => status)).to.eql(['pendente'])",
+      },
+    },
+    {
+      name: 'Get its boleto',
+      ask: 'getBoleto',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'the bank is simulated': `pm.expect(body.notice).to.equal('${NOTICE}')`,
+        'bars, digits and Pix code are there':
+          'pm.expect([body.barcode.length, body.digitable_line.length]).to.eql([44, 47]);\n' +
+          'pm.expect(body.pix_copy_paste).to.include(body.txid);',
+      },
+    },
+    {
+      name: 'Get its boleto as PDF',
+      ask: 'getBoletoPdf',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'it is a PDF': "pm.expect(text.slice(0, 5)).to.equal('%PDF-')" },
+    },
+    {
+      name: 'Get its bars',
+      ask: 'getBoletoBarcode',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'it is an image': "pm.expect(text).to.include('<svg')" },
+    },
+    {
+      name: 'Get its QR code',
+      ask: 'getBoletoQrCode',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'it is an image': "pm.expect(text).to.include('<svg')" },
+    },
+    {
+      name: 'Cancel another debt',
+      ask: 'cancelDebt',
+      path: CANCELLED,
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'it is cancelada': "pm.expect(body.status).to.equal('cancelada')" },
+    },
+    {
+      name: 'Its boleto is not given out any more',
+      ask: 'getBoleto',
+      path: CANCELLED,
+      query: OF_COMPANY,
+      status: 409,
+      code: 'BILLING.DEBT_CLOSED',
+    },
+    {
+      name: 'See the settings',
+      ask: 'getBillingSettings',
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'they are the defaults': "pm.expect([body.beneficiary, body.agreement]).to.eql(['EMPRESA FICTICIA', 1])",
+      },
+    },
+    {
+      name: 'Change the settings',
+      ask: 'setBillingSettings',
+      query: OF_COMPANY,
+      json: { beneficiary: 'Acme Mensagens Ltda' },
+      status: 200,
+      tests: { 'the next boletos have the new name': "pm.expect(body.beneficiary).to.equal('Acme Mensagens Ltda')" },
+    },
+    {
+      name: 'Make a secret for payments',
+      ask: 'makeBillingWebhookSecret',
+      query: OF_COMPANY,
+      status: 201,
+      keep: { payments_secret: 'body.secret' },
+      tests: { 'it is shown this once': 'pm.expect(body.secret).to.match(/^pay_/)' },
+    },
+    payment('Report a payment', { status: 200, tests: { 'it counts': "pm.expect(body.result).to.equal('recorded')" } }),
+    payment('Report it again', {
+      note: 'As after an answer that was lost.',
+      status: 200,
+      tests: { 'it counts once': "pm.expect(body.result).to.equal('repeated')" },
+    }),
+    {
+      ...payment('Report a payment with another signature', { status: 401, code: 'BILLING.SIGNATURE_INVALID' }),
+      headers: { 'X-Disparo-Signature': 't=1,v1=00' },
+    },
+    {
+      name: 'The debt is paga',
+      ask: 'getDebt',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'it is paga, by one payment':
+          "pm.expect([body.status, body.paid_cents, body.payments.length]).to.eql(['paga', 15000, 1])",
+        'its e-mail is dropped': "pm.expect(body.deliveries.map(({ status }) => status)).to.eql(['dispensada'])",
+      },
+    },
+    {
+      name: 'A paid debt is not cancelled',
+      ask: 'cancelDebt',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 409,
+      code: 'BILLING.INVALID_TRANSITION',
+    },
+    {
+      name: 'Get a debt that is not there',
+      ask: 'getDebt',
+      path: { debt_id: '00000000-0000-4000-8000-000000000000' },
+      query: OF_COMPANY,
+      status: 404,
+      code: 'BILLING.DEBT_NOT_FOUND',
+    },
+    {
+      name: 'Report on the debts',
+      ask: 'getBillingReport',
+      query: OF_COMPANY,
+      status: 200,
+      tests: {
+        'four were imported, one is paid, one cancelled':
+          'pm.expect([body.imported, body.paid, body.cancelled, body.amounts_cents.paid]).to.eql([4, 1, 1, 15000])',
+      },
+    },
+    {
+      name: 'Export the report as CSV',
+      ask: 'exportBillingReport',
+      query: OF_COMPANY,
+      status: 200,
+      tests: { 'it has a header': 'pm.expect(text).to.match(/^imported,/)' },
+    },
+    {
+      name: "Eva lists Ana's debts",
+      ask: 'listDebts',
+      as: 'eva',
+      query: OF_COMPANY,
+      status: 404,
+      code: 'COMPANY.NOT_FOUND',
+    },
+  ],
+};
