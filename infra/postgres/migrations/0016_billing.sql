@@ -333,12 +333,12 @@ BEGIN
   PERFORM FROM billing_debts d WHERE d.seq = ANY (seqs) ORDER BY d.seq FOR UPDATE;
   UPDATE billing_deliveries v SET outcome = 'dispensada', outcome_at = clock_timestamp(), claimed_until = NULL
     FROM unnest(seqs, numbers, attempts) b(s, n, a), billing_debts d
-   WHERE (v.seq, v.number, v.attempt) = (b.s, b.n, b.a) AND v.outcome IS NULL AND v.began_at IS NULL
+   WHERE (v.seq, v.number, v.attempt) = (b.s, b.n, b.a) AND v.claimed_until IS NOT NULL AND v.outcome IS NULL AND v.began_at IS NULL
      AND d.seq = v.seq AND (d.paid_at IS NOT NULL OR d.cancelled_at IS NOT NULL);
   RETURN QUERY
   WITH begun AS (
     UPDATE billing_deliveries v SET began_at = clock_timestamp() FROM unnest(seqs, numbers, attempts) b(s, n, a)
-     WHERE (v.seq, v.number, v.attempt) = (b.s, b.n, b.a) AND v.outcome IS NULL AND v.began_at IS NULL
+     WHERE (v.seq, v.number, v.attempt) = (b.s, b.n, b.a) AND v.claimed_until IS NOT NULL AND v.outcome IS NULL AND v.began_at IS NULL
      RETURNING v.seq, v.number, v.attempt, v.began_at),
   noted AS (
     INSERT INTO billing_attempts (seq, number, attempt, began_at)
@@ -417,18 +417,22 @@ END $$;
 -- outcome (B10).
 CREATE FUNCTION billing_sweep(co int, again boolean) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
+  locked bigint[];
   n int;
 BEGIN
-  PERFORM FROM billing_debts d WHERE d.seq IN (
-    SELECT seq FROM billing_deliveries
-     WHERE company_no = co AND outcome IS NULL AND held_at IS NULL AND began_at < clock_timestamp() - interval '10 minutes')
-   ORDER BY d.seq FOR UPDATE;
+  SELECT array_agg(l.seq) INTO locked FROM (
+    SELECT d.seq FROM billing_debts d WHERE d.seq IN (
+      SELECT seq FROM billing_deliveries
+       WHERE company_no = co AND outcome IS NULL AND held_at IS NULL AND began_at < clock_timestamp() - interval '10 minutes')
+     ORDER BY d.seq FOR UPDATE) l;
+  -- guard: of locked debts alone; one whose ten minutes ended while this waited may just be paid
   UPDATE billing_deliveries v
      SET held_at = CASE WHEN again THEN NULL ELSE clock_timestamp() END, began_at = CASE WHEN again THEN NULL ELSE began_at END,
          claimed_until = NULL,
-         outcome = CASE WHEN again AND (d.paid_at IS NOT NULL OR d.cancelled_at IS NOT NULL) THEN 'dispensada' END
+         outcome = CASE WHEN again AND (d.paid_at IS NOT NULL OR d.cancelled_at IS NOT NULL) THEN 'dispensada' END,
+         outcome_at = CASE WHEN again AND (d.paid_at IS NOT NULL OR d.cancelled_at IS NOT NULL) THEN clock_timestamp() END
     FROM billing_debts d
-   WHERE d.seq = v.seq AND v.company_no = co AND v.outcome IS NULL AND v.held_at IS NULL
+   WHERE d.seq = v.seq AND d.seq = ANY (locked) AND v.company_no = co AND v.outcome IS NULL AND v.held_at IS NULL
      AND v.began_at < clock_timestamp() - interval '10 minutes';
   GET DIAGNOSTICS n = ROW_COUNT;
   RETURN n;
