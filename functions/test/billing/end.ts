@@ -1,18 +1,7 @@
-import type { DebtNow, ImportNow, Tables } from './invariants.js';
+import { checkImport, type File } from './files.js';
+import type { Tables } from './invariants.js';
 import type { Outside } from './outside.js';
 import type { People } from './people.js';
-
-/** A line of a file. All but its amount is alike in all contents. */
-export interface Line {
-  line: number;
-  debtId: string;
-  cents: number;
-}
-
-export interface File {
-  company: number;
-  chunks: Line[][];
-}
 
 interface End {
   readonly files: readonly File[];
@@ -40,28 +29,6 @@ export function checkEnd({ files, tables, outside, people }: End): void {
     if (told.result !== (isSame ? expected : 'reused') && !(isSame && told.result === 'repeated'))
       fail('told something else than is kept', [told, kept]);
   }
-}
-
-function checkImport(found: ImportNow, { company, chunks }: File, debts: readonly DebtNow[]): void {
-  const outcomes = chunks.flat().map(({ line, debtId, cents }) => {
-    const debt = debts.find((each) => each.company_no === company && each.debt_id === debtId);
-    const isOwn = debt?.import_no === found.import_no && debt.line === line;
-    return {
-      line,
-      outcome: debt?.cents === cents ? (isOwn ? 'created' : 'repeated') : isOwn ? 'changed' : 'conflicting',
-    };
-  });
-  const of = (outcome: string) => outcomes.filter((each) => each.outcome === outcome).map(({ line }) => line);
-  const { created, repeated, conflicting, conflicts } = found;
-  const model = [
-    of('created').length,
-    of('repeated').length,
-    of('conflicting').length,
-    of('conflicting'),
-    of('changed'),
-  ];
-  const counted = [created, repeated, conflicting, conflicts, []];
-  if (JSON.stringify(model) !== JSON.stringify(counted)) fail('its lines came to something else', [model, counted]);
 }
 
 function fail(what: string, found: unknown): never {

@@ -1,5 +1,5 @@
 import type { Session } from '../simulation/session.js';
-import type { File } from './end.js';
+import { type File, storeFile } from './files.js';
 import type { DeliveryNow } from './invariants.js';
 import type { Simulation } from './simulation.js';
 
@@ -22,45 +22,17 @@ export class People {
 
   /** One file after the other; one whose upload broke before its commit comes again. */
   upload = async (session: Session): Promise<void> => {
-    const { scheduler, owed } = this.run;
+    const { scheduler, owed, files } = this.run;
     for (;;) {
       await scheduler.gate(session.actor, 'uploads', () => owed().upload > 0);
-      await this.#accept(session, this.run.tables.imports.length);
+      const index = this.run.tables.imports.length;
+      await session.transaction((sql) => storeFile(sql, files[index] as File, String(index)));
     }
   };
 
-  /** Its chunks first, and the import's own row last, as an accepted file is stored. */
   /** Not much happens to a debt before there is one. */
   #isDue(done: number, stepsEach: number): boolean {
     return this.run.tables.debts.length > 0 ? done * stepsEach < this.run.scheduler.trace.length : done === 0;
-  }
-
-  async #accept(session: Session, index: number): Promise<void> {
-    const { company, chunks } = this.run.files[index] as File;
-    await session.transaction(async (sql) => {
-      const drawn = await sql.one<{ no: string }>(
-        `SELECT nextval(pg_get_serial_sequence('billing_imports', 'import_no')) AS no`,
-      );
-      const lines = chunks.flatMap((chunk, i) => chunk.map((line) => ({ ...line, i })));
-      await sql.query(
-        `INSERT INTO billing_import_chunks (import_no, first_line, rows, line_nos, names, government_ids, emails, cents, dues, debt_ids)
-         SELECT $1::int, min(line), count(*), array_agg(line), array_agg('Fulana'::text), array_agg('0123'::text), array_agg('a@x.com'::text),
-                array_agg(cents), array_agg('2026-12-31'::date), array_agg(id)
-           FROM unnest($2::int[], $3::int[], $4::uuid[], $5::bigint[]) AS s (chunk, line, id, cents) GROUP BY chunk`,
-        [
-          drawn?.no,
-          lines.map(({ i }) => i),
-          lines.map(({ line }) => line),
-          lines.map(({ debtId }) => debtId),
-          lines.map(({ cents }) => cents),
-        ],
-      );
-      await sql.query(
-        `INSERT INTO billing_imports (import_no, id, company_no, user_id, bytes, sha256, lines, blank, accepted, rejected)
-         VALUES ($1::int, $1::int::text, $2, $4, 1, 'a', $3, 0, $3, 0)`,
-        [drawn?.no, company, chunks.flat().length, String(index)],
-      );
-    });
   }
 
   /** The same event comes again, with other content, for a debt that there is not yet, or after a cancel. */

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { Actors } from '../simulation/actors.js';
 import { Scheduler } from '../simulation/scheduler.js';
-import { checkEnd, type File, type Line } from './end.js';
+import { checkEnd } from './end.js';
+import type { File, Line } from './files.js';
 import { Invariants, readTables, type Tables } from './invariants.js';
 import { Outside } from './outside.js';
 import { People } from './people.js';
