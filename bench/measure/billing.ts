@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { loadavg } from 'node:os';
 import { pipeline } from 'node:stream/promises';
@@ -119,7 +120,8 @@ async function measureIssued(stage: Stage, file: DebtsFile): Promise<BillingMeas
   const { process, base } = await server(stage);
   await imported(await billingClient(base), file);
   await process.stop();
-  const bill = stage.with(Process.script('bundle/command.js', { env: stage.env }, ['bill']));
+  const env = { ...stage.env, JWT_SECRET: randomBytes(32).toString('hex') };
+  const bill = stage.with(Process.script('bundle/command.js', { env }, ['bill']));
   await bill.exit(ISSUING_MS);
   const [found] = await stage.sql<{ issued: number; seconds: number }>(
     `SELECT count(issued_at)::int AS issued, extract(epoch FROM max(issued_at) - min(asked_at))::float8 AS seconds
