@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -99,7 +99,9 @@ test('an unknown consumer is refused before anything is started', async () => {
 test.each([
   ['--events', 'file.txt'],
   ['--consumer=rust', '--events'],
-])('%s %s is refused: events need neither file nor consumer', async (...args) => {
+  ['--billing', '--rows=0'],
+  ['--billing', '--rows=5', 'file.csv'],
+])('%s %s is refused', async (...args) => {
   const { code, output } = await demo(...args);
   expect([code, output.split(' ', 4).join(' ')]).toEqual([78, 'usage: npm run demo']);
 });
@@ -143,4 +145,39 @@ test('webhooks of a given database are not sent: the demo has a schema there', a
   } finally {
     await given.drop();
   }
+});
+
+/** Debts of a file of a person's own: two of them, one line twice, one with other content, one that is wrong. */
+const DEBTS = [
+  'name;governmentId;email;debtAmount;debtDueDate;debtId',
+  'Ana Exemplo;52998224725;ana@example.com;150,00;2030-01-15;a73e1574-b658-4942-9ccb-980c00e827ce',
+  'Ana Exemplo;52998224725;ana@example.com;150,00;2030-01-15;a73e1574-b658-4942-9ccb-980c00e827ce',
+  'Ana Exemplo;52998224725;ana@example.com;151,00;2030-01-15;a73e1574-b658-4942-9ccb-980c00e827ce',
+  'Beto Exemplo;0123;beto@example.com;1;2030-01-15;76c1d70a-3284-4f40-aba6-ba578279968f',
+  'Caio Exemplo;0123;caio@example.com;1;2030-01-15;4711',
+];
+
+test('debts become boletos whose PDFs are written, one is paid, and the same file changes nothing', async () => {
+  const { code, output } = await demo('--billing', file('debts.csv', DEBTS.join('\n')));
+
+  expect(output).toContain('File debts.csv: 5 lines, 2 created, 1 repeated, 1 conflicting, 1 rejected, 0 blank\n');
+  expect(output).toContain('line 6, debtId: debt_id_invalid  4711\n');
+  const pdfs = [...output.matchAll(/^ {2}PDF {5}(.+\.pdf)$/gm)].map(([, path = '']) => readFileSync(path));
+  expect(pdfs.map((pdf) => pdf.subarray(0, 5).toString())).toEqual(['%PDF-', '%PDF-']);
+  expect(output.match(/^ {2}(boleto {2}\d{5}\.\d{5} |Pix {5}000201)/gm)).toHaveLength(4);
+  expect(output.match(/: (401|200) \S+$/gm)).toEqual([
+    ': 401 BILLING.SIGNATURE_INVALID',
+    ': 200 recorded',
+    ': 200 repeated',
+  ]);
+  expect(output).toMatch(/│ imported +│ 2 +│ R\$\s151,00 +│/);
+  expect(output).toMatch(/│ paid +│ 1 +│ R\$\s150,00 +│/);
+  expect(output).toContain('It changes nothing: 3 lines repeat a debt, none has created one\n');
+  expect([code, output]).toEqual([0, expect.not.stringMatching(/MongoDB|RabbitMQ/)]);
+});
+
+test('a file of debts without one is refused by line, and no boleto is awaited', async () => {
+  const { code, output } = await demo('--billing', file('wrong.csv', `${DEBTS[0]}\n${DEBTS[5]}\n`));
+  expect(output).toContain('File wrong.csv: 1 lines, 0 created, 0 repeated, 0 conflicting, 1 rejected, 0 blank\n');
+  expect([code, output]).toEqual([0, expect.not.stringContaining('Boletos')]);
 });
