@@ -99,7 +99,7 @@ export class DebtsRepository {
       // guard: after an import there are no statistics for minutes. The planner then expects few debts, so it reads all the rest
       // of the company and sorts it, again for each slice: an export of 300,000 took two minutes. Without sorting it walks the
       // index of the list until it has enough.
-      await sql.query('SET LOCAL enable_sort = off');
+      await sql.query('SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off');
       return sql.query<DebtRow>(SLICE, values);
     });
   }

@@ -426,7 +426,7 @@ describe('a slice', () => {
     await new DebtsRepository({ transaction } as never).slice(companyNo, filter as never);
     client.release();
     const lines = plan.map((row) => row['QUERY PLAN']);
-    return lines.flatMap((line) => /(\w.* on billing_debts|Sort) /.exec(line)?.[1] ?? []);
+    return lines.flatMap((line) => /(\w.* on billing_debts|Incremental Sort|Sort) {2}/.exec(line)?.[1] ?? []);
   }
 
   test.each([false, true])('is walked in the order of the list, with the table analyzed: %s', async (analyzed) => {
