@@ -1,5 +1,7 @@
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
+import { until } from '../../../testing/until.js';
 import { ourNumberOf } from '../../billing/issue/boleto.js';
 import type { BoletoIssuer } from '../../billing/issue/issuer.js';
 import type { BankFaults } from '../../billing/issue/simulated-bank.js';
@@ -134,6 +136,27 @@ describe('issuing', () => {
       { seq: old, settings_version: 0, agreement: '000001' },
       { seq: young, settings_version: 1, agreement: '123456' },
     ]);
+  });
+
+  test('B8: settings that are just being made are waited for', async () => {
+    const [seq] = await store(stage, acme, some(1));
+    const client = new pg.Client({ connectionString: stage.env.DATABASE_URL });
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT FROM companies WHERE id = $1 FOR UPDATE', [acme.company.id]);
+    await client.query(
+      `INSERT INTO billing_settings (company_no, version, user_id, beneficiary, city, pix_key, agreement, sender_name)
+       VALUES ($1, 1, 'u', 'ACME', 'RECIFE', 'key', 7, 'Acme')`,
+      [acme.companyNo],
+    );
+    const pass = worker().pass();
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await until(async () => expect(await stage.sql(waiting)).toHaveLength(1));
+    await client.query('COMMIT');
+    await client.end();
+    expect(await pass).toEqual({ ...nothing, issued: 1 });
+    const made = 'SELECT settings_version FROM billing_invoices WHERE seq = $1';
+    expect(await stage.sql(made, [seq])).toEqual([{ settings_version: 1 }]);
   });
 
   test('B9: an answer that comes when another worker has recorded changes nothing', async () => {
