@@ -4,7 +4,8 @@ import { ApiStage } from '../../../testing/api-stage.js';
 import { randomFrom } from '../../../testing/random.js';
 import type { Sql } from '../../platform/stores/postgres.js';
 import { checkImport, type File, type Line, storeFile } from './files.js';
-import { someBiller, type TestBiller } from './fixtures.js';
+import { someBiller, someDebt, type TestBiller } from './fixtures.js';
+import { fileOf, find, formOf, lineOf, send, type TestImport } from './import-fixtures.js';
 import { Invariants, readTables } from './invariants.js';
 
 const DEBTS = 3_000;
@@ -111,3 +112,39 @@ test('two imports that overlap count each line once, whoever dies while they are
     await stage.sql('DROP TRIGGER slow ON billing_debts');
   }
 }, 120_000);
+
+test('two files that come over HTTP at once, in opposite orders, make each debt once', async () => {
+  const { owner, company, companyNo } = biller;
+  const debts = Array.from({ length: 1_000 }, () => someDebt());
+  const file = fileOf(...debts.map((debt) => lineOf(debt)));
+  // Every tenth debt has another amount there.
+  const other = fileOf(
+    ...debts.map((debt, i) => lineOf(i % 10 === 0 ? { ...debt, cents: 20_000 } : debt)).toReversed(),
+  );
+  const answers = await Promise.all(
+    [file, other].map((each, i) => send(servers[i] as ApiStage, owner, formOf(company, each))),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+  const imports: TestImport[] = [];
+  for (const { body } of answers)
+    imports.push(
+      await stage.until(async () => {
+        const found = await find(stage, owner, company, body.id);
+        return found.status === 'importado' ? found : undefined;
+      }, 'the import is merged'),
+    );
+  // Either came first, for each of the chunks; there is one of each file.
+  const [created, repeated, conflicting] = (['created', 'repeated', 'conflicting'] as const).map((key) =>
+    imports.map((each) => each[key]).sort(),
+  );
+  expect([created, repeated, conflicting]).toEqual([
+    [0, 1_000],
+    [0, 900],
+    [0, 100],
+  ]);
+  const stored = await stage.sql<{ debt_id: string }>(
+    'SELECT debt_id FROM billing_debts WHERE company_no = $1 AND debt_id = ANY ($2) ORDER BY 1',
+    [companyNo, debts.map(({ debtId }) => debtId)],
+  );
+  expect(stored.map(({ debt_id }) => debt_id)).toEqual(debts.map(({ debtId }) => debtId).sort());
+});
