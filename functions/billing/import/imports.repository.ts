@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Page, PageQuery, Slice } from '../../platform/http/slices.js';
 import { textRows } from '../../platform/stores/copy-rows.js';
 import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
-import { pageOfRows, requiredRow } from '../../platform/stores/rows.js';
+import { pageOfRows, requiredRow, rowsInIndexOrder } from '../../platform/stores/rows.js';
 import { CHUNK_COLUMNS, type Chunk } from './chunk.js';
 
 /** A line that is no debt. */
@@ -142,7 +142,8 @@ export class ImportsRepository {
 
   /** By line, those of the file and the conflicts. */
   rejects(importNo: number, { after, limit }: Slice): Promise<Reject[]> {
-    return this.postgres.query<Reject>(
+    return rowsInIndexOrder<Reject>(
+      this.postgres,
       `SELECT line, column_name AS "column", value, reason FROM billing_rejects
         WHERE import_no = $1 AND line > $2 ORDER BY line LIMIT $3`,
       [importNo, after, limit],

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
+import { rowsInIndexOrder } from '../../platform/stores/rows.js';
 import type { Registered } from './issuer.js';
 
 /** A debt that this process asks the bank about, with what the title is made of. */
@@ -38,18 +39,20 @@ export class IssueRepository {
 
   /** The companies that owe boletos or are to write some off, the longest known first. */
   async owing(): Promise<number[]> {
-    const rows = await this.postgres.query<{ company_no: number }>(
+    // guard: EXISTS would read all debts where statistics are old, and this is asked every two seconds
+    const rows = await rowsInIndexOrder<{ company_no: number }>(
+      this.postgres,
       `SELECT company_no FROM billing_companies b
         WHERE NOT deleted
-          AND (EXISTS (SELECT FROM billing_debts d
-                        WHERE d.company_no = b.company_no AND issued_at IS NULL AND cancelled_at IS NULL
-                          AND paid_at IS NULL AND failed_at IS NULL)
-            OR EXISTS (SELECT FROM billing_debts d
-                        WHERE d.company_no = b.company_no AND cancelled_at IS NOT NULL AND asked_at IS NOT NULL
-                          AND written_off_at IS NULL))
-        ORDER BY company_no`,
+          AND coalesce(
+                (SELECT seq FROM billing_debts d
+                  WHERE d.company_no = b.company_no AND issued_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL
+                    AND failed_at IS NULL ORDER BY seq, line LIMIT 1),
+                (SELECT seq FROM billing_debts d
+                  WHERE d.company_no = b.company_no AND cancelled_at IS NOT NULL AND asked_at IS NOT NULL
+                    AND written_off_at IS NULL ORDER BY seq, line LIMIT 1)) IS NOT NULL`,
     );
-    return rows.map(({ company_no }) => company_no);
+    return rows.map(({ company_no }) => company_no).sort((a, b) => a - b);
   }
 
   /**
@@ -119,13 +122,14 @@ export class IssueRepository {
    * is never issued any more.
    */
   claimWriteOff(companyNo: number, howMany: number): Promise<ToWriteOff[]> {
-    return this.postgres.query<ToWriteOff>(
+    return rowsInIndexOrder<ToWriteOff>(
+      this.postgres,
       `UPDATE billing_debts d SET next_at = clock_timestamp() + $3::interval
          FROM (SELECT seq FROM billing_debts
                 WHERE company_no = $1 AND cancelled_at IS NOT NULL AND asked_at IS NOT NULL AND written_off_at IS NULL
                   AND (next_at IS NULL OR next_at <= clock_timestamp())
                   AND EXISTS (SELECT FROM billing_companies b WHERE b.company_no = $1 AND NOT b.deleted)
-                ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED) c
+                ORDER BY seq, line LIMIT $2 FOR UPDATE SKIP LOCKED) c
         WHERE d.seq = c.seq
         RETURNING d.seq, d.cancelled_at < clock_timestamp() - $4::interval AS is_old`,
       [companyNo, howMany, WRITE_OFF_AGAIN, UNKNOWN_FOR],

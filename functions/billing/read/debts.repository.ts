@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
+import { rowsInIndexOrder } from '../../platform/stores/rows.js';
 import type { DebtDetail, DebtQuery, DebtView } from './debts.schemas.js';
 
 /** A debt as the tables have it. */
@@ -95,13 +96,7 @@ export class DebtsRepository {
       filter.email,
       limit,
     ];
-    return this.postgres.transaction(async (sql) => {
-      // guard: after an import there are no statistics for minutes. The planner then expects few debts, so it reads all the rest
-      // of the company and sorts it, again for each slice: an export of 300,000 took two minutes. Without sorting it walks the
-      // index of the list until it has enough.
-      await sql.query('SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off');
-      return sql.query<DebtRow>(SLICE, values);
-    });
+    return rowsInIndexOrder<DebtRow>(this.postgres, SLICE, values);
   }
 
   async find(companyNo: number, debtId: string): Promise<DebtRow | undefined> {

@@ -135,9 +135,11 @@ CREATE TABLE billing_debts (
 CREATE UNIQUE INDEX billing_debts_seq ON billing_debts (seq);
 -- for a company's list: by seq alone, one with few debts would read those of all others
 CREATE INDEX billing_debts_listed ON billing_debts (company_no, seq);
-CREATE INDEX billing_debts_owed ON billing_debts (company_no, seq)
+-- line: so that this index alone has the order of the claims. With old statistics billing_debts_listed looks as good, and a claim
+-- by it would read all that is issued before it finds what is owed.
+CREATE INDEX billing_debts_owed ON billing_debts (company_no, seq, line)
   WHERE issued_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL AND failed_at IS NULL;
-CREATE INDEX billing_debts_write_off ON billing_debts (company_no, seq)
+CREATE INDEX billing_debts_write_off ON billing_debts (company_no, seq, line)
   WHERE cancelled_at IS NOT NULL AND asked_at IS NOT NULL AND written_off_at IS NULL;
 
 CREATE TABLE billing_invoices (
@@ -278,7 +280,8 @@ END $$;
 
 -- The question to the bank is committed before it is asked (B8, B11): nosso número = seq.
 CREATE FUNCTION billing_claim_issue(co int, days_before int, how_many int, lease interval) RETURNS SETOF billing_debts
-LANGUAGE sql AS $$
+-- no sort: else a session that has old statistics reads and sorts all that is owed, for each claim
+LANGUAGE sql SET enable_sort = off SET enable_incremental_sort = off SET jit = off AS $$
   UPDATE billing_debts d
      SET lease_until = clock_timestamp() + lease, asked_at = coalesce(asked_at, clock_timestamp()),
          attempts = attempts + 1, epoch = epoch + 1, updated_at = clock_timestamp()
@@ -286,7 +289,7 @@ LANGUAGE sql AS $$
            WHERE company_no = co AND issued_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL AND failed_at IS NULL
              AND (lease_until IS NULL OR lease_until < clock_timestamp()) AND (next_at IS NULL OR next_at <= clock_timestamp())
              AND (days_before IS NULL OR due_on - days_before <= current_date)
-           ORDER BY seq LIMIT how_many FOR UPDATE SKIP LOCKED) c
+           ORDER BY seq, line LIMIT how_many FOR UPDATE SKIP LOCKED) c
    WHERE d.seq = c.seq RETURNING d.*
 $$;
 
@@ -315,13 +318,14 @@ BEGIN
 END $$;
 
 CREATE FUNCTION billing_claim_send(co int, how_many int, lease interval) RETURNS TABLE (seq bigint, number int, attempt int)
-LANGUAGE sql AS $$
+LANGUAGE sql SET enable_sort = off SET enable_incremental_sort = off SET jit = off AS $$
   UPDATE billing_deliveries v SET claimed_until = clock_timestamp() + lease, attempt = v.attempt + 1
     FROM (SELECT d.seq, d.number FROM billing_deliveries d
-           WHERE d.company_no = co AND d.outcome IS NULL AND d.began_at IS NULL
+           -- bounds and not "=", so that the order is that of billing_deliveries_owed alone: the primary key has that of seq, too
+           WHERE d.company_no >= co AND d.company_no <= co AND d.outcome IS NULL AND d.began_at IS NULL
              AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
              AND (d.next_at IS NULL OR d.next_at <= clock_timestamp())
-           ORDER BY d.seq LIMIT how_many FOR UPDATE SKIP LOCKED) c
+           ORDER BY d.company_no, d.seq LIMIT how_many FOR UPDATE SKIP LOCKED) c
    WHERE (v.seq, v.number) = (c.seq, c.number) RETURNING v.seq, v.number, v.attempt
 $$;
 
