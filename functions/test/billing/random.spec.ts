@@ -5,7 +5,7 @@ import { runsOf } from '../simulation/runs.js';
 import { CONNECTIONS, Simulation } from './simulation.js';
 
 /** To repeat one run: BILLING_SEED=<the seed of the failure> npx vitest run functions/test/billing/random.spec.ts */
-const { seeds, timeoutMs } = runsOf('BILLING', 60);
+const { seeds, timeoutMs } = runsOf('BILLING', 25);
 
 let connections: pg.Client[] = [];
 let close: () => Promise<void> = async () => {};
