@@ -107,6 +107,19 @@ describe('a debt whose mail is claimed', () => {
     expect(await race(first, second)).toEqual(expected);
   });
 
+  test.each([false, true])('a sweep that waits for a late 250 leaves it sent, again: %s', async (again) => {
+    await run(monitor, 'begin');
+    await monitor.query(`UPDATE billing_deliveries SET began_at = clock_timestamp() - interval '11 min'`);
+    await one.query('BEGIN');
+    await one.query(`SELECT billing_record_sent($1, 1, 1, 'enviada', '250', NULL)`, [seq]);
+    const swept = other.query('SELECT billing_sweep(1, $1) AS n', [again]);
+    await untilWaiting(monitor, [other]);
+    await one.query('COMMIT');
+    expect((await swept).rows).toEqual([{ n: 0 }]);
+    const found = await monitor.query('SELECT status, held_at FROM billing_deliveries');
+    expect(found.rows).toEqual([{ status: 'enviada', held_at: null }]);
+  });
+
   test('a sweep that waits for one debt leaves alone those that it has not locked', async () => {
     const ago = `clock_timestamp() - interval '11 min'`;
     const { rows } = await monitor.query(
