@@ -3,6 +3,7 @@ import { createId } from '@paralleldrive/cuid2';
 import type { Transaction } from '../../platform/stores/postgres.js';
 import { BillingCompanies } from '../billing-companies.js';
 import { SettingsRepository } from '../settings/settings.repository.js';
+import { ZONE } from '../zone.js';
 import { dayOf } from './fields.js';
 import { ImportsRepository, type NewImport } from './imports.repository.js';
 import { readDebts } from './reading.js';
@@ -17,7 +18,7 @@ export interface FileOfDebts {
 }
 
 /** The date in Brasília; the sv locale writes YYYY-MM-DD. */
-const TODAY = new Intl.DateTimeFormat('sv', { timeZone: 'America/Sao_Paulo', dateStyle: 'short' });
+const TODAY = new Intl.DateTimeFormat('sv', { timeZone: ZONE, dateStyle: 'short' });
 
 /** Accepts a file whole or not at all. */
 @Injectable()

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
+import { ZONE } from '../zone.js';
 
 /** A debt with its boleto, and the CNPJ of the company that is paid. */
 export interface BoletoRow {
@@ -25,7 +26,7 @@ export class BoletosRepository {
   find(companyNo: number, debtId: string): Promise<BoletoRow | undefined> {
     return this.postgres.one<BoletoRow>(
       `SELECT d.seq, d.name, d.government_id, d.cents, d.due_on::text AS due_on, d.status, c.document,
-              i.barcode, i.settings_version, (i.registered_at AT TIME ZONE 'America/Sao_Paulo')::date::text AS issued_on
+              i.barcode, i.settings_version, (i.registered_at AT TIME ZONE '${ZONE}')::date::text AS issued_on
          FROM billing_debts d JOIN billing_companies b USING (company_no) JOIN companies c ON c.id = b.company_id
          LEFT JOIN billing_invoices i ON i.seq = d.seq
         WHERE d.company_no = $1 AND d.debt_id = $2`,

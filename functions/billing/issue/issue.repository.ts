@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { rowsInIndexOrder } from '../../platform/stores/rows.js';
+import { ZONE } from '../zone.js';
 import type { Registered } from './issuer.js';
 
 /** A debt that this process asks the bank about, with what the title is made of. */
@@ -29,8 +30,6 @@ const LEASE = '5 minutes';
 /** A title that the bank does not know, or a bank that is away, is asked about again after this. */
 const WRITE_OFF_AGAIN = '1 minute';
 const UNKNOWN_FOR = '7 days';
-/** Whose day decides when a boleto is issued. */
-const ZONE = 'America/Sao_Paulo';
 
 /** The statements by which boletos are issued and written off. */
 @Injectable()

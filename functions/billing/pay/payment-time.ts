@@ -1,4 +1,5 @@
-const ZONE = 'America/Sao_Paulo';
+import { ZONE } from '../zone.js';
+
 /** Standard time first: it is what an hour means that comes twice when summer time ends, and one that is skipped when it begins. */
 const OFFSETS = ['-03:00', '-02:00'] as const;
 const ISO = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { rowsInIndexOrder } from '../../platform/stores/rows.js';
+import { ZONE } from '../zone.js';
 import type { DebtDetail, DebtQuery, DebtView } from './debts.schemas.js';
 
 /** A debt as the tables have it. */
@@ -40,7 +41,7 @@ export interface DebtFilter extends Omit<DebtQuery, 'company_id' | 'import_id'> 
 }
 
 /** A subselect, so that it is computed once a statement, and not once a row. */
-export const TODAY = `(SELECT (now() AT TIME ZONE 'America/Sao_Paulo')::date)`;
+export const TODAY = `(SELECT (now() AT TIME ZONE '${ZONE}')::date)`;
 /** Whether a debt is overdue. */
 export const OVERDUE = `(due_on < ${TODAY} AND paid_at IS NULL AND cancelled_at IS NULL)`;
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
+import { ZONE } from '../zone.js';
 import { OVERDUE } from './debts.repository.js';
 import { DEBT_STATUSES, type DebtView } from './debts.schemas.js';
 
@@ -35,8 +36,8 @@ export type ReportRow = Record<
 const BY_STATUS = DEBT_STATUSES.map((status) => `count(*) FILTER (WHERE status = '${status}') AS ${status}`).join(', ');
 
 /** $3 and $4: from and to, days of America/Sao_Paulo. As in DebtsRepository.slice a NULL filters nothing. */
-const within = (time: string) => `coalesce(${time} >= $3::date::timestamp AT TIME ZONE 'America/Sao_Paulo', true)
-  AND coalesce(${time} < ($4::date + 1)::timestamp AT TIME ZONE 'America/Sao_Paulo', true)`;
+const within = (time: string) => `coalesce(${time} >= $3::date::timestamp AT TIME ZONE '${ZONE}', true)
+  AND coalesce(${time} < ($4::date + 1)::timestamp AT TIME ZONE '${ZONE}', true)`;
 /** The debts `d` that count. */
 const COUNTED = `d.company_no = $1 AND coalesce(d.import_no = $2, true) AND ${within('d.created_at')}`;
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
+import { ZONE } from '../zone.js';
 
 /** What is owed: lines to be merged, debts to be issued, mails to be sent, mails that a person decides about, titles to be written off. */
 export const WORKS = ['merge', 'issue', 'send', 'held', 'write_off'] as const;
@@ -34,12 +35,12 @@ const STANDING = `WITH living AS MATERIALIZED (
   issue AS (
     SELECT d.since FROM living CROSS JOIN LATERAL (
       -- By the day that billing_claim_issue waits for.
-      SELECT greatest(created_at, (due_on - days)::timestamptz) AS since FROM (
+      SELECT greatest(created_at, (due_on - days)::timestamp AT TIME ZONE '${ZONE}') AS since FROM (
         SELECT created_at, due_on FROM billing_debts
          WHERE company_no = living.company_no
            AND issued_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL AND failed_at IS NULL
          LIMIT ${COUNTED_AT_MOST}) AS owed
-       WHERE days IS NULL OR due_on - days <= current_date) AS d
+       WHERE days IS NULL OR due_on - days <= (clock_timestamp() AT TIME ZONE '${ZONE}')::date) AS d
      LIMIT ${COUNTED_AT_MOST}),
   send AS (
     SELECT d.since FROM living CROSS JOIN LATERAL (

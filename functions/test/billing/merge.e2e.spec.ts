@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-stage.js';
-import { someDebt } from './fixtures.js';
+import { someBiller, someDebt, withoutIssuing } from './fixtures.js';
 import { fileOf, find, formOf, imported, lineOf, send } from './import-fixtures.js';
 
 let stage: ApiStage;
@@ -9,8 +9,10 @@ let user: TestUser;
 let company: TestCompany;
 beforeAll(async () => {
   stage = await ApiStage.open();
-  user = await stage.user();
-  company = await stage.company(user);
+  const biller = await someBiller(stage);
+  await withoutIssuing(stage, biller);
+  user = biller.owner;
+  company = biller.company;
 });
 afterAll(() => stage.close());
 

@@ -211,6 +211,8 @@ CREATE TABLE billing_payments (
 );
 -- for the payments of a debt
 CREATE INDEX billing_payments_debt ON billing_payments (seq) WHERE seq IS NOT NULL;
+-- for those of the report that fit none
+CREATE INDEX billing_payments_unmatched ON billing_payments (company_no, received_at) WHERE seq IS NULL;
 
 -- The simulated bank. It knows nothing of the tables above, and is written outside their transactions.
 CREATE TABLE simulated_bank_titles (
