@@ -4,9 +4,9 @@ import type { Transaction } from '../../platform/stores/postgres.js';
 import { BillingCompanies } from '../billing-companies.js';
 import { SettingsRepository } from '../settings/settings.repository.js';
 import { ZONE } from '../zone.js';
-import { dayOf } from './fields.js';
+import { dayOf } from './file/fields.js';
+import { readDebts } from './file/reading.js';
 import { ImportsRepository, type NewImport } from './imports.repository.js';
-import { readDebts } from './reading.js';
 
 /** A file on its way in, and who sends it. The user was a member of the company a moment ago. */
 export interface FileOfDebts {

@@ -3,7 +3,7 @@ import type { Page, PageQuery, Slice } from '../../platform/http/slices.js';
 import { textRows } from '../../platform/stores/copy-rows.js';
 import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { pageOfRows, requiredRow, rowsInIndexOrder } from '../../platform/stores/rows.js';
-import { CHUNK_COLUMNS, type Chunk } from './chunk.js';
+import { CHUNK_COLUMNS, type Chunk } from './file/chunk.js';
 
 /** A line that is no debt. */
 export interface Reject {

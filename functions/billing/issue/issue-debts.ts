@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { BillingMeter } from '../upkeep/billing-meter.js';
+import { txidOf } from './codes/txid.js';
 import { type ClaimedDebt, IssueRepository } from './issue.repository.js';
 import { askBank, BankAway, BOLETO_ISSUER, type BoletoIssuer, type Registered, type Title } from './issuer.js';
-import { txidOf } from './txid.js';
 
 /**
  * What one claim came to. `unanswered`: the bank said nothing of these, and is asked again when their lease is over.

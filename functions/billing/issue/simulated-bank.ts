@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from '../../platform/stores/postgres.js';
-import { barcodeOf } from './boleto.js';
+import { barcodeOf } from './codes/boleto.js';
 import type { BoletoIssuer, Registered, Title, WrittenOff } from './issuer.js';
 
 /** How the bank misbehaves in tests. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parseWith } from '../../platform/http/validation.js';
-import { barcodeOfLine } from '../issue/boleto.js';
-import { debtIdOf } from '../issue/txid.js';
+import { barcodeOfLine } from '../issue/codes/boleto.js';
+import { debtIdOf } from '../issue/codes/txid.js';
 import { olderBody, type PaymentBody, paymentBody } from './payments.schemas.js';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

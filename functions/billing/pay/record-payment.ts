@@ -4,7 +4,7 @@ import { isId } from '../../platform/http/validation.js';
 import { ServiceUnavailable, ValidationProblem } from '../../platform/problem.js';
 import { isContended } from '../../platform/stores/postgres.js';
 import { EventReused, SignatureInvalid } from '../billing.errors.js';
-import { ourNumberOf } from '../issue/boleto.js';
+import { ourNumberOf } from '../issue/codes/boleto.js';
 import { SecretsRepository } from '../settings/secrets.repository.js';
 import { BillingMeter } from '../upkeep/billing-meter.js';
 import { ClosingRepository } from './closing.repository.js';

@@ -1,6 +1,6 @@
 import { governmentIdKind } from '../government-id.js';
-import { digitableLineOf } from '../issue/boleto.js';
-import { txidOf } from '../issue/txid.js';
+import { digitableLineOf } from '../issue/codes/boleto.js';
+import { txidOf } from '../issue/codes/txid.js';
 import type { DebtDetailRow, DebtRow } from './debts.repository.js';
 import type { DebtDetail, DebtView } from './debts.schemas.js';
 

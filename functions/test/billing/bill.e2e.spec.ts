@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
-import { debtIdOf } from '../../billing/issue/txid.js';
+import { debtIdOf } from '../../billing/issue/codes/txid.js';
 import { someBiller, someDebt, store, type TestBiller, withoutIssuing } from './fixtures.js';
 import { ISSUED, outcomes, timePasses } from './issuing.js';
 import { readBarcode } from './symbol-readers.js';

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
 import { until } from '../../../testing/until.js';
-import { ourNumberOf } from '../../billing/issue/boleto.js';
+import { ourNumberOf } from '../../billing/issue/codes/boleto.js';
 import type { BoletoIssuer } from '../../billing/issue/issuer.js';
 import type { BankFaults } from '../../billing/issue/simulated-bank.js';
 import { migrate } from '../../platform/stores/migrate.js';

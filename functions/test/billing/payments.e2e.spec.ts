@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage } from '../../../testing/api-stage.js';
-import { barcodeOf, digitableLineOf, formattedLineOf } from '../../billing/issue/boleto.js';
-import { txidOf } from '../../billing/issue/txid.js';
+import { barcodeOf, digitableLineOf, formattedLineOf } from '../../billing/issue/codes/boleto.js';
+import { txidOf } from '../../billing/issue/codes/txid.js';
 import { issue, someBiller, someDebt, store, type TestBiller, type TestDebt } from './fixtures.js';
 import { debtRow, deliveriesOf, pay, signed, somePayment, withSecret } from './paying.js';
 

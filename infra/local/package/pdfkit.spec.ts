@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, expect, test, vi } from 'vitest';
-import { type BoletoView, boletoPdf } from '../../../functions/billing/issue/pdf.js';
+import { type BoletoView, boletoPdf } from '../../../functions/billing/issue/document/pdf.js';
 import { readPage } from '../../../functions/test/billing/pdf-reader.js';
 import { bundleOptions, COMPILED } from './bundles.js';
 
@@ -37,7 +37,7 @@ test.each([
   await build({
     ...bundleOptions(),
     ...options,
-    entryPoints: [`${COMPILED}/billing/issue/pdf.js`],
+    entryPoints: [`${COMPILED}/billing/issue/document/pdf.js`],
     outdir,
     outExtension: { '.js': '.mjs' },
   });

@@ -1,4 +1,6 @@
-import { COLUMNS } from './header.js';
+/** The columns that a file must have, in the order in which their rules are tried. */
+export const COLUMNS = ['name', 'governmentId', 'email', 'debtAmount', 'debtDueDate', 'debtId'] as const;
+export type Column = (typeof COLUMNS)[number];
 
 /** The bytes of a column, UTF-8, from `from` up to but not including `to`. */
 export interface Field {

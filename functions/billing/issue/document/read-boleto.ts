@@ -1,15 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DebtClosed, DebtNotFound, NotIssued } from '../billing.errors.js';
-import { BillingCompanies } from '../billing-companies.js';
-import { SettingsRepository } from '../settings/settings.repository.js';
-import { digitableLineOf, formattedLineOf } from './boleto.js';
+import { DebtClosed, DebtNotFound, NotIssued } from '../../billing.errors.js';
+import { BillingCompanies } from '../../billing-companies.js';
+import { SettingsRepository } from '../../settings/settings.repository.js';
+import { digitableLineOf, formattedLineOf } from '../codes/boleto.js';
+import { brCodeOf } from '../codes/br-code.js';
+import { txidOf } from '../codes/txid.js';
+import { BOLETO_ISSUER, type BoletoIssuer } from '../issuer.js';
 import { BoletosRepository } from './boletos.repository.js';
 import type { BoletoJson } from './boletos.schemas.js';
-import { brCodeOf } from './br-code.js';
-import { BOLETO_ISSUER, type BoletoIssuer } from './issuer.js';
 import { type BoletoView, boletoPdf } from './pdf.js';
 import { barcodeSvg, qrSvg } from './symbols.js';
-import { txidOf } from './txid.js';
 
 const CLOSED = ['paga', 'cancelada'];
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { FileNotText, HeaderInvalid } from '../billing.errors.js';
+import { FileNotText, HeaderInvalid } from '../../billing.errors.js';
 import type { Field } from './field.js';
-import { COLUMNS } from './header.js';
+import { COLUMNS } from './field.js';
 import { LINE_LIMIT, Splitter } from './splitter.js';
 
 const HEADER = COLUMNS.join(',');

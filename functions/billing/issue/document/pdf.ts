@@ -1,4 +1,4 @@
-import { BANK, bankWithCheck, formattedLineOf, WALLET } from './boleto.js';
+import { BANK, bankWithCheck, formattedLineOf, WALLET } from '../codes/boleto.js';
 import { Page, type Style } from './pdf-page.js';
 import { BARCODE_MM, barcodeShape, qrShape } from './symbols.js';
 import { dayOf, documentLabelOf, reaisOf } from './written.js';

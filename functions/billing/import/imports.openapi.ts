@@ -1,9 +1,9 @@
-import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
-import { BODY_ERRORS, linkTo, type RouteDocs } from '../platform/http/describe.js';
-import { jsonSchemaOf } from '../platform/http/json-schema.js';
-import { ExportTooLarge } from '../platform/problem.js';
-import { FileEmpty, FileMissing, FileNotText, FileTooLarge, HeaderInvalid, ImportNotFound } from './billing.errors.js';
-import { debtsPart, importForm, importPage, importRejects, importView } from './billing.schemas.js';
+import { CompanyNotFound, TOKEN_ERRORS } from '../../accounts/accounts.errors.js';
+import { BODY_ERRORS, linkTo, type RouteDocs } from '../../platform/http/describe.js';
+import { jsonSchemaOf } from '../../platform/http/json-schema.js';
+import { ExportTooLarge } from '../../platform/problem.js';
+import { FileEmpty, FileMissing, FileNotText, FileTooLarge, HeaderInvalid, ImportNotFound } from '../billing.errors.js';
+import { debtsPart, importForm, importPage, importRejects, importView } from './imports.schemas.js';
 
 const CSV = 'text/csv';
 const ids = { id: 'import' };

@@ -1,6 +1,6 @@
-import { CompanyNotFound, TOKEN_ERRORS } from '../../accounts/accounts.errors.js';
-import type { RouteDocs } from '../../platform/http/describe.js';
-import { DebtClosed, DebtNotFound, NotIssued } from '../billing.errors.js';
+import { CompanyNotFound, TOKEN_ERRORS } from '../../../accounts/accounts.errors.js';
+import type { RouteDocs } from '../../../platform/http/describe.js';
+import { DebtClosed, DebtNotFound, NotIssued } from '../../billing.errors.js';
 import { boletoJson } from './boletos.schemas.js';
 
 const params = { debt_id: 'The id of the debt in its file, a UUID in either letter case.' };

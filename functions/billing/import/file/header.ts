@@ -1,9 +1,6 @@
-import { HeaderInvalid } from '../billing.errors.js';
+import { HeaderInvalid } from '../../billing.errors.js';
+import { COLUMNS, type Column } from './field.js';
 import { unquoted } from './unquoted.js';
-
-/** The columns that a file must have, in the order in which their rules are tried. */
-export const COLUMNS = ['name', 'governmentId', 'email', 'debtAmount', 'debtDueDate', 'debtId'] as const;
-export type Column = (typeof COLUMNS)[number];
 
 /** Where the columns of a file stand. */
 export interface Layout {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Postgres } from '../../platform/stores/postgres.js';
-import { ZONE } from '../zone.js';
+import { Postgres } from '../../../platform/stores/postgres.js';
+import { ZONE } from '../../zone.js';
 
 /** A debt with its boleto, and the CNPJ of the company that is paid. */
 export interface BoletoRow {

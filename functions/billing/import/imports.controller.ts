@@ -1,25 +1,17 @@
 import { Controller, Get, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CurrentUser, type SignedInUser } from '../accounts/users/auth.guard.js';
-import { CsvReply } from '../platform/http/csv.js';
-import { Describe } from '../platform/http/describe.js';
-import type { Page, SliceOf } from '../platform/http/slices.js';
-import { IMPORT_ROUTES } from './billing.openapi.js';
-import {
-  ImportId,
-  type ImportsQuery,
-  importsQuery,
-  type OfCompany,
-  ofCompany,
-  type RejectsQuery,
-  rejectsExport,
-  rejectsQuery,
-} from './billing.schemas.js';
-import type { ImportView } from './import/import-view.js';
-import type { Reject } from './import/imports.repository.js';
-import { ReadImports } from './import/read-imports.js';
-import { ReceiveImport } from './import/receive-import.js';
+import { CurrentUser, type SignedInUser } from '../../accounts/users/auth.guard.js';
+import { CsvReply } from '../../platform/http/csv.js';
+import { Describe } from '../../platform/http/describe.js';
+import type { Page, SliceOf } from '../../platform/http/slices.js';
+import { ImportId, type OfCompany, ofCompany } from '../billing.schemas.js';
+import type { ImportView } from './import-view.js';
+import { IMPORT_ROUTES } from './imports.openapi.js';
+import type { Reject } from './imports.repository.js';
+import { type ImportsQuery, importsQuery, type RejectsQuery, rejectsExport, rejectsQuery } from './imports.schemas.js';
+import { ReadImports } from './read-imports.js';
+import { ReceiveImport } from './receive-import.js';
 
 const REJECT_COLUMNS = ['line', 'column', 'value', 'reason'];
 

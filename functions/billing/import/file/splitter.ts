@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { textOf } from '../../platform/shown-text.js';
-import { FileNotText } from '../billing.errors.js';
+import { textOf } from '../../../platform/shown-text.js';
+import { FileNotText } from '../../billing.errors.js';
 import { type Field, fieldsOf } from './field.js';
 import { type Layout, layoutOf } from './header.js';
 import { unquoted } from './unquoted.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { FileNotText, HeaderInvalid } from '../billing.errors.js';
-import { COLUMNS } from './header.js';
+import { FileNotText, HeaderInvalid } from '../../billing.errors.js';
+import { COLUMNS } from './field.js';
 import { Splitter } from './splitter.js';
 
 const RUNS = 2_000;

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { shownValue, textOf } from '../../platform/shown-text.js';
-import { FileEmpty } from '../billing.errors.js';
+import { shownValue, textOf } from '../../../platform/shown-text.js';
+import { FileEmpty } from '../../billing.errors.js';
+import type { Reject } from '../imports.repository.js';
 import { Chunk } from './chunk.js';
-import type { Field } from './field.js';
+import { COLUMNS, type Field } from './field.js';
 import { DebtFields, type FieldRules } from './fields.js';
-import { COLUMNS } from './header.js';
-import type { Reject } from './imports.repository.js';
 import { type LineReason, type Lines, Splitter } from './splitter.js';
 
 /** Where the lines of a file go. What it is given is used again. */

@@ -1,9 +1,8 @@
-import { isVisible } from '../../platform/http/text.js';
-import { governmentIdKind } from '../government-id.js';
+import { isVisible } from '../../../platform/http/text.js';
+import { governmentIdKind } from '../../government-id.js';
 import { centsOf, MAX_CENTS } from './amount.js';
 import { isEmail } from './email.js';
-import { type Field, isFormula } from './field.js';
-import { COLUMNS, type Column } from './header.js';
+import { COLUMNS, type Column, type Field, isFormula } from './field.js';
 
 /** Why a column is refused. */
 export const FIELD_REASONS = [

@@ -1,10 +1,10 @@
 import { Controller, Get, Header, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { NoteCompany } from '../../accounts/companies/note-company.js';
-import { CurrentUser, type SignedInUser } from '../../accounts/users/auth.guard.js';
-import { Describe } from '../../platform/http/describe.js';
-import { DebtId, type OfCompany, ofCompany } from '../billing.schemas.js';
+import { NoteCompany } from '../../../accounts/companies/note-company.js';
+import { CurrentUser, type SignedInUser } from '../../../accounts/users/auth.guard.js';
+import { Describe } from '../../../platform/http/describe.js';
+import { DebtId, type OfCompany, ofCompany } from '../../billing.schemas.js';
 import { BOLETO_ROUTES } from './boletos.openapi.js';
 import type { BoletoJson } from './boletos.schemas.js';
 import { ReadBoleto } from './read-boleto.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { COLUMNS } from './field.js';
 import { DebtFields, dayOf } from './fields.js';
-import { COLUMNS } from './header.js';
 import { Splitter } from './splitter.js';
 
 const TODAY = '2026-11-30';
