@@ -42,6 +42,8 @@ const EVENTS = {
   cancel: 'SELECT billing_cancel(1, debt_id) AS answer FROM billing_debts WHERE seq = $1',
   'record the boleto': issued,
   begin: `SELECT count(*)::int AS answer FROM billing_begin_send(ARRAY[$1::bigint], '{1}', '{1}')`,
+  'not sent': `SELECT billing_record_sent($1, 1, 1, 'depois', '450', NULL) AS answer`,
+  'said unsent': `SELECT billing_resolve($1, 1, false, 'u', 'why') AS answer`,
 } as const;
 type Event = keyof typeof EVENTS;
 
@@ -88,6 +90,19 @@ describe('a debt that the bank is asked about', () => {
   ] as const)('%s, then %s', async (first, second, expected) => {
     expect(await race(first, second)).toEqual(expected);
   });
+
+  test.each([
+    ['pay', ['recorded', 'repeated']],
+    ['record the boleto', [1, 0]],
+  ] as const)('is locked before anything else of it, so that no deadlock comes of: %s', async (event, expected) => {
+    await one.query('BEGIN');
+    await one.query('SELECT FROM billing_debts WHERE seq = $1 FOR UPDATE', [seq]);
+    const waits = run(other, event);
+    await untilWaiting(monitor, [other]);
+    const answer = await run(one, event);
+    await one.query('COMMIT');
+    expect([answer, await waits]).toEqual(expected);
+  });
 });
 
 describe('a debt whose mail is claimed', () => {
@@ -107,17 +122,44 @@ describe('a debt whose mail is claimed', () => {
     expect(await race(first, second)).toEqual(expected);
   });
 
-  test.each([false, true])('a sweep that waits for a late 250 leaves it sent, again: %s', async (again) => {
+  test.each([
+    ['pay', 'not sent', { answers: ['recorded', true], debt: 'paga', mail: 'dispensada', paid: 100 }],
+    ['not sent', 'pay', { answers: [true, 'recorded'], debt: 'paga', mail: 'dispensada', paid: 100 }],
+    ['cancel', 'said unsent', { answers: ['cancelled', true], debt: 'cancelada', mail: 'dispensada', paid: 0 }],
+    ['said unsent', 'cancel', { answers: [true, 'cancelled'], debt: 'cancelada', mail: 'dispensada', paid: 0 }],
+  ] as const)('and has begun: %s, then %s', async (first, second, expected) => {
+    await run(monitor, 'begin');
+    const isHeld = [first, second].some((each) => each === 'said unsent');
+    await monitor.query(
+      `UPDATE billing_deliveries SET began_at = clock_timestamp() - interval '11 min', held_at = CASE WHEN $1 THEN now() END`,
+      [isHeld],
+    );
+    expect(await race(first, second)).toEqual(expected);
+  });
+
+  test.each([
+    ['a late 250', 'enviada', false],
+    ['a late 250', 'enviada', true],
+    ['a late loss', 'desconhecida', false],
+    ['a late loss', 'desconhecida', true],
+    ['another begin', 'tentando', false],
+    ['another begin', 'tentando', true],
+  ])('a sweep that waits for %s leaves it %s, again: %s', async (_, status, again) => {
     await run(monitor, 'begin');
     await monitor.query(`UPDATE billing_deliveries SET began_at = clock_timestamp() - interval '11 min'`);
     await one.query('BEGIN');
-    await one.query(`SELECT billing_record_sent($1, 1, 1, 'enviada', '250', NULL)`, [seq]);
+    const result = status === 'tentando' ? 'depois' : status;
+    await one.query('SELECT billing_record_sent($1, 1, 1, $2, NULL, NULL)', [seq, result]);
+    if (status === 'tentando') {
+      await one.query(claimed, [seq]);
+      await one.query(`SELECT FROM billing_begin_send(ARRAY[$1::bigint], '{1}', '{2}')`, [seq]);
+    }
     const swept = other.query('SELECT billing_sweep(1, $1) AS n', [again]);
     await untilWaiting(monitor, [other]);
     await one.query('COMMIT');
     expect((await swept).rows).toEqual([{ n: 0 }]);
-    const found = await monitor.query('SELECT status, held_at FROM billing_deliveries');
-    expect(found.rows).toEqual([{ status: 'enviada', held_at: null }]);
+    const found = await monitor.query('SELECT status, held_at IS NOT NULL AS held FROM billing_deliveries');
+    expect(found.rows).toEqual([{ status, held: status === 'desconhecida' }]);
   });
 
   test('a sweep that waits for one debt leaves alone those that it has not locked', async () => {
@@ -153,9 +195,13 @@ describe('a debt whose mail is claimed', () => {
 });
 
 describe('a claim', () => {
-  test('passes over what another claims', async () => {
+  test.each([
+    ['debts', `billing_claim_issue(1, NULL, 10, '5 min')`],
+    ['mails', `billing_claim_send(1, 10, '5 min')`],
+  ])('of %s passes over what another claims', async (what, from) => {
+    if (what === 'mails') await monitor.query(issued, [seq]);
     await one.query('BEGIN');
-    const claim = `SELECT count(*)::int AS n FROM billing_claim_issue(1, NULL, 10, '5 min')`;
+    const claim = `SELECT count(*)::int AS n FROM ${from}`;
     expect((await one.query(claim)).rows).toEqual([{ n: 1 }]);
     await other.query(`SET lock_timeout = '10s'`);
     expect((await other.query(claim)).rows).toEqual([{ n: 0 }]);

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Sql } from '../../platform/stores/postgres.js';
 import { openConnections } from '../simulation/connections.js';
+import { storeFile } from './files.js';
 
 const AGO = `clock_timestamp() - interval '11 min'`;
 const SOON = `clock_timestamp() + interval '5 min'`;
@@ -16,6 +18,7 @@ const STATES = {
   tentando: `claimed_until = ${AGO}, began_at = ${AGO}`,
   'young desconhecida': 'began_at = clock_timestamp(), held_at = clock_timestamp()',
   desconhecida: `began_at = ${AGO}, held_at = clock_timestamp()`,
+  'enviada, late': `began_at = ${AGO}, held_at = ${AGO}, outcome = 'enviada', outcome_at = ${AGO}`,
   enviada: `began_at = ${AGO}, outcome = 'enviada', outcome_at = ${AGO}`,
   recusada: `began_at = ${AGO}, outcome = 'recusada', outcome_at = ${AGO}`,
   dispensada: `outcome = 'dispensada', outcome_at = ${AGO}`,
@@ -117,8 +120,8 @@ beforeAll(async () => {
   close = opened.close;
   client = opened.clients[0] as pg.Client;
   await client.query(`
-    INSERT INTO companies (id, name, document) VALUES ('a', 'A', '11222333000181');
-    INSERT INTO billing_companies (company_id) VALUES ('a')`);
+    INSERT INTO companies (id, name, document) VALUES ('a', 'A', '11222333000181'), ('b', 'B', '11444777000161');
+    INSERT INTO billing_companies (company_id) VALUES ('a'), ('b')`);
 });
 // Nothing is committed, which is faster.
 beforeEach(() => client.query('BEGIN'));
@@ -138,7 +141,7 @@ async function make(state: State, debt: keyof typeof DEBTS): Promise<string> {
   await client.query('INSERT INTO billing_deliveries (seq, number, company_no, attempt) VALUES ($1, 1, 1, 3)', [seq]);
   if (STATES[state]) await client.query(`UPDATE billing_deliveries SET ${STATES[state]}`);
   if (DEBTS[debt]) await client.query(`UPDATE billing_debts SET ${DEBTS[debt]}`);
-  if (state === 'enviada') await client.query('UPDATE billing_debts SET sent_at = now()');
+  if (state.startsWith('enviada')) await client.query('UPDATE billing_debts SET sent_at = now()');
   if (state === 'recusada') await client.query('UPDATE billing_debts SET failed_at = now()');
   // All attempts that have begun.
   const begun = ['waiting', 'claimed', 'expired', 'dispensada'].includes(state) ? 2 : 3;
@@ -187,6 +190,14 @@ describe.each(['pay', 'cancel'] as const)('%s', (event) => {
     expect(after).toEqual({ ...before, ...dropped, answer: true, debt: status });
   });
 
+  test('leaves the time of a mail that was dropped before', async () => {
+    const seq = await make('dispensada', 'open');
+    const dropped = () => client.query('SELECT outcome_at FROM billing_deliveries');
+    const before = await dropped();
+    await client.query(EVENTS[event], [seq]);
+    expect((await dropped()).rows).toEqual(before.rows);
+  });
+
   test('drops what would begin after it', async () => {
     const debt = event === 'pay' ? 'paid' : 'cancelled';
     for (const state of ['claimed', 'expired'] as const) {
@@ -224,6 +235,35 @@ test('a refusal after a mail that was sent leaves the debt sent', async () => {
   await client.query('UPDATE billing_debts SET sent_at = now()');
   await client.query(EVENTS.refused, [seq]);
   expect(await now(true)).toMatchObject({ delivery: 'recusada', debt: 'enviada' });
+  const { rows } = await client.query('SELECT failed_at, failure FROM billing_debts');
+  expect(rows).toEqual([{ failed_at: null, failure: null }]);
+});
+
+test.each(['pay', 'cancel'] as const)('to %s once more keeps the time of the first', async (event) => {
+  const seq = await make('free', event === 'pay' ? 'paid' : 'cancelled');
+  const times = () => client.query('SELECT paid_at, cancelled_at FROM billing_debts');
+  const before = await times();
+  await client.query(EVENTS[event], [seq]);
+  expect((await times()).rows).toEqual(before.rows);
+});
+
+test.each([
+  ['pay', 'free', `billing_pay(2, 'e', debt_id, 'x', 100, now(), 'pix', NULL)`, 'unmatched'],
+  ['cancel', 'free', 'billing_cancel(2, debt_id)', 'unknown'],
+  ['claim', 'free', `(SELECT count(*)::int FROM billing_claim_issue(2, NULL, 10, '5 min'))`, 0],
+  ['claim the mail of', 'free', `(SELECT count(*)::int FROM billing_claim_send(2, 10, '5 min'))`, 0],
+  ['sweep the mail of', 'tentando', 'billing_sweep(2, true)', 0],
+] as const)('another company does not %s a debt', async (_, state, call, expected) => {
+  await make(state, 'open');
+  await client.query('UPDATE billing_debts SET asked_at = NULL, issued_at = NULL');
+  const all = () =>
+    client.query(
+      'SELECT (SELECT json_agg(d) FROM billing_debts d) AS debts, (SELECT json_agg(v) FROM billing_deliveries v) AS mails',
+    );
+  const before = await all();
+  const { rows } = await client.query(`SELECT ${call} AS answer FROM billing_debts`);
+  expect(rows).toEqual([{ answer: expected }]);
+  expect((await all()).rows).toEqual(before.rows);
 });
 
 test('a paid debt is not cancelled', async () => {
@@ -242,6 +282,26 @@ test('a boleto that the bank refused to one worker and registered for another is
   await client.query(`UPDATE billing_debts SET issued_at = NULL, failed_at = now(), failure = 'refused'`);
   await client.query(`SELECT billing_record_issued(ARRAY[$1::bigint], ARRAY[repeat('0', 44)], '{r}', 0)`, [seq]);
   expect(await now(true)).toMatchObject({ delivery: 'pendente', debt: 'gerada' });
+});
+
+test('a boleto is what was recorded first', async () => {
+  const seq = await make('free', 'open');
+  await client.query('DELETE FROM billing_deliveries');
+  await client.query('UPDATE billing_debts SET issued_at = NULL');
+  const record = (digit: string) =>
+    client.query(
+      'SELECT billing_record_issued(ARRAY[$1::bigint], ARRAY[repeat($2, 44)], ARRAY[$2], $2::int) AS recorded',
+      [seq, digit],
+    );
+  const recorded = () =>
+    client.query(
+      'SELECT issued_at, i.* FROM billing_debts JOIN billing_invoices i USING (seq) JOIN billing_deliveries USING (seq)',
+    );
+  expect((await record('1')).rows).toEqual([{ recorded: 1 }]);
+  const first = await recorded();
+  expect(first.rows).toMatchObject([{ settings_version: 1, bank_reference: '1' }]);
+  expect((await record('2')).rows).toEqual([{ recorded: 0 }]);
+  expect((await recorded()).rows).toEqual(first.rows);
 });
 
 test('a claim of debts takes those that are owed and nobody works on, and says since when the bank knows', async () => {
@@ -265,4 +325,44 @@ test('a claim of debts takes those that are owed and nobody works on, and says s
     );
     expect([set, rows]).toEqual([set, isOwed ? [{ epoch: 1, asked: true, leased: true }] : []]);
   }
+});
+
+describe('a merge', () => {
+  const [known, fresh] = [randomUUID(), randomUUID()];
+  const sql: Sql = {
+    query: async (text, values) => (await client.query(text, values)).rows,
+    one: async (text, values) => (await client.query(text, values)).rows[0],
+  };
+  const store = (...cents: number[]) =>
+    storeFile(
+      sql,
+      { company: 1, chunks: [cents.map((each, i) => ({ line: i + 2, debtId: i < 3 ? known : fresh, cents: each }))] },
+      'a file',
+    );
+
+  test('takes the first line of a debt, and knows no other company', async () => {
+    await make('free', 'open');
+    await client.query('UPDATE billing_debts SET company_no = 2, debt_id = $1, cents = 300', [known]);
+    const importNo = await store(100, 200, 100, 300);
+    await client.query('SELECT billing_merge_chunk($1)', [importNo]);
+    const debts = await client.query(
+      'SELECT debt_id, line, cents::int FROM billing_debts WHERE company_no = 1 ORDER BY line',
+    );
+    expect(debts.rows).toEqual([
+      { debt_id: known, line: 2, cents: 100 },
+      { debt_id: fresh, line: 5, cents: 300 },
+    ]);
+    const counts = await client.query('SELECT created, repeated, conflicting FROM billing_import_chunks');
+    expect(counts.rows).toEqual([{ created: 2, repeated: 1, conflicting: 1 }]);
+    const rejects = await client.query('SELECT * FROM billing_rejects');
+    expect(rejects.rows).toEqual([
+      { import_no: importNo, line: 3, column_name: 'debtId', reason: 'conflict', value: known },
+    ]);
+  });
+
+  test('that does not add up is none', async () => {
+    const importNo = await store(100);
+    await client.query('UPDATE billing_import_chunks SET rows = 2');
+    await expect(client.query('SELECT billing_merge_chunk($1)', [importNo])).rejects.toThrow('does not add up');
+  });
 });
