@@ -36,17 +36,17 @@ const UNKNOWN_FOR = '7 days';
 export class IssueRepository {
   constructor(private readonly postgres: Postgres) {}
 
-  /** The companies that owe boletos or are to write some off, the longest known first. */
+  /** The living companies that owe boletos, and all that have titles to be written off, the longest known first. */
   async owing(): Promise<number[]> {
     // guard: EXISTS would read all debts where statistics are old, and this is asked every two seconds
     const rows = await rowsInIndexOrder<{ company_no: number }>(
       this.postgres,
       `SELECT company_no FROM billing_companies b
-        WHERE NOT deleted
-          AND coalesce(
-                (SELECT seq FROM billing_debts d
-                  WHERE d.company_no = b.company_no AND issued_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL
-                    AND failed_at IS NULL ORDER BY seq, line LIMIT 1),
+        WHERE coalesce(
+                CASE WHEN NOT deleted THEN (
+                  SELECT seq FROM billing_debts d
+                   WHERE d.company_no = b.company_no AND issued_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL
+                     AND failed_at IS NULL ORDER BY seq, line LIMIT 1) END,
                 (SELECT seq FROM billing_debts d
                   WHERE d.company_no = b.company_no AND cancelled_at IS NOT NULL AND asked_at IS NOT NULL
                     AND written_off_at IS NULL ORDER BY seq, line LIMIT 1)) IS NOT NULL`,
@@ -61,8 +61,8 @@ export class IssueRepository {
    */
   claim(companyNo: number, howMany: number): Promise<ClaimedDebt[]> {
     return this.postgres.transaction(async (sql) => {
-      // guard, FOR SHARE: until this ends the company is not deleted, and no settings are made, who lock it: those of asked_at
-      // are known
+      // guard, FOR SHARE: who deletes the company or makes settings locks its row. So until this ends it lives, and the
+      // settings of asked_at are those that are seen here
       const [living] = await sql.query(
         `SELECT FROM companies c JOIN billing_companies b ON b.company_id = c.id
           WHERE b.company_no = $1 AND NOT b.deleted AND NOT c.deleted FOR SHARE OF c`,
@@ -117,8 +117,8 @@ export class IssueRepository {
   }
 
   /**
-   * Takes cancelled debts of which the bank may have a title, recorded or not (B11). `next_at` is free for it: a cancelled debt
-   * is never issued any more.
+   * Takes cancelled debts of which the bank may have a title, recorded or not (B11), those of a deleted company, too: nobody
+   * shall pay by it. `next_at` is free for it: a cancelled debt is never issued any more.
    */
   claimWriteOff(companyNo: number, howMany: number): Promise<ToWriteOff[]> {
     return rowsInIndexOrder<ToWriteOff>(
@@ -127,7 +127,6 @@ export class IssueRepository {
          FROM (SELECT seq FROM billing_debts
                 WHERE company_no = $1 AND cancelled_at IS NOT NULL AND asked_at IS NOT NULL AND written_off_at IS NULL
                   AND (next_at IS NULL OR next_at <= clock_timestamp())
-                  AND EXISTS (SELECT FROM billing_companies b WHERE b.company_no = $1 AND NOT b.deleted)
                 ORDER BY seq, line LIMIT $2 FOR UPDATE SKIP LOCKED) c
         WHERE d.seq = c.seq
         RETURNING d.seq, d.cancelled_at < clock_timestamp() - $4::interval AS is_old`,

@@ -8,6 +8,19 @@ export type Paid = 'recorded' | 'repeated' | 'unmatched' | 'reused';
 /** What became of a cancel. `paid`: nothing was changed. */
 export type Cancelled = 'cancelled' | 'paid' | 'unknown';
 
+/** What the bank was asked for. */
+export interface AskedTitle {
+  debt_id: string;
+  /** null: the bank's answer is not recorded. */
+  barcode: string | null;
+  /** A bigint. */
+  cents: string;
+  /** YYYY-MM-DD */
+  due_on: string;
+  /** Of the settings by which the bank was asked. */
+  agreement: number;
+}
+
 /** Every statement that closes a debt: a payment, and a cancel. */
 @Injectable()
 export class ClosingRepository {
@@ -41,14 +54,19 @@ export class ClosingRepository {
     });
   }
 
-  /** The debt of the company whose boleto has this bar code. The nosso número alone says neither whose it is nor how much. */
-  async debtOfBoleto(companyNo: number, ourNumber: bigint, barcode: string): Promise<string | undefined> {
-    const row = await this.postgres.one<{ debt_id: string }>(
-      `SELECT d.debt_id FROM billing_debts d JOIN billing_invoices i USING (seq)
-        WHERE d.company_no = $1 AND d.seq = $2 AND i.barcode = $3`,
-      [companyNo, ourNumber, barcode],
+  /**
+   * The debt of the company that the bank was asked about under this number. The bank may have its title though its answer is
+   * not recorded, or never will be, as the debt was cancelled meanwhile (B11).
+   */
+  title(companyNo: number, ourNumber: bigint): Promise<AskedTitle | undefined> {
+    return this.postgres.one<AskedTitle>(
+      `SELECT d.debt_id, i.barcode, d.cents, d.due_on::text AS due_on, coalesce(s.agreement, 1) AS agreement
+         FROM billing_debts d LEFT JOIN billing_invoices i USING (seq)
+         LEFT JOIN LATERAL (SELECT agreement FROM billing_settings
+                             WHERE company_no = $1 AND created_at <= d.asked_at ORDER BY version DESC LIMIT 1) s ON true
+        WHERE d.company_no = $1 AND d.seq = $2 AND d.asked_at IS NOT NULL`,
+      [companyNo, ourNumber],
     );
-    return row?.debt_id;
   }
 
   /** Cancels a debt that is not paid, and drops its deliveries that have not begun. Again: nothing changes. */

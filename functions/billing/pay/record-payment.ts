@@ -4,7 +4,7 @@ import { isId } from '../../platform/http/validation.js';
 import { ServiceUnavailable, ValidationProblem } from '../../platform/problem.js';
 import { isContended } from '../../platform/stores/postgres.js';
 import { EventReused, SignatureInvalid } from '../billing.errors.js';
-import { ourNumberOf } from '../issue/codes/boleto.js';
+import { barcodeOf, ourNumberOf } from '../issue/codes/boleto.js';
 import { SecretsRepository } from '../settings/secrets.repository.js';
 import { BillingMeter } from '../upkeep/billing-meter.js';
 import { ClosingRepository } from './closing.repository.js';
@@ -46,11 +46,18 @@ export class RecordPayment {
     }
   }
 
-  /** Which debt of this company it names, if any: a bar code counts only where it is that of the boleto. */
+  /**
+   * Which debt of this company it names, if any. The nosso número alone says neither whose it is nor how much: the whole bar
+   * code must be that of the boleto.
+   */
   async #debtOf(companyNo: number, { kind, value }: Reference): Promise<string | undefined> {
     if (kind === 'debt') return value;
     const ourNumber = kind === 'barcode' ? ourNumberOf(value) : undefined;
-    return ourNumber === undefined ? undefined : this.repository.debtOfBoleto(companyNo, ourNumber, value);
+    const title = ourNumber === undefined ? undefined : await this.repository.title(companyNo, ourNumber);
+    if (ourNumber === undefined || !title) return undefined;
+    const { agreement, cents, due_on: dueOn } = title;
+    const barcode = title.barcode ?? barcodeOf({ agreement, ourNumber, cents: Number(cents), dueOn });
+    return barcode === value ? title.debt_id : undefined;
   }
 }
 

@@ -21,7 +21,7 @@ export interface Standing {
 export const COUNTED_AT_MOST = 100_000;
 
 /**
- * One row a kind of work. Of a company that is deleted nothing is owed, as nothing of it is done any more. Without ORDER BY:
+ * One row a kind of work. Of a company that is deleted only write-offs are owed, as nothing else of it is done any more. Without ORDER BY:
  * for one by seq the planner may read an index by seq alone, with the rows of all companies.
  */
 const STANDING = `WITH living AS MATERIALIZED (
@@ -54,9 +54,9 @@ const STANDING = `WITH living AS MATERIALIZED (
     SELECT d.held_at AS since FROM billing_deliveries d JOIN living USING (company_no)
      WHERE d.outcome IS NULL AND d.held_at IS NOT NULL LIMIT ${COUNTED_AT_MOST}),
   write_off AS (
-    SELECT d.since FROM living CROSS JOIN LATERAL (
+    SELECT d.since FROM billing_companies b CROSS JOIN LATERAL (
       SELECT cancelled_at AS since FROM billing_debts
-       WHERE company_no = living.company_no
+       WHERE company_no = b.company_no
          AND cancelled_at IS NOT NULL AND asked_at IS NOT NULL AND written_off_at IS NULL
        LIMIT ${COUNTED_AT_MOST}) AS d
      LIMIT ${COUNTED_AT_MOST}),

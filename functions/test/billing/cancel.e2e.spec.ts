@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage, type TestUser } from '../../../testing/api-stage.js';
+import { barcodeOf } from '../../billing/issue/codes/boleto.js';
 import { issue, someBiller, someDebt, store, type TestBiller } from './fixtures.js';
-import { debtRow, deliveriesOf } from './paying.js';
+import { debtRow, deliveriesOf, pay, somePayment, withSecret } from './paying.js';
 
 let stage: ApiStage;
 let biller: TestBiller;
@@ -87,6 +88,22 @@ test('of a cancel and a payment at once the payment wins', async () => {
   for (const { seq } of debts) {
     expect(await debtRow(stage, seq)).toMatchObject({ status: 'paga', paid_cents: '10000' });
     expect(await deliveriesOf(stage, seq)).toEqual(['dispensada']);
+  }
+});
+
+test('a boleto that the bank has and we have not recorded is paid by its bar code, cancelled or not', async () => {
+  const secret = await withSecret(stage, biller);
+  const debts = [await stored(), await stored()];
+  const seqs = debts.map(({ seq }) => seq);
+  const asked =
+    'UPDATE billing_debts SET asked_at = clock_timestamp(), lease_until = now() + $2::interval WHERE seq = ANY ($1)';
+  await stage.sql(asked, [seqs, '1 day']);
+  expect(await cancel(debts[1]?.debtId ?? '')).toMatchObject({ status: 200, body: { status: 'cancelada' } });
+  for (const { debtId, seq } of debts) {
+    const barcode = barcodeOf({ agreement: 1, ourNumber: BigInt(seq), cents: 10_000, dueOn: '2026-12-31' });
+    const { debt_id: _, ...payment } = somePayment(debtId, { barcode });
+    expect(await pay(stage, biller.company.id, secret, payment)).toMatchObject({ body: { result: 'recorded' } });
+    expect(await debtRow(stage, seq)).toMatchObject({ status: 'paga', paid_cents: '10000' });
   }
 });
 

@@ -23,6 +23,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker.close();
   await stage.sql('UPDATE billing_companies SET deleted = true');
+  await stage.sql('UPDATE billing_debts SET written_off_at = now() WHERE cancelled_at IS NOT NULL');
 });
 afterAll(() => stage.close());
 
@@ -100,11 +101,17 @@ describe('issuing', () => {
     expect(await outcomes(stage, acme)).toEqual([[1, IMPORTED]]);
   });
 
-  test('a company that is deleted while its pass is under way has nothing issued', async () => {
-    await store(stage, acme, some(1));
+  test('of a company that is deleted nothing is issued, and titles of cancelled debts are taken back', async () => {
+    const [cancelled] = await store(stage, acme, some(1));
+    await worker({ dieAfterCommit: () => true }).pass();
+    await cancel(acme, cancelled);
+    await store(stage, acme, some(2));
     await stage.sql('UPDATE billing_companies SET deleted = true WHERE company_no = $1', [acme.companyNo]);
-    expect(await worker().pass()).toEqual(nothing);
-    expect(await outcomes(stage, acme)).toEqual([[1, IMPORTED]]);
+    expect(await worker().pass()).toEqual({ ...nothing, written_off: 1 });
+    expect(await outcomes(stage, acme)).toEqual([
+      [2, IMPORTED],
+      [1, { ...WRITTEN_OFF, invoices: 0, deliveries: [] }],
+    ]);
   });
 
   test('B8: an answer that is lost is asked for again, and the bank has one title', async () => {
