@@ -28,7 +28,7 @@ const statusField = status.meta({
 /** A date of a query. */
 export function dateOf(what: string) {
   return z.iso
-    .date()
+    .date({ abort: true })
     .refine((date) => date >= FIRST_DATE, `must not be before ${FIRST_DATE}`)
     .meta({ description: what, example: '2026-12-31' });
 }

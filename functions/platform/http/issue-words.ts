@@ -11,7 +11,7 @@ const TYPES: Record<string, string> = {
   array: 'a list',
   object: 'an object',
 };
-const FORMATS: Record<string, string> = { email: 'must be an e-mail address' };
+const FORMATS: Record<string, string> = { email: 'must be an e-mail address', date: 'must be a date, YYYY-MM-DD' };
 
 /**
  * What callers read about a field that does not fit its schema, in one style for all schemas without words of their own. The

@@ -95,7 +95,7 @@ async function show(client: Client, file: InputFile): Promise<void> {
   const first = await imported(billing, file);
   reportImport(file.name, first);
   if (first.created === 0) return;
-  await untilGenerated(billing, Math.min(first.created, AWAITED_BOLETOS));
+  await untilGenerated(billing, first.created);
   const debts = await billing.generated(SHOWN_BOLETOS);
   for (const [index, debt] of debts.entries()) await printed(billing, debt, index + 1);
   await paid(billing, debts[0] as Debt);
@@ -131,18 +131,24 @@ async function imported(billing: BillingClient, file: InputFile): Promise<Import
   return now;
 }
 
-async function untilGenerated(billing: BillingClient, wanted: number): Promise<void> {
+/** Waits for the first boletos; of a large file the server goes on with the others for minutes. */
+async function untilGenerated(billing: BillingClient, all: number): Promise<void> {
+  const wanted = Math.min(all, AWAITED_BOLETOS);
   const bar = new Progress('Boletos');
   try {
     for (const deadline = Date.now() + PATIENCE_MS; ; await delay(POLL_MS)) {
       const { generated } = await billing.report();
-      bar.update(Math.min(1, generated / wanted), `${generated.toLocaleString('en')} generated`);
+      bar.update(
+        Math.min(1, generated / all),
+        `${generated.toLocaleString('en')} of ${all.toLocaleString('en')} generated`,
+      );
       if (generated >= wanted) return;
       ensure(Date.now() < deadline, `${generated} of ${wanted} boletos after ${PATIENCE_MS / 1_000} s`);
     }
   } finally {
     bar.end();
   }
+  if (all > wanted) say('The others are made while the server runs: for now these are enough to look at');
 }
 
 /** Writes the PDF of a debt, and prints by what it is paid. */

@@ -89,11 +89,18 @@ function slowly(content: Buffer): Read {
   const names = (fieldsOf(first, separator) ?? []).map((name) => name.replace(/[\s_\ufeff]/g, '').toLowerCase());
   const rows = all.slice(1).map((line, each) => [each + 2, line] as const);
   const filled = rows.filter(([, line]) => line.length > 4_096 || !/^[ \t]*$/.test(line));
+  // A quote is open, and no line with all columns has come since.
+  let isOpen = false;
   const lines = filled.map(([at, line]): [number, ...string[]] => {
     if (line.length > 4_096) return [at, 'line_too_long'];
     const fields = fieldsOf(decoded(line), separator);
-    if (!fields) return [at, 'quotes'];
+    const isOdd = line.split('"').length % 2 === 0;
+    if (!fields || (isOpen && isOdd)) {
+      isOpen = isOpen !== isOdd;
+      return [at, 'quotes'];
+    }
     if (fields.length !== names.length) return [at, 'columns'];
+    isOpen = false;
     return [at, ...COLUMNS.map((column) => fields[names.indexOf(column.toLowerCase())] as string)];
   });
   return { lines, count: rows.length, blank: rows.length - filled.length };

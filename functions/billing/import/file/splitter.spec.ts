@@ -70,6 +70,21 @@ test.each(['"a,b,c,d,e,f', 'a,b,c,d,e,"f', 'a,b,c,d,e,"f"x', 'a,b,"c" ,d,e,f', '
   },
 );
 
+test('the line that closes a quote of the line before is no record of its own, and the next one is', () => {
+  const fine = ['a "b" c', '2', '3', '4', '5', '6"'] as const;
+  expect(rowsOf(`"Padaria\nFilial Centro",2,3,4,5,6\n${fine.join()}\n`)).toEqual([
+    [2, 'quotes', '"Padaria'],
+    [3, 'quotes', 'Filial Centro",2,3,4,5,6'],
+    [4, ...fine],
+  ]);
+  expect(rowsOf(`"Padaria\nBloco B\n\nCentro",2,3,4,5,6\n`).map(([line, reason]) => [line, reason])).toEqual([
+    [2, 'quotes'],
+    [3, 'columns'],
+    [5, 'quotes'],
+  ]);
+  expect(rowsOf(`"Padaria\n${fine.join()}\n${fine.join()}\n`).map(([line]) => line)).toEqual([2, 3, 4]);
+});
+
 test.each(['a,b,c,d,e', 'a,b,c,d,e,f,g', ',', '"a,b",c,d,e,f'])('%s has not the columns of the header', (line) => {
   expect(rowsOf(line)).toEqual([[2, 'columns', line]]);
 });

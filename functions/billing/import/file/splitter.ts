@@ -45,7 +45,8 @@ export interface Lines {
 
 /**
  * Cuts a CSV into lines and the lines into fields, however the file is cut into pieces. A record is one physical line: LF,
- * CRLF or CR ends it, in quotes too, so that an unclosed quote costs one line. Holds one line at most.
+ * CRLF or CR ends it, in quotes too, so that an unclosed quote costs one line, and the line that closes it. Holds one line at
+ * most.
  */
 export class Splitter {
   /** Physical lines so far, the header counted. */
@@ -65,6 +66,8 @@ export class Splitter {
   #hasHigh = false;
   #isLong = false;
   #isAfterCr = false;
+  /** A line before has opened a quote that is not closed yet, and no line with the columns of the header has come since. */
+  #isOpen = false;
   readonly #fields = fieldsOf(this.#bytes);
   readonly #whole: Field = { bytes: this.#bytes, from: 0, to: 0, high: false };
 
@@ -178,6 +181,7 @@ export class Splitter {
       field.to = start + (ends[place] as number);
       field.high = this.#hasHigh;
     }
+    this.#isOpen = false;
     this.lines.record(this.#line, this.#fields);
   }
 
@@ -186,13 +190,19 @@ export class Splitter {
     const { columns, places, separator } = this.#layout as Layout;
     const line = this.#bytes.subarray(this.#start, end);
     const fields = unquoted(isForeign ? Buffer.from(textOf(line)) : line, separator.charCodeAt(0), this.#hasHigh);
-    if (fields === undefined) this.#unreadable('quotes', end);
-    else if (fields.length !== columns) this.#unreadable('columns', end);
-    else
+    const isOdd = this.#hasQuote && hasOddQuotes(line);
+    // guard: with a name of two lines in quotes the second line may have all columns, and its debt would have half of the name
+    if (fields === undefined || (this.#isOpen && isOdd)) {
+      this.#isOpen = this.#isOpen !== isOdd;
+      this.#unreadable('quotes', end);
+    } else if (fields.length !== columns) this.#unreadable('columns', end);
+    else {
+      this.#isOpen = false;
       this.lines.record(
         this.#line,
         places.map((place) => fields[place] as Field),
       );
+    }
   }
 
   #unreadable(reason: LineReason, end: number): void {
@@ -200,6 +210,12 @@ export class Splitter {
     this.#whole.to = end;
     this.lines.unreadable(this.#line, reason, this.#whole);
   }
+}
+
+function hasOddQuotes(line: Uint8Array): boolean {
+  let isOdd = false;
+  for (const byte of line) if (byte === QUOTE_BYTE) isOdd = !isOdd;
+  return isOdd;
 }
 
 function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
