@@ -87,6 +87,15 @@ export class FileNotText extends Problem {
   }
 }
 
+/** 400: more refused lines than an import keeps. */
+export class TooManyRejects extends Problem {
+  static readonly sample = (): Problem => new TooManyRejects(2_000_000);
+
+  constructor(most: number) {
+    super(400, 'BILLING.TOO_MANY_REJECTS', `over ${most} lines of the file are no debts, so it is no file of debts`);
+  }
+}
+
 /** 413: a file over the limit, which the detail names. */
 export class FileTooLarge extends Problem {
   static readonly sample = (): Problem => new FileTooLarge(9);

@@ -31,8 +31,8 @@ export class AcceptImport {
 
   /**
    * Writes the import into the caller's transaction: its chunks of valid lines and its rejects as the file is read, and its own
-   * row last, when its counts are known. Throws FileEmpty, HeaderInvalid, FileNotText, CompanyNotFound; then nothing may be
-   * committed.
+   * row last, when its counts are known. Throws FileEmpty, HeaderInvalid, FileNotText, TooManyRejects, CompanyNotFound; then
+   * nothing may be committed.
    */
   async accept(sql: Transaction, { userId, companyId, fileName, bytes }: FileOfDebts): Promise<NewImport> {
     const { documents } = await this.settings.current(companyId, sql);

@@ -2,7 +2,15 @@ import { CompanyNotFound, TOKEN_ERRORS } from '../../accounts/accounts.errors.js
 import { BODY_ERRORS, linkTo, type RouteDocs } from '../../platform/http/describe.js';
 import { jsonSchemaOf } from '../../platform/http/json-schema.js';
 import { ExportTooLarge } from '../../platform/problem.js';
-import { FileEmpty, FileMissing, FileNotText, FileTooLarge, HeaderInvalid, ImportNotFound } from '../billing.errors.js';
+import {
+  FileEmpty,
+  FileMissing,
+  FileNotText,
+  FileTooLarge,
+  HeaderInvalid,
+  ImportNotFound,
+  TooManyRejects,
+} from '../billing.errors.js';
 import { debtsPart, importForm, importPage, importRejects, importView } from './imports.schemas.js';
 
 const CSV = 'text/csv';
@@ -24,7 +32,16 @@ export const IMPORT_ROUTES = {
     answers: {
       201: { description: 'The import.', schema: importView, headers: { Location: 'The path of the import.' } },
     },
-    errors: [...BODY_ERRORS, ...COMPANY, FileMissing, FileEmpty, HeaderInvalid, FileNotText, FileTooLarge],
+    errors: [
+      ...BODY_ERRORS,
+      ...COMPANY,
+      FileMissing,
+      FileEmpty,
+      HeaderInvalid,
+      FileNotText,
+      TooManyRejects,
+      FileTooLarge,
+    ],
     requestBody: {
       required: true,
       content: {

@@ -51,7 +51,7 @@ export class ReceiveImport {
   /**
    * Reads the form to its end, then accepts its file in one transaction, so that a slow client holds no connection. Returns the
    * import once it is merged, or two seconds after the commit. Throws ValidationProblem, FileMissing, FileTooLarge, FileEmpty,
-   * HeaderInvalid, FileNotText, CompanyNotFound, ServiceUnavailable; then nothing is stored.
+   * HeaderInvalid, FileNotText, TooManyRejects, CompanyNotFound, ServiceUnavailable; then nothing is stored.
    */
   async receive(userId: string, request: FastifyRequest): Promise<ImportView> {
     const spool = new Spool();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { shownValue, textOf } from '../../../platform/shown-text.js';
-import { FileEmpty } from '../../billing.errors.js';
+import { FileEmpty, TooManyRejects } from '../../billing.errors.js';
 import type { Reject } from '../imports.repository.js';
 import { Chunk } from './chunk.js';
 import { COLUMNS, type Field } from './field.js';
@@ -27,6 +27,8 @@ export interface FileCounts {
 /** Bytes between two turns of the event loop: half a millisecond of work. */
 const PIECE_BYTES = 64 * 1_024;
 const PAGE_REJECTS = 10_000;
+/** 100 MiB can be 52 million lines of one letter: as rows they take 5 GB, and the place of an accept for ten minutes. */
+const MOST_REJECTS = 2_000_000;
 /** Of a reject's value, in UTF-16 units. */
 const VALUE_UNITS = 64;
 /** Enough for these: a unit takes three bytes at most, and the character after the last may need four. */
@@ -36,6 +38,7 @@ const VALUE_BYTES = VALUE_UNITS * 3 + 4;
 class Ready implements Lines {
   readonly chunk = new Chunk();
   rejects: Reject[] = [];
+  rejected = 0;
   readonly #debt: DebtFields;
 
   constructor(rules: FieldRules) {
@@ -57,6 +60,8 @@ class Ready implements Lines {
   }
 
   #reject(line: number, column: string, reason: string, { bytes, from, to }: Field): void {
+    this.rejected++;
+    if (this.rejected > MOST_REJECTS) throw new TooManyRejects(MOST_REJECTS);
     const isCut = to - from > VALUE_BYTES;
     const text = textOf(bytes.subarray(from, isCut ? from + VALUE_BYTES : to), { isCut });
     this.rejects.push({ line, column, value: shownValue(text, VALUE_UNITS), reason });
@@ -65,13 +70,13 @@ class Ready implements Lines {
 
 /**
  * Reads a file of debts to its end and hands on chunks and rejects as they come: of the file it holds one chunk at most.
- * Throws FileEmpty, HeaderInvalid, FileNotText.
+ * Throws FileEmpty, HeaderInvalid, FileNotText, TooManyRejects.
  */
 export async function readDebts(bytes: AsyncIterable<Uint8Array>, rules: FieldRules, sink: Sink): Promise<FileCounts> {
   const ready = new Ready(rules);
   const splitter = new Splitter(ready);
   const hash = createHash('sha256');
-  const counts = { bytes: 0, accepted: 0, rejected: 0 };
+  const counts = { bytes: 0, accepted: 0 };
   const store = async (isLast: boolean) => {
     const { chunk, rejects } = ready;
     if (chunk.isFull || (isLast && chunk.rows > 0)) {
@@ -80,7 +85,6 @@ export async function readDebts(bytes: AsyncIterable<Uint8Array>, rules: FieldRu
       chunk.clear();
     }
     if (rejects.length >= PAGE_REJECTS || (isLast && rejects.length > 0)) {
-      counts.rejected += rejects.length;
       ready.rejects = [];
       await sink.rejects(rejects);
     }
@@ -98,5 +102,5 @@ export async function readDebts(bytes: AsyncIterable<Uint8Array>, rules: FieldRu
   const { count: lines, blank } = splitter;
   if (lines === blank) throw new FileEmpty();
   await store(true);
-  return { ...counts, sha256: hash.digest(), lines, blank };
+  return { ...counts, rejected: ready.rejected, sha256: hash.digest(), lines, blank };
 }
