@@ -33,6 +33,16 @@ export function dateOf(what: string) {
     .meta({ description: what, example: '2026-12-31' });
 }
 
+/** Refines a query: two dates in their order, where it has both. The same day is right. */
+export function inOrder<First extends string, Last extends string>(first: First, last: Last) {
+  const check = (query: { [Name in First | Last]?: string | undefined }): boolean => {
+    const [from, to] = [query[first], query[last]];
+    return from === undefined || to === undefined || from <= to;
+  };
+  const told: { path: string[]; message: string } = { path: [last], message: `must not be before ${first}` };
+  return [check, told] as const;
+}
+
 /** An import of a query. */
 export const importField = z
   .string()
@@ -67,19 +77,23 @@ const filterFields = {
 };
 
 /** The query of the list. */
-export const debtQuery = z.strictObject({ ...filterFields, after: afterField, limit: sliceQuery.shape.limit });
+export const debtQuery = z
+  .strictObject({ ...filterFields, after: afterField, limit: sliceQuery.shape.limit })
+  .refine(...inOrder('due_from', 'due_to'));
 /** The query of the CSV: everything unless told otherwise. */
-export const debtExportQuery = z.strictObject({
-  ...filterFields,
-  after: afterField,
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MOST_ROWS)
-    .default(MOST_ROWS)
-    .meta({ description: 'The most rows; all without it.', example: 100 }),
-});
+export const debtExportQuery = z
+  .strictObject({
+    ...filterFields,
+    after: afterField,
+    limit: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(MOST_ROWS)
+      .default(MOST_ROWS)
+      .meta({ description: 'The most rows; all without it.', example: 100 }),
+  })
+  .refine(...inOrder('due_from', 'due_to'));
 export type DebtQuery = z.output<typeof debtQuery>;
 
 const cents = z.int().min(0);

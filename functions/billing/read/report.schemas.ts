@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { companyId } from '../billing.schemas.js';
-import { DEBT_STATUSES, dateOf, importField } from './debts.schemas.js';
+import { DEBT_STATUSES, dateOf, importField, inOrder } from './debts.schemas.js';
 
 /** The query of the report and of its CSV. */
-export const reportQuery = z.strictObject({
-  company_id: companyId,
-  import_id: importField.optional(),
-  from: dateOf('Debts made on this day in America/Sao_Paulo, or later.').optional(),
-  to: dateOf('Debts made on this day in America/Sao_Paulo, or earlier.').optional(),
-});
+export const reportQuery = z
+  .strictObject({
+    company_id: companyId,
+    import_id: importField.optional(),
+    from: dateOf('Debts made on this day in America/Sao_Paulo, or later.').optional(),
+    to: dateOf('Debts made on this day in America/Sao_Paulo, or earlier.').optional(),
+  })
+  .refine(...inOrder('from', 'to'));
 export type ReportQuery = z.output<typeof reportQuery>;
 
 const count = (what: string) => z.int().min(0).meta({ description: what, example: 1 });
