@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Postgres, type Transaction } from '../../platform/stores/postgres.js';
 import { requiredRow } from '../../platform/stores/rows.js';
 
-/** The most that live at once: each request of a webhook is verified by all of them. */
-const MOST = 10;
+/** The most that live at once, since each request of a webhook is verified by all of them. More than anybody makes in 24 hours. */
+const MOST = 100;
 
 /** The secrets of a company that live. */
 export interface LivingSecrets {
@@ -27,7 +27,7 @@ export class SecretsRepository {
     return first && { companyNo: first.company_no, secrets: rows.map(({ secret }) => secret) };
   }
 
-  /** Adds a secret. The one before lives for 24 hours more, as do earlier ones; of more than ten the oldest go at once. */
+  /** Adds a secret. The one before lives for 24 hours more, as do earlier ones; of more than a hundred the oldest go at once. */
   async add(sql: Transaction, companyNo: number, secret: string): Promise<Date> {
     await sql.query(
       `UPDATE billing_webhook_secrets SET expires_at = clock_timestamp() + interval '24 hours'

@@ -26,7 +26,7 @@ export const SETTINGS_ROUTES = {
     summary: 'Get a secret that signs payments',
     description:
       `For owners. Who has it tells of payments by ${linkTo('billing', 'recordPayment')}. It is shown once. The one before fits ` +
-      'for 24 hours more; at most ten fit at once, and the oldest of more goes.',
+      'for 24 hours more; at most a hundred fit at once, and the oldest of more goes.',
     answers: { 201: { description: 'The secret.', schema: webhookSecret } },
     errors: OWNED,
   },

@@ -214,11 +214,26 @@ describe('a secret of the webhook', () => {
     expect(await expiries(biller)).toEqual([{ left: 1 }, { left: 24 }, { left: null }]);
   });
 
-  test('made many times at once leaves one without an end, and ten in all', async () => {
+  test('made many times at once leaves one without an end, and all fit', async () => {
     const biller = await someBiller(stage, owner);
     const made = await Promise.all(Array.from({ length: 12 }, () => makeSecret(biller)));
     expect(made.map(({ status }) => status)).toEqual(made.map(() => 201));
     expect(new Set(made.map(({ body }) => body.secret)).size).toBe(12);
-    expect(await expiries(biller)).toEqual([...Array(9).fill({ left: 24 }), { left: null }]);
+    expect(await expiries(biller)).toEqual([...Array(11).fill({ left: 24 }), { left: null }]);
+    expect(await Promise.all(made.map(({ body }) => fits(biller, body.secret)))).toEqual(made.map(() => true));
+  });
+
+  test('is one of a hundred at most: the oldest of more goes at once', async () => {
+    const biller = await someBiller(stage, owner);
+    await stage.sql(
+      `INSERT INTO billing_webhook_secrets (company_no, secret, created_at, expires_at)
+       SELECT $1, 'old ' || n, now() - interval '1 hour' + interval '1 second' * n, now() + interval '23 hours'
+         FROM generate_series(1, 99) n`,
+      [biller.companyNo],
+    );
+    const newest = [(await makeSecret(biller)).body.secret, (await makeSecret(biller)).body.secret];
+    expect(await expiries(biller)).toEqual([...Array(98).fill({ left: 23 }), { left: 24 }, { left: null }]);
+    const tried = ['old 1', 'old 2', ...newest];
+    expect(await Promise.all(tried.map((secret) => fits(biller, secret)))).toEqual([false, true, true, true]);
   });
 });
