@@ -42,7 +42,8 @@ export class AcceptImport {
       chunk: (chunk) => this.imports.insertChunk(sql, importNo, chunk),
       rejects: (rejects) => this.imports.insertRejects(sql, importNo, rejects),
     });
-    // guard: late, since it locks the company until the commit; and it must be before the row that makes the import real
+    // guard: a company or a membership that is gone by now gets no import. After the file, since whoever deletes the company waits
+    // from here to the commit; and before the import's row, without which nothing above can be committed.
     const companyNo = await this.companies.hold(sql, userId, companyId);
     const made = { importNo, id: createId(), companyNo, userId, fileName, ...counts };
     await this.imports.insertImport(sql, made);

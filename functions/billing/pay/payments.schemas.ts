@@ -9,8 +9,9 @@ const TEXT_LIMIT = 200;
 const text = textOf(TEXT_LIMIT, { lines: false }).trim();
 
 /**
- * Cents, by digits and never by a float. JSON.parse has made a double of a number, and the shortest text of that double is
- * the number as it was sent, for each one with at most 15 digits; no amount within the bounds has more.
+ * Cents, by digits and never by a float. A number is a double by now, and is read as the shortest text of that double. For each
+ * amount within the bounds, which has 10 digits at most, that is the amount as it was sent. A number with more decimals than a
+ * double holds is read as the double nearest to it: 10.000000000000000001 is 10. As a text it is refused.
  */
 const cents = z.unknown().transform((value, context) => {
   const [, whole, parts = ''] =

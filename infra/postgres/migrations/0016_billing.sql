@@ -331,7 +331,8 @@ LANGUAGE sql SET enable_sort = off SET enable_incremental_sort = off SET jit = o
    WHERE (v.seq, v.number) = (c.seq, c.number) RETURNING v.seq, v.number, v.attempt
 $$;
 
--- The attempt is committed before the first byte of DATA (B1). Returns those that may be sent.
+-- The caller commits this BEFORE the first byte of DATA, so that each mail that may have gone out is on record (B1). A claim that
+-- somebody else has taken over begins nothing (B3). Returns those that may be sent.
 CREATE FUNCTION billing_begin_send(seqs bigint[], numbers int[], attempts int[])
 RETURNS TABLE (seq bigint, number int, attempt int) LANGUAGE plpgsql AS $$
 BEGIN
@@ -362,7 +363,8 @@ BEGIN
   SELECT paid_at IS NOT NULL OR cancelled_at IS NOT NULL INTO closed FROM billing_debts WHERE seq = s FOR UPDATE;
   UPDATE billing_attempts SET ended_at = clock_timestamp(), result = what, response = said
    WHERE (seq, number, attempt) = (s, n, a);
-  -- guard: the attempt of the claim (B3), no outcome yet; a late 250 is taken on a held one too
+  -- guard: the attempt of the claim (B3), no outcome yet; a late 250 is taken on a held one too. What is unknown gets held_at and
+  -- keeps began_at, so that it is never pending by itself (B4): neither a claim nor a begin finds it.
   UPDATE billing_deliveries SET
       outcome = CASE WHEN what IN ('enviada', 'recusada') THEN what WHEN what = 'depois' AND closed THEN 'dispensada' END,
       outcome_at = CASE WHEN what IN ('enviada', 'recusada') OR (what = 'depois' AND closed) THEN clock_timestamp() END,
@@ -419,8 +421,9 @@ BEGIN
   RETURN 'cancelled';
 END $$;
 
--- Begun and not heard of for ten minutes: held for a person, or (again) pending under the same Message-ID. It never touches an
--- outcome (B10).
+-- Begun and not heard of for ten minutes: held for a person, which is never pending by itself (B4), or, where the company asks for
+-- it (again), pending under the same Message-ID. Ten minutes: no worker can hand it over any more by then (B12: 30 s after its begin
+-- at most, and 120 s for sending). It never touches an outcome (B10).
 CREATE FUNCTION billing_sweep(co int, again boolean) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   locked bigint[];

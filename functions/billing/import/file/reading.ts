@@ -8,7 +8,7 @@ import { COLUMNS, type Field } from './field.js';
 import { DebtFields, type FieldRules } from './fields.js';
 import { type LineReason, type Lines, Splitter } from './splitter.js';
 
-/** Where the lines of a file go. What it is given is used again. */
+/** Where the lines of a file go. A chunk is overwritten once its promise is fulfilled; rejects may be kept. */
 export interface Sink {
   chunk(chunk: Chunk): Promise<void>;
   rejects(rejects: readonly Reject[]): Promise<void>;

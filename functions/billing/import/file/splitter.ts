@@ -35,7 +35,7 @@ const DELETE_BYTE = 0x7f;
 export const LINE_REASONS = ['columns', 'quotes', 'line_too_long'] as const;
 export type LineReason = (typeof LINE_REASONS)[number];
 
-/** Takes the lines of a file, in order. What it is given is used again for the next line. */
+/** Takes the lines of a file, in order. The fields are overwritten by the next line: what is to be kept has to be copied. */
 export interface Lines {
   /** The six columns in the order of COLUMNS. `line` is physical, the header is 1. */
   record(line: number, fields: readonly Field[]): void;
