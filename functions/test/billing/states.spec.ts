@@ -327,6 +327,18 @@ test('a claim of debts takes those that are owed and nobody works on, and says s
   }
 });
 
+test('a claim of debts takes those that are due so soon, and leaves since when the bank knows', async () => {
+  await make('free', 'open');
+  await client.query(`UPDATE billing_debts SET issued_at = NULL, asked_at = ${AGO}, due_on = current_date + 5`);
+  const claim = (days: number) =>
+    client.query(
+      `SELECT asked_at < clock_timestamp() - interval '10 min' AS asked FROM billing_claim_issue(1, $1, 10, '5 min')`,
+      [days],
+    );
+  expect((await claim(4)).rows).toEqual([]);
+  expect((await claim(5)).rows).toEqual([{ asked: true }]);
+});
+
 describe('a merge', () => {
   const [known, fresh] = [randomUUID(), randomUUID()];
   const sql: Sql = {
