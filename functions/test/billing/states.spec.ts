@@ -206,6 +206,13 @@ describe.each(['pay', 'cancel'] as const)('%s', (event) => {
     }
   });
 
+  test('leaves a mail that has begun to a begin that comes twice', async () => {
+    for (const state of ['young', 'tentando', 'desconhecida'] as const) {
+      const [before, after] = await play('begin', state, event === 'pay' ? 'paid' : 'cancelled');
+      expect(after).toEqual(before);
+    }
+  });
+
   test('drops what was not sent, whoever finds that', async () => {
     const debt = event === 'pay' ? 'paid' : 'cancelled';
     for (const found of ['not sent', 'sweep again'] as const) {
@@ -237,6 +244,46 @@ test('a refusal after a mail that was sent leaves the debt sent', async () => {
   expect(await now(true)).toMatchObject({ delivery: 'recusada', debt: 'enviada' });
   const { rows } = await client.query('SELECT failed_at, failure FROM billing_debts');
   expect(rows).toEqual([{ failed_at: null, failure: null }]);
+});
+
+test('a begin is noted as an attempt', async () => {
+  await play('begin', 'claimed');
+  const { rows } = await client.query(
+    'SELECT attempt, a.began_at = v.began_at AS same FROM billing_attempts a JOIN billing_deliveries v USING (seq, number, attempt)',
+  );
+  expect(rows).toEqual([{ attempt: 3, same: true }]);
+});
+
+test('a mail after a failure takes the failure away, and the first one keeps its time', async () => {
+  const seq = await make('tentando', 'open');
+  await client.query(`UPDATE billing_debts SET failed_at = now(), failure = 'said', sent_at = ${AGO}`);
+  await client.query(EVENTS[250], [seq]);
+  const { rows } = await client.query(
+    `SELECT failed_at, failure, sent_at < clock_timestamp() - interval '10 min' AS first FROM billing_debts`,
+  );
+  expect(rows).toEqual([{ failed_at: null, failure: null, first: true }]);
+});
+
+test('a mail that was not sent waits until it was said to', async () => {
+  const seq = await make('tentando', 'open');
+  await client.query(`SELECT billing_record_sent($1, 1, 3, 'depois', '450', '2099-01-01Z')`, [seq]);
+  const { rows } = await client.query(`SELECT next_at = '2099-01-01Z' AS waits FROM billing_deliveries`);
+  expect(rows).toEqual([{ waits: true }]);
+});
+
+test('a person decides about one mail, and is kept with the reason', async () => {
+  const seq = await make('desconhecida', 'open');
+  const other = await client.query(`SELECT billing_resolve($1, 2, true, 'u', 'why') AS answer`, [seq]);
+  expect(other.rows).toEqual([{ answer: false }]);
+  await client.query(EVENTS['said unsent'], [seq]);
+  const { rows } = await client.query('SELECT status, resolved_by, note FROM billing_deliveries');
+  expect(rows).toEqual([{ status: 'pendente', resolved_by: 'u', note: 'why' }]);
+});
+
+test('a debt has one open mail', async () => {
+  const seq = await make('free', 'open');
+  const second = client.query('INSERT INTO billing_deliveries (seq, number, company_no) VALUES ($1, 2, 1)', [seq]);
+  await expect(second).rejects.toThrow('billing_deliveries_open');
 });
 
 test.each(['pay', 'cancel'] as const)('to %s once more keeps the time of the first', async (event) => {
