@@ -419,6 +419,14 @@ describe('a merge', () => {
     ]);
   });
 
+  test('takes a line of a debt whose content is erased for a repeated one', async () => {
+    await make('free', 'open');
+    await client.query('UPDATE billing_debts SET debt_id = $1, erased_at = now()', [known]);
+    await client.query('SELECT billing_merge_chunk($1)', [await store(200)]);
+    const { rows } = await client.query('SELECT created, repeated, conflicting FROM billing_import_chunks');
+    expect(rows).toEqual([{ created: 0, repeated: 1, conflicting: 0 }]);
+  });
+
   test('that does not add up is none', async () => {
     const importNo = await store(100);
     await client.query('UPDATE billing_import_chunks SET rows = 2');
