@@ -1,27 +1,5 @@
-import type { ImportRow, Reject } from './imports.repository.js';
-
-/** An import as an answer has it. `lines` = `accepted` + `rejected` + `blank`; `accepted` = the sum of its four parts. */
-export interface ImportView {
-  id: string;
-  company_id: string;
-  file_name: string | null;
-  sha256: string;
-  bytes: number;
-  status: 'importando' | 'importado';
-  lines: number;
-  blank: number;
-  accepted: number;
-  rejected: number;
-  waiting: number;
-  created: number;
-  repeated: number;
-  conflicting: number;
-  percent: number;
-  repeats_import: string | null;
-  rejects: Reject[];
-  created_at: Date;
-  finished_at: Date | null;
-}
+import type { ImportRow } from './imports.repository.js';
+import type { ImportView } from './imports.schemas.js';
 
 /** What an answer says of an import. Status and percent are computed from the counters, so that they cannot contradict them. */
 export function viewOf(row: Omit<ImportRow, 'import_no'>): ImportView {
@@ -44,7 +22,7 @@ export function viewOf(row: Omit<ImportRow, 'import_no'>): ImportView {
     percent: accepted === 0 ? 100 : Math.floor((100 * (accepted - waiting)) / accepted),
     repeats_import: row.repeats_import,
     rejects: row.rejects,
-    created_at: row.created_at,
-    finished_at: row.finished_at,
+    created_at: row.created_at.toISOString(),
+    finished_at: row.finished_at?.toISOString() ?? null,
   };
 }

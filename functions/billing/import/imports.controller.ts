@@ -6,10 +6,16 @@ import { CsvReply } from '../../platform/http/csv.js';
 import { Describe } from '../../platform/http/describe.js';
 import type { Page, SliceOf } from '../../platform/http/slices.js';
 import { ImportId, type OfCompany, ofCompany } from '../billing.schemas.js';
-import type { ImportView } from './import-view.js';
 import { IMPORT_ROUTES } from './imports.openapi.js';
-import type { Reject } from './imports.repository.js';
-import { type ImportsQuery, importsQuery, type RejectsQuery, rejectsExport, rejectsQuery } from './imports.schemas.js';
+import {
+  type ImportsQuery,
+  type ImportView,
+  importsQuery,
+  type Reject,
+  type RejectsQuery,
+  rejectsExport,
+  rejectsQuery,
+} from './imports.schemas.js';
 import { ReadImports } from './read-imports.js';
 import { ReceiveImport } from './receive-import.js';
 

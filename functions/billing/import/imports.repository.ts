@@ -4,16 +4,7 @@ import { textRows } from '../../platform/stores/copy-rows.js';
 import { Postgres, type Sql, type Transaction } from '../../platform/stores/postgres.js';
 import { pageOfRows, requiredRow, rowsInIndexOrder } from '../../platform/stores/rows.js';
 import { CHUNK_COLUMNS, type Chunk } from './file/chunk.js';
-
-/** A line that is no debt. */
-export interface Reject {
-  line: number;
-  /** As the file's header should have it; empty: the line as a whole. */
-  column: string;
-  /** Of the column or of the line: its beginning. */
-  value: string;
-  reason: string;
-}
+import type { Reject } from './imports.schemas.js';
 
 /** An import whose file was read. */
 export interface NewImport {

@@ -33,6 +33,7 @@ const reject = z
     }),
   })
   .meta({ id: 'BillingReject', description: 'A line that became no debt.' });
+export type Reject = z.output<typeof reject>;
 
 /** An import as every answer shows it. */
 export const importView = z
@@ -63,6 +64,7 @@ export const importView = z
     finished_at: timeOf('When its last line was merged; null before').nullable(),
   })
   .meta({ id: 'BillingImport', description: 'A file of debts, accepted whole.' });
+export type ImportView = z.output<typeof importView>;
 /** A page of imports. */
 export const importPage = pageOf(importView).meta({ id: 'BillingImportPage', description: 'A page of imports.' });
 /** A slice of an import's rejects by line. */

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { type Page, type PageQuery, type Slice, type SliceOf, sliceOf } from '../../platform/http/slices.js';
 import { ImportNotFound } from '../billing.errors.js';
 import { BillingCompanies } from '../billing-companies.js';
-import { type ImportView, viewOf } from './import-view.js';
-import { ImportsRepository, type Reject } from './imports.repository.js';
+import { viewOf } from './import-view.js';
+import { ImportsRepository } from './imports.repository.js';
+import type { ImportView, Reject } from './imports.schemas.js';
 
 /** Rows that an export reads at a time. */
 const ROWS_AT_A_TIME = 1_000;

@@ -14,8 +14,9 @@ import { FileMissing, FileTooLarge } from '../billing.errors.js';
 import { ofCompany } from '../billing.schemas.js';
 import { BillingMeter } from '../upkeep/billing-meter.js';
 import { AcceptImport, type FileOfDebts } from './accept-import.js';
-import { type ImportView, viewOf } from './import-view.js';
+import { viewOf } from './import-view.js';
 import { ImportsRepository, type NewImport } from './imports.repository.js';
+import type { ImportView } from './imports.schemas.js';
 import { MergeImports } from './merge-imports.js';
 import { Places } from './places.js';
 

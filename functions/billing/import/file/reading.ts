@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { shownValue, textOf } from '../../../platform/shown-text.js';
 import { FileEmpty, TooManyRejects } from '../../billing.errors.js';
-import type { Reject } from '../imports.repository.js';
+import type { Reject } from '../imports.schemas.js';
 import { Chunk } from './chunk.js';
 import { COLUMNS, type Field } from './field.js';
 import { DebtFields, type FieldRules } from './fields.js';
@@ -59,7 +59,7 @@ class Ready implements Lines {
     this.#reject(line, '', reason, text);
   }
 
-  #reject(line: number, column: string, reason: string, { bytes, from, to }: Field): void {
+  #reject(line: number, column: string, reason: Reject['reason'], { bytes, from, to }: Field): void {
     this.rejected++;
     if (this.rejected > MOST_REJECTS) throw new TooManyRejects(MOST_REJECTS);
     const isCut = to - from > VALUE_BYTES;
