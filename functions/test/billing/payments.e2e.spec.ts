@@ -218,6 +218,18 @@ describe('a payment that fits no debt of the company is kept', () => {
     expect(await debtRow(stage, seq)).toMatchObject({ status: 'gerada', paid_cents: '0' });
   });
 
+  test("another company's boleto, though both companies have a debt with that debtId", async () => {
+    const other = await someBiller(stage, biller.owner);
+    const ours = await issued();
+    const theirs = await stored({ debtId: ours.debtId }, other);
+    const barcode = barcodeOf({ agreement: 1, ourNumber: BigInt(theirs.seq), cents: 10_000, dueOn: '2026-12-31' });
+    await issue(stage, [theirs.seq], [barcode]);
+    const { debt_id: _, ...payment } = somePayment(ours.debtId);
+    expect(outcome(await tell({ ...payment, barcode }))).toEqual(UNMATCHED);
+    for (const { seq } of [ours, theirs])
+      expect(await debtRow(stage, seq)).toEqual({ status: 'gerada', paid_cents: '0', paid_at: null });
+  });
+
   test('also when its debt is imported later', async () => {
     const debt = someDebt();
     expect(outcome(await tell(somePayment(debt.debtId)))).toEqual(UNMATCHED);
