@@ -76,7 +76,10 @@ function requireReadableBody({ headers }: FastifyRequest): void {
   if (encoding.toLowerCase() !== 'identity' || !isOfUtf8(headers['content-type'] ?? '')) throw new MediaTypeRefused();
 }
 
-/** Cleans every text of a parsed body in place, and checks its keys. Throws NotUtf8, ValidationProblem. A loop, not a recursion: a body may be nested very deeply. */
+/**
+ * Cleans every text of a parsed body in place, and checks its keys. Throws NotUtf8, ValidationProblem. A loop, not a recursion: a
+ * body may be nested very deeply.
+ */
 export function cleanBody(body: unknown): unknown {
   const whole: Record<string, unknown> = { '': body };
   const waiting: { holder: Record<string, unknown>; field: string }[] = [{ holder: whole, field: '' }];
