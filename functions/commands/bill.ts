@@ -9,6 +9,7 @@ const bill: Command<'pass'> = {
   usage: 'npm run bill',
   task: (args) => (args.length === 0 ? 'pass' : undefined),
   reads: () => undefined,
+  needs: ['DATABASE_URL'],
   logs: true,
   work: async (app, _, stop) => {
     const { WorkBilling } = await import('../billing/work-billing.js');

@@ -12,8 +12,10 @@ export interface Command<Task> {
   usage: string;
   /** What these arguments ask for; undefined: they are not valid. */
   task(args: readonly string[]): Task | undefined;
-  /** The services of a task that only reads: none is started for it. Undefined: it changes something, and may need all. */
+  /** The services of a task that only reads: none is started for it. Undefined: it changes something, and needs `needs`. */
   reads(task: Task): readonly Service[] | undefined;
+  /** The services that are started for a task that changes something; all without it. */
+  needs?: readonly Service[];
   /** Whether the app's log goes to standard output too. */
   logs: boolean;
   /** Whether a task draws on the terminal, which it then has itself. Undefined: none does. */

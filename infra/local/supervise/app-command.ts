@@ -16,5 +16,5 @@ export async function runAppCommand(name: string, command: Command<unknown>, arg
   if (task === undefined) throw new CommandError(`usage: ${command.usage}`);
   const options = { name, args: appScript('command', name, ...args) };
   const reads = command.reads(task);
-  return reads ? runReadOnly(options, reads, command.draws?.(task)) : runAlone(options);
+  return reads ? runReadOnly(options, reads, command.draws?.(task)) : runAlone(options, undefined, command.needs);
 }

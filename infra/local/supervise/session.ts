@@ -64,7 +64,7 @@ async function reach({ urls }: Services, needs: readonly Variable[] | undefined,
 
 /**
  * Runs one program, which waits by itself for services that do not answer yet. `before` is done first. `env` is on top of the
- * session's. Returns the program's exit code.
+ * session's; `needs`: the services that are started, all without it. Returns the program's exit code.
  */
 export async function runAlone(
   {
@@ -72,8 +72,9 @@ export async function runAlone(
     ...options
   }: Pick<ChildOptions, 'name' | 'command' | 'args' | 'line'> & Partial<Pick<ChildOptions, 'env'>>,
   before: (session: Session) => Promise<void> = async () => {},
+  needs?: readonly Variable[],
 ): Promise<number> {
-  return withServices(say, { wait: false }, async (session) => {
+  return withServices(say, { wait: false, ...(needs && { needs }) }, async (session) => {
     await before(session);
     return session.supervisor.foreground({ ...options, env: { ...session.env, ...env }, ...foregroundLine() });
   });
