@@ -65,6 +65,11 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
+  /** Bytes that came on the connections that are open, also on silent ones, up to what a socket buffers. */
+  get received(): number {
+    return [...this.#sockets].reduce((sum, { bytesRead }) => sum + bytesRead, 0);
+  }
+
   /** Breaks every connection. New ones go through. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();

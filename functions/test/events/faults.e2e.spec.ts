@@ -133,8 +133,11 @@ describe('connections to PostgreSQL that die without a word, under load', () => 
       const first = await publishMixed(1);
       await stage.untilCounts(first.events, 0);
       postgres.silence();
+      const before = postgres.received;
       const second = await publishMixed(500, 1_000);
       await until(async () => expect(await stage.stores.ready(stage.queue)).toBe(400));
+      // A batch has begun: what is only ready when the signal comes is given back.
+      await until(() => expect(postgres.received).toBeGreaterThan(before));
       processor.signal('SIGTERM');
       expect(await processor.exit()).toBe(0);
       await until(async () => {
