@@ -226,8 +226,11 @@ CREATE TABLE simulated_bank_titles (
 -- in several schemas, and a user may lack the right to make one.
 DO $$ BEGIN
   IF current_schema() = 'public' AND has_database_privilege(current_database(), 'CREATE') THEN
-    CREATE SCHEMA simulated_bank;
-    CREATE VIEW simulated_bank.titles AS SELECT * FROM simulated_bank_titles;
+    -- It is there where somebody has dropped public alone, and begins anew.
+    CREATE SCHEMA IF NOT EXISTS simulated_bank;
+    IF has_schema_privilege('simulated_bank', 'CREATE') AND to_regclass('simulated_bank.titles') IS NULL THEN
+      CREATE VIEW simulated_bank.titles AS SELECT * FROM simulated_bank_titles;
+    END IF;
   END IF;
 END $$;
 
@@ -467,8 +470,9 @@ END $$;
 -- Down Migration
 
 DO $$ BEGIN
-  IF current_schema() = 'public' THEN
-    DROP SCHEMA IF EXISTS simulated_bank CASCADE;
+  IF current_schema() = 'public'
+     AND EXISTS (SELECT FROM pg_namespace WHERE nspname = 'simulated_bank' AND pg_has_role(nspowner, 'USAGE')) THEN
+    DROP SCHEMA simulated_bank CASCADE;
   END IF;
 END $$;
 DROP FUNCTION billing_resolve(bigint, int, boolean, text, text);
