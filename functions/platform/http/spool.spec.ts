@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { ServiceUnavailable } from '../problem.js';
 import { Spool } from './spool.js';
 
 test.each([
@@ -26,6 +27,17 @@ test.each([
       expect(Buffer.concat(read).equals(content)).toBe(true);
     }
   } finally {
+    await spool.close();
+  }
+});
+
+test('a folder that cannot be written is an outage and no bug', async () => {
+  vi.stubEnv('TMPDIR', '/nowhere');
+  const spool = new Spool();
+  try {
+    await expect(spool.add(Buffer.alloc(100_000))).rejects.toThrow(ServiceUnavailable);
+  } finally {
+    vi.unstubAllEnvs();
     await spool.close();
   }
 });

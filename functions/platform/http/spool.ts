@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ServiceUnavailable } from '../problem.js';
 
 /** Bytes that go to the disk at a time: pieces of a form are smaller, and a write of each takes longer than the parsing. */
 const BLOCK_BYTES = 64 * 1_024;
 
 /**
  * Bytes put aside on this machine's disk, to be read again. The file loses its name as soon as it is open, so it is gone
- * with the process that wrote it, however that ends.
+ * with the process that wrote it, however that ends. Throws ServiceUnavailable when the disk is full or the folder is not there.
  */
 export class Spool {
   #file: FileHandle | undefined;
@@ -46,8 +47,15 @@ export class Spool {
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
-    this.#file ??= await openNameless();
-    await this.#file.appendFile(bytes);
+    try {
+      this.#file ??= await openNameless();
+      await this.#file.appendFile(bytes);
+    } catch (error) {
+      throw new ServiceUnavailable(
+        'the server cannot put the file aside: its folder for temporary files is full or not writable',
+        error,
+      );
+    }
   }
 }
 
