@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { CommandError } from '../../../services/command-error.js';
+import { wholeNumber } from '../whole-number.js';
 import { TYPES } from './types.js';
 
 /** What the command line of `npm run producers` says. */
@@ -41,8 +42,8 @@ export function parseOptions(args: string[]): Options {
     rate: number('--rate', values.rate ?? String(RATE), Number.MIN_VALUE, MOST_RATE),
     bad,
     duplicate: number('--duplicate', values.duplicate ?? '0', 0, 1 - bad),
-    count: values.count === undefined ? Number.POSITIVE_INFINITY : whole('--count', values.count, 1, MOST_COUNT),
-    seed: values.seed === undefined ? randomInt(MOST_SEED) : whole('--seed', values.seed, 0, MOST_SEED),
+    count: values.count === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--count', values.count, 1, MOST_COUNT),
+    seed: values.seed === undefined ? randomInt(MOST_SEED) : wholeNumber('--seed', values.seed, 0, MOST_SEED),
     to: values.http ? 'http' : values.sqs ? 'sqs' : 'rabbitmq',
     check: values.check ?? false,
     url: values.url,
@@ -61,14 +62,6 @@ function parsed(args: string[]) {
   } catch {
     throw new CommandError(USAGE);
   }
-}
-
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
-  if (value >= least && value <= most) return value;
-  throw new CommandError(
-    `${name} must be a whole number from ${least} to ${most.toLocaleString('en')}, and not "${text}"`,
-  );
 }
 
 function number(name: string, text: string, least: number, most: number): number {

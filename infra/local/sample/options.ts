@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { CommandError } from '../../../services/command-error.js';
+import { wholeNumber } from '../whole-number.js';
 
 /** What the command line of `npm run billing:sample` says. */
 export interface Options {
@@ -23,8 +24,8 @@ export function parseOptions(args: string[]): Options {
   const [lines, ...more] = positionals;
   if (lines === undefined || more.length > 0 || values.out === '') throw new CommandError(USAGE);
   return {
-    lines: whole('the number of lines', lines, 1, MOST_LINES),
-    seed: whole('--seed', values.seed ?? '1', 0, MOST_SEED),
+    lines: wholeNumber('the number of lines', lines, 1, MOST_LINES),
+    seed: wholeNumber('--seed', values.seed ?? '1', 0, MOST_SEED),
     plain: values.plain ?? false,
     out: values.out,
   };
@@ -37,12 +38,4 @@ function parsed(args: string[]) {
   } catch {
     throw new CommandError(USAGE);
   }
-}
-
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
-  if (value >= least && value <= most) return value;
-  throw new CommandError(
-    `${name} must be a whole number from ${least} to ${most.toLocaleString('en')}, and not "${text}"`,
-  );
 }
