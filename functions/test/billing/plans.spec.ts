@@ -63,3 +63,17 @@ test('a file that comes again before auto-analyze is merged by the key of each d
   expect(compared).toHaveLength(1);
   expect(compared[0]).toMatch(/Index Scan using billing_debts_pkey[^\n]*\n\s*Index Cond:[^\n]*debt_id = s\.debt_id/);
 }, 120_000);
+
+test('a claim walks what is owed, though statistics are of when all was owed', async () => {
+  await client.query('ANALYZE billing_debts');
+  await client.query(
+    `UPDATE billing_debts SET issued_at = now()
+      WHERE company_no = 1 AND seq NOT IN (SELECT seq FROM billing_debts WHERE company_no = 1 ORDER BY seq DESC LIMIT 10)`,
+  );
+  const plans: string[] = [];
+  client.on('notice', ({ message }) => plans.push(message ?? ''));
+  expect((await client.query(`SELECT seq FROM billing_claim_issue(1, NULL, 7, '5 min')`)).rowCount).toBe(7);
+  const claims = plans.filter((plan) => plan.includes('LIMIT how_many') && plan.includes('LockRows'));
+  expect(claims).toHaveLength(1);
+  expect(claims[0]).toMatch(/LockRows[^\n]*\n\s*->\s+Index Scan using billing_debts_owed on billing_debts/);
+});
