@@ -39,6 +39,48 @@ export class InvalidTransition extends Problem {
   }
 }
 
+/** 404: the debt has no delivery of this number. */
+export class DeliveryNotFound extends Problem {
+  constructor() {
+    super(404, 'BILLING.DELIVERY_NOT_FOUND', 'the debt has no such delivery');
+  }
+}
+
+/** 409: a mail of the debt is owed, under way, or waits for a person, so there is no other one. */
+export class DeliveryOpen extends Problem {
+  constructor() {
+    super(
+      409,
+      'BILLING.DELIVERY_OPEN',
+      'a mail of the debt is still open: it is owed, under way, or waits to be resolved',
+    );
+  }
+}
+
+/** 409: a person decides only about mails of which nobody knows whether they were sent. */
+export class DeliveryNotHeld extends Problem {
+  static readonly sample = (): Problem => new DeliveryNotHeld('enviada');
+
+  constructor(status: string) {
+    super(
+      409,
+      'BILLING.INVALID_TRANSITION',
+      `the delivery is "${status}"; only one that is "desconhecida" is resolved`,
+    );
+  }
+}
+
+/** 409: the mail may still be on its way from the worker that began it (B12). */
+export class DeliveryTooYoung extends Problem {
+  constructor() {
+    super(
+      409,
+      'BILLING.INVALID_TRANSITION',
+      'the delivery began less than ten minutes ago, so it may still be sent; "nao_enviada" can be said later',
+    );
+  }
+}
+
 /** 401: nothing that a living secret of the company signs, or signed more than 300 s ago. */
 export class SignatureInvalid extends Problem {
   constructor() {

@@ -43,6 +43,7 @@ test('what is not said has a default', () => {
     eventsKeepDays: 30,
     webhooksAllowPrivate: false,
     pixOpen: true,
+    smtp: undefined,
     pixTestMessages: true,
     sqs: undefined,
     metricsPort: undefined,
@@ -85,6 +86,24 @@ test('a bucket is enough for AWS; elsewhere an endpoint and a pair of keys come 
   });
 });
 
+test('a mail server and the address of its mails belong together', () => {
+  const smtp = {
+    JWT_SECRET: SECRET,
+    SMTP_URL: 'smtps://me:secret@smtp.example.com',
+    SMTP_FROM: 'cobranca@example.com',
+  };
+  expect(load(smtp).smtp).toEqual({
+    url: new URL('smtps://me:secret@smtp.example.com'),
+    from: 'cobranca@example.com',
+    connections: 5,
+    perMinute: undefined,
+  });
+  expect(load({ ...smtp, SMTP_CONNECTIONS: '2', SMTP_RATE: '60' }).smtp).toMatchObject({
+    connections: 2,
+    perMinute: 60,
+  });
+});
+
 test('in a clone a secret is made once, for its owner only, and read from then on', () => {
   const { jwtSecret } = load({});
   const file = join(root, '.local', 'jwt-secret');
@@ -109,6 +128,10 @@ test.each([
   ['UPLOAD_LIMIT_MIB', { UPLOAD_LIMIT_MIB: '0' }],
   ['UPLOAD_BUCKET', { UPLOAD_BUCKET: 'My bucket' }],
   ['S3_ENDPOINT', { S3_ENDPOINT: '127.0.0.1:7070' }],
+  ['SMTP_FROM', { SMTP_URL: 'smtp://127.0.0.1:25' }],
+  ['SMTP_FROM', { SMTP_URL: 'smtp://127.0.0.1:25', SMTP_FROM: 'Acme <a@example.com>' }],
+  ['SMTP_URL', { SMTP_URL: 'https://smtp.example.com' }],
+  ['SMTP_RATE', { SMTP_RATE: '0' }],
   ['JWT_SECRET', { JWT_SECRET: 'x'.repeat(31) }],
   ['JWT_SECRET', { JWT_SECRET: '', NODE_ENV: 'production' }],
 ] as [string, Record<string, string>][])('%s is refused by its name where it is %j', (variable, env) => {

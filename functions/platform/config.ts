@@ -55,6 +55,8 @@ export abstract class Config implements SharedConfiguration {
   abstract readonly pixOpen: boolean;
   /** Whether a route makes Pix messages of invented people. */
   abstract readonly pixTestMessages: boolean;
+  /** Where mails of billing go; undefined: nowhere, and they wait. */
+  abstract readonly smtp: SmtpConfig | undefined;
   /** The queue of SQS from which events come; undefined: from RabbitMQ alone. */
   abstract readonly sqs: SqsConfig | undefined;
   /** Where the processor of events serves its health and metrics; undefined: nowhere. */
@@ -82,6 +84,18 @@ interface ObjectStoreConfig {
   endpoint: string | undefined;
   region: string;
   credentials: Credentials;
+}
+
+/** A mail server, and how it is used. */
+export interface SmtpConfig {
+  /** `smtp:` or `smtps:`, with the user and password where it wants them. */
+  url: URL;
+  /** The address that mails come from. */
+  from: string;
+  /** The most connections of a process at once. */
+  connections: number;
+  /** The most mails that a process begins in a minute; undefined: no limit. */
+  perMinute: number | undefined;
 }
 
 /** A queue of Amazon SQS, or of an emulator. */
@@ -125,6 +139,7 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
     webhooksAllowPrivate: booleanKey(env, 'WEBHOOKS_ALLOW_PRIVATE'),
     pixOpen: offInProduction(env, 'PIX_OPEN'),
     pixTestMessages: offInProduction(env, 'PIX_TEST_MESSAGES'),
+    smtp: smtp(env),
     sqs: sqs(env),
     metricsPort: env.METRICS_PORT === undefined ? undefined : integerKey(env, 'METRICS_PORT'),
   };
@@ -133,6 +148,16 @@ export function loadConfig(env: Record<string, string> = readEnvironment(), root
 /** `on` or `off`; when unset, off in production alone. */
 function offInProduction(env: Record<string, string>, key: string): boolean {
   return env[key] === undefined ? env.NODE_ENV !== 'production' : wordKey(env, key) === 'on';
+}
+
+function smtp(env: Record<string, string>): SmtpConfig | undefined {
+  const connections = integerKey(env, 'SMTP_CONNECTIONS');
+  const perMinute = env.SMTP_RATE === undefined ? undefined : integerKey(env, 'SMTP_RATE');
+  if (env.SMTP_URL === undefined) return undefined;
+  const url = new URL(urlKey(env, 'SMTP_URL'));
+  if (env.SMTP_FROM === undefined)
+    throw new ConfigurationError('SMTP_FROM', 'is not set, and SMTP_URL is; give the address that mails come from');
+  return { url, from: textKey(env, 'SMTP_FROM'), connections, perMinute };
 }
 
 function sqs(env: Record<string, string>): SqsConfig | undefined {
