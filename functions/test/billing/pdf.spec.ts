@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import PDFDocument from 'pdfkit';
 import { describe, expect, test } from 'vitest';
-import { type BoletoView, boletoPdf } from '../../billing/issue/document/pdf.js';
+import type { BoletoView } from '../../billing/issue/document/boleto-view.js';
+import { boletoPdf } from '../../billing/issue/document/pdf.js';
 import { barcodeSvg, qrSvg } from '../../billing/issue/document/symbols.js';
 import { type Rectangle, readPage, structureOf, type Text } from './pdf-reader.js';
 import { readBarcode, readQr } from './symbol-readers.js';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, expect, test, vi } from 'vitest';
-import { type BoletoView, boletoPdf } from '../../../functions/billing/issue/document/pdf.js';
+import type { BoletoView } from '../../../functions/billing/issue/document/boleto-view.js';
+import { boletoPdf } from '../../../functions/billing/issue/document/pdf.js';
 import { readPage } from '../../../functions/test/billing/pdf-reader.js';
 import { bundleOptions, COMPILED } from './bundles.js';
 

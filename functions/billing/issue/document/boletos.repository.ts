@@ -1,17 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Postgres } from '../../../platform/stores/postgres.js';
 import { ZONE } from '../../zone.js';
+import type { IssuedDebt } from './boleto-view.js';
 
 /** A debt with its boleto, and the CNPJ of the company that is paid. */
-export interface BoletoRow {
-  seq: string;
-  name: string;
-  government_id: string;
-  cents: string;
-  due_on: string;
+export interface BoletoRow extends Omit<IssuedDebt, 'barcode' | 'issued_on'> {
   status: string;
-  /** Of the company. */
-  document: string;
   /** null, as the next two: it is not issued yet. */
   barcode: string | null;
   settings_version: number | null;
@@ -25,7 +19,7 @@ export class BoletosRepository {
 
   find(companyNo: number, debtId: string): Promise<BoletoRow | undefined> {
     return this.postgres.one<BoletoRow>(
-      `SELECT d.seq, d.name, d.government_id, d.cents, d.due_on::text AS due_on, d.status, c.document,
+      `SELECT d.seq, d.debt_id, d.name, d.government_id, d.cents, d.due_on::text AS due_on, d.status, c.document,
               i.barcode, i.settings_version, (i.registered_at AT TIME ZONE '${ZONE}')::date::text AS issued_on
          FROM billing_debts d JOIN billing_companies b USING (company_no) JOIN companies c ON c.id = b.company_id
          LEFT JOIN billing_invoices i ON i.seq = d.seq

@@ -1,35 +1,8 @@
 import { BANK, bankWithCheck, formattedLineOf, WALLET } from '../codes/boleto.js';
+import type { BoletoView } from './boleto-view.js';
 import { Page, type Style } from './pdf-page.js';
 import { BARCODE_MM, barcodeShape, qrShape } from './symbols.js';
 import { dayOf, documentLabelOf, reaisOf } from './written.js';
-
-/** All that is printed on a boleto. */
-export interface BoletoView {
-  /** The company's name as its settings had it when the boleto was issued. */
-  beneficiary: string;
-  /** Its CNPJ, without punctuation. */
-  beneficiaryDocument: string;
-  city: string;
-  agreement: number;
-  ourNumber: bigint;
-  debtId: string;
-  /** Of the debtor. */
-  name: string;
-  governmentId: string;
-  cents: number;
-  /** YYYY-MM-DD */
-  dueOn: string;
-  /** YYYY-MM-DD */
-  issuedOn: string;
-  /** 44 digits. */
-  barcode: string;
-  /** 47 digits. */
-  line: string;
-  /** The Pix code, copia e cola. */
-  brCode: string;
-  /** What is written across the page, while the bank is simulated. */
-  notice?: string | undefined;
-}
 
 const BANK_NAME = 'Banco Simulado';
 const AGENCY = '0001';

@@ -2,13 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DebtClosed, DebtNotFound, NotIssued } from '../../billing.errors.js';
 import { BillingCompanies } from '../../billing-companies.js';
 import { SettingsRepository } from '../../settings/settings.repository.js';
-import { digitableLineOf, formattedLineOf } from '../codes/boleto.js';
-import { brCodeOf } from '../codes/br-code.js';
+import { formattedLineOf } from '../codes/boleto.js';
 import { txidOf } from '../codes/txid.js';
 import { BOLETO_ISSUER, type BoletoIssuer } from '../issuer.js';
+import { type BoletoView, boletoViewOf } from './boleto-view.js';
 import { BoletosRepository } from './boletos.repository.js';
 import type { BoletoJson } from './boletos.schemas.js';
-import { type BoletoView, boletoPdf } from './pdf.js';
+import { boletoPdf } from './pdf.js';
 import { barcodeSvg, qrSvg } from './symbols.js';
 
 const CLOSED = ['paga', 'cancelada'];
@@ -61,24 +61,7 @@ export class ReadBoleto {
     if (CLOSED.includes(debt.status)) throw new DebtClosed(debt.status);
     const { barcode, settings_version: version, issued_on: issuedOn } = debt;
     if (barcode === null || version === null || issuedOn === null) throw new NotIssued();
-    const { beneficiary, city, pix_key: pixKey, agreement } = await this.settings.version(companyNo, version);
-    const cents = Number(debt.cents);
-    return {
-      beneficiary,
-      beneficiaryDocument: debt.document,
-      city,
-      agreement,
-      ourNumber: BigInt(debt.seq),
-      debtId,
-      name: debt.name,
-      governmentId: debt.government_id,
-      cents,
-      dueOn: debt.due_on,
-      issuedOn,
-      barcode,
-      line: digitableLineOf(barcode),
-      brCode: brCodeOf({ pixKey, beneficiary, city, cents, txid: txidOf(debtId) }),
-      notice: this.bank.notice,
-    };
+    const settings = await this.settings.version(companyNo, version);
+    return boletoViewOf({ ...debt, barcode, issued_on: issuedOn }, settings, this.bank.notice);
   }
 }
