@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { Duties } from '../platform/duties.js';
 import { Postgres } from '../platform/stores/postgres.js';
+import { RetentionModule } from '../retention/retention.module.js';
 import { BillingCompanies } from './billing-companies.js';
 import { BillingCompaniesRepository } from './companies.repository.js';
 import { AcceptImport } from './import/accept-import.js';
@@ -27,6 +28,9 @@ import { ReadDebts } from './read/read-debts.js';
 import { ReportController } from './read/report.controller.js';
 import { Report } from './read/report.js';
 import { ReportRepository } from './read/report.repository.js';
+import { EraseDebts } from './retention/erase-debts.js';
+import { EraseDebtsRepository } from './retention/erase-debts.repository.js';
+import { EraseImportsRepository } from './retention/erase-imports.repository.js';
 import { SecretsRepository } from './settings/secrets.repository.js';
 import { SetSettings } from './settings/set-settings.js';
 import { SettingsController } from './settings/settings.controller.js';
@@ -45,6 +49,7 @@ const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, R
 const READING = [DebtsRepository, ReadDebts, ReportRepository, Report];
 const UPKEEP = [BillingMeter, BillingUpkeepRepository, BillingGauges];
 const CLOSING = [ClosingRepository, SteerDebt, RecordPayment];
+const RETENTION = [EraseDebtsRepository, EraseImportsRepository, EraseDebts];
 const SETTINGS = [SecretsRepository, SetSettings];
 /** The one place that says which bank it is. */
 const BANK = {
@@ -56,7 +61,7 @@ const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, R
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
 @Module({
-  imports: [AccountsModule],
+  imports: [AccountsModule, RetentionModule],
   controllers: [
     ImportsController,
     DebtsController,
@@ -65,7 +70,17 @@ const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, R
     SettingsController,
     BoletosController,
   ],
-  providers: [...COMPANIES, ...CLOSING, ...IMPORTS, ...READING, ...UPKEEP, ...SETTINGS, ...ISSUE, WorkBilling],
+  providers: [
+    ...COMPANIES,
+    ...CLOSING,
+    ...IMPORTS,
+    ...READING,
+    ...UPKEEP,
+    ...SETTINGS,
+    ...ISSUE,
+    ...RETENTION,
+    WorkBilling,
+  ],
   exports: [WorkBilling],
 })
 export class BillingModule {

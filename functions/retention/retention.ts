@@ -23,8 +23,11 @@ interface Outcome {
   complete: boolean;
 }
 
-/** By what a person is known: a phone number in E.164, or the id of a contact, a UUID in lower case. */
-export type Identifier = 'phone-number' | 'contact-id';
+/**
+ * By what a person is known: a phone number in E.164; the id of a contact, a UUID in lower case; a CPF or CNPJ without punctuation,
+ * in upper case; an e-mail in lower case.
+ */
+export type Identifier = 'phone-number' | 'contact-id' | 'document' | 'email';
 
 type Hook<T> = (what: T, run: Run) => Promise<Found>;
 
@@ -36,7 +39,12 @@ type Hook<T> = (what: T, run: Run) => Promise<Found>;
 @Injectable()
 export class Retention {
   readonly #erasing: Hook<number>[] = [];
-  readonly #forgetting: Record<Identifier, Hook<string>[]> = { 'phone-number': [], 'contact-id': [] };
+  readonly #forgetting: Record<Identifier, Hook<string>[]> = {
+    'phone-number': [],
+    'contact-id': [],
+    document: [],
+    email: [],
+  };
 
   /** Modules register when they are built: how to delete what is older than a number of days. */
   onErase(hook: Hook<number>): void {
