@@ -22,7 +22,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   // Of a test that failed a transaction may be open.
   for (const client of [one, other, third]) await client.query('ROLLBACK');
-  await monitor.query(`TRUNCATE billing_imports, billing_import_chunks, billing_rejects, billing_debts, billing_invoices,
+  await monitor.query(`TRUNCATE uploads, billing_imports, billing_import_chunks, billing_rejects, billing_debts, billing_invoices,
     billing_deliveries, billing_attempts, billing_payments`);
   const { rows } = await monitor.query(
     `INSERT INTO billing_debts (company_no, debt_id, import_no, line, name, government_id, email, cents, due_on, asked_at)

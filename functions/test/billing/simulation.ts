@@ -114,7 +114,7 @@ export class Simulation {
 
   async #start(): Promise<void> {
     const [monitor, ...clients] = this.connections as [pg.Client];
-    await monitor.query(`TRUNCATE billing_imports, billing_import_chunks, billing_rejects, billing_debts, billing_invoices,
+    await monitor.query(`TRUNCATE uploads, billing_imports, billing_import_chunks, billing_rejects, billing_debts, billing_invoices,
       billing_deliveries, billing_attempts, billing_payments RESTART IDENTITY`);
     const { merge, issue, mail, writeOff } = new Workers(this);
     const { upload, pay, steer, sweep, pass } = this.people;

@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await sql(
-    'TRUNCATE billing_debts, billing_deliveries, billing_imports, billing_import_chunks, billing_rejects, billing_settings',
+    'TRUNCATE uploads, billing_debts, billing_deliveries, billing_imports, billing_import_chunks, billing_rejects, billing_settings',
   );
   [company, deleted] = [await billed(false), await billed(true)];
 });
