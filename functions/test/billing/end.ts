@@ -13,7 +13,7 @@ interface End {
 /** What holds when nothing is owed any more: each import's counts, each boleto, each payment, by a model of our own. */
 export function checkEnd({ files, tables, outside, people }: End): void {
   const { imports, debts, deliveries, payments } = tables;
-  for (const each of imports) checkImport(each, files[Number(each.file)] as File, debts);
+  for (const each of imports) if (!each.gone) checkImport(each, files[Number(each.file)] as File, debts);
   for (const debt of debts) {
     const title = outside.titles.get(String(debt.seq));
     if (debt.barcode !== null && debt.barcode !== title?.barcode) fail('a boleto that the bank does not have', debt);

@@ -53,6 +53,9 @@ export function checkImport(found: ImportNow, { company, chunks }: File, debts: 
   const outcomes = chunks.flat().map(({ line, debtId, cents }) => {
     const debt = byId.get(debtId);
     const isOwn = debt?.import_no === found.import_no && debt.line === line;
+    // Merged before it was erased, or after.
+    if (debt?.erased && debt.cents !== cents && !isOwn)
+      return { line, outcome: found.conflicts.includes(line) ? 'conflicting' : 'repeated' };
     if (debt?.cents !== cents) return { line, outcome: isOwn ? 'changed' : 'conflicting' };
     return { line, outcome: isOwn ? 'created' : 'repeated' };
   });

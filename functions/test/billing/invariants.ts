@@ -14,6 +14,8 @@ export interface ImportNow {
   repeated: number;
   conflicting: number;
   conflicts: number[];
+  /** Its company is deleted. */
+  gone: boolean;
 }
 
 export interface DebtNow {
@@ -24,6 +26,8 @@ export interface DebtNow {
   line: number;
   cents: number;
   status: string;
+  gone: boolean;
+  erased: boolean;
   cancelled: boolean;
   written_off: boolean;
   /** Until somebody's lease is over. */
@@ -47,6 +51,7 @@ export interface DeliveryNow {
   began: boolean;
   /** Until a lease or a pause is over. */
   waits: boolean;
+  gone: boolean;
   /** No row of billing_debts has its seq. */
   stray: boolean;
 }
@@ -55,7 +60,7 @@ interface AttemptNow {
   seq: number;
   number: number;
   attempt: number;
-  /** It began after the debt was cancelled, or paid in full. */
+  /** It began after the debt was cancelled, paid in full or erased, or its company deleted. */
   late: boolean;
 }
 
@@ -75,27 +80,34 @@ export interface Tables {
   payments: PaymentNow[];
 }
 
+const GONE = (row: string) =>
+  `(SELECT deleted FROM billing_companies b WHERE b.company_no = ${row}.company_no) AS gone`;
+
 const IMPORTS = `SELECT i.import_no, user_id AS file, lines, blank, accepted, rejected,
     coalesce(sum(rows) FILTER (WHERE merged_at IS NULL), 0) AS waiting, coalesce(sum(created), 0) AS created,
     coalesce(sum(repeated), 0) AS repeated, coalesce(sum(conflicting), 0) AS conflicting,
-    ARRAY(SELECT line FROM billing_rejects r WHERE r.import_no = i.import_no ORDER BY line) AS conflicts
+    ARRAY(SELECT line FROM billing_rejects r WHERE r.import_no = i.import_no ORDER BY line) AS conflicts,
+    ${GONE('i')}
   FROM billing_imports i LEFT JOIN billing_import_chunks USING (import_no) GROUP BY i.import_no ORDER BY 1`;
 
 const DEBTS = `SELECT d.seq, company_no, debt_id, import_no, line, cents, status,
-    cancelled_at IS NOT NULL AS cancelled, written_off_at IS NOT NULL AS written_off,
+    ${GONE('d')}, erased_at IS NOT NULL AS erased, cancelled_at IS NOT NULL AS cancelled, written_off_at IS NOT NULL AS written_off,
     coalesce(lease_until > now(), false) AS leased, paid_cents,
     (SELECT coalesce(sum(p.cents), 0) FROM billing_payments p WHERE p.seq = d.seq) AS money, v.barcode,
-    jsonb_build_object('key', (company_no, debt_id, d.seq, import_no, line), 'name', name, 'cents', cents, 'asked', asked_at,
-      'issued', issued_at, 'sent', sent_at, 'cancelled', cancelled_at, 'off', written_off_at, 'paid', paid_at, 'boleto', to_jsonb(v)) AS fixed
+    jsonb_build_object('key', (company_no, debt_id, d.seq, import_no, line), 'cents', cents, 'asked', asked_at,
+      'issued', issued_at, 'sent', sent_at, 'cancelled', cancelled_at, 'off', written_off_at, 'paid', paid_at, 'boleto', to_jsonb(v),
+      'erased', erased_at, CASE WHEN erased_at IS NULL THEN 'name' ELSE 'no name' END, name) AS fixed
   FROM billing_debts d LEFT JOIN billing_invoices v USING (seq) ORDER BY d.seq`;
 
 const DELIVERIES = `SELECT seq, number, attempt, status, outcome, outcome_at, outcome IS NULL AND began_at IS NOT NULL AS began,
     outcome IS NULL AND began_at IS NULL AND greatest(claimed_until, next_at) > now() AS waits,
+    ${GONE('v')},
     NOT EXISTS (SELECT FROM billing_debts d WHERE (d.seq, d.company_no) = (v.seq, v.company_no)) AS stray
   FROM billing_deliveries v ORDER BY seq, number`;
 
 // All of these times are of one clock, and taken under the lock of the debt.
-const ATTEMPTS = `SELECT seq, number, attempt, coalesce(a.began_at > least(d.cancelled_at, (
+const ATTEMPTS = `SELECT seq, number, attempt, coalesce(a.began_at > least(d.cancelled_at, d.erased_at,
+      (SELECT updated_at FROM companies c JOIN billing_companies b ON b.company_id = c.id WHERE b.company_no = d.company_no AND c.deleted), (
       SELECT min(received_at) FROM (SELECT received_at, sum(p.cents) OVER (ORDER BY received_at) AS money
          FROM billing_payments p WHERE p.seq = d.seq) AS received WHERE money >= d.cents)), false) AS late
   FROM billing_attempts a JOIN billing_debts d USING (seq) ORDER BY 1, 2, 3`;
@@ -166,7 +178,9 @@ export class Invariants {
     if (!before) return undefined;
     if (before.status !== status && !ARROWS[before.status]?.includes(status)) return `it was ${before.status}`;
     if (paid_cents < before.paid_cents) return `it had ${before.paid_cents}`;
-    const changed = Object.entries(before.fixed).filter(([key, was]) => was !== null && text(fixed[key]) !== text(was));
+    const changed = Object.entries(before.fixed).filter(
+      ([key, was]) => was !== null && text(fixed[key]) !== text(was) && !(key === 'name' && fixed.erased !== null),
+    );
     return changed.length > 0 ? `changed: it was ${text(changed)}` : undefined;
   }
 

@@ -1,5 +1,11 @@
 import { type DeliveryNow, mailOf } from './invariants.js';
 
+/** After so many answers of which none is final a mail is given up. Fewer than in real life, so that runs come to it. */
+export const WAITS = 2;
+
+/** What a worker knows of a mail, by its own connection. `sent`: the mail server has said so. `unsent`: by no fault of the mail. */
+export type Known = 'sent' | 'refused' | 'later' | 'unsent' | 'unknown';
+
 /** One attempt to mail, as the world outside knows it. */
 export interface Attempt {
   seq: string;
@@ -15,8 +21,7 @@ interface Handed extends Attempt {
   old: boolean;
   /** Whether the debtor has the mail. */
   delivered: boolean;
-  /** What its own worker knows of it. `enviada`: the mail server has said so. */
-  known?: 'enviada' | 'recusada' | 'depois' | 'desconhecida';
+  known?: Known;
   /** A person has said that it was not sent. */
   denied: boolean;
   /** The ledger has heard from the worker that it was sent. */
@@ -68,7 +73,7 @@ export class Outside {
   }
 
   /** Its worker knows what became of it; the ledger may not. */
-  knows(attempt: Attempt, what: NonNullable<Handed['known']>): void {
+  knows(attempt: Attempt, what: Known): void {
     this.#one(attempt).known = what;
   }
 
@@ -102,14 +107,14 @@ export class Outside {
       // It is held only where ten minutes have passed, or its worker does not know.
       (delivery.status === 'desconhecida' && last && !isUnknown(last)) ||
       (delivery.status === 'enviada' && !this.wasDelivered(delivery)) ||
-      (delivery.status === 'recusada' && last?.known !== 'recusada');
+      (delivery.status === 'recusada' && last?.known !== 'refused' && !isGivenUp(attempts));
     if (isWrong) throw new Error(`it lies: ${JSON.stringify([delivery, attempts])}`);
   }
 
   /** The ledger has answered the worker, whatever it has made of it. */
   records(attempt: Attempt): void {
     const one = this.#one(attempt);
-    one.recorded = one.known === 'enviada';
+    one.recorded = one.known === 'sent';
   }
 
   /** In the end: what a mail server has confirmed, and a worker has told, is sent. */
@@ -122,7 +127,7 @@ export class Outside {
   }
 
   #mayGoAgain(each: Handed): boolean {
-    return each.known === 'depois' || (this.resends && isUnknown(each));
+    return each.known === 'later' || each.known === 'unsent' || (this.resends && isUnknown(each));
   }
 
   #of(mail: { seq: number | string; number: number }): Handed[] {
@@ -137,5 +142,11 @@ export class Outside {
 }
 
 function isUnknown({ old, known }: Handed): boolean {
-  return old || known === 'desconhecida';
+  return old || known === 'unknown';
+}
+
+/** The last one was put off, as so many before it were. */
+function isGivenUp(attempts: readonly Handed[]): boolean {
+  const answered = attempts.slice(0, -1).filter(({ known }) => known !== undefined && known !== 'unsent');
+  return attempts.at(-1)?.known === 'later' && answered.length >= WAITS;
 }

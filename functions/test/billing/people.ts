@@ -71,10 +71,47 @@ export class People {
           this.run.someCompany(),
           scheduler.pick(this.run.debtIds),
         ]);
+      else if (chance < 0.12) await this.#erase(session);
       else if (chance < 0.55) await this.#resolve(session);
+      else if (chance > 0.95 && this.run.deletes) await this.#delete(session);
       else await this.#sendAgain(session);
     }
   };
+
+  /** As retention does: who owes, where it is over and nobody is sending. */
+  async #erase(session: Session): Promise<void> {
+    await session.transaction(async (sql) => {
+      const over = await sql.query<{ seq: string }>(
+        `SELECT d.seq FROM billing_debts d JOIN billing_companies b USING (company_no)
+          WHERE erased_at IS NULL AND (paid_at IS NOT NULL OR cancelled_at IS NOT NULL OR b.deleted)
+          ORDER BY d.seq FOR UPDATE OF d SKIP LOCKED`,
+      );
+      const seqs = over.map(({ seq }) => seq);
+      const busy = await sql.query<{ seq: string }>(
+        `SELECT seq FROM billing_attempts
+          WHERE seq = ANY ($1) AND ended_at IS NULL AND began_at > clock_timestamp() - interval '1 hour'`,
+        [seqs],
+      );
+      const free = seqs.filter((seq) => !busy.some((each) => each.seq === seq));
+      await sql.query(
+        `UPDATE billing_debts SET name = '', government_id = '', email = '', failure = NULL, erased_at = clock_timestamp()
+          WHERE seq = ANY ($1)`,
+        [free],
+      );
+      for (const table of ['billing_deliveries', 'billing_attempts'])
+        await sql.query(`UPDATE ${table} SET response = NULL WHERE seq = ANY ($1)`, [free]);
+    });
+  }
+
+  /** As CompanyDeletion does, once: its row first. */
+  async #delete(session: Session): Promise<void> {
+    await session.transaction(async (sql) => {
+      const one = await sql.one<{ id: string }>(`SELECT id FROM companies WHERE id = 'b' AND NOT deleted FOR UPDATE`);
+      if (!one) return;
+      await sql.query('UPDATE companies SET deleted = true, updated_at = clock_timestamp() WHERE id = $1', [one.id]);
+      await sql.query('UPDATE billing_companies SET deleted = true WHERE company_id = $1', [one.id]);
+    });
+  }
 
   /** By what the debtor says. */
   async #resolve(session: Session): Promise<void> {

@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { Actors } from '../simulation/actors.js';
-import { Scheduler } from '../simulation/scheduler.js';
+import { type Actor, Scheduler } from '../simulation/scheduler.js';
 import { checkEnd } from './end.js';
 import type { File, Line } from './files.js';
 import { Invariants, readTables, type Tables } from './invariants.js';
+import { Mailer } from './mailer.js';
 import { Outside } from './outside.js';
 import { People } from './people.js';
 import { Workers } from './workers.js';
@@ -12,17 +13,33 @@ import { Workers } from './workers.js';
 export const CONNECTIONS = 14;
 const QUIET_STEPS = 10_000;
 const CRASH = 0.04;
+const FREEZE = 0.03;
+/** Enough for others to do all the work meanwhile, or for little of it. */
+const FROZEN_STEPS = [15, 60, 150];
 const COMPANIES = [1, 2];
 const CONTENTS = [100, 250];
 
-/** Small ones, in which all meet at one debt, and larger ones. `resends`: companies that mail again where nobody knows. */
-const WORLDS = [
+/**
+ * Small ones, in which all meet at one debt, and larger ones. `resends`: companies that mail again where nobody knows.
+ * `deletes`: one company is deleted meanwhile.
+ */
+const WORLDS: World[] = [
   { debts: 1, companies: 1, files: 2, chaosSteps: 200, resends: false },
   { debts: 1, companies: 1, files: 1, chaosSteps: 200, resends: true },
   { debts: 3, companies: 1, files: 3, chaosSteps: 250, resends: false },
   { debts: 4, companies: 2, files: 4, chaosSteps: 300, resends: false },
   { debts: 3, companies: 2, files: 2, chaosSteps: 250, resends: true },
+  { debts: 2, companies: 2, files: 2, chaosSteps: 250, resends: false, deletes: true },
 ];
+
+interface World {
+  debts: number;
+  companies: number;
+  files: number;
+  chaosSteps: number;
+  resends: boolean;
+  deletes?: boolean;
+}
 
 /** How much is left to do, by who would do it. */
 interface Owed {
@@ -50,7 +67,9 @@ export class Simulation {
   chaos = true;
   readonly #invariants = new Invariants();
   readonly #actors: Actors<'worker' | 'person' | 'clock'>;
-  readonly #world: (typeof WORLDS)[number];
+  readonly #world: World;
+  /** Who stands still as after SIGSTOP, until which step, and how fast it is otherwise. */
+  readonly #frozen: { actor: Actor; until: number; speed: number }[] = [];
   #looked = -1;
 
   constructor(
@@ -69,16 +88,21 @@ export class Simulation {
   isGoing = (): boolean => this.chaos || Object.values(this.owed()).some((count) => count > 0);
 
   owed = (): Owed => {
-    const { imports, debts, deliveries } = this.tables;
+    // Of a company that is deleted only the bank's titles are owed.
+    const [imports, owed, deliveries] = [
+      living(this.tables.imports),
+      living(this.tables.debts),
+      living(this.tables.deliveries),
+    ];
     const count = (status: string) => deliveries.filter((each) => each.status === status).length;
     return {
-      upload: this.files.length - imports.length,
+      upload: this.files.length - this.tables.imports.length,
       merge: imports.reduce((sum, { waiting }) => sum + waiting, 0),
-      issue: debts.filter(({ status }) => status === 'importada').length,
+      issue: owed.filter(({ status }) => status === 'importada').length,
       mail: count('pendente'),
       sweep: count('tentando'),
       // A title that the bank does not have is not written off; the bank is asked again for seven days.
-      writeOff: debts.filter(
+      writeOff: this.tables.debts.filter(
         ({ seq, cancelled, written_off }) => cancelled && !written_off && this.outside.hasTitle(seq),
       ).length,
     };
@@ -94,10 +118,13 @@ export class Simulation {
       await this.#start();
       for (let step = 0; step < this.#world.chaosSteps; step++) {
         if (this.scheduler.chance() < CRASH) await this.scheduler.crash(this.#actors.pick('worker', 'person'));
+        if (this.scheduler.chance() < FREEZE) this.#freeze(step);
+        this.#thaw(step);
         await this.scheduler.step();
         await this.#look();
       }
       this.chaos = false;
+      this.#thaw();
       for (let steps = 0; await this.scheduler.step(); steps++) {
         if (steps > QUIET_STEPS) throw new Error(`still owed: ${JSON.stringify(this.owed())}`);
         await this.#look();
@@ -112,11 +139,31 @@ export class Simulation {
     }
   }
 
+  get deletes(): boolean {
+    return this.#world.deletes ?? false;
+  }
+
+  #freeze(step: number): void {
+    const actor = this.#actors.pick('worker');
+    this.scheduler.trace.push(`${actor.name} stands still`);
+    if (actor.speed > 0)
+      this.#frozen.push({ actor, until: step + this.scheduler.pick(FROZEN_STEPS), speed: actor.speed });
+    // It is picked only where nobody else can go.
+    actor.speed = 0;
+  }
+
+  /** Lets those go on whose time is over. */
+  #thaw(step = Number.POSITIVE_INFINITY): void {
+    for (const { actor, until, speed } of this.#frozen) if (until <= step) actor.speed = speed;
+  }
+
   async #start(): Promise<void> {
     const [monitor, ...clients] = this.connections as [pg.Client];
     await monitor.query(`TRUNCATE uploads, billing_imports, billing_import_chunks, billing_rejects, billing_debts, billing_invoices,
       billing_deliveries, billing_attempts, billing_payments RESTART IDENTITY`);
-    const { merge, issue, mail, writeOff } = new Workers(this);
+    await monitor.query('UPDATE companies SET deleted = false; UPDATE billing_companies SET deleted = false');
+    const { merge, issue, writeOff } = new Workers(this);
+    const { mail } = new Mailer(this);
     const { upload, pay, steer, sweep, pass } = this.people;
     const connection = () => clients.pop() as unknown as pg.Client;
     for (const life of [merge, issue, mail, merge, issue, mail, writeOff, sweep])
@@ -148,4 +195,8 @@ export class Simulation {
     this.#invariants.check(this.tables);
     for (const each of this.tables.deliveries) this.outside.check(each);
   }
+}
+
+function living<T extends { gone: boolean }>(rows: readonly T[]): T[] {
+  return rows.filter(({ gone }) => !gone);
 }
