@@ -215,6 +215,7 @@ test('services that are down fail no scrape: they are 0, and what they would be 
         ...['rejected', 'created', 'repeated', 'conflicting'].map((outcome) => `lines_total{outcome="${outcome}"}`),
         ...['registered', 'already', 'refused', 'unavailable'].map((result) => `issued_total{result="${result}"}`),
         ...['recorded', 'repeated', 'unmatched', 'reused'].map((result) => `payments_total{result="${result}"}`),
+        ...['sent', 'refused', 'later', 'unsent', 'unknown'].map((outcome) => `mails_total{outcome="${outcome}"}`),
       ].map((name) => [`disparo_billing_${name}`, 0]),
     ),
     ...Object.fromEntries(

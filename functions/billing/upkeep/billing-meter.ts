@@ -55,6 +55,8 @@ export class BillingMeter {
       name: 'disparo_billing_smtp_up',
       help: 'Whether the last connection to the mail server could be opened; nothing before the first.',
       labelNames: ['service'],
+      // Of several processes: mails go out as long as one of them gets through.
+      aggregator: 'max',
       registers,
     });
     for (const outcome of LINES) this.#lines.inc({ outcome }, 0);
