@@ -7,8 +7,8 @@ export class BillingCompaniesRepository {
   constructor(private readonly postgres: Postgres) {}
 
   /** The number of a company that has used billing; undefined: it has not, or is deleted. */
-  async find(companyId: string): Promise<number | undefined> {
-    const row = await this.postgres.one<{ company_no: number }>(
+  async find(companyId: string, sql: Sql = this.postgres): Promise<number | undefined> {
+    const row = await sql.one<{ company_no: number }>(
       'SELECT company_no FROM billing_companies WHERE company_id = $1 AND NOT deleted',
       [companyId],
     );
@@ -27,14 +27,12 @@ export class BillingCompaniesRepository {
       [companyId, userId],
     );
     if (!company) return undefined;
+    const known = await this.find(companyId, sql);
+    if (known !== undefined) return known;
     await sql.query('INSERT INTO billing_companies (company_id) VALUES ($1) ON CONFLICT (company_id) DO NOTHING', [
       companyId,
     ]);
-    const row = await sql.one<{ company_no: number }>(
-      'SELECT company_no FROM billing_companies WHERE company_id = $1 AND NOT deleted',
-      [companyId],
-    );
-    return row?.company_no;
+    return this.find(companyId, sql);
   }
 
   /** The living companies, the longest known first. */
