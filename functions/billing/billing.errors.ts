@@ -72,11 +72,14 @@ export class DeliveryNotHeld extends Problem {
 
 /** 409: the mail may still be on its way from the worker that began it (B12). */
 export class DeliveryTooYoung extends Problem {
-  constructor() {
+  static readonly sample = (): Problem => new DeliveryTooYoung(new Date('2026-11-24T12:10:00Z'));
+
+  /** @param from Ten minutes after it began. */
+  constructor(from: Date) {
     super(
       409,
       'BILLING.INVALID_TRANSITION',
-      'the delivery began less than ten minutes ago, so it may still be sent; "nao_enviada" can be said later',
+      `the delivery may still be on its way; "nao_enviada" can be said from ${from.toISOString()} on, ten minutes after it began`,
     );
   }
 }

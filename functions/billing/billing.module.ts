@@ -31,6 +31,9 @@ import { ReportRepository } from './read/report.repository.js';
 import { EraseDebts } from './retention/erase-debts.js';
 import { EraseDebtsRepository } from './retention/erase-debts.repository.js';
 import { EraseImportsRepository } from './retention/erase-imports.repository.js';
+import { DeliveriesController } from './send/deliveries.controller.js';
+import { SettleRepository } from './send/settle.repository.js';
+import { SettleDelivery } from './send/settle-delivery.js';
 import { SecretsRepository } from './settings/secrets.repository.js';
 import { SetSettings } from './settings/set-settings.js';
 import { SettingsController } from './settings/settings.controller.js';
@@ -50,6 +53,7 @@ const READING = [DebtsRepository, ReadDebts, ReportRepository, Report];
 const UPKEEP = [BillingMeter, BillingUpkeepRepository, BillingGauges];
 const CLOSING = [ClosingRepository, SteerDebt, RecordPayment];
 const RETENTION = [EraseDebtsRepository, EraseImportsRepository, EraseDebts];
+const SETTLING = [SettleRepository, SettleDelivery];
 const SETTINGS = [SecretsRepository, SetSettings];
 /** The one place that says which bank it is. */
 const BANK = {
@@ -65,6 +69,7 @@ const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, R
   controllers: [
     ImportsController,
     DebtsController,
+    DeliveriesController,
     ReportController,
     PaymentsController,
     SettingsController,
@@ -73,6 +78,7 @@ const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, R
   providers: [
     ...COMPANIES,
     ...CLOSING,
+    ...SETTLING,
     ...IMPORTS,
     ...READING,
     ...UPKEEP,

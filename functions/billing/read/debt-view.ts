@@ -2,7 +2,7 @@ import { governmentIdKind } from '../government-id.js';
 import { digitableLineOf } from '../issue/codes/boleto.js';
 import { txidOf } from '../issue/codes/txid.js';
 import type { DebtDetailRow, DebtRow } from './debts.repository.js';
-import type { DebtDetail, DebtView } from './debts.schemas.js';
+import type { DebtDetail, DebtView, DeliveryView } from './debts.schemas.js';
 
 /** A debt as answers show it. */
 export function viewOf(row: DebtRow): DebtView {
@@ -46,15 +46,7 @@ export function detailOf(row: DebtDetailRow): DebtDetail {
       settings_version: invoice.settings_version,
       registered_at: utcOf(invoice.registered_at),
     },
-    deliveries: row.deliveries.map(({ number, status, attempt, queued_at, began_at, ended_at, response }) => ({
-      number,
-      status,
-      attempt,
-      queued_at: utcOf(queued_at),
-      began_at: began_at && utcOf(began_at),
-      ended_at: ended_at && utcOf(ended_at),
-      response,
-    })),
+    deliveries: row.deliveries.map(deliveryOf),
     payments: row.payments.map(({ event_id, paid_cents, method, paid_at, received_at }) => ({
       event_id,
       result: 'recorded',
@@ -63,6 +55,19 @@ export function detailOf(row: DebtDetailRow): DebtDetail {
       paid_at: utcOf(paid_at),
       received_at: utcOf(received_at),
     })),
+  };
+}
+
+/** A mail of a debt, from a row as JSON. */
+export function deliveryOf({ queued_at, began_at, ended_at, response, ...row }: DeliveryView): DeliveryView {
+  return {
+    number: row.number,
+    status: row.status,
+    attempt: row.attempt,
+    queued_at: utcOf(queued_at),
+    began_at: began_at && utcOf(began_at),
+    ended_at: ended_at && utcOf(ended_at),
+    response,
   };
 }
 

@@ -56,6 +56,17 @@ const ROW = `d.seq, d.debt_id, d.name, d.government_id, d.email, d.cents, to_cha
   d.created_at, d.updated_at`;
 
 /**
+ * The deliveries of the debt whose seq is this expression, as JSON has them. A mail that was not sent has lost its times and perhaps
+ * what was said of it, so its attempts are asked: who looks at one that waits sees that it was tried, and what came of it.
+ */
+export const deliveriesOf = (seq: string) => `SELECT v.number, v.status, v.attempt, v.message_date AS queued_at,
+         coalesce(v.began_at, (SELECT max(a.began_at) FROM billing_attempts a WHERE (a.seq, a.number) = (v.seq, v.number))) AS began_at,
+         v.outcome_at AS ended_at,
+         coalesce(v.response, (SELECT a.response FROM billing_attempts a WHERE (a.seq, a.number) = (v.seq, v.number)
+                                  AND a.response IS NOT NULL ORDER BY a.attempt DESC LIMIT 1)) AS response
+    FROM billing_deliveries v WHERE v.seq = ${seq}`;
+
+/**
  * Debts of company $1 after seq $2. A filter whose value is NULL is true for each row. The company is no equality, and stands in
  * the order: else PostgreSQL may walk the index of seq alone, past the debts of all other companies.
  */
@@ -113,9 +124,7 @@ export class DebtsRepository {
       `SELECT ${ROW},
          (SELECT to_json(i) FROM (
            SELECT barcode, bank_reference, settings_version, registered_at FROM billing_invoices WHERE seq = d.seq) i) AS invoice,
-         (SELECT coalesce(json_agg(v ORDER BY v.number), '[]') FROM (
-           SELECT number, status, attempt, message_date AS queued_at, began_at, outcome_at AS ended_at, response
-             FROM billing_deliveries WHERE seq = d.seq) v) AS deliveries,
+         (SELECT coalesce(json_agg(v ORDER BY v.number), '[]') FROM (${deliveriesOf('d.seq')}) v) AS deliveries,
          (SELECT coalesce(json_agg(p ORDER BY p.received_at, p.event_id), '[]') FROM (
            SELECT event_id, cents AS paid_cents, method, paid_at, received_at
              FROM billing_payments WHERE seq = d.seq) p) AS payments

@@ -156,22 +156,28 @@ const invoiceView = z
   })
   .meta({ id: 'DebtInvoice', description: 'The boleto of a debt.' });
 
-const deliveryView = z
+/** A mail of a debt, as every answer shows it. */
+export const deliveryView = z
   .object({
     number: z.int().positive().meta({ description: 'Its place among the mails of the debt, from 1.', example: 1 }),
     status: z.enum(DELIVERY_STATUSES).meta({
       description:
-        '`pendente`, `tentando` (on its way), `enviada`, `recusada` (the mail server refused it for good), `dispensada` (paid ' +
-        'or cancelled before it began), or `desconhecida`: nobody knows whether it was sent.',
+        '`pendente` (it goes out, or is tried again), `tentando` (on its way), `enviada` (a mail server has taken it), `recusada` ' +
+        '(the mail server refused it for good, or too often), `dispensada` (paid or cancelled before it was sent), or ' +
+        '`desconhecida`: nobody knows whether it was sent, so it waits for a person.',
       example: 'pendente',
     }),
     attempt: z.int().min(0).meta({ description: 'How often it was taken up.', example: 0 }),
     queued_at: timeOf('When it was asked for'),
-    began_at: time('When its sending began; null: it has not'),
+    began_at: time('When its last attempt began, also one of which nothing was sent; null: none has'),
     ended_at: time('When its end was known; null: it has none yet'),
-    response: z.string().nullable().meta({ description: 'What the mail server said.', example: null }),
+    response: z.string().nullable().meta({
+      description: 'What the mail server said last, or what became of its connection; null: nothing yet.',
+      example: null,
+    }),
   })
   .meta({ id: 'DebtDelivery', description: 'A mail with the boleto.' });
+export type DeliveryView = z.output<typeof deliveryView>;
 
 const paymentView = z
   .object({
