@@ -3,6 +3,7 @@ import { AccountsModule } from '../accounts/accounts.module.js';
 import { Duties } from '../platform/duties.js';
 import { Postgres } from '../platform/stores/postgres.js';
 import { RetentionModule } from '../retention/retention.module.js';
+import { UploadsModule } from '../uploads/uploads.module.js';
 import { BillingCompanies } from './billing-companies.js';
 import { BillingCompaniesRepository } from './companies.repository.js';
 import { AcceptImport } from './import/accept-import.js';
@@ -11,6 +12,8 @@ import { ImportsRepository } from './import/imports.repository.js';
 import { MergeImports } from './import/merge-imports.js';
 import { ReadImports } from './import/read-imports.js';
 import { ReceiveImport } from './import/receive-import.js';
+import { TakeUpload } from './import/take-upload.js';
+import { DebtsUploadsController } from './import/uploads.controller.js';
 import { BoletosController } from './issue/document/boletos.controller.js';
 import { BoletosRepository } from './issue/document/boletos.repository.js';
 import { ReadBoleto } from './issue/document/read-boleto.js';
@@ -48,7 +51,7 @@ import { WorkBilling } from './work-billing.js';
 const EVERY_MS = 2_000;
 
 const COMPANIES = [BillingCompaniesRepository, BillingCompanies, SettingsRepository];
-const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, ReadImports];
+const IMPORTS = [ImportsRepository, AcceptImport, MergeImports, ReceiveImport, ReadImports, TakeUpload];
 const READING = [DebtsRepository, ReadDebts, ReportRepository, Report];
 const UPKEEP = [BillingMeter, BillingUpkeepRepository, BillingGauges];
 const CLOSING = [ClosingRepository, SteerDebt, RecordPayment];
@@ -63,11 +66,12 @@ const BANK = {
 };
 const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, ReadBoleto];
 
-/** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone. */
+/** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone, but for files by URL. */
 @Module({
-  imports: [AccountsModule, RetentionModule],
+  imports: [AccountsModule, RetentionModule, UploadsModule],
   controllers: [
     ImportsController,
+    DebtsUploadsController,
     DebtsController,
     DeliveriesController,
     ReportController,

@@ -6,9 +6,10 @@ import { FileEmpty, FileTooLarge } from '../campaigns/campaigns.errors.js';
 import { Config } from '../platform/config.js';
 import { isId } from '../platform/http/validation.js';
 import { ObjectStore } from '../platform/stores/object-store.js';
+import { CAMPAIGN, type UploadRequest, type UploadRow } from './upload.js';
+import { type UploadTaker, UploadTakers } from './upload-takers.js';
 import { UploadNotFound, UploadsNotConfigured } from './uploads.errors.js';
-import { type UploadRow, UploadsRepository } from './uploads.repository.js';
-import type { NewUpload } from './uploads.schemas.js';
+import { UploadsRepository } from './uploads.repository.js';
 
 /** A PUT that begins within it may finish. */
 const URL_LIFE_S = 3_600;
@@ -26,6 +27,15 @@ const NO_LINES = {
   rejects: [],
 };
 
+const CAMPAIGN_FILES: Pick<UploadTaker, 'smallFiles' | 'empty' | 'tooLarge'> = {
+  smallFiles: 'POST /api/campaigns',
+  empty: () => new FileEmpty(NO_LINES),
+  tooLarge: (limitMib) => new FileTooLarge(limitMib),
+};
+
+/** What a user asks an upload for. `size`: bytes of the file. */
+export type WantedUpload = Pick<UploadRequest, 'companyId' | 'size' | 'becomes' | 'traceparent'>;
+
 /** What POST /api/uploads answers. */
 export interface CreatedUpload {
   id: string;
@@ -40,6 +50,7 @@ export class AskUpload {
     private readonly config: Config,
     private readonly store: ObjectStore,
     private readonly uploads: UploadsRepository,
+    private readonly takers: UploadTakers,
     deletion: CompanyDeletion,
   ) {
     deletion.onDelete(async (sql, companyId) => {
@@ -50,31 +61,19 @@ export class AskUpload {
     });
   }
 
-  /** Throws UploadsNotConfigured, FileEmpty, FileTooLarge, CompanyNotFound. */
-  async ask(userId: string, upload: NewUpload, traceparent: string): Promise<CreatedUpload> {
-    const { name, message, company_id: companyId, allow_duplicates: allowDuplicates = false, size } = upload;
-    const phoneColumn = upload.phone_column;
-    if (!this.store.isConfigured) throw new UploadsNotConfigured();
-    if (size === 0) throw new FileEmpty(NO_LINES);
-    if (size > this.config.uploadLimitMib * MIB) throw new FileTooLarge(this.config.uploadLimitMib);
+  /** Throws UploadsNotConfigured, FileEmpty and FileTooLarge of its purpose, CompanyNotFound. */
+  async ask(userId: string, wanted: WantedUpload): Promise<CreatedUpload> {
+    const { companyId, size, becomes } = wanted;
+    const rules = becomes.purpose === CAMPAIGN ? CAMPAIGN_FILES : this.takers.of(becomes.purpose);
+    const { uploadLimitMib } = this.config;
+    if (!this.store.isConfigured) throw new UploadsNotConfigured(rules.smallFiles);
+    if (size === 0) throw rules.empty();
+    if (size > uploadLimitMib * MIB) throw rules.tooLarge(uploadLimitMib);
     if (!isId(companyId)) throw new CompanyNotFound();
     const id = createId();
     const objectKey = `${KEY_PREFIX}${id}`;
     const { url, expiresAt } = await this.store.presignPut(objectKey, size, URL_LIFE_S);
-    const row = {
-      id,
-      companyId,
-      userId,
-      name,
-      message,
-      allowDuplicates,
-      phoneColumn,
-      size,
-      objectKey,
-      traceparent,
-      expiresAt,
-    };
-    if (!(await this.uploads.insert(row))) throw new CompanyNotFound();
+    if (!(await this.uploads.insert({ ...wanted, id, userId, objectKey, expiresAt }))) throw new CompanyNotFound();
     return { id, url, expires_at: expiresAt };
   }
 

@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { ObjectStore } from '../platform/stores/object-store.js';
 import { Log } from '../platform/telemetry/log.js';
 import { IngestUpload } from './ingest-upload.js';
+import type { DueUpload } from './upload.js';
+import { UploadTakers } from './upload-takers.js';
 import { UploadExpired } from './uploads.errors.js';
-import { type DueUpload, UploadsRepository } from './uploads.repository.js';
+import { UploadsRepository } from './uploads.repository.js';
 
 /** How many uploads one pass accepted and refused. */
 type IngestCounts = { accepted: number; refused: number };
@@ -19,6 +21,7 @@ export class IngestDueUploads {
   constructor(
     private readonly store: ObjectStore,
     private readonly uploads: UploadsRepository,
+    private readonly takers: UploadTakers,
     private readonly ingesting: IngestUpload,
     private readonly log: Log,
   ) {}
@@ -31,7 +34,7 @@ export class IngestDueUploads {
     const counts: IngestCounts = { accepted: 0, refused: 0 };
     if (!this.store.isConfigured) return counts;
     for (let due = AT_A_TIME; due === AT_A_TIME && !stop.aborted; ) {
-      const uploads = await this.uploads.due(AT_A_TIME);
+      const uploads = await this.uploads.due(AT_A_TIME, this.takers.purposes);
       due = uploads.length;
       for (const upload of uploads) {
         if (stop.aborted) break;

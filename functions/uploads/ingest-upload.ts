@@ -2,16 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { createId } from '@paralleldrive/cuid2';
 import { FileTooLarge, requireNumbers } from '../campaigns/campaigns.errors.js';
 import { readNumbers } from '../campaigns/create/numbers-part.js';
-import { AcceptCampaign, type Accepted } from '../ledger/accept/accept-campaign.js';
+import { AcceptCampaign } from '../ledger/accept/accept-campaign.js';
 import { PublishCampaign } from '../ledger/publish/publish-campaign.js';
 import { Config } from '../platform/config.js';
 import { Problem, ServiceUnavailable } from '../platform/problem.js';
 import { ObjectStore, type OpenObject, type StoredObject } from '../platform/stores/object-store.js';
-import { Postgres } from '../platform/stores/postgres.js';
+import { Postgres, type Transaction } from '../platform/stores/postgres.js';
 import { Log } from '../platform/telemetry/log.js';
 import { traceIdOf } from '../platform/telemetry/trace.js';
+import { unlessSilent, unlessStopped } from './object-bytes.js';
+import { CAMPAIGN, type Reader, type ReaderOf } from './upload.js';
+import { type Taken, UploadTakers } from './upload-takers.js';
 import { SizeMismatch, UploadUnreadable, UploadUsedTwice } from './uploads.errors.js';
-import { type Reader, UploadsRepository } from './uploads.repository.js';
+import { UploadsRepository } from './uploads.repository.js';
 
 /**
  * The result of one call. `absent`: the object is not there yet. `passed`: another process reads it, or it is decided, or it
@@ -24,10 +27,19 @@ const RENEW_EVERY_MS = 15_000;
 /** This many readers may vanish or fail in the middle of a file; the next one refuses it. */
 const ATTEMPTS = 5;
 
+/** What is said of a file that became something, and what is done after it. */
+interface AcceptedFile {
+  fields: Record<string, unknown>;
+  goOn(): Promise<unknown>;
+}
+
+/** Rolls back what was stored of a file whose upload was decided meanwhile. */
+class DecidedMeanwhile extends Error {}
+
 /**
- * Reads an uploaded file and accepts it as a campaign, or refuses it. Safe to call at any time, any number of times, by
- * several at once: a lease lets one of them read, and the upload's row decides, in the transaction that inserts the
- * campaign.
+ * Reads an uploaded file and accepts it as a campaign, or as what the taker of its purpose makes of it, or refuses it. Safe to call
+ * at any time, any number of times, by several at once: a lease lets one of them read, and the upload's row decides, in the
+ * transaction that inserts the campaign or the import.
  */
 @Injectable()
 export class IngestUpload {
@@ -36,6 +48,7 @@ export class IngestUpload {
     private readonly postgres: Postgres,
     private readonly store: ObjectStore,
     private readonly uploads: UploadsRepository,
+    private readonly takers: UploadTakers,
     private readonly accepting: AcceptCampaign,
     private readonly publishing: PublishCampaign,
     private readonly log: Log,
@@ -46,7 +59,7 @@ export class IngestUpload {
    * and the next call begins anew.
    */
   async ingest(objectKey: string, stop: AbortSignal, etag?: string): Promise<Ingestion> {
-    const reader = await this.uploads.claim(objectKey);
+    const reader = await this.uploads.claim(objectKey, this.takers.purposes);
     if (!reader) return this.clearAway(objectKey, etag);
     const renewing = setInterval(() => void this.renew(reader), RENEW_EVERY_MS);
     try {
@@ -76,43 +89,82 @@ export class IngestUpload {
 
   private async read(reader: Reader, object: OpenObject, stop: AbortSignal): Promise<Ingestion> {
     const started = Date.now();
-    let accepted: Accepted | undefined;
+    let accepted: AcceptedFile | undefined;
     try {
       this.checkSize(reader, object);
-      accepted = await this.accept(reader, object, stop);
+      accepted =
+        reader.purpose === CAMPAIGN
+          ? await this.acceptCampaign(reader, object, stop)
+          : await this.acceptByTaker(reader, object, stop);
     } catch (error) {
       if (error instanceof Problem && error.status < 500) return this.refuse(reader, error);
       throw error;
     }
     if (!accepted) return this.clearAway(reader.object_key);
-    const { id, company_id, total } = accepted.row;
-    const fields = { upload_id: reader.id, campaign_id: id, company_id, trace_id: traceIdOf(reader.traceparent) };
-    const counts = { bytes: object.size, numbers: total };
-    this.log.info({ ...fields, ...counts, ingest_ms: Date.now() - started }, 'accepted an uploaded file');
+    const { id: upload_id, company_id, traceparent } = reader;
+    const fields = { upload_id, ...accepted.fields, company_id, trace_id: traceIdOf(traceparent), bytes: object.size };
+    this.log.info({ ...fields, ingest_ms: Date.now() - started }, 'accepted an uploaded file');
     await this.remove(reader.object_key);
-    await this.publishing.publish(accepted.claim, stop);
+    await accepted.goOn();
     return 'accepted';
   }
 
-  private checkSize({ size }: Reader, object: StoredObject): void {
+  private checkSize({ purpose, size }: Reader, object: StoredObject): void {
     const { uploadLimitMib } = this.config;
-    if (object.size > uploadLimitMib * MIB) throw new FileTooLarge(uploadLimitMib);
+    if (object.size > uploadLimitMib * MIB)
+      throw purpose === CAMPAIGN ? new FileTooLarge(uploadLimitMib) : this.takers.of(purpose).tooLarge(uploadLimitMib);
     if (object.size !== size) throw new SizeMismatch(size, object.size);
   }
 
   /** Undefined: it was decided meanwhile, or its company is gone. */
-  private async accept(reader: Reader, object: OpenObject, stop: AbortSignal): Promise<Accepted | undefined> {
+  private async acceptCampaign(
+    reader: ReaderOf<typeof CAMPAIGN>,
+    object: OpenObject,
+    stop: AbortSignal,
+  ): Promise<AcceptedFile | undefined> {
     const options = { allowDuplicates: reader.allow_duplicates, column: reader.phone_column ?? undefined };
     const recipients = await readNumbers(unlessStopped(object.bytes, stop), options);
     requireNumbers(recipients);
     const { name, message, company_id: companyId, user_id: userId, traceparent } = reader;
     const campaign = { id: createId(), name, message, companyId, userId, traceparent, recipients };
-    return this.postgres.transaction(async (sql) => {
+    const accepted = await this.postgres.transaction(async (sql) => {
       if (!(await this.uploads.lock(sql, reader))) return undefined;
-      const accepted = await this.accepting.accept(sql, campaign);
-      await this.uploads.accept(sql, reader.id, { campaignId: campaign.id, file: recipients.summary(), object });
-      return accepted;
+      const made = await this.accepting.accept(sql, campaign);
+      await this.uploads.accept(sql, reader.id, { campaignId: campaign.id, file: recipients.summary() }, object);
+      return made;
     }, stop);
+    return (
+      accepted && {
+        fields: { campaign_id: accepted.row.id, numbers: accepted.row.total },
+        goOn: () => this.publishing.publish(accepted.claim, stop),
+      }
+    );
+  }
+
+  /**
+   * Undefined: it was decided meanwhile. The file is stored while it is read, and the upload is locked and looked at after that, just
+   * before the commit. Locked from the start, a company could not be deleted for the minutes that a large file takes.
+   */
+  private async acceptByTaker(
+    reader: ReaderOf<'billing'>,
+    object: OpenObject,
+    stop: AbortSignal,
+  ): Promise<AcceptedFile | undefined> {
+    const taker = this.takers.of(reader.purpose);
+    const store = async (sql: Transaction): Promise<Taken> => {
+      const taken = await taker.take(sql, reader, unlessSilent(sql, unlessStopped(object.bytes, stop)));
+      if (!(await this.uploads.lock(sql, reader))) throw new DecidedMeanwhile();
+      await this.uploads.accept(sql, reader.id, { importId: taken.importId }, object);
+      return taken;
+    };
+    try {
+      const { importId, committed } = await taker.inPlace(() => this.postgres.transaction(store, stop));
+      committed();
+      return { fields: { import_id: importId }, goOn: async () => {} };
+    } catch (error) {
+      if (error instanceof DecidedMeanwhile) return undefined;
+      throw error;
+    }
   }
 
   private async refuse(reader: Reader, problem: Problem): Promise<Ingestion> {
@@ -159,11 +211,4 @@ export class IngestUpload {
 /** Events write an ETag without its quotes. */
 function bare(etag: string): string {
   return etag.replaceAll('"', '');
-}
-
-async function* unlessStopped(bytes: AsyncIterable<Uint8Array>, stop: AbortSignal): AsyncGenerator<Uint8Array> {
-  for await (const piece of bytes) {
-    if (stop.aborted) throw new ServiceUnavailable('told to stop');
-    yield piece;
-  }
 }

@@ -6,9 +6,9 @@ import { BodyLimit } from '../platform/http/body.js';
 import { Describe } from '../platform/http/describe.js';
 import { isId } from '../platform/http/validation.js';
 import { AskUpload, type CreatedUpload } from './ask-upload.js';
+import { CAMPAIGN, type UploadRow } from './upload.js';
 import { UploadNotFound } from './uploads.errors.js';
 import { UPLOAD_ROUTES } from './uploads.openapi.js';
-import type { UploadRow } from './uploads.repository.js';
 import { type NewUpload, newUpload } from './uploads.schemas.js';
 
 /** The longest text of a campaign is 19 KiB where each character is escaped. */
@@ -39,7 +39,9 @@ export class UploadsController {
     @Req() request: FastifyRequest,
   ): Promise<CreatedUpload> {
     request.companyId = upload.company_id;
-    return this.asking.ask(user.id, upload, request.traceparent);
+    const { company_id: companyId, size, name, message, allow_duplicates: allowDuplicates = false } = upload;
+    const becomes = { purpose: CAMPAIGN, name, message, allowDuplicates, phoneColumn: upload.phone_column } as const;
+    return this.asking.ask(user.id, { companyId, size, becomes, traceparent: request.traceparent });
   }
 
   @Get(':id')

@@ -9,11 +9,14 @@ export class UploadNotFound extends Problem {
 
 /** This installation has no object store. No Retry-After: waiting changes nothing. */
 export class UploadsNotConfigured extends Problem {
-  constructor() {
+  static readonly sample = (): Problem => new UploadsNotConfigured('POST /api/campaigns');
+
+  /** @param smallFiles The route that takes a small file by itself. */
+  constructor(smallFiles: string) {
     super(
       503,
       'UPLOAD.NOT_CONFIGURED',
-      'there is no object store here: UPLOAD_BUCKET is not set; send the file to POST /api/campaigns',
+      `there is no object store here: UPLOAD_BUCKET is not set; send the file to ${smallFiles}`,
     );
   }
 }

@@ -1,6 +1,6 @@
 import { CompanyNotFound, TOKEN_ERRORS } from '../accounts/accounts.errors.js';
 import { FileEmpty, FileTooLarge } from '../campaigns/campaigns.errors.js';
-import { BODY_ERRORS, problemList, type RouteDocs } from '../platform/http/describe.js';
+import { BODY_ERRORS, linkTo, problemList, type RouteDocs } from '../platform/http/describe.js';
 import { sampleOf } from '../platform/problem.js';
 import { FileIsNotText, PhoneColumnUnknown } from '../recipients/recipients.errors.js';
 import {
@@ -41,7 +41,9 @@ export const UPLOAD_ROUTES = {
     id: 'getUpload',
     ids: { id: 'upload' },
     summary: 'Get an upload',
-    description: 'Ask again until it is `aceito` or `recusado`. A file is accepted or refused whole, once.',
+    description:
+      'Ask again until it is `aceito` or `recusado`. A file is accepted or refused whole, once. Of a file of debts ' +
+      `${linkTo('billing', 'createDebtsUpload')} has further problems.`,
     answers: {
       200: {
         description: `The upload as it is now. Its \`problem\` is one of:\n\n${problemList(UPLOAD_PROBLEMS.map(sampleOf))}`,

@@ -1,72 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { leaseIsFree, NO_LEASE, newHolder, takeLease } from '../platform/lease.js';
+import { newHolder } from '../platform/lease.js';
 import type { Problem } from '../platform/problem.js';
 import type { StoredObject } from '../platform/stores/object-store.js';
 import { Postgres, type Transaction } from '../platform/stores/postgres.js';
-import type { FileSummary } from '../recipients/recipients.js';
-import type { UploadStatus } from './uploads.schemas.js';
-
-/** An upload when its URL is asked for. */
-interface UploadRequest {
-  id: string;
-  companyId: string;
-  userId: string;
-  name: string;
-  message: string;
-  allowDuplicates: boolean;
-  /** The column with the numbers: its name, or its number from 1. */
-  phoneColumn: string | number | undefined;
-  size: number;
-  objectKey: string;
-  traceparent: string;
-  /** Of the URL. */
-  expiresAt: Date;
-}
-
-/** An upload as its users see it. */
-export interface UploadRow {
-  status: UploadStatus;
-  campaign_id: string | null;
-  file: FileSummary | null;
-  problem: Record<string, unknown> | null;
-}
-
-/** The right to read one upload's file for as long as the lease is renewed. */
-export interface Reader {
-  id: string;
-  company_id: string;
-  user_id: string;
-  name: string;
-  message: string;
-  allow_duplicates: boolean;
-  phone_column: string | number | null;
-  size: number;
-  object_key: string;
-  traceparent: string;
-  lease_holder: string;
-  /** This one included. */
-  attempts: number;
-}
-
-/** An upload that is decided: a file that its URL brings now is not taken. */
-interface Decided {
-  id: string;
-  /** Of the accepted file; null where none was. */
-  object_etag: string | null;
-  object_modified: Date | null;
-}
-
-/** An upload that the store is asked about. */
-export interface DueUpload {
-  id: string;
-  object_key: string;
-  /** Neither accepted nor refused, nor deleted with its company. */
-  open: boolean;
-  /** The object was there before. */
-  received: boolean;
-  /** Its URL expired so long ago that no PUT can be under way. */
-  over: boolean;
-}
+import {
+  type Becomes,
+  CAMPAIGN,
+  type Decided,
+  type DueUpload,
+  type MadeOfFile,
+  type Reader,
+  type UploadRequest,
+  type UploadRow,
+} from './upload.js';
 
 /** How long a reader may be silent before another one begins anew. */
 const LEASE = '60 seconds';
@@ -79,7 +25,16 @@ const LONGEST_INTERVAL = '60 seconds';
 /** A PUT is checked when it begins: one that began in time may go on for so long after the URL has expired. */
 const LATE_PUT = '1 hour';
 
-const OPEN = 'NOT deleted AND campaign_id IS NULL AND refusal IS NULL';
+const OPEN = 'NOT deleted AND campaign_id IS NULL AND import_id IS NULL AND refusal IS NULL';
+/**
+ * guard: a file of debts has a lease of its own. In lease_until it has one that never ends, so that a process of the version before,
+ * which knows no purpose and reads each file for a campaign, does not touch it (migration 0017).
+ */
+const LEASE_IS_FREE = `coalesce(CASE purpose WHEN '${CAMPAIGN}' THEN lease_until ELSE import_lease_until END < clock_timestamp(), true)`;
+const leaseUntil = (until: string) =>
+  `lease_until = CASE purpose WHEN '${CAMPAIGN}' THEN ${until} ELSE lease_until END,
+   import_lease_until = CASE purpose WHEN '${CAMPAIGN}' THEN NULL ELSE ${until} END`;
+const NO_LEASE = `${leaseUntil('NULL::timestamptz')}, lease_holder = NULL`;
 
 /** The SQL of uploads. Statements for users begin with the tenant; those about the store go by the object's key. */
 @Injectable()
@@ -90,22 +45,18 @@ export class UploadsRepository {
    * Guard: the user is a member, and the company is not deleted until the commit. Returns whether the upload was inserted.
    */
   async insert(upload: UploadRequest): Promise<boolean> {
-    const { id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent, expiresAt } = upload;
-    const phoneColumn = upload.phoneColumn === undefined ? null : JSON.stringify(upload.phoneColumn);
+    const { id, companyId, userId, becomes, size, objectKey, traceparent, expiresAt } = upload;
     const row = await this.postgres.one(
-      `INSERT INTO uploads (id, company_id, user_id, name, message, allow_duplicates, size, object_key, traceparent,
-                            expires_at, look_at, phone_column)
-       SELECT $1, c.id, $3, $4, $5, $6::boolean, $7::bigint, $8, $9, $10::timestamptz, clock_timestamp() + $11::interval,
-              $12::jsonb
+      `INSERT INTO uploads (id, company_id, user_id, size, object_key, traceparent, expires_at, look_at, purpose,
+                            name, message, allow_duplicates, phone_column, file_name, lease_until)
+       SELECT $1, c.id, $3, $4::bigint, $5, $6, $7::timestamptz, clock_timestamp() + $8::interval, $9,
+              $10, $11, $12::boolean, $13::jsonb, $14, CASE WHEN $9 <> '${CAMPAIGN}' THEN 'infinity'::timestamptz END
          FROM companies c
         WHERE c.id = $2 AND NOT c.deleted
           AND EXISTS (SELECT FROM living_memberships WHERE user_id = $3 AND company_id = $2)
           FOR SHARE OF c
        RETURNING id`,
-      [
-        ...[id, companyId, userId, name, message, allowDuplicates, size, objectKey, traceparent],
-        ...[expiresAt, SHORTEST_INTERVAL, phoneColumn],
-      ],
+      [...[id, companyId, userId, size, objectKey, traceparent, expiresAt, SHORTEST_INTERVAL], ...columnsOf(becomes)],
     );
     return row !== undefined;
   }
@@ -113,33 +64,32 @@ export class UploadsRepository {
   /** One upload of the user's companies. */
   find(userId: string, id: string): Promise<UploadRow | undefined> {
     return this.postgres.one<UploadRow>(
-      `SELECT status, campaign_id, file, problem FROM uploads
+      `SELECT status, campaign_id, import_id, file, problem FROM uploads
         WHERE NOT deleted AND company_id IN (SELECT company_id FROM living_memberships WHERE user_id = $1) AND id = $2`,
       [userId, id],
     );
   }
 
   /**
-   * Guard: open, no live lease. Undefined: another reads, it is decided, or there is no such upload. Does not wait for a row
-   * lock, which a committing reader holds.
+   * Guard: open, no live lease, of a purpose that this process knows. Undefined: another reads, it is decided, or there is no such
+   * upload. Does not wait for a row lock, which a committing reader holds.
    */
-  claim(objectKey: string): Promise<Reader | undefined> {
+  claim(objectKey: string, purposes: readonly string[]): Promise<Reader | undefined> {
     return this.postgres.one<Reader>(
-      `UPDATE uploads SET ${takeLease('$2', '$3')}, attempts = attempts + 1
+      `UPDATE uploads SET ${leaseUntil('clock_timestamp() + $2::interval')}, lease_holder = $3, attempts = attempts + 1
         WHERE id = (SELECT id FROM uploads
-                     WHERE object_key = $1 AND ${OPEN} AND ${leaseIsFree()}
+                     WHERE object_key = $1 AND ${OPEN} AND ${LEASE_IS_FREE} AND purpose = ANY ($4)
                        FOR UPDATE SKIP LOCKED)
-       RETURNING id, company_id, user_id, name, message, allow_duplicates, phone_column,
-                 size::float8 AS size, object_key, traceparent,
-                 lease_holder, attempts`,
-      [objectKey, LEASE, newHolder()],
+       RETURNING id, company_id, user_id, purpose, name, message, allow_duplicates, phone_column, file_name,
+                 size::float8 AS size, object_key, traceparent, lease_holder, attempts`,
+      [objectKey, LEASE, newHolder(), purposes],
     );
   }
 
   /** Renews the lease of a holder that still has it. A row that is locked needs no renewal. */
   async renew({ id, lease_holder }: Reader): Promise<void> {
     await this.postgres.query(
-      `UPDATE uploads SET lease_until = clock_timestamp() + $3::interval
+      `UPDATE uploads SET ${leaseUntil('clock_timestamp() + $3::interval')}
         WHERE id = (SELECT id FROM uploads WHERE id = $1 AND lease_holder = $2 FOR UPDATE SKIP LOCKED)`,
       [id, lease_holder, LEASE],
     );
@@ -170,17 +120,15 @@ export class UploadsRepository {
     return (await sql.one(`SELECT 1 FROM uploads WHERE id = $1 AND ${OPEN} FOR UPDATE`, [id])) !== undefined;
   }
 
-  /** In the transaction that inserts the campaign: accepted exactly when the campaign exists. */
-  async accept(
-    sql: Transaction,
-    id: string,
-    { campaignId, file, object }: { campaignId: string; file: FileSummary; object: StoredObject },
-  ): Promise<void> {
+  /** In the transaction that inserts the campaign or the import: accepted exactly when that exists. */
+  async accept(sql: Transaction, id: string, made: MadeOfFile, object: StoredObject): Promise<void> {
+    const [campaignId, file, importId] =
+      'campaignId' in made ? [made.campaignId, JSON.stringify(made.file), null] : [null, null, made.importId];
     await sql.query(
-      `UPDATE uploads SET campaign_id = $2, file = $3, object_etag = $4, object_modified = $5,
+      `UPDATE uploads SET campaign_id = $2, file = $3, import_id = $4, object_etag = $5, object_modified = $6,
               ${NO_LEASE}, updated_at = clock_timestamp()
         WHERE id = $1`,
-      [id, campaignId, JSON.stringify(file), object.etag, object.lastModified],
+      [id, campaignId, file, importId, object.etag, object.lastModified],
     );
   }
 
@@ -203,11 +151,11 @@ export class UploadsRepository {
     );
   }
 
-  /** Guard: accepted. The campaign stays as it is. */
+  /** Guard: accepted. What the file became stays as it is. */
   async usedTwice(id: string, problem: Problem): Promise<void> {
     await this.postgres.query(
       `UPDATE uploads SET reuse = $2, updated_at = clock_timestamp()
-        WHERE id = $1 AND campaign_id IS NOT NULL AND reuse IS NULL`,
+        WHERE id = $1 AND coalesce(campaign_id, import_id) IS NOT NULL AND reuse IS NULL`,
       [id, JSON.stringify(problem.body())],
     );
   }
@@ -216,20 +164,20 @@ export class UploadsRepository {
    * Uploads about which the store is to be asked now, the longest due first, each for one caller. A decided upload is among
    * them too, as its URL may be used again; for the last time when that URL is over.
    */
-  due(limit: number): Promise<DueUpload[]> {
+  due(limit: number, purposes: readonly string[]): Promise<DueUpload[]> {
     return this.postgres.query<DueUpload>(
       `WITH due AS (
          SELECT id, ${OPEN} AS open, expires_at < clock_timestamp() - $4::interval AS over,
                 greatest((clock_timestamp() - created_at) / 4, $2::interval) AS ask_after
            FROM uploads
-          WHERE look_at <= clock_timestamp() AND ${leaseIsFree()}
+          WHERE look_at <= clock_timestamp() AND ${LEASE_IS_FREE} AND purpose = ANY ($5)
           ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED)
        UPDATE uploads u
           SET look_at = CASE WHEN due.open THEN clock_timestamp() + least(due.ask_after, $3::interval)
                              WHEN NOT due.over THEN clock_timestamp() + due.ask_after END
          FROM due WHERE u.id = due.id
        RETURNING u.id, u.object_key, due.open, u.received_at IS NOT NULL AS received, due.over`,
-      [limit, SHORTEST_INTERVAL, LONGEST_INTERVAL, LATE_PUT],
+      [limit, SHORTEST_INTERVAL, LONGEST_INTERVAL, LATE_PUT, purposes],
     );
   }
 
@@ -238,9 +186,23 @@ export class UploadsRepository {
     const rows = await sql.query<{ object_key: string; decided: boolean }>(
       `UPDATE uploads SET deleted = true, updated_at = clock_timestamp()
         WHERE company_id = $1 AND NOT deleted
-       RETURNING object_key, campaign_id IS NOT NULL OR refusal IS NOT NULL AS decided`,
+       RETURNING object_key, coalesce(campaign_id, import_id) IS NOT NULL OR refusal IS NOT NULL AS decided`,
       [companyId],
     );
     return rows.filter(({ decided }) => !decided).map(({ object_key }) => object_key);
   }
+}
+
+/** The values of purpose, name, message, allow_duplicates, phone_column and file_name. */
+function columnsOf(becomes: Becomes): unknown[] {
+  if (becomes.purpose !== CAMPAIGN) return [becomes.purpose, null, null, false, null, becomes.fileName];
+  const { purpose, name, message, allowDuplicates, phoneColumn } = becomes;
+  return [
+    purpose,
+    name,
+    message,
+    allowDuplicates,
+    phoneColumn === undefined ? null : JSON.stringify(phoneColumn),
+    null,
+  ];
 }

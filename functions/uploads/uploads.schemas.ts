@@ -29,15 +29,22 @@ export const uploadView = z
   .object({
     status: z.enum(UPLOAD_STATUSES).meta({
       description:
-        '`esperando` (no file has come), `recebendo` (it is being read), `aceito` (it is a campaign), `recusado` ' +
-        '(`problem` says why).',
+        '`esperando` (no file has come), `recebendo` (it is being read), `aceito` (it is a campaign or an import), ' +
+        '`recusado` (`problem` says why).',
       example: 'aceito',
     }),
-    campaign_id: z
+    campaign_id: z.string().nullable().meta({
+      description: 'The campaign: set exactly when it is `aceito` as one.',
+      example: 'ue1nqjq0mq0csmsie5av34o2',
+    }),
+    import_id: z
       .string()
       .nullable()
-      .meta({ description: 'Set exactly when the status is `aceito`.', example: 'ue1nqjq0mq0csmsie5av34o2' }),
-    file: fileView.nullable().meta({ description: 'The counts of its lines, once it is read.' }),
+      .meta({ description: 'The import: set exactly when a file of debts is `aceito`.', example: null }),
+    file: fileView.nullable().meta({
+      description:
+        'The counts of its lines, once it is read; of a file of debts its import has them, and this is null.',
+    }),
     problem: problemView
       .nullable()
       .meta({ description: 'Why it was refused; or, if it was accepted, that its URL was used twice.' }),

@@ -8,7 +8,6 @@ import { ServiceUnavailable } from '../../platform/problem.js';
 import type { Runtime } from '../../platform/runtime.js';
 import type { Postgres } from '../../platform/stores/postgres.js';
 import type { Log } from '../../platform/telemetry/log.js';
-import type { BillingMeter } from '../upkeep/billing-meter.js';
 import type { AcceptImport } from './accept-import.js';
 import type { ImportsRepository, NewImport } from './imports.repository.js';
 import type { ImportView } from './imports.schemas.js';
@@ -45,6 +44,8 @@ async function receive(): Promise<{ answer: ImportView; deadlines: Record<string
     { requireMember: async () => {} } as unknown as Memberships,
     { transaction: (action: (sql: unknown) => unknown) => action({}) } as unknown as Postgres,
     {
+      inPlace: (work: () => unknown) => work(),
+      committed: nothing,
       accept: async () => {
         deadlines.accept = Deadline.current();
         return MADE;
@@ -52,7 +53,6 @@ async function receive(): Promise<{ answer: ImportView; deadlines: Record<string
     } as unknown as AcceptImport,
     { mergeImport: away('merge') } as unknown as MergeImports,
     { find: away('find') } as unknown as ImportsRepository,
-    { lines: nothing } as unknown as BillingMeter,
     { info: nothing, warn: nothing } as unknown as Log,
   );
   const deadline = new Deadline({ refuseMs: 60_000, endMs: 60_000 });

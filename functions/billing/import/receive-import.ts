@@ -7,32 +7,24 @@ import { readForm } from '../../platform/http/form.js';
 import { Spool } from '../../platform/http/spool.js';
 import { parseWith } from '../../platform/http/validation.js';
 import { Runtime } from '../../platform/runtime.js';
-import { shownValue } from '../../platform/shown-text.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { Log } from '../../platform/telemetry/log.js';
 import { FileMissing, FileTooLarge } from '../billing.errors.js';
 import { ofCompany } from '../billing.schemas.js';
-import { BillingMeter } from '../upkeep/billing-meter.js';
-import { AcceptImport, type FileOfDebts } from './accept-import.js';
+import { AcceptImport, type FileOfDebts, shownFileName } from './accept-import.js';
 import { viewOf } from './import-view.js';
 import { ImportsRepository, type NewImport } from './imports.repository.js';
 import type { ImportView } from './imports.schemas.js';
 import { MergeImports } from './merge-imports.js';
-import { Places } from './places.js';
 
 /** A function gets its request whole; the gateway takes 10 MiB at most. */
 const FUNCTION_UPLOAD_MIB = 9;
-/** Files that this process accepts at once: each keeps a connection while it is read from disk. */
-const ACCEPTS = 3;
-const PATIENCE_MS = 5_000;
 /** How long the answer waits for the merge, which goes on behind it. */
 const MERGE_MS = 2_000;
-const FILE_NAME_UNITS = 255;
 
 /** Takes a file from its form to its commit, and begins to merge it. */
 @Injectable()
 export class ReceiveImport {
-  readonly #places = new Places(ACCEPTS, PATIENCE_MS, 'too many files are accepted now');
   readonly #limitMib: number;
 
   constructor(
@@ -43,7 +35,6 @@ export class ReceiveImport {
     private readonly accepting: AcceptImport,
     private readonly merging: MergeImports,
     private readonly imports: ImportsRepository,
-    private readonly meter: BillingMeter,
     private readonly log: Log,
   ) {
     this.#limitMib = runtime.kind === 'function' ? FUNCTION_UPLOAD_MIB : config.uploadLimitMib;
@@ -79,17 +70,14 @@ export class ReceiveImport {
     request.companyId = companyId;
     if (!file) throw new FileMissing();
     if (file.isTooLarge) throw new FileTooLarge(limitMib);
-    return { companyId, fileName: shownValue(file.name, FILE_NAME_UNITS) || null };
+    return { companyId, fileName: shownFileName(file.name) };
   }
 
   async #accept(file: FileOfDebts): Promise<NewImport> {
-    const made = await this.#places.run(() => this.postgres.transaction((sql) => this.accepting.accept(sql, file)));
-    const { importNo, id, lines, accepted, rejected, bytes } = made;
-    this.meter.lines('rejected', rejected);
-    this.log.info(
-      { company_id: file.companyId, import_id: id, import_no: importNo, lines, accepted, rejected, bytes },
-      'an import is accepted',
+    const made = await this.accepting.inPlace(() =>
+      this.postgres.transaction((sql) => this.accepting.accept(sql, file)),
     );
+    this.accepting.committed(file.companyId, made);
     return made;
   }
 

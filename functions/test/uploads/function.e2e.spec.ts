@@ -106,7 +106,7 @@ describe('the event of an object', () => {
     const event = eventOf(id, await put200(url));
     expect(await ingest(event, context())).toEqual(['accepted']);
     const [campaign] = await campaigns();
-    const accepted = { status: 'aceito', campaign_id: campaign?.id, file: COUNTS, problem: null };
+    const accepted = { status: 'aceito', campaign_id: campaign?.id, import_id: null, file: COUNTS, problem: null };
     expect([await state(id), existsSync(bucket.fileOf(id))]).toEqual([accepted, false]);
     expect(await ingest(event, context())).toEqual(['passed']);
     expect([await state(id), (await campaigns()).length]).toEqual([accepted, 1]);
@@ -125,7 +125,13 @@ describe('the event of an object', () => {
     const { id } = await asked();
     expect(await ingest(eventOf(id), context())).toEqual(['absent']);
     expect(await ingest(eventOf('abcdefghijklmnopqrstuvwx'), context())).toEqual(['passed']);
-    expect(await state(id)).toEqual({ status: 'esperando', campaign_id: null, file: null, problem: null });
+    expect(await state(id)).toEqual({
+      status: 'esperando',
+      campaign_id: null,
+      import_id: null,
+      file: null,
+      problem: null,
+    });
   });
 
   test('of a file that was replaced before it was read takes the later one whole', async () => {
@@ -161,7 +167,7 @@ describe('the event of an object', () => {
     writeFileSync(bucket.fileOf(id), content);
     expect(await ingest(eventOf(id), context())).toEqual(['refused']);
     const problem = expect.objectContaining({ status, code });
-    expect(await state(id)).toEqual({ status: 'recusado', campaign_id: null, file: null, problem });
+    expect(await state(id)).toEqual({ status: 'recusado', campaign_id: null, import_id: null, file: null, problem });
     expect([existsSync(bucket.fileOf(id)), await campaigns()]).toEqual([false, []]);
   });
 
@@ -252,7 +258,13 @@ describe('held between the campaign and its commit', () => {
     await reader.kill();
     await letGo();
     await untilWaiting(0);
-    expect(await state(id)).toEqual({ status: 'recebendo', campaign_id: null, file: null, problem: null });
+    expect(await state(id)).toEqual({
+      status: 'recebendo',
+      campaign_id: null,
+      import_id: null,
+      file: null,
+      problem: null,
+    });
     expect(await campaigns()).toEqual([]);
     expect(await ingest(event, context())).toEqual(['passed']);
     await endLease(id);

@@ -93,12 +93,13 @@ describe('a file sent to the URL of an upload', () => {
     expect(await uploadState(stage, ana, id)).toEqual({
       status: 'esperando',
       campaign_id: null,
+      import_id: null,
       file: null,
       problem: null,
     });
     expect(await put(url, KINDS)).toEqual([200, undefined]);
     const state = await untilDecided(id);
-    expect(state).toEqual({ status: 'aceito', campaign_id: ID, file: byForm.file, problem: null });
+    expect(state).toEqual({ status: 'aceito', campaign_id: ID, import_id: null, file: byForm.file, problem: null });
     const campaignId = state.campaign_id ?? '';
     expect(await campaignInRows(stage, campaignId)).toEqual(await campaignInRows(stage, byForm.id));
     await stage.until(() => !existsSync(bucket.fileOf(id)), 'the object is removed');
@@ -172,7 +173,13 @@ describe('a file sent to the URL of an upload', () => {
     for (const [content, code, file = null] of REFUSED) {
       const { id, url } = await sent(stage, ana, company, content);
       const problem = { type: 'about:blank', title: 'Bad Request', status: 400, detail: expect.any(String), code };
-      const refused = { status: 'recusado', campaign_id: null, file, problem: expect.objectContaining(problem) };
+      const refused = {
+        status: 'recusado',
+        campaign_id: null,
+        import_id: null,
+        file,
+        problem: expect.objectContaining(problem),
+      };
       expect(await untilDecided(id)).toEqual(refused);
       await put(url, '11987654321\n'.padEnd(content.length, '\n').slice(0, content.length));
       await stage.until(() => !existsSync(bucket.fileOf(id)), 'what came later is removed', PATIENCE_MS);
