@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net';
-import { Duplex, Readable } from 'node:stream';
+import { Duplex, Readable, type Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Two of them fill what the kernel takes at once; a look at the clock for each costs nothing. */
@@ -20,7 +19,7 @@ export class LazyBody extends Readable {
 
   constructor(
     private readonly bytes: Buffer,
-    private readonly socket: Socket,
+    private readonly socket: Writable,
     private readonly mayGoOn: () => boolean,
   ) {
     super({ highWaterMark: 1 });

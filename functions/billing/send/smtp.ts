@@ -24,11 +24,11 @@ export interface SmtpLimits {
   sendMs: number;
   /** From the first packet to a connection that mails can be sent over. */
   openMs: number;
+  /** For the answer to RSET or QUIT; a connection without one is dropped. */
+  tidyMs: number;
 }
 
-const LIMITS: SmtpLimits = { handOverMs: 30_000, sendMs: 120_000, openMs: 30_000 };
-/** A connection that does not answer RSET or QUIT in this time is dropped. */
-const TIDY_MS = 2_000;
+const LIMITS: SmtpLimits = { handOverMs: 30_000, sendMs: 120_000, openMs: 30_000, tidyMs: 2_000 };
 /** A timer that is so late was not late because of the server: this process stood still. */
 const FROZEN_MS = 1_000;
 /** What an address is here. Others are refused at the door, and would be commands of their own. */
@@ -95,7 +95,7 @@ export class SmtpConnection {
       course.why ||= error instanceof Error ? error.name : 'an error';
     }
     const result = resultOf(course);
-    if (!answered || !isAnswer(course)) this.#drop();
+    if (!answered || 'reason' in result || !isAnswer(course)) this.#drop();
     else if (!course.handedOver) await this.#reset();
     this.#stop = undefined;
     this.#course = undefined;
@@ -104,11 +104,11 @@ export class SmtpConnection {
       : result;
   }
 
-  /** Says QUIT where nothing is under way, and is gone in 2 s, whatever the server does. */
+  /** Says QUIT where nothing is under way, and is gone in `tidyMs`, whatever the server does. */
   close(): void {
     if (this.isOpen && !this.#stop) {
       this.client.quit();
-      setTimeout(() => this.#drop(), TIDY_MS).unref();
+      setTimeout(() => this.#drop(), this.limits.tidyMs).unref();
     } else this.#drop();
   }
 
@@ -116,6 +116,11 @@ export class SmtpConnection {
   async #run({ from, to, bytes }: Mail, begun: Begun, course: Course): Promise<boolean> {
     if (!this.isOpen) {
       course.why = 'the connection was lost';
+      return false;
+    }
+    if (begun.elapsedMs > this.limits.handOverMs) {
+      course.frozen = true;
+      course.why = this.#stoodStill();
       return false;
     }
     const timers: NodeJS.Timeout[] = [];
@@ -167,11 +172,11 @@ export class SmtpConnection {
     if (!course || this.#body?.begun) return;
     const { handOverMs } = this.limits;
     course.frozen = course.replies.length === 3 || begun.elapsedMs > handOverMs + FROZEN_MS;
-    this.#stop?.(
-      course.frozen
-        ? `this process stood still for over ${handOverMs / 1_000} s`
-        : `no answer in ${handOverMs / 1_000} s`,
-    );
+    this.#stop?.(course.frozen ? this.#stoodStill() : `no answer in ${handOverMs / 1_000} s`);
+  }
+
+  #stoodStill(): string {
+    return `this process stood still for over ${this.limits.handOverMs / 1_000} s`;
   }
 
   /** Ends a transaction that was refused before its body, so that the next one can begin. */
@@ -181,7 +186,7 @@ export class SmtpConnection {
         this.#drop();
         done();
       };
-      const timer = setTimeout(giveUp, TIDY_MS);
+      const timer = setTimeout(giveUp, this.limits.tidyMs);
       const settle = (error?: unknown): void => {
         clearTimeout(timer);
         this.client.off('end', settle);
