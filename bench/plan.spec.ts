@@ -62,10 +62,20 @@ describe('the plan of a bench', () => {
   it('measures billing only where it is named', () => {
     expect(parsePlan(['--only=billing'])).toMatchObject({
       parts: ['billing'],
-      billing: { lines: 1_000_000, issued: 100_000, rounds: 3 },
+      billing: { lines: 1_000_000, issued: 100_000, mailed: 4_000, rounds: 3 },
     });
-    expect(parsePlan(['--only=billing', '--quick']).billing).toEqual({ lines: 100_000, issued: 100_000, rounds: 3 });
-    expect(parsePlan(['--only=billing', '--at-most=101']).billing).toEqual({ lines: 101, issued: 101, rounds: 3 });
+    expect(parsePlan(['--only=billing', '--quick']).billing).toEqual({
+      lines: 100_000,
+      issued: 100_000,
+      mailed: 4_000,
+      rounds: 3,
+    });
+    expect(parsePlan(['--only=billing', '--at-most=101']).billing).toEqual({
+      lines: 101,
+      issued: 101,
+      mailed: 101,
+      rounds: 3,
+    });
   });
 
   it('with parts, languages or a largest size is not a whole run', () => {

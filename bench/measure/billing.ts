@@ -1,25 +1,24 @@
-import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { loadavg } from 'node:os';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import copy from 'pg-copy-streams';
 import { Client } from '../../infra/local/demo/client.js';
-import { Process } from '../../testing/process.js';
 import type { Stage } from '../../testing/stage.js';
 import { secondsSince } from '../campaign.js';
 import { costOf, resetPeak } from '../cost.js';
 import type { Plan } from '../plan.js';
+import { billed, drawBoletos, mailDebts } from './billing-mails.js';
 import { startedServer } from './contacts.js';
 import { type DebtsFile, debtsFile } from './debts-file.js';
 
-/** What is measured of a file of debts. The second and the third are compared with the first and the second. */
-export const BILLING_WAYS = ['copied and inserted', 'imported', 'imported again', 'issued'] as const;
+/** What is measured of a file of debts. The second, the third and the last are compared with the one before each. */
+export const BILLING_WAYS = ['copied and inserted', 'imported', 'imported again', 'issued', 'drawn', 'mailed'] as const;
 
 /** The name of a way. */
 export type BillingWay = (typeof BILLING_WAYS)[number];
 
-/** A file of debts that came into its table, or the boletos of one. */
+/** A file of debts that came into its table, or the boletos or mails of one. */
 export interface BillingMeasure {
   way: BillingWay;
   lines: number;
@@ -41,7 +40,6 @@ interface Import {
 const WARM_UP = 1_000;
 const WARM_UP_SEED = 2;
 const POLL_MS = 20;
-const ISSUING_MS = 600_000;
 
 /** The columns of the file, with the types that its values have. */
 const STAGING = `CREATE TEMP TABLE bench_lines (
@@ -55,15 +53,16 @@ const INSERT = `INSERT INTO bench_debts (company_no, debt_id, import_no, line, n
 
 /** Every round, on a stage a way. The ways take turns, so that other load on the machine affects all of them. */
 export async function measureBilling(
-  { lines, issued, rounds }: Plan['billing'],
+  { lines, issued, mailed, rounds }: Plan['billing'],
   say: (line: string) => void,
   onStage: (work: (stage: Stage) => Promise<BillingMeasure[]>) => Promise<BillingMeasure[]>,
 ): Promise<BillingMeasure[]> {
-  const [large, small] = [debtsFile(lines), debtsFile(issued)];
+  const [large, small, few] = [debtsFile(lines), debtsFile(issued), debtsFile(mailed)];
   const turns = [
     { what: 'copied and inserted', file: large, work: measureCopied },
     { what: 'imported twice', file: large, work: measureImports },
     { what: 'issued', file: small, work: measureIssued },
+    { what: 'drawn and mailed', file: few, work: measureMailed },
   ];
   const measured: BillingMeasure[] = [];
   try {
@@ -74,7 +73,7 @@ export async function measureBilling(
         measured.push(...(await onStage((stage) => work(stage, file))));
       }
   } finally {
-    for (const file of [large, small]) file.remove();
+    for (const file of [large, small, few]) file.remove();
   }
   return measured;
 }
@@ -117,19 +116,30 @@ async function measureImports(stage: Stage, file: DebtsFile): Promise<BillingMea
 
 /** One `npm run bill`, from the first question to the bank to the last boleto. */
 async function measureIssued(stage: Stage, file: DebtsFile): Promise<BillingMeasure[]> {
+  const { lines, seconds } = await issued(stage, file);
+  return [{ way: 'issued', lines, seconds, load: loadNow() }];
+}
+
+/** As many PDFs drawn in this process as mails are sent by one `npm run bill` after it, whose boletos are there before. */
+async function measureMailed(stage: Stage, file: DebtsFile): Promise<BillingMeasure[]> {
+  const { lines } = await issued(stage, file);
+  const drawn = { way: 'drawn', lines, seconds: await drawBoletos(lines), load: loadNow() } as const;
+  return [drawn, { way: 'mailed', lines, seconds: await mailDebts(stage, lines), load: loadNow() }];
+}
+
+/** Imports a file, and has its boletos made. */
+async function issued(stage: Stage, file: DebtsFile): Promise<{ lines: number; seconds: number }> {
   const { process, base } = await server(stage);
   await imported(await billingClient(base), file);
   await process.stop();
-  const env = { ...stage.env, JWT_SECRET: randomBytes(32).toString('hex') };
-  const bill = stage.with(Process.script('bundle/command.js', { env }, ['bill']));
-  await bill.exit(ISSUING_MS);
+  const bill = await billed(stage);
   const [found] = await stage.sql<{ issued: number; seconds: number }>(
     `SELECT count(issued_at)::int AS issued, extract(epoch FROM max(issued_at) - min(asked_at))::float8 AS seconds
        FROM billing_debts`,
   );
   const expected = file.lines + WARM_UP;
   if (found?.issued !== expected) throw new Error(`${found?.issued} of ${expected} boletos: ${bill.everything}`);
-  return [{ way: 'issued', lines: expected, seconds: found.seconds, load: loadNow() }];
+  return { lines: expected, seconds: found.seconds };
 }
 
 /** A server that runs no duty: none issues boletos while a file is merged. */

@@ -9,6 +9,8 @@ const SECONDS: Record<BillingWay, number> = {
   imported: 14,
   'imported again': 13,
   issued: 20,
+  drawn: 10,
+  mailed: 20,
 };
 const PEAKS: Partial<Record<BillingWay, number>> = { imported: 210, 'imported again': 190 };
 
@@ -28,6 +30,17 @@ it('has a line for each way, each comparison and the memory', () => {
     '  imported and copied and inserted',
     '  imported again and imported',
     '  most memory of the server',
+    '  mailed and drawn',
+  ]);
+});
+
+it('has no line of mails in a run that is older than they are', () => {
+  const older = round().filter(({ way }) => way !== 'drawn' && way !== 'mailed');
+  expect(rowsOf(older).map(({ measured }) => measured)).toEqual([
+    ...BILLING_WAYS.slice(0, 4).map((way) => `billing: ${way}`),
+    '  imported and copied and inserted',
+    '  imported again and imported',
+    '  most memory of the server',
   ]);
 });
 
@@ -44,11 +57,15 @@ it('judges the median of the ratios of the rounds, and the largest memory', () =
     ['imported and copied and inserted', '7.00 x its time', false],
     ['imported again and imported', '1.01 x its time', false],
     ['most memory of the server', undefined, true],
+    ['mailed and drawn', '50 % of its rate', true],
   ]);
-  expect(judged(rowsOf(round())).map((row) => row[2])).toEqual([true, true, true, true]);
+  expect(judged(rowsOf(round())).map((row) => row[2])).toEqual([true, true, true, true, true]);
+  expect(judged(rowsOf(round({ mailed: 34 }))).at(-1)).toEqual(['mailed and drawn', '29 % of its rate', false]);
 });
 
 it('judges no few lines, and time and memory of a million only', () => {
-  expect(judged(rowsOf(round({}, 99_999))).map((row) => row[2])).toEqual([undefined, undefined, undefined, undefined]);
-  expect(judged(rowsOf(round({}, 100_000))).map((row) => row[2])).toEqual([undefined, true, true, undefined]);
+  const met = (lines: number) => judged(rowsOf(round({}, lines))).map((row) => row[2]);
+  expect(met(999)).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  expect(met(99_999)).toEqual([undefined, undefined, undefined, undefined, true]);
+  expect(met(100_000)).toEqual([undefined, true, true, undefined, true]);
 });

@@ -1,10 +1,10 @@
 import { BILLING_WAYS, type BillingMeasure, type BillingWay } from '../measure/billing.js';
 import type { Results } from '../results.js';
-import { BILLING_JUDGED_FROM, WANTED, WHOLE } from './goals.js';
+import { BILLING_JUDGED_FROM, MAILS_JUDGED_FROM, WANTED, WHOLE } from './goals.js';
 import { median } from './statistics.js';
-import type { Row } from './table.js';
+import { percent, type Row } from './table.js';
 
-/** Files of debts until they are merged, and boletos. A ratio is the median of the ratios of the rounds. */
+/** Files of debts until they are merged, boletos, and mails. A ratio is the median of the ratios of the rounds. */
 export function billingRows({ billing }: Results): Row[] {
   if (billing === undefined) return [];
   const of = (way: BillingWay) => billing.filter((measured) => measured.way === way);
@@ -18,11 +18,24 @@ export function billingRows({ billing }: Results): Row[] {
     };
   };
   return [
-    ...BILLING_WAYS.map((way) => wayRow(of(way))),
+    ...BILLING_WAYS.flatMap((way) => (of(way).length > 0 ? [wayRow(of(way))] : [])),
     times('imported', 'copied and inserted', WANTED.timesCopied),
     times('imported again', 'imported', WANTED.timesFirst),
     ...memoryRow(billing),
+    ...mailsRow(of('drawn'), of('mailed')),
   ];
+}
+
+/** Without a row in runs that are older than mails. */
+function mailsRow(drawn: readonly BillingMeasure[], mailed: readonly BillingMeasure[]): Row[] {
+  if (mailed.length === 0) return [];
+  const share = median(mailed.map(({ seconds }, round) => (drawn[round] as BillingMeasure).seconds / seconds));
+  const isJudged = mailed.every(({ lines }) => lines >= MAILS_JUDGED_FROM);
+  const goal = {
+    wanted: `≥ ${percent(WANTED.shareOfDrawn)}`,
+    met: isJudged ? share >= WANTED.shareOfDrawn : undefined,
+  };
+  return [{ measured: '  mailed and drawn', ratio: `${percent(share)} of its rate`, goal }];
 }
 
 function wayRow(rounds: readonly BillingMeasure[]): Row {

@@ -21,6 +21,8 @@ export const PIX_JUDGED_FROM = 10_000;
 
 /** The goals of billing apply from this number of lines on; that of its whole time to WHOLE. */
 export const BILLING_JUDGED_FROM = 100_000;
+/** That of its mails applies from this number of mails on: before, the start of a process is most of it. */
+export const MAILS_JUDGED_FROM = 1_000;
 
 /** What is wanted; what each figure means is in bench/README.md. */
 export const WANTED = {
@@ -56,6 +58,8 @@ export const WANTED = {
   /** Of billing: seconds for a million lines, and the memory of the server meanwhile. */
   importS: 60,
   importMb: 300,
+  /** Of billing: mails with a PDF a second, against PDFs alone. */
+  shareOfDrawn: 0.3,
 } as const;
 
 /** Two consumers, mongod and the rest need one core each. */
