@@ -186,6 +186,8 @@ test('what is owed and what was done is scraped', async () => {
   meter.lines('created', 4);
   meter.issued('registered', 3);
   meter.payment('unmatched');
+  meter.mail('unknown');
+  meter.smtp(false);
   const lines = (await metrics.scrape()).split('\n').filter((line) => /^disparo_billing/.test(line));
   expect(lines.filter((line) => !/oldest/.test(line)).toSorted()).toEqual(
     [
@@ -199,6 +201,9 @@ test('what is owed and what was done is scraped', async () => {
       'disparo_billing_issued_total{result="registered"} 3',
       ...['recorded', 'repeated', 'reused'].map((result) => `disparo_billing_payments_total{result="${result}"} 0`),
       'disparo_billing_payments_total{result="unmatched"} 1',
+      ...['sent', 'refused', 'later', 'unsent'].map((outcome) => `disparo_billing_mails_total{outcome="${outcome}"} 0`),
+      'disparo_billing_mails_total{outcome="unknown"} 1',
+      'disparo_billing_smtp_up{service="smtp"} 0',
     ].toSorted(),
   );
 });
