@@ -28,8 +28,9 @@ const DEBTS = 'billing_debts d JOIN billing_companies b USING (company_no) JOIN 
 const IS_OVER = '(d.paid_at IS NOT NULL OR d.cancelled_at IS NOT NULL OR b.deleted)';
 /** Changed after it was erased: by a payment that came late, with who paid. */
 const IS_WHOLE = '(d.erased_at IS NULL OR d.erased_at < d.updated_at)';
-/** A deleted company's debts are as old as its deletion at most: it may have been a mistake. */
-const UNCHANGED_SINCE = 'greatest(d.updated_at, CASE WHEN b.deleted THEN o.updated_at END)';
+/** What a deleted company is still owed is as old as its deletion at most: that may have been a mistake. */
+const UNCHANGED_SINCE =
+  'greatest(d.updated_at, CASE WHEN d.paid_at IS NULL AND d.cancelled_at IS NULL THEN o.updated_at END)';
 /**
  * guard: who sends it may still write down what the server said, and that may quote the address. A worker that is still there
  * does so within minutes; an older one is held for a person, for ever perhaps, and nothing is sent by it.
