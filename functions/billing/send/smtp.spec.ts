@@ -25,7 +25,7 @@ afterEach(async () => {
   await smtp.close();
 });
 
-const mail = (bytes = Buffer.from('Message-ID: <1@x>\r\n\r\nhello\r\n'), to = TO) => ({ from: FROM, to, bytes });
+const mail = (bytes: Buffer = Buffer.from('Message-ID: <1@x>\r\n\r\nhello\r\n'), to = TO) => ({ from: FROM, to, bytes });
 const says = (at: SmtpStep, text: string, thenDrops = false): SmtpFault => ({ kind: 'says', at, text, thenDrops });
 const drops = (at: SmtpStep, delivered = false): SmtpFault => ({ kind: 'drops', at, delivered });
 const sent = (response = '250 2.0.0 queued'): MailResult => ({ result: 'sent', response });
