@@ -6,7 +6,8 @@ export interface Reply {
   text: string;
 }
 
-const MOST_CHARACTERS = 500;
+/** Of a text that is stored. */
+export const MOST_CHARACTERS = 500;
 /** PostgreSQL refuses NUL; the others are no words, and would move the cursor of a terminal. */
 const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
 

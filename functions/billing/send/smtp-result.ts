@@ -1,4 +1,4 @@
-import type { Reply } from './smtp-replies.js';
+import { MOST_CHARACTERS, type Reply } from './smtp-replies.js';
 
 /** What became of one mail, by what its own connection saw (billing.md, section 5). Nothing else is deduced. */
 export type MailResult =
@@ -37,19 +37,13 @@ export interface Course {
  * The table of billing.md, section 5. A reply counts for the command whose turn it is. Only a 2xx that came after the dot is
  * `sent`; whatever cannot be told once the dot may be on its way is `unknown`.
  */
-export function resultOf({ replies, handedOver, dotHadLeft, why, frozen }: Course): MailResult {
-  const [mail, rcpt, data, end] = replies;
-  if (frozen) return { result: 'unsent', reason: why, frozen };
-  if (!mail) return { result: 'unsent', reason: `${why}, before an answer to MAIL FROM` };
-  if (kindOf(mail) !== 2) return { result: 'unsent', reason: `MAIL FROM is answered with: ${mail.text}` };
-  if (!rcpt) return { result: 'later', response: `${why}, before an answer to RCPT TO` };
-  if (kindOf(rcpt) === 5) return { result: 'refused', response: rcpt.text };
-  if (kindOf(rcpt) === 4) return { result: 'later', response: rcpt.text };
-  if (kindOf(rcpt) !== 2) return { result: 'later', response: `RCPT TO is answered with: ${rcpt.text}` };
-  if (!data) return { result: 'later', response: `${why}, before an answer to DATA` };
-  if (kindOf(data) === 4 || kindOf(data) === 5) return { result: 'later', response: data.text };
-  if (data.code !== 354) return { result: 'later', response: `DATA is answered with: ${data.text}` };
-  if (!handedOver) return { result: 'later', response: notHandedOver(end, why) };
+export function resultOf(course: Course): MailResult {
+  // First of all: whatever was said before, with a dot on its way only the answer to it counts.
+  return course.handedOver ? afterTheEnd(course) : beforeTheEnd(course);
+}
+
+function afterTheEnd({ replies, dotHadLeft, why }: Course): MailResult {
+  const end = replies[3];
   if (!end) return { result: 'unknown', reason: `${why}, after the end of the mail` };
   if (kindOf(end) === 5) return { result: 'refused', response: end.text };
   if (kindOf(end) === 4) return { result: 'later', response: end.text };
@@ -57,11 +51,31 @@ export function resultOf({ replies, handedOver, dotHadLeft, why, frozen }: Cours
   return { result: 'unknown', reason: `the end of the mail is answered with: ${end.text}` };
 }
 
-function notHandedOver(early: Reply | undefined, why: string): string {
-  if (early) return `answered before the end of the mail with: ${early.text}`.slice(0, 500).toWellFormed();
-  return `${why}, before the end of the mail`;
+function beforeTheEnd({ replies, why, frozen }: Course): MailResult {
+  const [mail, rcpt, data, end] = replies;
+  if (frozen) return { result: 'unsent', reason: why, frozen };
+  if (!mail) return { result: 'unsent', reason: `${why}, before an answer to MAIL FROM` };
+  if (kindOf(mail) !== 2) return { result: 'unsent', reason: `MAIL FROM is answered with: ${mail.text}` };
+  if (!rcpt) return { result: 'later', response: `${why}, before an answer to RCPT TO` };
+  if (kindOf(rcpt) === 5) return { result: 'refused', response: rcpt.text };
+  if (kindOf(rcpt) === 4) return { result: 'later', response: rcpt.text };
+  if (kindOf(rcpt) !== 2) return { result: 'later', response: ours(`RCPT TO is answered with: ${rcpt.text}`) };
+  if (!data) return { result: 'later', response: `${why}, before an answer to DATA` };
+  if (kindOf(data) === 4 || kindOf(data) === 5) return { result: 'later', response: data.text };
+  if (data.code !== 354) return { result: 'later', response: ours(`DATA is answered with: ${data.text}`) };
+  if (end) return { result: 'later', response: ours(`answered before the end of the mail with: ${end.text}`) };
+  return { result: 'later', response: `${why}, before the end of the mail` };
 }
 
-function kindOf({ code }: Reply): number | undefined {
-  return code === undefined ? undefined : Math.floor(code / 100);
+/** Whether the server has agreed to all that comes before a body, and has said nothing else. */
+export function wantsBody([mail, rcpt, data, ...others]: readonly Reply[]): boolean {
+  return kindOf(mail) === 2 && kindOf(rcpt) === 2 && data?.code === 354 && others.length === 0;
+}
+
+function ours(text: string): string {
+  return text.slice(0, MOST_CHARACTERS).toWellFormed();
+}
+
+function kindOf(reply: Reply | undefined): number | undefined {
+  return reply?.code === undefined ? undefined : Math.floor(reply.code / 100);
 }

@@ -7,8 +7,8 @@ const FROM = 'cobranca@disparo.example';
 const TO = 'maria.silva@example.com';
 const LIMITS = { handOverMs: 20_000, sendMs: 30_000, openMs: 20_000, tidyMs: 5_000 };
 /** For what ends by its own time. */
-const SHORT = { handOverMs: 250, sendMs: 300, openMs: 300, tidyMs: 100 };
-const LARGE = Buffer.alloc(24 * 1024 * 1024, 'A large mail fills every buffer between two processes.\r\n');
+const SHORT = { handOverMs: 600, sendMs: 800, openMs: 600, tidyMs: 200 };
+const LARGE = Buffer.alloc(16 * 1024 * 1024, 'A large mail fills every buffer between two processes.\r\n');
 
 let smtp: FaultySmtp;
 let where: string;
@@ -25,7 +25,11 @@ afterEach(async () => {
   await smtp.close();
 });
 
-const mail = (bytes: Buffer = Buffer.from('Message-ID: <1@x>\r\n\r\nhello\r\n'), to = TO) => ({ from: FROM, to, bytes });
+const mail = (bytes: Buffer = Buffer.from('Message-ID: <1@x>\r\n\r\nhello\r\n'), to = TO) => ({
+  from: FROM,
+  to,
+  bytes,
+});
 const says = (at: SmtpStep, text: string, thenDrops = false): SmtpFault => ({ kind: 'says', at, text, thenDrops });
 const drops = (at: SmtpStep, delivered = false): SmtpFault => ({ kind: 'drops', at, delivered });
 const sent = (response = '250 2.0.0 queued'): MailResult => ({ result: 'sent', response });
@@ -149,24 +153,24 @@ test.each<[string, SmtpFault, () => MailResult]>([
   [
     'at MAIL FROM is nobody’s',
     { kind: 'silent', at: 'mail' },
-    () => unsent('no answer in 0.25 s, before an answer to MAIL FROM'),
+    () => unsent('no answer in 0.6 s, before an answer to MAIL FROM'),
   ],
-  ['at RCPT is later', { kind: 'silent', at: 'rcpt' }, () => later('no answer in 0.25 s, before an answer to RCPT TO')],
-  ['at DATA is later', { kind: 'silent', at: 'data' }, () => later('no answer in 0.25 s, before an answer to DATA')],
+  ['at RCPT is later', { kind: 'silent', at: 'rcpt' }, () => later('no answer in 0.6 s, before an answer to RCPT TO')],
+  ['at DATA is later', { kind: 'silent', at: 'data' }, () => later('no answer in 0.6 s, before an answer to DATA')],
   [
     'after the dot is unknown',
     { kind: 'silent', at: 'dot' },
-    () => unknown('no answer within 0.3 s, after the end of the mail'),
+    () => unknown('no answer within 0.8 s, after the end of the mail'),
   ],
   [
     'for a body that it has room for is unknown',
     { kind: 'stallsAfter354' },
-    () => unknown('no answer within 0.3 s, after the end of the mail'),
+    () => unknown('no answer within 0.8 s, after the end of the mail'),
   ],
   [
     'that speaks too late after the dot is unknown',
     { kind: 'ok', afterMs: 5_000 },
-    () => unknown('no answer within 0.3 s, after the end of the mail'),
+    () => unknown('no answer within 0.8 s, after the end of the mail'),
   ],
 ])('a server that is silent %s', async (_, fault, result) => {
   expect(await sendInto(fault, SHORT)).toEqual([result(), false]);
@@ -174,7 +178,7 @@ test.each<[string, SmtpFault, () => MailResult]>([
 
 test('a server that reads no byte of a large body is later, and never sees a dot', async () => {
   const [result] = await sendInto({ kind: 'stallsAfter354' }, SHORT, LARGE);
-  expect(result).toEqual(later('no answer within 0.3 s, before the end of the mail'));
+  expect(result).toEqual(later('no answer within 0.8 s, before the end of the mail'));
   smtp.release();
   await untilTrue(
     () => smtp.open === 0,

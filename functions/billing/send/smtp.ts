@@ -1,10 +1,11 @@
+import { isAscii } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { SmtpConfig } from '../../platform/config.js';
 import { LazyBody } from './smtp-body.js';
 import { nameOf, openClient, SmtpUnavailable, serverOf } from './smtp-open.js';
 import { ReplyReader } from './smtp-replies.js';
-import { type Course, type MailResult, resultOf } from './smtp-result.js';
+import { type Course, type MailResult, resultOf, wantsBody } from './smtp-result.js';
 
 export { SmtpUnavailable } from './smtp-open.js';
 export type { MailResult } from './smtp-result.js';
@@ -135,7 +136,7 @@ export class SmtpConnection {
       const after = (ms: number, act: () => void) => timers.push(setTimeout(act, Math.max(0, ms - begun.elapsedMs)));
       after(this.limits.handOverMs, () => this.#lateForTheFirstByte(begun, course));
       after(this.limits.sendMs, () => this.#stop?.(`no answer within ${this.limits.sendMs / 1_000} s`));
-      this.client.send({ from, to: [to], use8BitMime: has8Bit(bytes) }, body, (error) => {
+      this.client.send({ from, to: [to], use8BitMime: !isAscii(bytes) }, body, (error) => {
         if (error) course.why ||= `the connection was lost (${error.originalCode ?? error.code})`;
         over(true);
       });
@@ -157,7 +158,7 @@ export class SmtpConnection {
   /** Asked before each piece of the body and before its end. */
   #mayGoOn(begun: Begun, { replies }: Course): boolean {
     const first = !this.#body?.begun;
-    if (replies.length !== 3 || replies[2]?.code !== 354) this.#stop?.('the server is out of step');
+    if (!wantsBody(replies)) this.#stop?.('the server is out of step');
     else if (first && begun.elapsedMs > this.limits.handOverMs) this.#lateForTheFirstByte(begun, this.#course);
     else if (begun.elapsedMs > this.limits.sendMs) this.#stop?.(`not done within ${this.limits.sendMs / 1_000} s`);
     else return true;
@@ -212,10 +213,6 @@ function isAnswer({ replies, handedOver }: Course): boolean {
   const refusal = (kind: number | undefined) => kind === 4 || kind === 5;
   if (handedOver) return replies.length === 4 && (end === 2 || refusal(end));
   return mail === 2 && (refusal(rcpt) || (rcpt === 2 && refusal(data)));
-}
-
-function has8Bit(bytes: Buffer): boolean {
-  return bytes.some((byte) => byte > 0x7f);
 }
 
 /** Texts that are logged do not name the debtor, and a server may. */
