@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { TestBucket } from '../functions/test/uploads/fixtures.js';
 import { ApiStage } from '../testing/api-stage.js';
 import type { Process } from '../testing/process.js';
+import { FaultySmtp } from '../testing/smtp-faults.js';
 import { allFolders } from './build/collection.js';
 import { type Contract, routesOf } from './build/contract.js';
 import { readAnswers } from './build/files.js';
@@ -12,6 +13,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const bucket = new TestBucket();
 const steps = allFolders().flatMap((folder) => folder.steps);
 
+let smtp: FaultySmtp;
 let stage: ApiStage;
 let consumer: Process;
 let contract: Contract;
@@ -19,7 +21,8 @@ let run: Run;
 
 beforeAll(async () => {
   await bucket.open();
-  stage = await ApiStage.open({ env: bucket.env });
+  smtp = await FaultySmtp.listen();
+  stage = await ApiStage.open({ env: { ...bucket.env, SMTP_URL: smtp.url, SMTP_FROM: 'cobranca@example.com' } });
   // Slow enough that a pause comes before all is sent.
   consumer = stage.consumer({ PREFETCH: '1' });
   contract = (await stage.api<Contract>('GET', '/api/openapi.json')).body;
@@ -29,6 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await consumer?.kill();
   await stage?.close();
+  await smtp?.close();
   await bucket.close();
 });
 
@@ -37,14 +41,15 @@ test('the whole collection is green against the real API, stores and a consumer'
   expect(new Set(run.asked.map(({ name }) => name))).toEqual(new Set(steps.map(({ name }) => name)));
 });
 
-test('and again on the same data, passing over the uploads where there is no object store', async () => {
+test('and again on the same data, passing over what needs an object store or a mail server where there is none', async () => {
   await stage.stop();
-  await stage.start({ env: { UPLOAD_BUCKET: '' } });
+  await stage.start({ env: { UPLOAD_BUCKET: '', SMTP_URL: '', SMTP_FROM: '' } });
   const { failures, asked } = await runCollection(stage.url, { show: false });
   const names = asked.map(({ name }) => name);
   expect(failures).toEqual([]);
   expect(names).toContain('Ask for a URL');
   expect(names).not.toContain('Send the file');
+  expect(names).not.toContain('Send the file of debts');
   expect(names).toContain('Delete Ana');
 });
 

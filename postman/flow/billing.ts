@@ -7,6 +7,11 @@ const IMPORT = { id: '{{debts_import_id}}' };
 const PAID = { debt_id: 'a73e1574-b658-4942-9ccb-980c00e827ce' };
 const CANCELLED = { debt_id: '76c1d70a-3284-4f40-aba6-ba578279968f' };
 const COUNTS = '[body.lines, body.blank, body.accepted, body.rejected, body.created, body.repeated, body.conflicting]';
+/** A file of one debt that is there by then: it makes no new one. */
+const BY_URL =
+  'name,governmentId,email,debtAmount,debtDueDate,debtId\n' +
+  'Ana Exemplo,52998224725,ana@example.com,150.00,2027-01-15,a73e1574-b658-4942-9ccb-980c00e827ce\n';
+const BY_URL_END = "Eva lists Ana's debts";
 const NOTICE = 'EXEMPLO, SEM VALOR DE PAGAMENTO';
 
 /** A payment of 150.00 by Pix, signed as `signed` says. */
@@ -38,8 +43,8 @@ const payment = (name: string, rest: Omit<Step, 'name' | 'ask' | 'before' | 'hea
 export const billing: Folder = {
   name: '13 Billing',
   description:
-    'A CSV of debts is imported, twice, and bills nobody twice. Each debt gets a boleto with a Pix code, from a simulated bank; one ' +
-    'is cancelled and one is paid. With `npm start` the bank is asked each minute, on the plain server every two seconds.',
+    'A CSV of debts is imported, twice, and bills nobody twice. Each debt gets a boleto with a Pix code, from a simulated bank, and ' +
+    'an e-mail; one is cancelled and one is paid. With `npm start` the bank is asked each minute, on the plain server every two seconds.',
   steps: [
     {
       name: 'Import a CSV of debts',
@@ -140,17 +145,62 @@ export const billing: Folder = {
       tests: { 'a header and four rows': "pm.expect(text.trimEnd().split('\\r\\n').length).to.equal(5)" },
     },
     {
-      name: 'Wait until a debt is gerada',
+      name: 'Wait until a debt has its boleto',
       ask: 'getDebt',
       note: 'In a run of the collection it is asked again, each second, for two minutes at most. By hand: send again.',
       path: PAID,
       query: OF_COMPANY,
       status: 200,
-      poll: { until: "body.status === 'gerada'", tries: 120, everyMs: 1_000 },
+      poll: { until: 'body.invoice !== null', tries: 120, everyMs: 1_000 },
       tests: {
-        'it is gerada': "pm.expect(body.status).to.equal('gerada')",
-        'its e-mail waits': "pm.expect(body.deliveries.map(({ status }) => status)).to.eql(['pendente'])",
+        'it has a boleto': 'pm.expect(body.invoice.barcode.length).to.equal(44)',
+        'it has one e-mail': 'pm.expect(body.deliveries.length).to.equal(1)',
       },
+    },
+    {
+      name: 'Wait until its e-mail is enviada',
+      ask: 'getDebt',
+      note:
+        'Each second, for a quarter of a minute at most. With `npm start` the e-mail is a file in `.local/mail/`. Where there is no mail ' +
+        'server, as on a plain server without `SMTP_URL`, it stays `pendente`.',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 200,
+      poll: { until: "!['pendente', 'tentando'].includes(body.deliveries[0].status)", tries: 15, everyMs: 1_000 },
+      tests: {
+        'it is enviada, or waits for a mail server':
+          "pm.expect(['enviada', 'pendente']).to.include(body.deliveries[0].status)",
+      },
+    },
+    {
+      name: 'Send its e-mail again',
+      ask: 'resendDebt',
+      path: PAID,
+      query: OF_COMPANY,
+      status: 202,
+      otherwise: {
+        status: 409,
+        code: 'BILLING.DELIVERY_OPEN',
+        why: 'there is no mail server here, so the first e-mail is still open',
+      },
+      tests: { 'it is the next one': "pm.expect([body.number, body.status]).to.eql([2, 'pendente'])" },
+    },
+    {
+      name: 'Say of an e-mail that is not desconhecida that it was sent',
+      ask: 'resolveDebtDelivery',
+      note: 'Of one that is `desconhecida`, as its connection was lost when all of it was handed over, this is how to settle it.',
+      path: { ...PAID, number: '1' },
+      query: OF_COMPANY,
+      status: 409,
+      code: 'BILLING.INVALID_TRANSITION',
+    },
+    {
+      name: 'Say it of an e-mail that is not there',
+      ask: 'resolveDebtDelivery',
+      path: { ...PAID, number: '99' },
+      query: OF_COMPANY,
+      status: 404,
+      code: 'BILLING.DELIVERY_NOT_FOUND',
     },
     {
       name: 'Get its boleto',
@@ -206,6 +256,14 @@ export const billing: Folder = {
       code: 'BILLING.DEBT_CLOSED',
     },
     {
+      name: 'No e-mail of it is sent again',
+      ask: 'resendDebt',
+      path: CANCELLED,
+      query: OF_COMPANY,
+      status: 409,
+      code: 'BILLING.DEBT_CLOSED',
+    },
+    {
       name: 'See the settings',
       ask: 'getBillingSettings',
       query: OF_COMPANY,
@@ -249,7 +307,8 @@ export const billing: Folder = {
       tests: {
         'it is paga, by one payment':
           "pm.expect([body.status, body.paid_cents, body.payments.length]).to.eql(['paga', 15000, 1])",
-        'its e-mail is dropped': "pm.expect(body.deliveries.map(({ status }) => status)).to.eql(['dispensada'])",
+        'no e-mail of it waits':
+          "pm.expect(body.deliveries.filter(({ status }) => status === 'pendente').length).to.equal(0)",
       },
     },
     {
@@ -286,7 +345,52 @@ export const billing: Folder = {
       tests: { 'it has a header': 'pm.expect(text).to.match(/^imported,/)' },
     },
     {
-      name: "Eva lists Ana's debts",
+      name: 'Ask for a URL for a file of debts',
+      ask: 'createDebtsUpload',
+      note: 'For files that are too large for a request. It needs an object store, as a campaign by URL does.',
+      json: { ...OF_COMPANY, size: BY_URL.length },
+      status: 201,
+      otherwise: {
+        status: 503,
+        code: 'UPLOAD.NOT_CONFIGURED',
+        why: 'there is no object store here: the file is passed over',
+        goTo: BY_URL_END,
+      },
+      keep: { debts_upload_id: 'body.id', debts_upload_url: 'body.url' },
+    },
+    {
+      name: 'Send the file of debts',
+      ask: {
+        method: 'PUT',
+        url: '{{debts_upload_url}}',
+        description: 'Goes to the object store and not to the API: the URL is signed, for a file of exactly that size.',
+        text: BY_URL,
+      },
+      as: 'nobody',
+      status: 200,
+    },
+    {
+      name: 'Wait until the file is an import',
+      ask: 'getUpload',
+      note: 'In a run of the collection it is asked again, each half second, for a minute and a half at most.',
+      path: { id: '{{debts_upload_id}}' },
+      status: 200,
+      poll: { until: "body.status !== 'esperando' && body.status !== 'recebendo'", tries: 180, everyMs: 500 },
+      keep: { debts_import_id: 'body.import_id' },
+      tests: { 'it is aceito': "pm.expect([body.status, body.campaign_id]).to.eql(['aceito', null])" },
+    },
+    {
+      name: 'Wait until the import of the file is merged',
+      ask: 'getImport',
+      note: 'Each second, for two minutes at most. Its debt was there: the file bills nobody twice.',
+      path: IMPORT,
+      query: OF_COMPANY,
+      status: 200,
+      poll: { until: "body.status === 'importado'", tries: 120, everyMs: 1_000 },
+      tests: { 'its line is repeated': `pm.expect(${COUNTS}).to.eql([1, 0, 1, 0, 0, 1, 0])` },
+    },
+    {
+      name: BY_URL_END,
       ask: 'listDebts',
       as: 'eva',
       query: OF_COMPANY,

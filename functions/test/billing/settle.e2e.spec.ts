@@ -236,6 +236,8 @@ async function whileLocked<T>(
     await client.query('COMMIT');
     return await answer;
   } finally {
+    // Of a test that failed the transaction is open.
+    await client.query('ROLLBACK');
     client.release();
   }
 }
