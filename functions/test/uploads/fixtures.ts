@@ -1,11 +1,84 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Created, S3Server } from '../../../services/s3/server.js';
 import type { ApiStage, TestCompany, TestUser } from '../../../testing/api-stage.js';
+import { someDebt } from '../billing/fixtures.js';
+import { fileOf, lineOf } from '../billing/import-fixtures.js';
 
 export const BUCKET = 'disparo-test';
 const KEYS = { accessKeyId: 'test', secretAccessKey: 'a secret of the tests' };
+
+const LINES = ['11987654321\nnope\n', '21987654321\nnope\n'] as const;
+const DEBTS = [fileOf(lineOf(someDebt()), 'nope'), fileOf(lineOf(someDebt()), 'nope')] as const;
+const COUNTS = {
+  lines: 2,
+  accepted: 1,
+  duplicate: 0,
+  invalid: 1,
+  blank: 0,
+  phone_column: 1,
+  rejects_kept: 1,
+  rejects: [{ line: 2, value: 'nope', reason: 'not_a_number' }],
+};
+
+/** What a file becomes: how an upload of it is asked for, and what is found of it afterwards. */
+export interface Kind {
+  route: string;
+  body(company: TestCompany, size: number, fields?: Record<string, unknown>): Record<string, unknown>;
+  /** Two files of one length: a good line and a wrong one each. */
+  files: readonly [string, string];
+  /** What the state of an upload says of such a file that became `id`. */
+  accepted(id: string | undefined): Omit<UploadState, 'problem'>;
+  /** What files of the company have become. */
+  made(stage: ApiStage, company: TestCompany): Promise<{ id: string; deleted: boolean }[]>;
+  /** Which of `files` was stored for the upload. */
+  which(stage: ApiStage, uploadId: string): Promise<number>;
+  /** Codes: for an empty file, and for one over the limit. */
+  empty: string;
+  tooLarge: string;
+}
+
+/** The kinds of uploads, by what their files become. */
+export const KINDS: Record<'campaign' | 'import', Kind> = {
+  campaign: {
+    route: '/api/uploads',
+    body: uploadOf,
+    files: LINES,
+    accepted: (id) => ({ status: 'aceito', campaign_id: id ?? null, import_id: null, file: COUNTS }),
+    made: (stage, { id }) => stage.sql('SELECT id, deleted FROM campaigns WHERE company_id = $1', [id]),
+    which: async (stage, id) => {
+      const [row] = await stage.sql<{ phone_numbers: string }>(
+        'SELECT phone_numbers FROM campaign_chunks k JOIN uploads u ON u.campaign_id = k.campaign_id WHERE u.id = $1',
+        [id],
+      );
+      return LINES.findIndex((file) => row?.phone_numbers === `+55${file.slice(0, 11)}`);
+    },
+    empty: 'CAMPAIGN.FILE_EMPTY',
+    tooLarge: 'CAMPAIGN.FILE_TOO_LARGE',
+  },
+  import: {
+    route: '/api/billing/uploads',
+    body: ({ id }, size, fields = {}) => ({ company_id: id, size, file_name: 'debts.csv', ...fields }),
+    files: DEBTS,
+    accepted: (id) => ({ status: 'aceito', campaign_id: null, import_id: id ?? null, file: null }),
+    made: (stage, { id }) =>
+      stage.sql(
+        'SELECT i.id, b.deleted FROM billing_imports i JOIN billing_companies b USING (company_no) WHERE b.company_id = $1',
+        [id],
+      ),
+    which: async (stage, id) => {
+      const [row] = await stage.sql<{ sha256: Buffer }>(
+        'SELECT sha256 FROM billing_imports i JOIN uploads u ON u.import_id = i.id WHERE u.id = $1',
+        [id],
+      );
+      return DEBTS.findIndex((file) => row?.sha256.equals(createHash('sha256').update(file).digest()));
+    },
+    empty: 'BILLING.FILE_EMPTY',
+    tooLarge: 'BILLING.FILE_TOO_LARGE',
+  },
+};
 
 /** An upload as POST answers it. */
 export interface UploadBody extends Record<string, unknown> {
@@ -18,6 +91,7 @@ export interface UploadBody extends Record<string, unknown> {
 export interface UploadState {
   status: string;
   campaign_id: string | null;
+  import_id: string | null;
   file: Record<string, unknown> | null;
   problem: { code?: string } | null;
 }
@@ -72,7 +146,11 @@ export async function put(url: string, file: string | Uint8Array<ArrayBuffer>): 
 }
 
 /** The body of POST /api/uploads for a file of `size` bytes; anything else by `fields`. */
-export function uploadOf(company: TestCompany, size: number, fields: Record<string, unknown> = {}): object {
+export function uploadOf(
+  company: TestCompany,
+  size: number,
+  fields: Record<string, unknown> = {},
+): Record<string, unknown> {
   return { name: 'Black Friday', message: 'Hoje tudo pela metade.', company_id: company.id, size, ...fields };
 }
 
@@ -103,9 +181,10 @@ export async function sent(
   company: TestCompany,
   file: string,
   fields: Record<string, unknown> = {},
+  kind: Kind = KINDS.campaign,
 ): Promise<UploadBody> {
-  const body = uploadOf(company, Buffer.byteLength(file), fields);
-  const asked = await stage.api<UploadBody>('POST', '/api/uploads', { token: user.token, body });
+  const body = kind.body(company, Buffer.byteLength(file), fields);
+  const asked = await stage.api<UploadBody>('POST', kind.route, { token: user.token, body });
   if (asked.status !== 201) throw new Error(`no upload: ${asked.status} ${JSON.stringify(asked.body)}`);
   const [status, code] = await put(asked.body.url, file);
   if (status !== 200) throw new Error(`not sent: ${status} ${code}`);

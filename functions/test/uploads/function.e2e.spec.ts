@@ -5,23 +5,22 @@ import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-
 import { Process, ROOT } from '../../../testing/process.js';
 import { as, PATIENCE_MS, refusal } from '../campaigns/fixtures.js';
 import { Offline } from '../offline.js';
-import { BUCKET, put, sent, TestBucket, type UploadBody, type UploadState, uploadOf, uploadState } from './fixtures.js';
+import {
+  BUCKET,
+  KINDS,
+  type Kind,
+  put,
+  sent,
+  TestBucket,
+  type UploadBody,
+  type UploadState,
+  uploadState,
+} from './fixtures.js';
 
 type Handler = (event: object, context: object) => Promise<unknown>;
 
 /** What tsc made: see api.e2e.spec.ts. */
 const DIST = new URL('../../../dist/functions/', import.meta.url);
-const FILE = '11987654321\nnope\n';
-const COUNTS = {
-  lines: 2,
-  accepted: 1,
-  duplicate: 0,
-  invalid: 1,
-  blank: 0,
-  phone_column: 1,
-  rejects_kept: 1,
-  rejects: [{ line: 2, value: 'nope', reason: 'not_a_number' }],
-};
 const HOLD = 4_711;
 
 const bucket = new TestBucket();
@@ -60,20 +59,20 @@ afterAll(async () => {
 });
 
 /** Asks the API function for an upload. */
-async function asked(size = Buffer.byteLength(FILE)): Promise<UploadBody> {
+async function asked({ route, body, files }: Kind, size = Buffer.byteLength(files[0])): Promise<UploadBody> {
   const event = {
     version: '2.0',
     routeKey: '$default',
-    rawPath: '/api/uploads',
+    rawPath: route,
     rawQueryString: '',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${ana.token}` },
-    requestContext: { http: { method: 'POST', path: '/api/uploads', protocol: 'HTTP/1.1', sourceIp: '127.0.0.1' } },
-    body: JSON.stringify(uploadOf(company, size)),
+    requestContext: { http: { method: 'POST', path: route, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1' } },
+    body: JSON.stringify(body(company, size)),
     isBase64Encoded: false,
   };
-  const { statusCode, body } = (await api(event, context())) as { statusCode: number; body: string };
-  if (statusCode !== 201) throw new Error(`no upload: ${statusCode} ${body}`);
-  return JSON.parse(body) as UploadBody;
+  const answer = (await api(event, context())) as { statusCode: number; body: string };
+  if (answer.statusCode !== 201) throw new Error(`no upload: ${answer.statusCode} ${answer.body}`);
+  return JSON.parse(answer.body) as UploadBody;
 }
 
 /** The event of an upload's object, as S3 writes it. */
@@ -85,44 +84,47 @@ function eventOf(id: string, eTag?: string): object {
 /** The ETag of what was put last. */
 const lastETag = (): string => bucket.created.at(-1)?.eTag ?? '';
 
-async function put200(url: string, file = FILE): Promise<string> {
+async function put200(url: string, file: string): Promise<string> {
   expect(await put(url, file)).toEqual([200, undefined]);
   return lastETag();
 }
 
 const state = (id: string): Promise<UploadState> => uploadState(stage, ana, id);
 
-async function campaigns(): Promise<{ id: string; deleted: boolean }[]> {
-  return stage.sql('SELECT id, deleted FROM campaigns WHERE company_id = $1', [company.id]);
-}
-
 /** Lets the lease of an upload run out. */
 const endLease = (id: string) =>
-  stage.sql("UPDATE uploads SET lease_until = now() - interval '1 s' WHERE id = $1", [id]);
+  stage.sql(
+    `UPDATE uploads SET lease_until = CASE purpose WHEN 'campaign' THEN now() - interval '1 s' ELSE lease_until END,
+            import_lease_until = CASE purpose WHEN 'billing' THEN now() - interval '1 s' END WHERE id = $1`,
+    [id],
+  );
 
-describe('the event of an object', () => {
-  test('makes a campaign of it, and the same event again does nothing', async () => {
-    const { id, url } = await asked();
-    const event = eventOf(id, await put200(url));
+describe.each(Object.entries(KINDS))('of a file that becomes a %s, the event', (_kind, kind) => {
+  const [FILE, OTHER] = kind.files;
+  const made = () => kind.made(stage, company);
+
+  test('makes it that, and the same event again does nothing', async () => {
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, FILE));
     expect(await ingest(event, context())).toEqual(['accepted']);
-    const [campaign] = await campaigns();
-    const accepted = { status: 'aceito', campaign_id: campaign?.id, import_id: null, file: COUNTS, problem: null };
+    const [one] = await made();
+    const accepted = { ...kind.accepted(one?.id), problem: null };
     expect([await state(id), existsSync(bucket.fileOf(id))]).toEqual([accepted, false]);
     expect(await ingest(event, context())).toEqual(['passed']);
-    expect([await state(id), (await campaigns()).length]).toEqual([accepted, 1]);
+    expect([await state(id), (await made()).length]).toEqual([accepted, 1]);
   });
 
-  test('that comes many times at once makes one campaign', async () => {
-    const { id, url } = await asked();
-    const event = eventOf(id, await put200(url));
+  test('that comes many times at once makes one', async () => {
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, FILE));
     const results = await Promise.all(Array.from({ length: 5 }, () => ingest(event, context())));
     expect(results.flat().sort()).toEqual(['accepted', 'passed', 'passed', 'passed', 'passed']);
-    expect((await campaigns()).length).toBe(1);
+    expect((await made()).length).toBe(1);
     expect(await state(id)).toMatchObject({ status: 'aceito', problem: null });
   });
 
   test('that is early, or of no upload of ours, changes nothing', async () => {
-    const { id } = await asked();
+    const { id } = await asked(kind);
     expect(await ingest(eventOf(id), context())).toEqual(['absent']);
     expect(await ingest(eventOf('abcdefghijklmnopqrstuvwx'), context())).toEqual(['passed']);
     expect(await state(id)).toEqual({
@@ -135,59 +137,55 @@ describe('the event of an object', () => {
   });
 
   test('of a file that was replaced before it was read takes the later one whole', async () => {
-    const { id, url } = await asked();
-    const first = await put200(url);
-    const second = await put200(url, '21987654321\nnope\n');
+    const { id, url } = await asked(kind);
+    const first = await put200(url, FILE);
+    const second = await put200(url, OTHER);
     expect(await ingest(eventOf(id, first), context())).toEqual(['accepted']);
     expect(await ingest(eventOf(id, second), context())).toEqual(['passed']);
-    const numbers = await stage.sql(
-      'SELECT phone_numbers FROM campaign_chunks k JOIN uploads u ON u.campaign_id = k.campaign_id WHERE u.id = $1',
-      [id],
-    );
-    expect(numbers).toEqual([{ phone_numbers: '+5521987654321' }]);
+    expect(await kind.which(stage, id)).toBe(1);
     expect(await state(id)).toMatchObject({ status: 'aceito', problem: null });
   });
 
   test('of a second file is told by the upload, and the file is thrown away', async () => {
-    const { id, url } = await asked();
-    await ingest(eventOf(id, await put200(url)), context());
+    const { id, url } = await asked(kind);
+    await ingest(eventOf(id, await put200(url, FILE)), context());
     const before = await state(id);
-    expect(await ingest(eventOf(id, await put200(url)), context())).toEqual(['passed']);
+    expect(await ingest(eventOf(id, await put200(url, FILE)), context())).toEqual(['passed']);
     expect(await state(id)).toEqual({ ...before, problem: expect.objectContaining({ code: 'UPLOAD.USED_TWICE' }) });
-    expect([existsSync(bucket.fileOf(id)), (await campaigns()).length]).toEqual([false, 1]);
+    expect([existsSync(bucket.fileOf(id)), (await made()).length]).toEqual([false, 1]);
   });
 
   test.each([
     ['larger than it said', `${FILE}1`, 400, 'UPLOAD.SIZE_MISMATCH'],
     ['smaller than it said', FILE.slice(1), 400, 'UPLOAD.SIZE_MISMATCH'],
-    ['over the limit', '1'.repeat(1_048_577), 413, 'CAMPAIGN.FILE_TOO_LARGE'],
+    ['over the limit', '1'.repeat(1_048_577), 413, kind.tooLarge],
   ])('of a file that is %s refuses it, though the store took it', async (_, content, status, code) => {
-    const { id, url } = await asked();
-    await put200(url);
+    const { id, url } = await asked(kind);
+    await put200(url, FILE);
     writeFileSync(bucket.fileOf(id), content);
     expect(await ingest(eventOf(id), context())).toEqual(['refused']);
     const problem = expect.objectContaining({ status, code });
     expect(await state(id)).toEqual({ status: 'recusado', campaign_id: null, import_id: null, file: null, problem });
-    expect([existsSync(bucket.fileOf(id)), await campaigns()]).toEqual([false, []]);
+    expect([existsSync(bucket.fileOf(id)), await made()]).toEqual([false, []]);
   });
 
   test('of a user who has left the company refuses it', async () => {
     const eva = await stage.user();
     await stage.member(ana, company, eva);
-    const { id, url } = await asked();
-    await put200(url);
+    const { id, url } = await asked(kind);
+    await put200(url, FILE);
     await stage.sql('UPDATE uploads SET user_id = $2 WHERE id = $1', [id, eva.id]);
     await as(stage, ana)('DELETE', `/api/companies/${company.id}/members/${eva.id}`);
     expect(await ingest(eventOf(id), context())).toEqual(['refused']);
     expect(await state(id)).toMatchObject({ status: 'recusado', problem: { code: 'COMPANY.NOT_FOUND' } });
-    expect(await campaigns()).toEqual([]);
+    expect(await made()).toEqual([]);
   });
 
   test(
     'fails while the store is away, and what comes then finds all as it was',
     async () => {
-      const { id, url } = await asked();
-      const event = eventOf(id, await put200(url));
+      const { id, url } = await asked(kind);
+      const event = eventOf(id, await put200(url, FILE));
       await bucket.shut();
       await expect(ingest(event, context())).rejects.toThrow(/object store/);
       await bucket.open();
@@ -198,8 +196,8 @@ describe('the event of an object', () => {
   );
 
   test('of a file that nobody could read to its end in five tries refuses it', async () => {
-    const { id, url } = await asked();
-    await put200(url);
+    const { id, url } = await asked(kind);
+    await put200(url, FILE);
     await stage.sql('UPDATE uploads SET attempts = 5 WHERE id = $1', [id]);
     expect(await ingest(eventOf(id), context())).toEqual(['refused']);
     expect(await state(id)).toMatchObject({ status: 'recusado', problem: { status: 500, code: 'UPLOAD.UNREADABLE' } });
@@ -207,23 +205,26 @@ describe('the event of an object', () => {
 });
 
 describe('the minute’s call', () => {
-  test('takes up a file whose event was lost', async () => {
-    const { id, url } = await asked();
-    await put200(url);
+  test.each(Object.entries(KINDS))('takes up a file whose event was lost, of a %s', async (_kind, kind) => {
+    const { id, url } = await asked(kind);
+    await put200(url, kind.files[0]);
     await stage.sql('UPDATE uploads SET look_at = now() WHERE id = $1', [id]);
     expect(await ingest({ source: 'aws.events' }, context())).toMatchObject({ accepted: 1 });
     expect(await state(id)).toMatchObject({ status: 'aceito' });
   });
 });
 
-describe('held between the campaign and its commit', () => {
+describe.each(Object.entries(KINDS))('held between the %s and its commit', (_kind, kind) => {
+  const [FILE] = kind.files;
+  const made = () => kind.made(stage, company);
   let holder: pg.Client;
 
   beforeAll(async () => {
     await stage.sql(`
-      CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$
+      CREATE OR REPLACE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN PERFORM pg_advisory_xact_lock(${HOLD}); RETURN NEW; END $$;
-      CREATE TRIGGER held BEFORE UPDATE ON uploads FOR EACH ROW WHEN (NEW.campaign_id IS NOT NULL AND OLD.campaign_id IS NULL)
+      CREATE TRIGGER held BEFORE UPDATE ON uploads FOR EACH ROW
+        WHEN (coalesce(NEW.campaign_id, NEW.import_id) IS NOT NULL AND coalesce(OLD.campaign_id, OLD.import_id) IS NULL)
         EXECUTE FUNCTION held();`);
     holder = new pg.Client({ connectionString: stage.env.DATABASE_URL });
     await holder.connect();
@@ -248,8 +249,8 @@ describe('held between the campaign and its commit', () => {
     }, `${count} wait for a lock`);
 
   test('a reader that is killed leaves nothing, and the next one does it all', async () => {
-    const { id, url } = await asked();
-    const event = eventOf(id, await put200(url));
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, FILE));
     const code = `import(${JSON.stringify(new URL('ingest.js', DIST).href)}).then(({ handler }) =>
       handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 900000 }))`;
     const command = [process.execPath, '-e', code] as const;
@@ -265,27 +266,30 @@ describe('held between the campaign and its commit', () => {
       file: null,
       problem: null,
     });
-    expect(await campaigns()).toEqual([]);
+    expect(await made()).toEqual([]);
     expect(await ingest(event, context())).toEqual(['passed']);
     await endLease(id);
     expect(await ingest(event, context())).toEqual(['accepted']);
-    expect([await state(id), (await campaigns()).length]).toEqual([expect.objectContaining({ file: COUNTS }), 1]);
+    expect([await state(id), (await made()).length]).toEqual([
+      expect.objectContaining({ status: 'aceito', file: kind.accepted('').file }),
+      1,
+    ]);
   });
 
   test('the same event waits for nobody, and leaves it to who reads', async () => {
-    const { id, url } = await asked();
-    const event = eventOf(id, await put200(url));
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, FILE));
     const first = ingest(event, context());
     await untilWaiting(1);
     expect(await ingest(event, context())).toEqual(['passed']);
     await letGo();
-    expect([await first, (await campaigns()).length]).toEqual([['accepted'], 1]);
+    expect([await first, (await made()).length]).toEqual([['accepted'], 1]);
   });
 
-  test('a reader whose lease is over, and the one that took it, accept one campaign', async () => {
+  test('a reader whose lease is over, and the one that took it, accept one', async () => {
     await letGo();
-    const { id, url } = await asked();
-    const event = eventOf(id, await put200(url));
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, FILE));
     await holder.query('BEGIN');
     await holder.query('SELECT FROM companies WHERE id = $1 FOR UPDATE', [company.id]);
     const first = ingest(event, context());
@@ -295,37 +299,83 @@ describe('held between the campaign and its commit', () => {
     await untilWaiting(2);
     await holder.query('COMMIT');
     expect([await first, await second].flat().sort()).toEqual(['accepted', 'passed']);
-    expect([await state(id), (await campaigns()).length]).toEqual([
+    expect([await state(id), (await made()).length]).toEqual([
       expect.objectContaining({ status: 'aceito', problem: null }),
       1,
     ]);
   });
 
-  test('a company that is deleted then waits, and takes the campaign with it', async () => {
-    const { id, url } = await asked();
-    const event = eventOf(id, await put200(url));
+  test('a company that is deleted then waits, and takes it along', async () => {
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, FILE));
     const ingesting = ingest(event, context());
     await untilWaiting(1);
     const deleting = as(stage, ana)('DELETE', `/api/companies/${company.id}`);
     await untilWaiting(2);
     await letGo();
     expect([await ingesting, (await deleting).status]).toEqual([['accepted'], 204]);
-    expect((await campaigns()).map(({ deleted }) => deleted)).toEqual([true]);
+    expect((await made()).map(({ deleted }) => deleted)).toEqual([true]);
     expect(refusal(await as(stage, ana)('GET', `/api/uploads/${id}`))).toEqual([404, 'UPLOAD.NOT_FOUND']);
   });
 
-  test('a company that was deleted before gets no campaign, and the object goes', async () => {
+  test('a company that was deleted before gets none, and the object goes', async () => {
     await letGo();
-    const { id, url } = await asked();
+    const { id, url } = await asked(kind);
     expect((await as(stage, ana)('DELETE', `/api/companies/${company.id}`)).status).toBe(204);
-    expect(await ingest(eventOf(id, await put200(url)), context())).toEqual(['passed']);
-    expect([await campaigns(), existsSync(bucket.fileOf(id))]).toEqual([[], false]);
+    expect(await ingest(eventOf(id, await put200(url, FILE)), context())).toEqual(['passed']);
+    expect([await made(), existsSync(bucket.fileOf(id))]).toEqual([[], false]);
   });
 });
 
-test('a server without a bucket says so, and where the file can go', async () => {
-  const answer = await as(stage, ana)('POST', '/api/uploads', { body: uploadOf(company, 12) });
-  expect([refusal(answer), answer.headers.get('retry-after')]).toEqual([[503, 'UPLOAD.NOT_CONFIGURED'], null]);
+describe.each(Object.entries(KINDS))('a file that becomes a %s', (_kind, kind) => {
+  test('is given back by a reader that is told to stop, which does not count', async () => {
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, kind.files[0]));
+    const noTime = { ...context(), getRemainingTimeInMillis: () => 15_000 };
+    await expect(ingest(event, noTime)).rejects.toThrow(/told to stop/);
+    const [row] = await stage.sql('SELECT attempts, lease_holder FROM uploads WHERE id = $1', [id]);
+    expect([row, await kind.made(stage, company)]).toEqual([{ attempts: 0, lease_holder: null }, []]);
+    expect(await ingest(event, context())).toEqual(['accepted']);
+  });
+
+  test('has a server without a bucket say where it can go', async () => {
+    const answer = await as(stage, ana)<{ detail: string }>('POST', kind.route, { body: kind.body(company, 12) });
+    expect([refusal(answer), answer.headers.get('retry-after')]).toEqual([[503, 'UPLOAD.NOT_CONFIGURED'], null]);
+    expect(answer.body.detail).toContain(kind === KINDS.campaign ? 'POST /api/campaigns' : 'POST /api/billing/imports');
+  });
+});
+
+describe('the version before, which knows no purpose,', () => {
+  /** Its statements, as they were: what it looks for, what it reads, and what it takes for decided. */
+  const OPEN = 'NOT deleted AND campaign_id IS NULL AND refusal IS NULL';
+  const FREE = '(lease_until IS NULL OR lease_until < clock_timestamp())';
+  const seen = async (id: string) => {
+    const due = await stage.sql(
+      `SELECT FROM uploads WHERE look_at <= clock_timestamp() AND ${FREE} AND id = $1 FOR UPDATE SKIP LOCKED`,
+      [id],
+    );
+    const key = `uploads/${id}`;
+    const read = await stage.sql(
+      `SELECT FROM uploads WHERE object_key = $1 AND ${OPEN} AND ${FREE} FOR UPDATE SKIP LOCKED`,
+      [key],
+    );
+    const decided = await stage.sql(`SELECT FROM uploads WHERE object_key = $1 AND NOT (${OPEN})`, [key]);
+    return [due.length, read.length, decided.length];
+  };
+
+  test.each<[string, Kind, number[], number[]]>([
+    ['reads a file of numbers', KINDS.campaign, [1, 1, 0], [1, 0, 1]],
+    ['touches no file of debts, before it is accepted or after', KINDS.import, [0, 0, 0], [0, 0, 0]],
+  ])('%s', async (_name, kind, before, after) => {
+    const { id, url } = await asked(kind);
+    const event = eventOf(id, await put200(url, kind.files[0]));
+    await stage.sql('UPDATE uploads SET look_at = now() WHERE id = $1', [id]);
+    expect(await seen(id)).toEqual(before);
+    await endLease(id);
+    expect(await seen(id)).toEqual(before);
+    expect(await ingest(event, context())).toEqual(['accepted']);
+    expect(await seen(id)).toEqual(after);
+  });
 });
 
 describe('under serverless offline', () => {
@@ -337,10 +387,10 @@ describe('under serverless offline', () => {
 
   afterAll(() => offline?.close());
 
-  test('the PUT of a file invokes the ingest function', async () => {
-    const { id } = await sent(stage, ana, company, FILE);
+  test.each(Object.entries(KINDS))('the PUT of a file invokes the ingest function, for a %s', async (_kind, kind) => {
+    const { id } = await sent(stage, ana, company, kind.files[0], {}, kind);
     const accepted = () => state(id).then(({ status }) => status === 'aceito');
     await stage.until(accepted, 'it is accepted');
-    expect(await state(id)).toMatchObject({ file: COUNTS, problem: null });
+    expect(await state(id)).toMatchObject({ file: kind.accepted('').file, problem: null });
   });
 });
