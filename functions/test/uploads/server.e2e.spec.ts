@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-stage.js';
+import { fileOf, find, HEADER, imported, rows, type TestImport } from '../billing/import-fixtures.js';
 import {
   accepted,
   as,
@@ -14,6 +15,7 @@ import {
 } from '../campaigns/fixtures.js';
 import {
   campaignInRows,
+  KINDS,
   put,
   sent,
   TestBucket,
@@ -23,7 +25,7 @@ import {
   uploadState,
 } from './fixtures.js';
 
-const KINDS = [
+const MIXED = [
   'telefone;nome',
   '11987654321;Ana',
   '',
@@ -85,8 +87,8 @@ describe('a file sent to the URL of an upload', () => {
   });
 
   test('is found without an event, and becomes what the same file becomes by multipart', async () => {
-    const byForm = await accepted(stage, ana, company, KINDS);
-    const size = Buffer.byteLength(KINDS);
+    const byForm = await accepted(stage, ana, company, MIXED);
+    const size = Buffer.byteLength(MIXED);
     const asked = await post(uploadOf(company, size));
     expect([asked.status, asked.body]).toEqual([201, { id: ID, url: expect.any(String), expires_at: TIME }]);
     const { id, url } = asked.body;
@@ -97,7 +99,7 @@ describe('a file sent to the URL of an upload', () => {
       file: null,
       problem: null,
     });
-    expect(await put(url, KINDS)).toEqual([200, undefined]);
+    expect(await put(url, MIXED)).toEqual([200, undefined]);
     const state = await untilDecided(id);
     expect(state).toEqual({ status: 'aceito', campaign_id: ID, import_id: null, file: byForm.file, problem: null });
     const campaignId = state.campaign_id ?? '';
@@ -197,6 +199,60 @@ describe('a file sent to the URL of an upload', () => {
   });
 });
 
+describe('a file of debts sent to the URL of an upload', () => {
+  const KEPT = ['file_name', 'sha256', 'bytes', 'lines', 'blank', 'accepted', 'rejected', 'created', 'rejects'];
+  const debtsOf = (of: TestCompany, file: string, fields: Record<string, unknown> = {}) =>
+    sent(stage, ana, of, file, fields, KINDS.import);
+
+  test('becomes what the same file becomes by multipart, and is merged', async () => {
+    const [file] = KINDS.import.files;
+    const other = await stage.company(ana);
+    const byForm = await imported(stage, ana, other, file);
+    const { id } = await debtsOf(company, file, { file_name: 'debts.csv' });
+    const { import_id } = await untilDecided(id);
+    const byUrl = await stage.until(
+      async () => {
+        const found = await find(stage, ana, company, import_id ?? '');
+        return found.status === 'importado' ? found : undefined;
+      },
+      'it is merged',
+      PATIENCE_MS,
+    );
+    const kept = (of: TestImport) => Object.fromEntries(KEPT.map((field) => [field, of[field]]));
+    expect(kept(byUrl)).toEqual(kept(byForm));
+    expect([byUrl.created, byUrl.rejected]).toEqual([1, 1]);
+  });
+
+  test('has no name where it is sent without one, and one cut as that of a form', async () => {
+    const [file] = KINDS.import.files;
+    const uploads = await Promise.all([
+      debtsOf(company, file, { file_name: undefined }),
+      debtsOf(company, file, { file_name: `\u200b${'x'.repeat(300)}` }),
+    ]);
+    const states = await Promise.all(uploads.map(({ id }) => untilDecided(id)));
+    const found = await Promise.all(states.map(({ import_id }) => find(stage, ana, company, import_id ?? '')));
+    expect(found.map(({ file_name }) => file_name)).toEqual([null, `\\u200b${'x'.repeat(249)}`]);
+  });
+
+  test.each([
+    ['has a header alone', HEADER, 'BILLING.FILE_EMPTY'],
+    ['lacks a column', 'name,email\nAna,ana@example.com\n', 'BILLING.HEADER_INVALID'],
+    ['is no text', fileOf('a\0b'), 'BILLING.FILE_NOT_TEXT'],
+  ])('is refused when it %s, and nothing of it is stored', async (_, file, code) => {
+    const before = await rows(stage);
+    const { id } = await debtsOf(company, file);
+    const { status, import_id, file: counts, problem } = await untilDecided(id);
+    expect([status, import_id, counts, problem]).toEqual([
+      'recusado',
+      null,
+      null,
+      expect.objectContaining({ status: 400, code, detail: expect.any(String) }),
+    ]);
+    expect(await rows(stage)).toEqual(before);
+    await stage.until(() => !existsSync(bucket.fileOf(id)), 'the object is removed');
+  });
+});
+
 describe('POST /api/uploads is refused', () => {
   const without = (field: string): object => ({ ...uploadOf(company, 12), [field]: undefined });
 
@@ -222,10 +278,27 @@ describe('POST /api/uploads is refused', () => {
     expect(refusal(await post(body()))).toEqual([status, code]);
   });
 
+  const debts = (size: unknown, fields: object = {}) => ({ company_id: company.id, size, ...fields });
+  test.each<[string, () => object | string, number, string]>([
+    ['without a company', () => ({ size: 12 }), 400, 'VALIDATION'],
+    ['without a size', () => debts(undefined), 400, 'VALIDATION'],
+    ['with a size below zero', () => debts(-1), 400, 'VALIDATION'],
+    ['with a file name that is no text', () => debts(12, { file_name: 1 }), 400, 'VALIDATION'],
+    ['with a field of a campaign', () => debts(12, { name: 'Black Friday' }), 400, 'VALIDATION'],
+    ['for an empty file', () => debts(0), 400, 'BILLING.FILE_EMPTY'],
+    ['for a file over the limit', () => debts(16 * 1_048_576 + 1), 413, 'BILLING.FILE_TOO_LARGE'],
+    ['for a company that is none', () => debts(12, { company_id: '\0' }), 404, 'COMPANY.NOT_FOUND'],
+  ])('for debts %s', async (_, body, status, code) => {
+    expect(refusal(await as(stage, ana)('POST', '/api/billing/uploads', { body: body() }))).toEqual([status, code]);
+  });
+
   test("for another's company, whose uploads are not found either", async () => {
     const eva = await stage.user();
-    const asked = await as(stage, eva)('POST', '/api/uploads', { body: uploadOf(company, 12) });
-    expect(refusal(asked)).toEqual([404, 'COMPANY.NOT_FOUND']);
+    for (const { route, body } of Object.values(KINDS))
+      expect(refusal(await as(stage, eva)('POST', route, { body: body(company, 12) }))).toEqual([
+        404,
+        'COMPANY.NOT_FOUND',
+      ]);
     const { body } = await post(uploadOf(company, 12));
     for (const id of [body.id, 'abcdefghijklmnopqrstuvwx', 'no%20id'])
       expect(refusal(await as(stage, eva)('GET', `/api/uploads/${id}`))).toEqual([404, 'UPLOAD.NOT_FOUND']);
@@ -233,9 +306,13 @@ describe('POST /api/uploads is refused', () => {
   });
 });
 
-describe('an upload', () => {
+describe.each(Object.entries(KINDS))('an upload that becomes a %s', (_kind, kind) => {
+  const [FILE, OTHER] = kind.files;
+  const ask = (of = company) =>
+    as(stage, ana)<UploadBody>('POST', kind.route, { body: kind.body(of, Buffer.byteLength(FILE)) });
+
   test('that nobody has sent a file to is refused once its URL is over, and not before', async () => {
-    const { body } = await post(uploadOf(company, 12));
+    const { body } = await ask();
     await stage.sql("UPDATE uploads SET expires_at = now() - interval '50 minutes', look_at = now() WHERE id = $1", [
       body.id,
     ]);
@@ -252,10 +329,10 @@ describe('an upload', () => {
   });
 
   test('tells when its URL was used twice, and stays what it was', async () => {
-    const { id, url } = await sent(stage, ana, company, '11987654321\n');
-    const { campaign_id } = await untilDecided(id);
+    const { id, url } = await sent(stage, ana, company, FILE, {}, kind);
+    const { campaign_id, import_id } = await untilDecided(id);
     await stage.until(() => !existsSync(bucket.fileOf(id)), 'the object is removed');
-    expect(await put(url, '11987654322\n')).toEqual([200, undefined]);
+    expect(await put(url, OTHER)).toEqual([200, undefined]);
     const state = await stage.until(
       async () => {
         const now = await uploadState(stage, ana, id);
@@ -264,24 +341,28 @@ describe('an upload', () => {
       'it tells',
       PATIENCE_MS,
     );
-    expect([state.status, state.campaign_id, state.problem?.code]).toEqual([
-      'aceito',
-      campaign_id,
-      'UPLOAD.USED_TWICE',
-    ]);
+    expect([
+      state.status,
+      state.campaign_id,
+      state.import_id,
+      state.problem?.code,
+      await kind.which(stage, id),
+    ]).toEqual(['aceito', campaign_id, import_id, 'UPLOAD.USED_TWICE', 0]);
     await stage.until(() => !existsSync(bucket.fileOf(id)), 'what came later is removed');
   });
 
   test('goes with its company, and so does its object', async () => {
     const gone = await stage.company(ana);
-    const { body } = await post(uploadOf(gone, 12));
+    const { body } = await ask(gone);
     expect((await as(stage, ana)('DELETE', `/api/companies/${gone.id}`)).status).toBe(204);
     expect(refusal(await as(stage, ana)('GET', `/api/uploads/${body.id}`))).toEqual([404, 'UPLOAD.NOT_FOUND']);
-    expect(await put(body.url, '11987654321\n')).toEqual([200, undefined]);
+    expect(await put(body.url, FILE)).toEqual([200, undefined]);
     await stage.until(() => !existsSync(bucket.fileOf(body.id)), 'the object is removed', PATIENCE_MS);
-    expect(await stage.sql('SELECT FROM campaigns WHERE company_id = $1', [gone.id])).toEqual([]);
+    expect(await kind.made(stage, gone)).toEqual([]);
   });
+});
 
+describe('an upload', () => {
   // The SDK warns of Node 20 by its first client, on standard error.
   test('needs nothing of the SDK that is said on the terminal', async () => {
     expect((await post({ name: 'a', message: 'a', company_id: company.id, size: 10 })).status).toBe(201);
