@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { Config } from '../platform/config.js';
 import { Duties } from '../platform/duties.js';
 import { Postgres } from '../platform/stores/postgres.js';
 import { RetentionModule } from '../retention/retention.module.js';
@@ -34,9 +35,15 @@ import { ReportRepository } from './read/report.repository.js';
 import { EraseDebts } from './retention/erase-debts.js';
 import { EraseDebtsRepository } from './retention/erase-debts.repository.js';
 import { EraseImportsRepository } from './retention/erase-imports.repository.js';
+import { SmtpConnections } from './send/connections.js';
 import { DeliveriesController } from './send/deliveries.controller.js';
+import { MailRate } from './send/rate.js';
+import { RecordMail } from './send/record-mail.js';
+import { SendRepository } from './send/send.repository.js';
+import { SendInvoices } from './send/send-invoices.js';
 import { SettleRepository } from './send/settle.repository.js';
 import { SettleDelivery } from './send/settle-delivery.js';
+import { WorkMails } from './send/work-mails.js';
 import { SecretsRepository } from './settings/secrets.repository.js';
 import { SetSettings } from './settings/set-settings.js';
 import { SettingsController } from './settings/settings.controller.js';
@@ -65,6 +72,17 @@ const BANK = {
   inject: [Postgres],
 };
 const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, ReadBoleto];
+const SMTP = {
+  provide: SmtpConnections,
+  useFactory: (config: Config, meter: BillingMeter) => new SmtpConnections(config.smtp, meter),
+  inject: [Config, BillingMeter],
+};
+const RATE = {
+  provide: MailRate,
+  useFactory: (config: Config) => new MailRate(config.smtp?.perMinute),
+  inject: [Config],
+};
+const SEND = [SendRepository, SMTP, RATE, RecordMail, SendInvoices, WorkMails];
 
 /** A CSV of debts becomes boletos with Pix codes, and payments. Needs PostgreSQL alone, but for files by URL. */
 @Module({
@@ -89,6 +107,7 @@ const ISSUE = [IssueRepository, BANK, IssueDebts, WriteOff, BoletosRepository, R
     ...SETTINGS,
     ...ISSUE,
     ...RETENTION,
+    ...SEND,
     WorkBilling,
   ],
   exports: [WorkBilling],

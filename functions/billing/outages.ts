@@ -1,3 +1,4 @@
+import { ServiceUnavailable } from '../platform/problem.js';
 import type { Log } from '../platform/telemetry/log.js';
 
 /** After failures in a row of one kind of work: 2 s, doubled up to a minute. */
@@ -11,6 +12,24 @@ export class Outages {
   readonly #failing = new Map<string, { inRow: number; until: number; kind: string }>();
 
   constructor(private readonly log: Log) {}
+
+  /**
+   * Runs work that may fail for reasons of its own, unless it rests. Whether it moved anything. Rejects only when PostgreSQL is
+   * away, which is nobody's outage but all work's.
+   */
+  async run(work: string, run: () => Promise<{ moved: boolean; failure?: unknown }>): Promise<boolean> {
+    if (this.rests(work)) return false;
+    try {
+      const { moved, failure } = await run();
+      if (failure !== undefined) this.failed(work, failure);
+      else if (moved) this.over(work);
+      return moved;
+    } catch (error) {
+      if (error instanceof ServiceUnavailable) throw error;
+      this.failed(work, error);
+      return false;
+    }
+  }
 
   /** Whether the last run of this work failed. */
   has(work: string): boolean {

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { Counts } from '../platform/duties.js';
-import { ServiceUnavailable } from '../platform/problem.js';
 import { Postgres } from '../platform/stores/postgres.js';
 import { Log } from '../platform/telemetry/log.js';
 import { MergeImports } from './import/merge-imports.js';
@@ -8,9 +7,13 @@ import { IssueRepository } from './issue/issue.repository.js';
 import { ISSUED_AT_ONCE, IssueDebts } from './issue/issue-debts.js';
 import { WriteOff } from './issue/write-off.js';
 import { Outages } from './outages.js';
+import { type MailCounts, WorkMails } from './send/work-mails.js';
+import { untilIdle } from './until-idle.js';
 
-/** What a pass did. `merged`: chunks. `unanswered`: titles of which the bank said nothing; it is asked again. */
-export type BillingCounts = Counts & Record<'merged' | 'issued' | 'refused' | 'written_off' | 'unanswered', number>;
+/** What a pass did. `merged`: chunks. `unanswered`: titles of which the bank said nothing; it is asked again. `refused`: by the bank. */
+export type BillingCounts = Counts &
+  MailCounts &
+  Record<'merged' | 'issued' | 'refused' | 'written_off' | 'unanswered', number>;
 
 /** While the bank is away it is asked for so many titles: each that it is asked for waits for the end of a lease. */
 const PROBE = 1;
@@ -19,7 +22,7 @@ const MOST_FAILURES = 3;
 /** A company of which nothing is due rests for so many times what it took to see that, since that may read all its debts. */
 const IDLE_TIMES = 20;
 
-/** Does what billing owes: merges what was uploaded, issues boletos, takes back those of cancelled debts. */
+/** Does what billing owes: merges what was uploaded, issues boletos, mails them, takes back those of cancelled debts. */
 @Injectable()
 export class WorkBilling {
   #underWay = false;
@@ -31,6 +34,7 @@ export class WorkBilling {
     private readonly merging: MergeImports,
     private readonly issuing: IssueDebts,
     private readonly writingOff: WriteOff,
+    private readonly mails: WorkMails,
     private readonly repository: IssueRepository,
     private readonly postgres: Postgres,
     log: Log,
@@ -39,26 +43,34 @@ export class WorkBilling {
   }
 
   /**
-   * Works in rounds until nothing is owed that may be done now, or told to stop; then it ends with the current statement or
-   * question to the bank. One at a time in a process: while one is under way, the next returns at once, with zeros. Any number
-   * of processes may work at once. Rejects when PostgreSQL is away; any other failure of one company or of one kind of work does
-   * not stop the others.
+   * Works in rounds until nothing is owed that may be done now, or told to stop; then it ends with the current statement,
+   * question to the bank, or mails under way. Mails have rounds of their own, so that a slow mail server delays no boleto. One
+   * at a time in a process: while one is under way, the next returns at once, with zeros. Any number of processes may work at
+   * once. Rejects when PostgreSQL is away; any other failure of one company or of one kind of work does not stop the others.
    */
   async pass(stop: AbortSignal): Promise<BillingCounts> {
-    const counts: BillingCounts = { merged: 0, issued: 0, refused: 0, written_off: 0, unanswered: 0 };
+    const counts: BillingCounts = {
+      merged: 0,
+      issued: 0,
+      refused: 0,
+      written_off: 0,
+      unanswered: 0,
+      ...WorkMails.nothing(),
+    };
     if (this.#underWay) return counts;
     this.#underWay = true;
     try {
-      while (!stop.aborted && (await this.#round(stop, counts)));
+      await untilIdle([() => this.#round(stop, counts), () => this.mails.round(stop, counts)], stop);
       return counts;
     } finally {
+      this.mails.end();
       this.#underWay = false;
     }
   }
 
-  /** Each kind of work once, for each company in turn. Whether anything was done, so that there may be more. */
+  /** Each kind of work but mails once, for each company in turn. Whether anything was done, so that there may be more. */
   async #round(stop: AbortSignal, counts: BillingCounts): Promise<boolean> {
-    let moved = await this.#try('merge', async () => {
+    let moved = await this.#outages.run('merge', async () => {
       const merged = await this.merging.pass(stop);
       counts.merged += merged;
       return { moved: merged > 0 };
@@ -69,7 +81,6 @@ export class WorkBilling {
       if (stop.aborted || failures >= MOST_FAILURES) break;
       const before = counts.unanswered;
       moved = (await this.#issue(companyNo, counts)) || moved;
-      // Mails go out here, once they are sent: a boleto first, then its mail, and what is cancelled last.
       moved = (await this.#writeOff(companyNo, counts)) || moved;
       if (counts.unanswered > before) failures += 1;
     }
@@ -79,7 +90,7 @@ export class WorkBilling {
   async #issue(companyNo: number, counts: BillingCounts): Promise<boolean> {
     if ((this.#idle.get(companyNo) ?? 0) > performance.now()) return false;
     const work = `issue of company ${companyNo}`;
-    return this.#try(work, async () => {
+    return this.#outages.run(work, async () => {
       const begun = performance.now();
       const howMany = this.#outages.has(work) ? PROBE : ISSUED_AT_ONCE;
       const done = await this.postgres.unlessSilent(() => this.issuing.issue(companyNo, howMany));
@@ -94,26 +105,11 @@ export class WorkBilling {
   }
 
   async #writeOff(companyNo: number, counts: BillingCounts): Promise<boolean> {
-    return this.#try(`write-off of company ${companyNo}`, async () => {
+    return this.#outages.run(`write-off of company ${companyNo}`, async () => {
       const done = await this.postgres.unlessSilent(() => this.writingOff.writeOff(companyNo));
       counts.written_off += done.writtenOff;
       counts.unanswered += done.unanswered;
       return { moved: done.claimed > done.unanswered, failure: done.failure };
     });
-  }
-
-  /** Whether the work moved anything. Work that fails rests for a while. */
-  async #try(work: string, run: () => Promise<{ moved: boolean; failure?: unknown }>): Promise<boolean> {
-    if (this.#outages.rests(work)) return false;
-    try {
-      const { moved, failure } = await run();
-      if (failure !== undefined) this.#outages.failed(work, failure);
-      else if (moved) this.#outages.over(work);
-      return moved;
-    } catch (error) {
-      if (error instanceof ServiceUnavailable) throw error;
-      this.#outages.failed(work, error);
-      return false;
-    }
   }
 }

@@ -20,7 +20,8 @@ export interface BillingSettings {
   issue_days_before: number | null;
 }
 
-const COLUMNS = `coalesce(s.version, 0) AS version, coalesce(s.beneficiary, 'EMPRESA FICTICIA') AS beneficiary,
+/** Of the tables companies, `c`, and billing_settings, `s`, which may have no row: then these are the defaults. */
+export const SETTINGS_COLUMNS = `coalesce(s.version, 0) AS version, coalesce(s.beneficiary, 'EMPRESA FICTICIA') AS beneficiary,
   coalesce(s.city, 'SAO PAULO') AS city, coalesce(s.pix_key, c.document) AS pix_key, coalesce(s.agreement, 1) AS agreement,
   coalesce(s.sender_name, c.name) AS sender_name, coalesce(s.unknown, 'hold') AS unknown,
   coalesce(s.documents, 'lenient') AS documents, s.issue_days_before`;
@@ -34,7 +35,7 @@ export class SettingsRepository {
   async current(companyId: string, sql: Sql = this.postgres): Promise<BillingSettings> {
     return requiredRow(
       await sql.one<BillingSettings>(
-        `SELECT ${COLUMNS} FROM companies c
+        `SELECT ${SETTINGS_COLUMNS} FROM companies c
            LEFT JOIN billing_companies b ON b.company_id = c.id
            LEFT JOIN LATERAL (SELECT * FROM billing_settings WHERE company_no = b.company_no ORDER BY version DESC LIMIT 1) s ON true
           WHERE c.id = $1`,
@@ -47,7 +48,7 @@ export class SettingsRepository {
   async version(companyNo: number, version: number): Promise<BillingSettings> {
     return requiredRow(
       await this.postgres.one<BillingSettings>(
-        `SELECT ${COLUMNS} FROM billing_companies b JOIN companies c ON c.id = b.company_id
+        `SELECT ${SETTINGS_COLUMNS} FROM billing_companies b JOIN companies c ON c.id = b.company_id
            LEFT JOIN billing_settings s ON s.company_no = b.company_no AND s.version = $2
           WHERE b.company_no = $1`,
         [companyNo, version],

@@ -143,11 +143,11 @@ test('npm run bill does one pass, says what it did, and fails while something is
   ]);
   expect(await bill()).toEqual([
     75,
-    '0 chunks merged, 1 boletos issued, 0 written off, still owed: 0 lines, 1 boletos, 0 write-offs',
+    expect.stringContaining('1 boletos issued, 0 mails sent, 0 written off, still owed: 0 lines, 1 boletos,'),
   ]);
   await timePasses(stage);
   expect(await bill()).toEqual([
     0,
-    '0 chunks merged, 1 boletos issued, 0 written off, still owed: 0 lines, 0 boletos, 0 write-offs',
+    expect.stringContaining('1 boletos issued, 0 mails sent, 0 written off, still owed: 0 lines, 0 boletos,'),
   ]);
 });

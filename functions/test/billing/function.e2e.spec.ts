@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OwnFunction } from '../own-function.js';
 import { someDebt, store, type TestBiller } from './fixtures.js';
-import { ISSUED, outcomes, ownBiller } from './issuing.js';
+import { ISSUED, NOTHING, outcomes, ownBiller } from './issuing.js';
 
 const FUNCTION_MS = 840_000;
 const API_MS = 29_000;
@@ -17,7 +17,6 @@ beforeAll(async () => {
 });
 afterAll(() => own?.close());
 
-const nothing = { merged: 0, issued: 0, refused: 0, written_off: 0, unanswered: 0 };
 const tick = (timeMs = FUNCTION_MS) => own.handler({}, own.context(timeMs));
 
 test('a tick issues what is owed, and says how much', async () => {
@@ -26,20 +25,20 @@ test('a tick issues what is owed, and says how much', async () => {
     acme,
     Array.from({ length: 700 }, () => someDebt()),
   );
-  expect(await tick()).toEqual({ ...nothing, issued: 700 });
+  expect(await tick()).toEqual({ ...NOTHING, issued: 700 });
   expect(await outcomes(own.stage, acme)).toEqual([[700, ISSUED]]);
 });
 
 test('a tick without time begins with nothing', async () => {
   const [seq] = await store(own.stage, acme, [someDebt()]);
-  expect(await tick(TIME_TO_STOP_MS)).toEqual(nothing);
+  expect(await tick(TIME_TO_STOP_MS)).toEqual(NOTHING);
   const asked = 'SELECT asked_at FROM billing_debts WHERE seq = $1';
   expect(await own.stage.sql(asked, [seq])).toEqual([{ asked_at: null }]);
 });
 
 test('ticks that overlap in one process issue each debt once', async () => {
   const counts = await Promise.all([tick(), tick(), tick()]);
-  expect(counts.map((each) => (each as unknown as typeof nothing).issued).sort()).toEqual([0, 0, 1]);
+  expect(counts.map((each) => (each as unknown as typeof NOTHING).issued).sort()).toEqual([0, 0, 1]);
 });
 
 test('a PDF comes through a function as it is', async () => {

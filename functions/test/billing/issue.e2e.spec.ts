@@ -7,7 +7,7 @@ import type { BoletoIssuer } from '../../billing/issue/issuer.js';
 import type { BankFaults } from '../../billing/issue/simulated-bank.js';
 import { migrate } from '../../platform/stores/migrate.js';
 import { someDebt, store, type TestBiller } from './fixtures.js';
-import { IMPORTED, ISSUED, outcomes, ownBiller, timePasses, Worker, WRITTEN_OFF } from './issuing.js';
+import { IMPORTED, ISSUED, NOTHING, outcomes, ownBiller, timePasses, Worker, WRITTEN_OFF } from './issuing.js';
 
 let stage: ApiStage;
 let acme: TestBiller;
@@ -36,7 +36,6 @@ function worker(faults?: BankFaults, around?: (bank: BoletoIssuer) => Partial<Bo
 const some = (count: number) => Array.from({ length: count }, () => someDebt());
 const cancel = async ({ companyNo }: TestBiller, seq: string | undefined) =>
   stage.sql('SELECT billing_cancel($1, debt_id) FROM billing_debts WHERE seq = $2', [companyNo, seq]);
-const nothing = { merged: 0, issued: 0, refused: 0, written_off: 0, unanswered: 0 };
 
 /** A bank that waits in the middle: `arrived` resolves when it was asked, and it answers after `go`. */
 function slowBank(when: 'before' | 'after') {
@@ -62,7 +61,7 @@ function slowBank(when: 'before' | 'after') {
 describe('issuing', () => {
   test('each debt gets one title, one boleto with its number, one mail to send', async () => {
     const seqs = await store(stage, acme, some(1_203));
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 1_203 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 1_203 });
     expect(await outcomes(stage, acme)).toEqual([[1_203, ISSUED]]);
     const rows = await stage.sql<{ seq: string; barcode: string; title: string }>(
       `SELECT i.seq, i.barcode, t.barcode AS title FROM billing_invoices i JOIN simulated_bank_titles t ON t.our_number = i.seq
@@ -90,14 +89,14 @@ describe('issuing', () => {
     const slow = worker({}, bank.around);
     const first = slow.pass();
     await bank.arrived;
-    expect(await slow.pass()).toEqual(nothing);
+    expect(await slow.pass()).toEqual(NOTHING);
     bank.go();
-    expect(await first).toEqual({ ...nothing, issued: 501 });
+    expect(await first).toEqual({ ...NOTHING, issued: 501 });
   });
 
   test('nothing is begun after the stop', async () => {
     await store(stage, acme, some(1));
-    expect(await worker().pass(AbortSignal.abort())).toEqual(nothing);
+    expect(await worker().pass(AbortSignal.abort())).toEqual(NOTHING);
     expect(await outcomes(stage, acme)).toEqual([[1, IMPORTED]]);
   });
 
@@ -107,7 +106,7 @@ describe('issuing', () => {
     await cancel(acme, cancelled);
     await store(stage, acme, some(2));
     await stage.sql('UPDATE billing_companies SET deleted = true WHERE company_no = $1', [acme.companyNo]);
-    expect(await worker().pass()).toEqual({ ...nothing, written_off: 1 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, written_off: 1 });
     expect(await outcomes(stage, acme)).toEqual([
       [2, IMPORTED],
       [1, { ...WRITTEN_OFF, invoices: 0, deliveries: [] }],
@@ -117,12 +116,12 @@ describe('issuing', () => {
   test('B8: an answer that is lost is asked for again, and the bank has one title', async () => {
     await store(stage, acme, some(3));
     const lost = worker({ dieAfterCommit: () => true });
-    expect(await lost.pass()).toEqual({ ...nothing, unanswered: 3 });
+    expect(await lost.pass()).toEqual({ ...NOTHING, unanswered: 3 });
     expect(await outcomes(stage, acme)).toEqual([[3, { ...IMPORTED, titles: 1 }]]);
     // The lease keeps others from asking meanwhile.
-    expect(await worker().pass()).toEqual(nothing);
+    expect(await worker().pass()).toEqual(NOTHING);
     await timePasses(stage);
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 3 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 3 });
     expect(await outcomes(stage, acme)).toEqual([[3, ISSUED]]);
   });
 
@@ -136,7 +135,7 @@ describe('issuing', () => {
     );
     const [young] = await store(stage, acme, some(1));
     await timePasses(stage);
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 2 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 2 });
     const made = `SELECT seq, settings_version, substr(barcode, 22, 6) AS agreement FROM billing_invoices
                    WHERE seq = ANY ($1) ORDER BY seq`;
     expect(await stage.sql(made, [[old, young]])).toEqual([
@@ -161,7 +160,7 @@ describe('issuing', () => {
     await until(async () => expect(await stage.sql(waiting)).toHaveLength(1));
     await client.query('COMMIT');
     await client.end();
-    expect(await pass).toEqual({ ...nothing, issued: 1 });
+    expect(await pass).toEqual({ ...NOTHING, issued: 1 });
     const made = 'SELECT settings_version FROM billing_invoices WHERE seq = $1';
     expect(await stage.sql(made, [seq])).toEqual([{ settings_version: 1 }]);
   });
@@ -172,9 +171,9 @@ describe('issuing', () => {
     const late = worker({}, bank.around).pass();
     await bank.arrived;
     await timePasses(stage);
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 2 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 2 });
     bank.go();
-    expect(await late).toEqual(nothing);
+    expect(await late).toEqual(NOTHING);
     expect(await outcomes(stage, acme)).toEqual([[2, ISSUED]]);
   });
 
@@ -184,7 +183,7 @@ describe('issuing', () => {
       seq,
       '9'.repeat(44),
     ]);
-    expect(await worker().pass()).toEqual({ ...nothing, refused: 1 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, refused: 1 });
     const why = 'SELECT status, failure, issued_at FROM billing_debts WHERE seq = $1';
     expect(await stage.sql(why, [seq])).toEqual([{ status: 'falhou', failure: 'OTHER_TITLE', issued_at: null }]);
   });
@@ -192,7 +191,7 @@ describe('issuing', () => {
   test('what the bank refuses has failed, without a mail, and is not asked again', async () => {
     await store(stage, acme, some(4));
     const counts = await worker({ refuseEvery: 2n }).pass();
-    expect(counts).toEqual({ ...nothing, issued: 2, refused: 2 });
+    expect(counts).toEqual({ ...NOTHING, issued: 2, refused: 2 });
     const failed = { ...IMPORTED, status: 'falhou' };
     const sorted = (await outcomes(stage, acme)).sort(([, a], [, b]) => a.titles - b.titles);
     expect(sorted).toEqual([
@@ -200,7 +199,7 @@ describe('issuing', () => {
       [2, ISSUED],
     ]);
     await timePasses(stage);
-    expect(await worker().pass()).toEqual(nothing);
+    expect(await worker().pass()).toEqual(NOTHING);
   });
 
   test('a refusal counts only for the worker that asked last', async () => {
@@ -209,9 +208,9 @@ describe('issuing', () => {
     const late = worker({ refuseEvery: 1n }, slow.around).pass();
     await slow.arrived;
     await timePasses(stage);
-    expect(await worker({ dieAfterCommit: () => true }).pass()).toEqual({ ...nothing, unanswered: 1 });
+    expect(await worker({ dieAfterCommit: () => true }).pass()).toEqual({ ...NOTHING, unanswered: 1 });
     slow.go();
-    expect(await late).toEqual(nothing);
+    expect(await late).toEqual(NOTHING);
     await timePasses(stage);
     await worker().pass();
     expect(await outcomes(stage, acme)).toEqual([[1, ISSUED]]);
@@ -223,7 +222,7 @@ describe('issuing', () => {
     const late = worker({}, slow.around).pass();
     await slow.arrived;
     await timePasses(stage);
-    expect(await worker({ refuseEvery: 1n }).pass()).toEqual({ ...nothing, refused: 1 });
+    expect(await worker({ refuseEvery: 1n }).pass()).toEqual({ ...NOTHING, refused: 1 });
     slow.go();
     await late;
     expect(await outcomes(stage, acme)).toEqual([[1, ISSUED]]);
@@ -242,8 +241,8 @@ describe('a bank that is away', () => {
         return bank.register(titles, deadline);
       },
     }));
-    expect(await patchy.pass()).toEqual({ ...nothing, issued: 600, unanswered: 500 });
-    expect(await patchy.pass()).toEqual(nothing);
+    expect(await patchy.pass()).toEqual({ ...NOTHING, issued: 600, unanswered: 500 });
+    expect(await patchy.pass()).toEqual(NOTHING);
     expect(await outcomes(stage, other)).toEqual([[600, ISSUED]]);
     expect(patchy.lines.map(({ msg, work }) => [msg, work])).toEqual([
       ['billing: this work fails; it is tried again', `issue of company ${acme.companyNo}`],
@@ -251,12 +250,12 @@ describe('a bank that is away', () => {
     away = false;
     await timePasses(stage);
     // Another process has no outage to wait for.
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 600 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 600 });
   });
 
   test('leaves all as it was, and nothing is shown as failed', async () => {
     await store(stage, acme, some(2));
-    expect(await worker({ unavailable: () => true }).pass()).toEqual({ ...nothing, unanswered: 2 });
+    expect(await worker({ unavailable: () => true }).pass()).toEqual({ ...NOTHING, unanswered: 2 });
     expect(await outcomes(stage, acme)).toEqual([[2, IMPORTED]]);
   });
 });
@@ -278,11 +277,11 @@ describe('the day of issue', () => {
     await stage.sql(
       `ALTER DATABASE "${new URL(stage.env.DATABASE_URL).pathname.slice(1)}" SET timezone = 'Etc/GMT-14'`,
     );
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 3 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 3 });
     const waiting = `SELECT seq, asked_at FROM billing_debts WHERE company_no = $1 AND issued_at IS NULL`;
     expect(await stage.sql(waiting, [acme.companyNo])).toEqual([{ seq: later, asked_at: null }]);
     await stage.sql(SET, [acme.companyNo, 2, null]);
-    expect(await worker().pass()).toEqual({ ...nothing, issued: 1 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, issued: 1 });
   });
 });
 
@@ -290,7 +289,7 @@ describe('B11: a debt that is cancelled', () => {
   test('before the bank was asked is never asked about', async () => {
     const [seq] = await store(stage, acme, some(1));
     await cancel(acme, seq);
-    expect(await worker().pass()).toEqual(nothing);
+    expect(await worker().pass()).toEqual(NOTHING);
     expect(await outcomes(stage, acme)).toEqual([[1, { ...IMPORTED, status: 'cancelada' }]]);
   });
 
@@ -302,7 +301,7 @@ describe('B11: a debt that is cancelled', () => {
     await bank.arrived;
     await cancel(acme, seq);
     bank.go();
-    expect(await pass).toEqual({ ...nothing, issued: 1, written_off: 1 });
+    expect(await pass).toEqual({ ...NOTHING, issued: 1, written_off: 1 });
     expect(await outcomes(stage, acme)).toEqual([[1, WRITTEN_OFF]]);
   });
 
@@ -310,7 +309,7 @@ describe('B11: a debt that is cancelled', () => {
     const [seq] = await store(stage, acme, some(1));
     await worker({ dieAfterCommit: () => true }).pass();
     await cancel(acme, seq);
-    expect(await worker().pass()).toEqual({ ...nothing, written_off: 1 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, written_off: 1 });
     expect(await outcomes(stage, acme)).toEqual([[1, { ...WRITTEN_OFF, invoices: 0, deliveries: [] }]]);
   });
 
@@ -321,15 +320,15 @@ describe('B11: a debt that is cancelled', () => {
     await bank.arrived;
     await cancel(acme, seq);
     const other = worker();
-    expect(await other.pass()).toEqual(nothing);
+    expect(await other.pass()).toEqual(NOTHING);
     bank.go();
     await frozen;
     // Nobody asks again before the minute is over.
-    expect(await other.pass()).toEqual(nothing);
+    expect(await other.pass()).toEqual(NOTHING);
     const cancelled = { ...WRITTEN_OFF, written_off: false, written_off_at_bank: false };
     expect(await outcomes(stage, acme)).toEqual([[1, cancelled]]);
     await timePasses(stage);
-    expect(await other.pass()).toEqual({ ...nothing, written_off: 1 });
+    expect(await other.pass()).toEqual({ ...NOTHING, written_off: 1 });
     expect(await outcomes(stage, acme)).toEqual([[1, WRITTEN_OFF]]);
   });
 
@@ -358,11 +357,11 @@ describe('B11: a debt that is cancelled', () => {
     await stage.sql(`UPDATE billing_debts SET cancelled_at = clock_timestamp() - interval '8 days' WHERE seq = $1`, [
       seq,
     ]);
-    expect(await worker({ unavailable: () => true }).pass()).toEqual({ ...nothing, unanswered: 1 });
+    expect(await worker({ unavailable: () => true }).pass()).toEqual({ ...NOTHING, unanswered: 1 });
     await timePasses(stage);
-    expect(await worker({ dieAfterCommit: () => true }).pass()).toEqual({ ...nothing, unanswered: 1 });
+    expect(await worker({ dieAfterCommit: () => true }).pass()).toEqual({ ...NOTHING, unanswered: 1 });
     await timePasses(stage);
-    expect(await worker().pass()).toEqual({ ...nothing, written_off: 1 });
+    expect(await worker().pass()).toEqual({ ...NOTHING, written_off: 1 });
     expect(await outcomes(stage, acme)).toEqual([[1, WRITTEN_OFF]]);
   });
 
@@ -373,7 +372,7 @@ describe('B11: a debt that is cancelled', () => {
     const paid = worker({}, () => ({
       writeOff: async (numbers) => numbers.map((ourNumber) => ({ ourNumber, result: 'paid' as const })),
     }));
-    expect(await paid.pass()).toEqual({ ...nothing, written_off: 1 });
+    expect(await paid.pass()).toEqual({ ...NOTHING, written_off: 1 });
     expect(paid.lines).toEqual([
       {
         company_no: acme.companyNo,

@@ -7,6 +7,13 @@ import { IssueDebts } from '../../billing/issue/issue-debts.js';
 import type { BoletoIssuer } from '../../billing/issue/issuer.js';
 import { type BankFaults, SimulatedBank } from '../../billing/issue/simulated-bank.js';
 import { WriteOff } from '../../billing/issue/write-off.js';
+import { SmtpConnections } from '../../billing/send/connections.js';
+import { MailRate } from '../../billing/send/rate.js';
+import { RecordMail } from '../../billing/send/record-mail.js';
+import { SendRepository } from '../../billing/send/send.repository.js';
+import { SendInvoices } from '../../billing/send/send-invoices.js';
+import type { SmtpLimits } from '../../billing/send/smtp.js';
+import { WorkMails } from '../../billing/send/work-mails.js';
 import { BillingMeter } from '../../billing/upkeep/billing-meter.js';
 import { type BillingCounts, WorkBilling } from '../../billing/work-billing.js';
 import type { Config } from '../../platform/config.js';
@@ -28,7 +35,32 @@ export interface Outcome {
   written_off_at_bank: boolean;
 }
 
-/** A process that issues, with a bank of its own behaviour, in the process of the test. */
+/** A mail server as the configuration names it. Short limits, so that a test need not wait. */
+export interface WorkerMail {
+  port: number;
+  connections?: number;
+  perMinute?: number;
+  limits?: Partial<SmtpLimits>;
+  /** The clock of the limit of mails a minute. */
+  now?: () => number;
+}
+
+/** What a pass does when it does nothing. */
+export const NOTHING: BillingCounts = {
+  merged: 0,
+  issued: 0,
+  refused: 0,
+  written_off: 0,
+  unanswered: 0,
+  sent: 0,
+  mails_refused: 0,
+  mails_later: 0,
+  mails_unsent: 0,
+  mails_unknown: 0,
+  swept: 0,
+};
+
+/** A process that issues and mails, with a bank of its own behaviour, in the process of the test. */
 export class Worker {
   readonly bank: BoletoIssuer;
   readonly lines: { msg: string; [field: string]: unknown }[] = [];
@@ -39,6 +71,7 @@ export class Worker {
     stage: ApiStage,
     faults: BankFaults = {},
     around: (bank: BoletoIssuer) => Partial<BoletoIssuer> = () => ({}),
+    mail?: WorkerMail,
   ) {
     this.#postgres = new Postgres({ databaseUrl: stage.env.DATABASE_URL } as Config);
     const line = (fields: object, msg: string) => void this.lines.push({ ...fields, msg });
@@ -55,10 +88,27 @@ export class Worker {
       NOTHING_TO_MERGE,
       new IssueDebts(repository, this.bank, new BillingMeter(new Metrics())),
       new WriteOff(repository, this.bank, log),
+      this.#mails(mail, log),
       repository,
       this.#postgres,
       log,
     );
+  }
+
+  #mails(mail: WorkerMail | undefined, log: Log): WorkMails {
+    const smtp = mail && {
+      url: new URL(`smtp://127.0.0.1:${mail.port}`),
+      from: 'cobranca@acme.example',
+      connections: mail.connections ?? 5,
+      perMinute: mail.perMinute,
+    };
+    const repository = new SendRepository(this.#postgres);
+    const meter = new BillingMeter(new Metrics());
+    const connections = new SmtpConnections(smtp, meter, mail?.limits);
+    const rate = new MailRate(mail?.perMinute, mail?.now);
+    const recording = new RecordMail(repository, this.#postgres, log);
+    const sending = new SendInvoices(repository, connections, rate, recording, this.bank, meter, log);
+    return new WorkMails(sending, connections, rate, repository, this.#postgres, log);
   }
 
   pass(stop: AbortSignal = NEVER): Promise<BillingCounts> {
@@ -83,8 +133,14 @@ export async function ownBiller(stage: ApiStage): Promise<TestBiller> {
   return { owner, company: { id, document }, companyNo: row?.company_no ?? 0 };
 }
 
-/** Lets the time of every lease and every minute of waiting be over. */
+/** Lets the time of every lease and every minute of waiting be over. What has begun stays as it is. */
 export async function timePasses(stage: ApiStage): Promise<void> {
+  await stage.sql(
+    `UPDATE billing_deliveries SET claimed_until = clock_timestamp() - interval '1 second' WHERE claimed_until IS NOT NULL`,
+  );
+  await stage.sql(
+    `UPDATE billing_deliveries SET next_at = clock_timestamp() - interval '1 second' WHERE next_at IS NOT NULL`,
+  );
   await stage.sql(
     `UPDATE billing_debts SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_until IS NOT NULL`,
   );
