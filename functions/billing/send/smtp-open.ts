@@ -62,8 +62,9 @@ export function openClient(server: SmtpServer, openMs: number, trusted?: string)
   return new Promise((resolve, reject) => {
     const fail = (what: string): void => {
       clearTimeout(timer);
-      client.close();
+      // Before the close, which emits `end`: the first reason is the one that helps.
       reject(new SmtpUnavailable(`mail server ${nameOf(server)}: ${withoutSecrets(what, server)}`));
+      client.close();
     };
     const check = (go: () => void) => (error?: Error | null) => (error ? fail(textOf(error, server)) : go());
     const done = (): void => {

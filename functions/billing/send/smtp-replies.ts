@@ -19,6 +19,11 @@ export class ReplyReader {
   #rest = '';
   #lines: string[] = [];
 
+  /** A reply has begun and not ended. */
+  get isWithin(): boolean {
+    return this.#rest !== '' || this.#lines.length > 0;
+  }
+
   /** The replies that end in this piece. */
   take(piece: Buffer): Reply[] {
     const lines = (this.#rest + piece.toString('latin1')).split(/\r?\n/);

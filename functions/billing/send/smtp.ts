@@ -158,7 +158,7 @@ export class SmtpConnection {
   /** Asked before each piece of the body and before its end. */
   #mayGoOn(begun: Begun, { replies }: Course): boolean {
     const first = !this.#body?.begun;
-    if (!wantsBody(replies)) this.#stop?.('the server is out of step');
+    if (!wantsBody(replies) || this.#replies.isWithin) this.#stop?.('the server is out of step');
     else if (first && begun.elapsedMs > this.limits.handOverMs) this.#lateForTheFirstByte(begun, this.#course);
     else if (begun.elapsedMs > this.limits.sendMs) this.#stop?.(`not done within ${this.limits.sendMs / 1_000} s`);
     else return true;
