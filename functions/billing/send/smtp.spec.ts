@@ -2,6 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FaultySmtp, type SmtpFault, type SmtpStep } from '../../../testing/smtp-faults.js';
 import { untilTrue } from '../../../testing/until.js';
 import { Begun, type MailResult, SmtpConnection, type SmtpLimits } from './smtp.js';
+import type { Reply } from './smtp-replies.js';
+import { resultOf } from './smtp-result.js';
 
 const FROM = 'cobranca@disparo.example';
 const TO = 'maria.silva@example.com';
@@ -210,6 +212,23 @@ test.each(['250 2.0.0 queued', '552 5.3.4 too large', '421 4.3.2 bye', 'nonsense
     expect([smtp.dots, smtp.delivered]).toEqual([0, []]);
   },
 );
+
+test('half an answer before the end of the mail is later, whatever its other half says', async () => {
+  const [result, isOpen] = await sendInto({ kind: 'saysInBody', afterBytes: 0, text: '250 hal\0' });
+  expect([result, isOpen]).toEqual([later('the server is out of step, before the end of the mail'), false]);
+  expect(smtp.delivered).toEqual([]);
+});
+
+test('once the dot may be on its way, only the answer to it counts', () => {
+  const odd = { code: undefined, text: '2fine' };
+  const [ok, go, taken] = [250, 354, 250].map((code) => ({ code, text: `${code}` }));
+  const course = { handedOver: true, dotHadLeft: true, why: 'lost', frozen: true };
+  const of = (...replies: (Reply | undefined)[]) =>
+    resultOf({ ...course, replies: replies.filter((each) => each !== undefined) });
+  expect(of(odd, ok, go, taken)).toEqual(sent('250'));
+  expect(of(odd, odd, go)).toEqual({ result: 'unknown', reason: 'lost, after the end of the mail' });
+  expect(of()).toEqual({ result: 'unknown', reason: 'lost, after the end of the mail' });
+});
 
 test('a reply too many before the mail never makes it sent', async () => {
   smtp.script = ({ number }, step) => {
