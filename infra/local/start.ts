@@ -1,3 +1,4 @@
+import { readEnvironment } from '@disparo/contract';
 import { CommandError } from '../../services/command-error.js';
 import { place } from '../../services/place.js';
 import { freePort } from '../../services/ports.js';
@@ -50,6 +51,7 @@ export default async function start(args: string[]): Promise<number> {
 }
 
 function welcome(base: string, urls: Record<string, string>): string {
+  const { SMTP_URL: mailServer } = readEnvironment();
   const addresses = Object.entries({
     API: `${base}/api`,
     Documentation: `${base}/api/docs`,
@@ -58,6 +60,8 @@ function welcome(base: string, urls: Record<string, string>): string {
     PostgreSQL: place(urls.DATABASE_URL),
     MongoDB: place(urls.MONGODB_URL),
     RabbitMQ: place(urls.RABBITMQ_URL),
+    // as services/mail/index.mjs decides
+    'E-mails': mailServer === undefined ? '.local/mail/, a file each' : place(mailServer),
   });
   const lines = addresses.map(([name, address]) => `  ${name.padEnd(14)} ${address}`);
   return [
