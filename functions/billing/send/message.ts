@@ -5,6 +5,7 @@ import type { BoletoView } from '../issue/document/boleto-view.js';
 import { boletoPdf } from '../issue/document/pdf.js';
 import { dayOf, reaisOf } from '../issue/document/written.js';
 import { htmlOf, textOf } from './message-body.js';
+import type { Mail } from './smtp.js';
 
 /** What a mail is made of. None of it changes between the attempts of a delivery, so the mail does not either. */
 export interface InvoiceMail {
@@ -35,7 +36,7 @@ const ENCODED = /=(?=\?)/g;
  * A delivery as the bytes of one mail, the same at each attempt: a server that has seen its Message-ID knows it again. Rejects
  * where this mail cannot be made, and then it is this mail's alone; the error names nobody.
  */
-export async function mailOf(invoice: InvoiceMail): Promise<{ from: string; to: string; bytes: Buffer }> {
+export async function mailOf(invoice: InvoiceMail): Promise<Mail> {
   const { to, sender, messageDate } = invoice;
   const boleto = {
     ...invoice.boleto,
@@ -68,8 +69,7 @@ export function messageIdOf({ boleto, number, companyNo, sender }: InvoiceMail):
 
 const FIXED = {
   encoding: 'quoted-printable',
-  newline: 'windows',
-  // guard: no line of an encoded text begins like this, whatever a name holds, so that no name ends a part
+  // guard: no line of an encoded text begins like this, whatever a name holds, so that no name ends a part (RFC 2045, 6.7)
   boundaryPrefix: '=_',
   disableFileAccess: true,
   disableUrlAccess: true,

@@ -115,6 +115,16 @@ describe('a mail', () => {
     expect(Math.max(...text.split('\r\n').map(({ length }) => length))).toBeLessThanOrEqual(998);
   });
 
+  test('has parts that no name can end: their boundary stands in no encoded text', async () => {
+    const text = (await bytesOf({ name: '----_NmP-Part_1--' })).toString('latin1');
+    const boundaries = [...text.matchAll(/boundary="([^"]*)"/g)].map(([, boundary = '']) => boundary.slice(0, 2));
+    const encodings = [...text.matchAll(/^Content-Transfer-Encoding: (.*)\r$/gm)].map(([, encoding]) => encoding);
+    expect({ boundaries, encodings }).toEqual({
+      boundaries: ['=_', '=_'],
+      encodings: ['quoted-printable', 'quoted-printable', 'base64'],
+    });
+  });
+
   test('is the same bytes at each attempt, and others for another delivery', async () => {
     const hashOf = async (more: Partial<InvoiceMail> = {}) =>
       createHash('sha256')
