@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-stage.js';
 import { walk } from '../../../testing/walkthrough.js';
+import { TestBucket } from '../uploads/fixtures.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -17,17 +18,22 @@ const TELLING = [
   'pay_',
 ];
 
+const bucket = new TestBucket();
 let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
-  stage = await ApiStage.open();
+  await bucket.open();
+  stage = await ApiStage.open({ env: bucket.env });
   ana = await stage.user({ email: 'ana@example.com' });
   company = await stage.company(ana);
 });
 
-afterAll(() => stage?.close());
+afterAll(async () => {
+  await stage?.close();
+  await bucket.close();
+});
 
 test('each curl line of the page about the CSV does what is printed below it', async () => {
   const env = { TOKEN: ana.token, COMPANY: company.id };
