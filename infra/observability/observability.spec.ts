@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { LANGUAGE_NAMES, LANGUAGES, type LanguageName } from '@disparo/contract/languages';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { someBiller, someDebt, store } from '../../functions/test/billing/fixtures.js';
 import { freePort } from '../../services/ports.js';
 import { ApiStage } from '../../testing/api-stage.js';
 
@@ -49,12 +50,15 @@ describe('what rules, panels and documents name is what is scraped', () => {
   let exposed: Exposed;
 
   beforeAll(async () => {
-    stage = await ApiStage.open();
+    // Nobody listens there: what is said of a mail server is said from the first try on.
+    stage = await ApiStage.open({ env: { SMTP_URL: 'smtp://127.0.0.1:9', SMTP_FROM: 'cobranca@disparo.example' } });
+    await store(stage, await someBiller(stage), [someDebt()]);
     await stage.api('GET', '/api/health');
     const scrape = async () => (await stage.api<string>('GET', '/metrics')).body;
-    // A scrape leaves out what takes too long, and queues that nobody has declared yet.
-    const isWhole = (body: string) => body.includes('\ndisparo_events_queue_ready_messages{');
-    await stage.until(async () => isWhole(await scrape()), 'the queue of events is scraped');
+    // A scrape leaves out what takes too long, queues that nobody has declared yet, and a mail server that nobody asked yet.
+    const isWhole = (body: string) =>
+      ['disparo_events_queue_ready_messages', 'disparo_billing_smtp_up'].every((name) => body.includes(`\n${name}{`));
+    await stage.until(async () => isWhole(await scrape()), 'the queue of events and the mail server are scraped');
     const scrapes = [await scrape()];
     for (const language of BUILT) scrapes.push(await scrapeOf(stage, language));
     exposed = samplesOf(scrapes.join('\n'));

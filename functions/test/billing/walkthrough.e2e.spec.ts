@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ApiStage, type TestCompany, type TestUser } from '../../../testing/api-stage.js';
+import { FaultySmtp } from '../../../testing/smtp-faults.js';
 import { walk } from '../../../testing/walkthrough.js';
 import { TestBucket } from '../uploads/fixtures.js';
 
@@ -19,19 +20,23 @@ const TELLING = [
 ];
 
 const bucket = new TestBucket();
+let smtp: FaultySmtp;
 let stage: ApiStage;
 let ana: TestUser;
 let company: TestCompany;
 
 beforeAll(async () => {
   await bucket.open();
-  stage = await ApiStage.open({ env: bucket.env });
+  smtp = await FaultySmtp.listen();
+  const mail = { SMTP_URL: smtp.url, SMTP_FROM: 'cobranca@disparo.example' };
+  stage = await ApiStage.open({ env: { ...bucket.env, ...mail } });
   ana = await stage.user({ email: 'ana@example.com' });
   company = await stage.company(ana);
 });
 
 afterAll(async () => {
   await stage?.close();
+  await smtp?.close();
   await bucket.close();
 });
 
