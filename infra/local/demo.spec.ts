@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { simpleParser } from 'mailparser';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { onServer, ownDatabase } from '../../testing/databases.js';
 
@@ -157,14 +158,26 @@ const DEBTS = [
   'Caio Exemplo;0123;caio@example.com;1;2030-01-15;4711',
 ];
 
-test('debts become boletos whose PDFs are written, one is paid, and the same file changes nothing', async () => {
-  const { code, output } = await demo('--billing', file('debts.csv', DEBTS.join('\n')));
+test('debts become boletos and one e-mail each, one is paid, and the same file changes nothing', async () => {
+  // Nobody listens there: whatever server is configured, the demo has a catcher of its own.
+  const elsewhere = { SMTP_URL: 'smtp://127.0.0.1:9', SMTP_FROM: 'real@example.com' };
+  const { code, output } = await demoWith(elsewhere, '--billing', file('debts.csv', DEBTS.join('\n')));
 
   expect(output).toContain('File debts.csv: 5 lines, 2 created, 1 repeated, 1 conflicting, 1 rejected, 0 blank\n');
   expect(output).toContain('line 6, debtId: debt_id_invalid  4711\n');
   const pdfs = [...output.matchAll(/^ {2}PDF {5}(.+\.pdf)$/gm)].map(([, path = '']) => readFileSync(path));
   expect(pdfs.map((pdf) => pdf.subarray(0, 5).toString())).toEqual(['%PDF-', '%PDF-']);
   expect(output.match(/^ {2}(boleto {2}\d{5}\.\d{5} |Pix {5}000201)/gm)).toHaveLength(4);
+  const shown = [...output.matchAll(/^ {2}(\/.+\.eml)$/gm)].map(([, path = '']) => path);
+  const folder = /^E-mails in (.+): one for each debt,/m.exec(output)?.[1] ?? '';
+  expect(readdirSync(folder).filter((name) => name.endsWith('.eml'))).toHaveLength(2);
+  const mails = await Promise.all(shown.map((path) => simpleParser(readFileSync(path))));
+  expect(
+    mails.map(({ to, from, attachments }) => [[to].flat()[0]?.text, from?.value[0]?.address, attachments.length]),
+  ).toEqual([
+    ['Beto Exemplo <beto@example.com>', 'cobranca@disparo.example', 1],
+    ['Ana Exemplo <ana@example.com>', 'cobranca@disparo.example', 1],
+  ]);
   expect(output.match(/: (401|200) \S+$/gm)).toEqual([
     ': 401 BILLING.SIGNATURE_INVALID',
     ': 200 recorded',

@@ -24,9 +24,12 @@ export interface Import {
 export interface Debt {
   debt_id: string;
   name: string;
+  email: string;
   amount: string;
   due_on: string;
   status: string;
+  txid: string;
+  sent_at: string | null;
   paid_at: string | null;
 }
 
@@ -43,6 +46,8 @@ export interface Report {
   imported: number;
   generated: number;
   sent: number;
+  failed: number;
+  held: number;
   paid: number;
   cancelled: number;
   overdue: number;
@@ -75,9 +80,9 @@ export class BillingClient {
     return this.client.call('GET', `/api/billing/imports/${id}?${this.#company}`);
   }
 
-  /** The first debts that have a boleto and are not paid. */
-  async generated(limit: number): Promise<Debt[]> {
-    const path = `/api/billing/debts?${this.#company}&status=gerada&limit=${limit}`;
+  /** The first debts: they get their boletos and mails first. */
+  async debts(limit: number): Promise<Debt[]> {
+    const path = `/api/billing/debts?${this.#company}&limit=${limit}`;
     return (await this.client.call<{ data: Debt[] }>('GET', path)).data;
   }
 

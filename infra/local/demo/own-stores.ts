@@ -30,34 +30,34 @@ export async function ownStores({ urls, own }: Services): Promise<Urls> {
 }
 
 /**
- * The tables of the demo that sends webhooks: in a database that was given from outside a schema of its own. It allows
- * private addresses, and so must not send what the endpoints there are owed. Throws CommandError.
+ * The tables of a demo that sends something: in a database of this name, or in one that was given from outside in a schema of
+ * this name. It must not send what others there are owed: webhooks to private addresses, mails to a catcher. Throws CommandError.
  */
-export async function ownTables({ urls, own }: Services): Promise<string> {
+export async function ownTables({ urls, own }: Services, name = DATABASE): Promise<string> {
   const url = urls.DATABASE_URL;
-  if (!own.has('DATABASE_URL')) return ownSchema(url);
-  const DATABASE_URL = inDatabase(url, DATABASE);
+  if (!own.has('DATABASE_URL')) return ownSchema(url, name);
+  const DATABASE_URL = inDatabase(url, name);
   await createDatabase(DATABASE_URL);
   return DATABASE_URL;
 }
 
-async function ownSchema(url: string): Promise<string> {
+async function ownSchema(url: string, name: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
     // First, since PostgreSQL asks for the right to make one even where it is there.
-    const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [DATABASE]);
-    if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${DATABASE}`);
+    const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [name]);
+    if (rowCount === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
   } catch (error) {
     if ((error as { code?: string }).code !== MAY_NOT) throw error;
     throw new CommandError(
-      `DATABASE_URL: this demo keeps its tables apart from yours, in a schema ${DATABASE}, which this user may not create: CREATE SCHEMA ${DATABASE} AUTHORIZATION, or GRANT CREATE ON DATABASE`,
+      `DATABASE_URL: this demo keeps its tables apart from yours, in a schema ${name}, which this user may not create: CREATE SCHEMA ${name} AUTHORIZATION, or GRANT CREATE ON DATABASE`,
     );
   } finally {
     await client.end();
   }
   const [server = '', query] = url.split('?');
   const options = new URLSearchParams(query);
-  options.set('options', `${options.get('options') ?? ''} -c search_path=${DATABASE}`.trim());
+  options.set('options', `${options.get('options') ?? ''} -c search_path=${name}`.trim());
   return `${server}?${options.toString().replaceAll('+', '%20')}`;
 }
