@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Injectable } from '@nestjs/common';
 import type { Counts } from '../platform/duties.js';
 import { Postgres } from '../platform/stores/postgres.js';
@@ -59,6 +60,8 @@ export class WorkBilling {
     };
     if (this.#underWay) return counts;
     this.#underWay = true;
+    // Each mail under way adds one.
+    setMaxListeners(0, stop);
     try {
       await untilIdle([() => this.#round(stop, counts), () => this.mails.round(stop, counts)], stop);
       return counts;
