@@ -4,7 +4,7 @@ import { requiredRow, rowsInIndexOrder } from '../../platform/stores/rows.js';
 import type { IssuedDebt } from '../issue/document/boleto-view.js';
 import { type BillingSettings, SETTINGS_COLUMNS } from '../settings/settings.repository.js';
 import { ZONE } from '../zone.js';
-import type { Verdict } from './verdict.js';
+import { MOST_ANSWERED, type Verdict } from './verdict.js';
 
 /** An attempt to send one mail. Who begins it and who records it says all three, so that nobody speaks for another one (B3). */
 export interface Attempt {
@@ -49,6 +49,10 @@ const READ = `
     LEFT JOIN billing_settings s ON s.company_no = v.company_no AND s.version = i.settings_version
    WHERE v.seq = ANY ($1) AND v.outcome IS NULL
    ORDER BY v.seq`;
+
+/** Mails of a company that began so long ago that no worker can send them any more (B12). */
+const OVERDUE = `v.company_no = $1 AND v.outcome IS NULL AND v.held_at IS NULL
+  AND v.began_at < clock_timestamp() - interval '10 minutes'`;
 
 /** The statements by which mails are claimed, begun and recorded. */
 @Injectable()
@@ -140,15 +144,31 @@ export class SendRepository {
     return [...new Set(rows.map(({ company_no }) => company_no))];
   }
 
-  /** Holds these for a person, or lets them go again where the company wants that. Returns how many. */
+  /**
+   * Holds these for a person, or lets them go again where the company wants that: so often at most as one of which no answer came,
+   * since a mail that ends its worker each time would go out for ever. Returns how many.
+   */
   async sweep(companyNo: number): Promise<number> {
+    await this.postgres.query(
+      `UPDATE billing_attempts a SET response = 'unknown: its worker was not heard of for ten minutes'
+         FROM billing_deliveries v
+        WHERE ${OVERDUE} AND (a.seq, a.number, a.attempt) = (v.seq, v.number, v.attempt) AND a.response IS NULL`,
+      [companyNo],
+    );
+    const held = await this.postgres.query(
+      `UPDATE billing_deliveries v SET held_at = clock_timestamp(), claimed_until = NULL
+        WHERE ${OVERDUE} AND (SELECT count(*) FROM billing_attempts a
+                               WHERE a.seq = v.seq AND a.number = v.number AND a.response IS NOT NULL) > $2
+        RETURNING v.seq`,
+      [companyNo, MOST_ANSWERED],
+    );
     const row = await this.postgres.one<{ swept: number }>(
       `SELECT billing_sweep($1, EXISTS (
          SELECT FROM (SELECT unknown FROM billing_settings WHERE company_no = $1 ORDER BY version DESC LIMIT 1) s
           WHERE s.unknown = 'resend')) AS swept`,
       [companyNo],
     );
-    return requiredRow(row).swept;
+    return held.length + requiredRow(row).swept;
   }
 }
 

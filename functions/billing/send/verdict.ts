@@ -10,6 +10,8 @@ export interface Verdict {
 
 /** Until a mail goes again, by how many of its attempts had a response before: 1 min, 5, 15, 1 h, 4, 12. After these it has failed. */
 const AGAIN_MINUTES = [1, 5, 15, 60, 240, 720];
+/** With more attempts that had a response a mail does not go again by itself. */
+export const MOST_ANSWERED = AGAIN_MINUTES.length;
 
 /** A mail as far as the verdict on it goes. */
 interface Tried {

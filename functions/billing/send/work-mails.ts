@@ -6,7 +6,7 @@ import { Outages } from '../outages.js';
 import { SmtpConnections } from './connections.js';
 import { MailRate } from './rate.js';
 import { SendRepository } from './send.repository.js';
-import { CLAIMED_AT_ONCE, SendInvoices } from './send-invoices.js';
+import { CLAIMED_AT_ONCE, SendInvoices, type Sendings } from './send-invoices.js';
 
 /** What became of mails. `swept`: those under way for ten minutes, of which nobody has told the end. */
 export type MailCounts = Record<
@@ -20,11 +20,17 @@ const MAILS = 'mails';
 const PROBE = 1;
 /** A pass at the limit of mails a minute looks again after this, so that it sees what else has become due. */
 const LIMITED_MS = 2_000;
+/** A server that refuses so many in a row does not mean their debtors: it does not know us, and would fail all debts for good. */
+const REFUSED_IN_ROW = 25;
 /**
  * A company of which nothing is due rests for so many times what it took to see that, where it took long: that may have read all
  * its mails, which wait for a later time.
  */
 const IDLE = { times: 20, fromMs: 50 };
+
+class MailsRefused extends Error {
+  override name = 'MailsRefused';
+}
 
 /** Does what billing owes by mail, for each company in turn. */
 @Injectable()
@@ -32,6 +38,7 @@ export class WorkMails {
   readonly #outages: Outages;
   /** By company: until when no mail of it is looked for. */
   readonly #idle = new Map<number, number>();
+  #refusedInRow = 0;
   /** The company whose turn was last. */
   #last = 0;
 
@@ -105,10 +112,17 @@ export class WorkMails {
       counts.mails_unsent += done.unsent;
       counts.mails_unknown += done.unknown;
       const answered = done.sent + done.refused + done.later + done.unknown;
-      if (done.failure !== undefined) this.#outages.failed(MAILS, done.failure);
+      const failure = done.failure ?? this.#refusal(done);
+      if (failure !== undefined) this.#outages.failed(MAILS, failure);
       else if (answered > 0) this.#outages.over(MAILS);
-      return { moved: answered > 0 || (done.claimed > 0 && done.failure === undefined) };
+      return { moved: answered > 0 || (done.claimed > 0 && failure === undefined) };
     });
+  }
+
+  #refusal({ sent, refused }: Sendings): Error | undefined {
+    this.#refusedInRow = sent > 0 ? 0 : this.#refusedInRow + refused;
+    if (this.#refusedInRow < REFUSED_IN_ROW) return undefined;
+    return new MailsRefused(`the mail server has refused ${this.#refusedInRow} mails in a row`);
   }
 
   async #sweep(counts: MailCounts): Promise<boolean> {

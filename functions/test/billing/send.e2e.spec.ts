@@ -196,6 +196,18 @@ describe('a mail that is', () => {
     expect(await mails()).toEqual([SENT, failed, SENT]);
   });
 
+  test('of a server that refuses all: it is asked about one at a time, as if it were away', async () => {
+    await issued(80);
+    smtp.script = () => SAYS('554 5.7.1 relay access denied', 'rcpt');
+    const one = worker();
+    expect(await one.pass()).toEqual({ ...NOTHING, mails_refused: 25 });
+    expect(await one.pass()).toEqual(NOTHING);
+    expect(one.lines).toMatchObject([
+      { work: 'mails', err: { message: 'the mail server has refused 25 mails in a row' } },
+    ]);
+    expect((await mails()).filter(({ mail }) => mail === 'pendente')).toHaveLength(55);
+  });
+
   test.each([true, false])('lost after the dot waits for a person, delivered or not: %s', async (delivered) => {
     const debts = await issued(2);
     smtp.script = ({ number }) => (number === 1 ? { kind: 'drops', at: 'dot', delivered } : undefined);
@@ -246,6 +258,26 @@ describe('a mail that is', () => {
     expect(await worker().pass()).toEqual({ ...NOTHING, swept: 2, sent: 1 });
     expect(await mails()).toEqual([{ ...SENT, attempt: 2 }]);
     expect(await mails(other)).toEqual([{ ...WAITS, mail: 'desconhecida', attempt: 1 }]);
+  });
+
+  test('that ends its worker each time goes again seven times at most', async () => {
+    await setUnknown('resend');
+    await issued(1);
+    const one = new Worker(stage);
+    workers.push(one);
+    for (let attempt = 1; attempt <= 7; attempt += 1) {
+      await stage.sql(
+        `SELECT billing_begin_send(array_agg(seq), array_agg(number), array_agg(attempt))
+           FROM billing_claim_send($1, 1, interval '5 minutes')`,
+        [acme.companyNo],
+      );
+      await stage.sql(
+        `UPDATE billing_deliveries SET began_at = clock_timestamp() - interval '601 seconds' WHERE company_no = $1`,
+        [acme.companyNo],
+      );
+      expect(await one.pass()).toEqual({ ...NOTHING, swept: 1 });
+      expect(await mails()).toMatchObject([{ mail: attempt < 7 ? 'pendente' : 'desconhecida', attempt }]);
+    }
   });
 
   test('begun a moment ago is not swept', async () => {
