@@ -36,6 +36,9 @@ const leaseUntil = (until: string) =>
    import_lease_until = CASE purpose WHEN '${CAMPAIGN}' THEN NULL ELSE ${until} END`;
 const NO_LEASE = `${leaseUntil('NULL::timestamptz')}, lease_holder = NULL`;
 
+/** It may name a person. Once an upload is decided, its import alone has it, and erases it with its age. */
+const NO_FILE_NAME = 'file_name = NULL';
+
 /** The SQL of uploads. Statements for users begin with the tenant; those about the store go by the object's key. */
 @Injectable()
 export class UploadsRepository {
@@ -126,7 +129,7 @@ export class UploadsRepository {
       'campaignId' in made ? [made.campaignId, JSON.stringify(made.file), null] : [null, null, made.importId];
     await sql.query(
       `UPDATE uploads SET campaign_id = $2, file = $3, import_id = $4, object_etag = $5, object_modified = $6,
-              ${NO_LEASE}, updated_at = clock_timestamp()
+              ${NO_FILE_NAME}, ${NO_LEASE}, updated_at = clock_timestamp()
         WHERE id = $1`,
       [id, campaignId, file, importId, object.etag, object.lastModified],
     );
@@ -136,7 +139,7 @@ export class UploadsRepository {
   async refuse(id: string, problem: Problem): Promise<boolean> {
     const { file } = problem.extra ?? {};
     const changed = await this.postgres.query(
-      `UPDATE uploads SET refusal = $2, file = $3, ${NO_LEASE}, updated_at = clock_timestamp()
+      `UPDATE uploads SET refusal = $2, file = $3, ${NO_FILE_NAME}, ${NO_LEASE}, updated_at = clock_timestamp()
         WHERE id = $1 AND ${OPEN} RETURNING id`,
       [id, JSON.stringify(problem.body()), file === undefined ? null : JSON.stringify(file)],
     );
@@ -184,7 +187,7 @@ export class UploadsRepository {
   /** All uploads of a company that is being deleted. Returns the keys of objects that may be there. */
   async deleteOfCompany(sql: Transaction, companyId: string): Promise<string[]> {
     const rows = await sql.query<{ object_key: string; decided: boolean }>(
-      `UPDATE uploads SET deleted = true, updated_at = clock_timestamp()
+      `UPDATE uploads SET deleted = true, ${NO_FILE_NAME}, updated_at = clock_timestamp()
         WHERE company_id = $1 AND NOT deleted
        RETURNING object_key, coalesce(campaign_id, import_id) IS NOT NULL OR refusal IS NOT NULL AS decided`,
       [companyId],

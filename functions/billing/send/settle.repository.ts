@@ -73,6 +73,9 @@ export class SettleRepository {
       said.by,
       said.note,
     ]);
-    return requiredRow(row).taken;
+    const { taken } = requiredRow(row);
+    // The note may name a person, and the debt may be erased already: what has changed since is erased by its new age.
+    if (taken) await sql.query('UPDATE billing_debts SET updated_at = clock_timestamp() WHERE seq = $1', [seq]);
+    return taken;
   }
 }

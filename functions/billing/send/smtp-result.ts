@@ -4,7 +4,7 @@ import { MOST_CHARACTERS, type Reply } from './smtp-replies.js';
 export type MailResult =
   /** 2xx after the dot. */
   | { result: 'sent'; response: string }
-  /** 5xx to RCPT or after the dot. */
+  /** 5xx to RCPT, but for those that say that we must log in first, or 5xx after the dot. */
   | { result: 'refused'; response: string }
   /**
    * Proved not sent, and of this mail: 4xx to RCPT or after the dot, 4xx or 5xx to DATA, or the end of the mail was not handed
@@ -57,6 +57,8 @@ function beforeTheEnd({ replies, why, frozen }: Course): MailResult {
   if (!mail) return { result: 'unsent', reason: `${why}, before an answer to MAIL FROM` };
   if (kindOf(mail) !== 2) return { result: 'unsent', reason: `MAIL FROM is answered with: ${mail.text}` };
   if (!rcpt) return { result: 'later', response: `${why}, before an answer to RCPT TO` };
+  // It is we who are refused: all mails would fail for good by a login that is missing.
+  if (rcpt.code === 503 || rcpt.code === 530) return { result: 'later', response: rcpt.text };
   if (kindOf(rcpt) === 5) return { result: 'refused', response: rcpt.text };
   if (kindOf(rcpt) === 4) return { result: 'later', response: rcpt.text };
   if (kindOf(rcpt) !== 2) return { result: 'later', response: ours(`RCPT TO is answered with: ${rcpt.text}`) };

@@ -79,6 +79,7 @@ test.each<[string, SmtpFault, MailResult]>([
   ['550 after the dot is refused', says('dot', '550 5.7.1 spam'), refused('550 5.7.1 spam')],
   ['450 to RCPT is later', says('rcpt', '450 4.2.1 slow'), later('450 4.2.1 slow')],
   ['550 to RCPT is refused', says('rcpt', '550 5.1.1 nobody'), refused('550 5.1.1 nobody')],
+  ['530 to RCPT is later: it is we who are refused', says('rcpt', '530 5.7.0 log in'), later('530 5.7.0 log in')],
   ['451 to DATA is later', says('data', '451 4.3.0 full'), later('451 4.3.0 full')],
   ['554 to DATA is later', says('data', '554 5.5.1 no'), later('554 5.5.1 no')],
 ])('%s, and the connection goes on', async (_, fault, result) => {

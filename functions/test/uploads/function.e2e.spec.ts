@@ -109,6 +109,8 @@ describe.each(Object.entries(KINDS))('of a file that becomes a %s, the event', (
     expect(await ingest(event, context())).toEqual(['accepted']);
     const [one] = await made();
     const accepted = { ...kind.accepted(one?.id), problem: null };
+    const [kept] = await stage.sql('SELECT file_name FROM uploads WHERE id = $1', [id]);
+    expect(kept).toEqual({ file_name: null });
     expect([await state(id), existsSync(bucket.fileOf(id))]).toEqual([accepted, false]);
     expect(await ingest(event, context())).toEqual(['passed']);
     expect([await state(id), (await made()).length]).toEqual([accepted, 1]);
