@@ -7,7 +7,7 @@ import { issue, someDebt, store, type TestBiller, type TestDebt } from './fixtur
 const FROM = 'cobranca@acme.example';
 const AGO = `clock_timestamp() - interval '11 minutes'`;
 
-/** A debt whose mail waits. `mail`: its recipient, which no other debt has. */
+/** A debt whose mail waits. No other debt has its recipient. */
 export interface OwedMail extends TestDebt {
   seq: string;
 }
@@ -58,9 +58,11 @@ export async function counts(stage: ApiStage, mails: readonly OwedMail[]): Promi
 
 /** The leases and the waits of these mails end. What has begun stays as it is. */
 export async function leasesEnd(stage: ApiStage, mails: readonly OwedMail[]): Promise<void> {
+  // Whoever works on one meanwhile is not waited for.
   await stage.sql(
     `UPDATE billing_deliveries SET claimed_until = CASE WHEN claimed_until IS NOT NULL THEN ${AGO} END, next_at = NULL
-      WHERE seq = ANY ($1) AND outcome IS NULL AND began_at IS NULL`,
+      WHERE (seq, number) IN (SELECT seq, number FROM billing_deliveries
+                               WHERE seq = ANY ($1) AND outcome IS NULL AND began_at IS NULL FOR UPDATE SKIP LOCKED)`,
     [mails.map(({ seq }) => seq)],
   );
 }

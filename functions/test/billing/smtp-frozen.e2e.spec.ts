@@ -38,7 +38,7 @@ beforeEach(async () => {
   smtp = await FaultySmtp.listen();
 });
 afterEach(async () => {
-  await stage.sql('TRUNCATE billing_deliveries, billing_attempts, billing_debts, billing_payments');
+  await stage.sql('TRUNCATE billing_deliveries, billing_attempts, billing_debts, billing_invoices, billing_payments');
   await smtp.close();
 });
 
