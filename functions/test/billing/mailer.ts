@@ -17,6 +17,8 @@ const SEEN = [
 ] as const;
 type Seen = (typeof SEEN)[number];
 const OUTAGE = 0.1;
+/** How many stand still between begin and the mail server. */
+const FROZEN = 0.3;
 
 /** Sends mails as a pass of WorkBilling does: claims, begins a window of them, hands over, records, gives back what is left. */
 export class Mailer {
@@ -81,6 +83,7 @@ export class Mailer {
 
   async #handOver(session: Session, attempt: Attempt): Promise<Seen> {
     const { scheduler, outside } = this.run;
+    if (this.run.chaos && scheduler.chance() < FROZEN) this.run.freeze(session.actor);
     const chance = await scheduler.gate(session.actor, `hands over ${attempt.seq}.${attempt.number}`);
     const seen = SEEN[this.run.chaos ? Math.floor(chance * SEEN.length) : 0] ?? SEEN[0];
     // guard, B12: too late for the mail server by the worker's own clock

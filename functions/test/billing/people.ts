@@ -73,7 +73,7 @@ export class People {
         ]);
       else if (chance < 0.12) await this.#erase(session);
       else if (chance < 0.55) await this.#resolve(session);
-      else if (chance > 0.95 && this.run.deletes) await this.#delete(session);
+      else if (chance > 0.9 && this.run.deletes) await this.#delete(session);
       else await this.#sendAgain(session);
     }
   };

@@ -15,7 +15,7 @@ const QUIET_STEPS = 10_000;
 const CRASH = 0.04;
 const FREEZE = 0.03;
 /** Enough for others to do all the work meanwhile, or for little of it. */
-const FROZEN_STEPS = [15, 60, 150];
+const FROZEN_STEPS = [15, 60, 200];
 const COMPANIES = [1, 2];
 const CONTENTS = [100, 250];
 
@@ -71,6 +71,7 @@ export class Simulation {
   /** Who stands still as after SIGSTOP, until which step, and how fast it is otherwise. */
   readonly #frozen: { actor: Actor; until: number; speed: number }[] = [];
   #looked = -1;
+  #step = 0;
 
   constructor(
     readonly seed: number,
@@ -118,7 +119,8 @@ export class Simulation {
       await this.#start();
       for (let step = 0; step < this.#world.chaosSteps; step++) {
         if (this.scheduler.chance() < CRASH) await this.scheduler.crash(this.#actors.pick('worker', 'person'));
-        if (this.scheduler.chance() < FREEZE) this.#freeze(step);
+        this.#step = step;
+        if (this.scheduler.chance() < FREEZE) this.freeze(this.#actors.pick('worker'));
         this.#thaw(step);
         await this.scheduler.step();
         await this.#look();
@@ -143,11 +145,11 @@ export class Simulation {
     return this.#world.deletes ?? false;
   }
 
-  #freeze(step: number): void {
-    const actor = this.#actors.pick('worker');
+  /** SIGSTOP. A worker that has begun a mail asks for it itself: there it is most dangerous. */
+  freeze(actor: Actor): void {
     this.scheduler.trace.push(`${actor.name} stands still`);
     if (actor.speed > 0)
-      this.#frozen.push({ actor, until: step + this.scheduler.pick(FROZEN_STEPS), speed: actor.speed });
+      this.#frozen.push({ actor, until: this.#step + this.scheduler.pick(FROZEN_STEPS), speed: actor.speed });
     // It is picked only where nobody else can go.
     actor.speed = 0;
   }
