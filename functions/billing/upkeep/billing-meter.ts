@@ -53,7 +53,7 @@ export class BillingMeter {
     });
     this.#smtp = new Gauge({
       name: 'disparo_billing_smtp_up',
-      help: 'Whether the last connection to the mail server could be opened; nothing before the first.',
+      help: 'Whether the mail server was there for the last connection or mail; nothing before the first.',
       labelNames: ['service'],
       // Of several processes: mails go out as long as one of them gets through.
       aggregator: 'max',
