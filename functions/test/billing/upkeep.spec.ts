@@ -5,12 +5,15 @@ import { Stage } from '../../../testing/stage.js';
 import { BillingGauges } from '../../billing/upkeep/billing-gauges.js';
 import { BillingMeter } from '../../billing/upkeep/billing-meter.js';
 import { BillingUpkeepRepository, COUNTED_AT_MOST } from '../../billing/upkeep/upkeep.repository.js';
+import { ZONE } from '../../billing/zone.js';
 import type { Config } from '../../platform/config.js';
 import { Postgres } from '../../platform/stores/postgres.js';
 import { Metrics } from '../../platform/telemetry/metrics.js';
 
 const NOTHING = { merge: 0, issue: 0, send: 0, held: 0, write_off: 0 };
 const HOUR_S = 3_600;
+/** The day of billing, which is not that of the session for some hours of each. */
+const TODAY = `(now() AT TIME ZONE '${ZONE}')::date`;
 
 let stage: Stage;
 let pool: Postgres;
@@ -52,7 +55,7 @@ async function billed(isDeleted: boolean): Promise<number> {
 async function debts(companyNo: number, count: number, set = ''): Promise<void> {
   await sql(
     `INSERT INTO billing_debts (company_no, debt_id, import_no, line, name, government_id, email, cents, due_on, created_at)
-     SELECT $1, gen_random_uuid(), 1, n, 'A', '1', 'a@example.com', 1, current_date + 10, now() - interval '1 hour'
+     SELECT $1, gen_random_uuid(), 1, n, 'A', '1', 'a@example.com', 1, ${TODAY} + 10, now() - interval '1 hour'
        FROM generate_series(1, $2) n`,
     [companyNo, count],
   );
@@ -117,7 +120,7 @@ test('a debt is owed a boleto from the day on that its company has set', async (
   expect((await standing()).owed).toEqual(NOTHING);
   await settings(2, 10);
   const [{ midnight } = { midnight: 0 }] = await sql<{ midnight: number }>(
-    'SELECT extract(epoch FROM now() - least(current_date, now()))::float8 AS midnight',
+    `SELECT extract(epoch FROM now() - ${TODAY}::timestamp AT TIME ZONE '${ZONE}')::float8 AS midnight`,
   );
   const { owed, oldest_s } = await repository.standing();
   expect(owed).toEqual({ ...NOTHING, issue: 2 });
