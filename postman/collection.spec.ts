@@ -82,7 +82,7 @@ describe('each request', () => {
         !request.description ||
         !event.some(({ listen, script }) => listen === 'test' && script.exec.join().includes('pm.test')) ||
         response.length !== 1 ||
-        !/^\{\{(base_url|upload_url)\}\}/.test(request.url.raw) ||
+        !/^\{\{(base_url|(debts_)?upload_url)\}\}/.test(request.url.raw) ||
         (request.url.variable ?? []).some(({ value }) => value === ''),
     );
     expect(lacking.map(({ name }) => name)).toEqual([]);

@@ -8,6 +8,7 @@ import { IssueRepository } from './issue/issue.repository.js';
 import { ISSUED_AT_ONCE, IssueDebts } from './issue/issue-debts.js';
 import { WriteOff } from './issue/write-off.js';
 import { Outages } from './outages.js';
+import { watchStop } from './send/after-stop.js';
 import { type MailCounts, WorkMails } from './send/work-mails.js';
 import { untilIdle } from './until-idle.js';
 
@@ -60,6 +61,7 @@ export class WorkBilling {
     };
     if (this.#underWay) return counts;
     this.#underWay = true;
+    watchStop(stop);
     // Each mail under way adds one.
     setMaxListeners(0, stop);
     try {

@@ -43,6 +43,9 @@ const AFTER_STOP_MS = 10_000;
 /** Sends the mails that companies owe to their debtors, each with its boleto. */
 @Injectable()
 export class SendInvoices {
+  /** Of which the server has answered for a mail. */
+  readonly #hasCarried = new WeakSet<SmtpConnection>();
+
   constructor(
     private readonly repository: SendRepository,
     private readonly connections: SmtpConnections,
@@ -161,13 +164,16 @@ export class SendInvoices {
       return underWay;
     } catch (error) {
       // It may be committed all the same. None of it is sent, so nobody need be asked about it.
-      for (const { claimed } of made)
-        await this.recording.record(claimed, verdictFor({ result: 'unsent', reason: 'not begun' }, claimed), stop);
+      const not = { result: 'unsent', reason: 'not begun' } as const;
+      await Promise.all(made.map(({ claimed }) => this.recording.record(claimed, verdictFor(not, claimed), stop)));
       throw error;
     }
   }
 
-  /** Why it was not sent, where the mail server took none. Our own clock says nothing of the server. */
+  /**
+   * Why it was not sent, where the mail server takes none. Our own clock says nothing of the server, nor does the end of a
+   * connection that has carried a mail: some servers end each after a few.
+   */
   async #deliver(
     { claimed, mail }: MadeMail,
     connection: SmtpConnection,
@@ -175,10 +181,12 @@ export class SendInvoices {
     { stop, done }: Batch,
   ): Promise<string | undefined> {
     const result = await connection.send(mail, begun);
+    const isFirst = !this.#hasCarried.has(connection);
+    if (result.result !== 'unsent') this.#hasCarried.add(connection);
     this.meter.mail(result.result);
     done[result.result] += 1;
     await this.recording.record(claimed, verdictFor(result, claimed), stop);
-    return result.result === 'unsent' && !result.frozen ? result.reason : undefined;
+    return result.result === 'unsent' && !result.ours && isFirst ? result.reason : undefined;
   }
 
   /** What stays claimed is free when the lease is over, so a failure changes little. */
@@ -187,6 +195,6 @@ export class SendInvoices {
   }
 }
 
-function verdictFor(result: MailResult, { answered, unknown_now }: ClaimedMail): Verdict {
-  return verdictOf(result, { answered, unknown: unknown_now });
+function verdictFor(result: MailResult, { answered, was_unknown, unknown_now }: ClaimedMail): Verdict {
+  return verdictOf(result, { answered, wasUnknown: was_unknown, unknown: unknown_now });
 }

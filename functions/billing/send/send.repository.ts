@@ -4,7 +4,7 @@ import { requiredRow, rowsInIndexOrder } from '../../platform/stores/rows.js';
 import type { IssuedDebt } from '../issue/document/boleto-view.js';
 import { type BillingSettings, SETTINGS_COLUMNS } from '../settings/settings.repository.js';
 import { ZONE } from '../zone.js';
-import { MOST_ANSWERED, type Verdict } from './verdict.js';
+import type { Verdict } from './verdict.js';
 
 /** An attempt to send one mail. Who begins it and who records it says all three, so that nobody speaks for another one (B3). */
 export interface Attempt {
@@ -26,6 +26,8 @@ export interface ClaimedMail
   email: string;
   /** How many of its earlier attempts had a response. */
   answered: number;
+  /** One of them may have been sent. */
+  was_unknown: boolean;
   /** What the company wants now of a mail that may have been sent. */
   unknown_now: BillingSettings['unknown'];
 }
@@ -37,6 +39,8 @@ const READ = `
   SELECT v.seq, v.number, v.attempt, v.company_no, v.message_date,
          (SELECT count(*)::int FROM billing_attempts a
            WHERE a.seq = v.seq AND a.number = v.number AND a.response IS NOT NULL) AS answered,
+         EXISTS (SELECT FROM billing_attempts a
+                  WHERE a.seq = v.seq AND a.number = v.number AND a.response LIKE 'unknown: %') AS was_unknown,
          coalesce((SELECT unknown FROM billing_settings
                     WHERE company_no = v.company_no ORDER BY version DESC LIMIT 1), 'hold') AS unknown_now,
          d.debt_id, d.name, d.government_id, d.email, d.cents, d.due_on::text AS due_on, i.barcode,
@@ -49,10 +53,6 @@ const READ = `
     LEFT JOIN billing_settings s ON s.company_no = v.company_no AND s.version = i.settings_version
    WHERE v.seq = ANY ($1) AND v.outcome IS NULL
    ORDER BY v.seq`;
-
-/** Mails of a company that began so long ago that no worker can send them any more (B12). */
-const OVERDUE = `v.company_no = $1 AND v.outcome IS NULL AND v.held_at IS NULL
-  AND v.began_at < clock_timestamp() - interval '10 minutes'`;
 
 /** The statements by which mails are claimed, begun and recorded. */
 @Injectable()
@@ -126,11 +126,13 @@ export class SendRepository {
 
   /** Ends the claims of what has not begun, so that it need not wait for the end of the lease. */
   async giveBack(attempts: readonly Attempt[]): Promise<void> {
-    await this.postgres.query(
-      `UPDATE billing_deliveries v SET claimed_until = NULL FROM unnest($1::bigint[], $2::int[], $3::int[]) AS c(seq, number, attempt)
-        WHERE v.seq = c.seq AND v.number = c.number AND v.attempt = c.attempt AND v.began_at IS NULL AND v.outcome IS NULL`,
-      columns(attempts),
-    );
+    // guard: one by one, by their keys. Joined with arrays they are looked for among all that wait where statistics are old
+    for (const { seq, number, attempt } of attempts)
+      await this.postgres.query(
+        `UPDATE billing_deliveries SET claimed_until = NULL
+          WHERE seq = $1 AND number = $2 AND attempt = $3 AND began_at IS NULL AND outcome IS NULL`,
+        [seq, number, attempt],
+      );
   }
 
   /** The companies with mails that began over ten minutes ago and that nobody has told the end of. */
@@ -144,31 +146,15 @@ export class SendRepository {
     return [...new Set(rows.map(({ company_no }) => company_no))];
   }
 
-  /**
-   * Holds these for a person, or lets them go again where the company wants that: so often at most as one of which no answer came,
-   * since a mail that ends its worker each time would go out for ever. Returns how many.
-   */
+  /** Holds these for a person, or lets them go again where the company wants that, some times at most. Returns how many. */
   async sweep(companyNo: number): Promise<number> {
-    await this.postgres.query(
-      `UPDATE billing_attempts a SET response = 'unknown: its worker was not heard of for ten minutes'
-         FROM billing_deliveries v
-        WHERE ${OVERDUE} AND (a.seq, a.number, a.attempt) = (v.seq, v.number, v.attempt) AND a.response IS NULL`,
-      [companyNo],
-    );
-    const held = await this.postgres.query(
-      `UPDATE billing_deliveries v SET held_at = clock_timestamp(), claimed_until = NULL
-        WHERE ${OVERDUE} AND (SELECT count(*) FROM billing_attempts a
-                               WHERE a.seq = v.seq AND a.number = v.number AND a.response IS NOT NULL) > $2
-        RETURNING v.seq`,
-      [companyNo, MOST_ANSWERED],
-    );
     const row = await this.postgres.one<{ swept: number }>(
       `SELECT billing_sweep($1, EXISTS (
          SELECT FROM (SELECT unknown FROM billing_settings WHERE company_no = $1 ORDER BY version DESC LIMIT 1) s
           WHERE s.unknown = 'resend')) AS swept`,
       [companyNo],
     );
-    return held.length + requiredRow(row).swept;
+    return requiredRow(row).swept;
   }
 }
 

@@ -12,10 +12,10 @@ export type MailResult =
    */
   | { result: 'later'; response: string }
   /**
-   * Proved not sent, and not because of this mail: connection, MAIL FROM, or our own clock. `frozen`: our clock; the server
-   * may well be there.
+   * Proved not sent, and not because of this mail: connection, MAIL FROM, or ourselves. `ours`: our clock, or our
+   * end; the server may well be there.
    */
-  | { result: 'unsent'; reason: string; frozen?: true }
+  | { result: 'unsent'; reason: string; ours?: true }
   /** The end of the mail was handed over, and no answer came. */
   | { result: 'unknown'; reason: string };
 
@@ -29,8 +29,8 @@ export interface Course {
   dotHadLeft: boolean;
   /** What ended it, where no reply did. */
   why: string;
-  /** Our own clock ended it, before its first byte. */
-  frozen: boolean;
+  /** We ended it, before its end: by our clock, or as this process stops. */
+  ours: boolean;
 }
 
 /**
@@ -51,9 +51,9 @@ function afterTheEnd({ replies, dotHadLeft, why }: Course): MailResult {
   return { result: 'unknown', reason: `the end of the mail is answered with: ${end.text}` };
 }
 
-function beforeTheEnd({ replies, why, frozen }: Course): MailResult {
+function beforeTheEnd({ replies, why, ours }: Course): MailResult {
   const [mail, rcpt, data, end] = replies;
-  if (frozen) return { result: 'unsent', reason: why, frozen };
+  if (ours) return { result: 'unsent', reason: why, ours };
   if (!mail) return { result: 'unsent', reason: `${why}, before an answer to MAIL FROM` };
   if (kindOf(mail) !== 2) return { result: 'unsent', reason: `MAIL FROM is answered with: ${mail.text}` };
   if (!rcpt) return { result: 'later', response: `${why}, before an answer to RCPT TO` };
@@ -61,11 +61,11 @@ function beforeTheEnd({ replies, why, frozen }: Course): MailResult {
   if (rcpt.code === 503 || rcpt.code === 530) return { result: 'later', response: rcpt.text };
   if (kindOf(rcpt) === 5) return { result: 'refused', response: rcpt.text };
   if (kindOf(rcpt) === 4) return { result: 'later', response: rcpt.text };
-  if (kindOf(rcpt) !== 2) return { result: 'later', response: ours(`RCPT TO is answered with: ${rcpt.text}`) };
+  if (kindOf(rcpt) !== 2) return { result: 'later', response: ownWords(`RCPT TO is answered with: ${rcpt.text}`) };
   if (!data) return { result: 'later', response: `${why}, before an answer to DATA` };
   if (kindOf(data) === 4 || kindOf(data) === 5) return { result: 'later', response: data.text };
-  if (data.code !== 354) return { result: 'later', response: ours(`DATA is answered with: ${data.text}`) };
-  if (end) return { result: 'later', response: ours(`answered before the end of the mail with: ${end.text}`) };
+  if (data.code !== 354) return { result: 'later', response: ownWords(`DATA is answered with: ${data.text}`) };
+  if (end) return { result: 'later', response: ownWords(`answered before the end of the mail with: ${end.text}`) };
   return { result: 'later', response: `${why}, before the end of the mail` };
 }
 
@@ -74,7 +74,7 @@ export function wantsBody([mail, rcpt, data, ...others]: readonly Reply[]): bool
   return kindOf(mail) === 2 && kindOf(rcpt) === 2 && data?.code === 354 && others.length === 0;
 }
 
-function ours(text: string): string {
+function ownWords(text: string): string {
   return text.slice(0, MOST_CHARACTERS).toWellFormed();
 }
 

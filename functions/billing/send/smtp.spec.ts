@@ -223,7 +223,7 @@ test('half an answer before the end of the mail is later, whatever its other hal
 test('once the dot may be on its way, only the answer to it counts', () => {
   const odd = { code: undefined, text: '2fine' };
   const [ok, go, taken] = [250, 354, 250].map((code) => ({ code, text: `${code}` }));
-  const course = { handedOver: true, dotHadLeft: true, why: 'lost', frozen: true };
+  const course = { handedOver: true, dotHadLeft: true, why: 'lost', ours: true };
   const of = (...replies: (Reply | undefined)[]) =>
     resultOf({ ...course, replies: replies.filter((each) => each !== undefined) });
   expect(of(odd, ok, go, taken)).toEqual(sent('250'));
@@ -262,7 +262,7 @@ test('a process that stood still before the first byte sends none', async () => 
   );
   sleepFor(LIMITS.handOverMs + 1);
   open();
-  expect(await sending).toEqual({ ...unsent('this process stood still for over 20 s'), frozen: true });
+  expect(await sending).toEqual({ ...unsent('this process stood still for over 20 s'), ours: true });
   await untilTrue(
     () => smtp.open === 0,
     () => 'the server sees the end',
@@ -285,11 +285,26 @@ test('a process that stood still in the body sends no end', async () => {
   expect([connection.isOpen, smtp.delivered, smtp.dots]).toEqual([false, [], 0]);
 });
 
+test('a mail that we cut off before its end was not sent, and it costs it nothing', async () => {
+  smtp.hold();
+  const connection = await connect();
+  const sending = connection.send(mail(LARGE), new Begun());
+  await smtp.untilInBody(1);
+  connection.close();
+  smtp.release();
+  expect(await sending).toEqual({ ...unsent('the connection was closed'), ours: true });
+  await untilTrue(
+    () => smtp.open === 0,
+    () => 'the server sees the end',
+  );
+  expect([smtp.delivered, smtp.dots]).toEqual([[], 0]);
+});
+
 test('a mail that was begun too long ago is not even mentioned', async () => {
   const connection = await connect();
   const begun = new Begun();
   sleepFor(LIMITS.handOverMs + 1);
-  expect(await connection.send(mail(), begun)).toMatchObject({ result: 'unsent', frozen: true });
+  expect(await connection.send(mail(), begun)).toMatchObject({ result: 'unsent', ours: true });
   expect(smtp.commands).toEqual([expect.stringMatching(/^EHLO /)]);
 });
 

@@ -88,7 +88,7 @@ export class SmtpConnection {
     if (this.#stop) return { result: 'unsent', reason: `${this.server}: the connection is sending another mail` };
     // Of this mail alone: it must not stop the others.
     if (!ADDRESS.test(mail.to)) return { result: 'later', response: 'not sent: its address is none' };
-    const course: Course = { replies: [], handedOver: false, dotHadLeft: false, why: '', frozen: false };
+    const course: Course = { replies: [], handedOver: false, dotHadLeft: false, why: '', ours: false };
     let answered = false;
     try {
       answered = await this.#run(mail, begun, course);
@@ -110,7 +110,12 @@ export class SmtpConnection {
     if (this.isOpen && !this.#stop) {
       this.client.quit();
       setTimeout(() => this.#drop(), this.limits.tidyMs).unref();
-    } else this.#drop();
+      return;
+    }
+    // A mail that we cut off before its end was not sent, and that costs it nothing.
+    if (this.#course && !this.#body?.handedOver) this.#course.ours = true;
+    this.#body?.destroy();
+    this.#drop();
   }
 
   /** Sends, and returns whether the client has seen it through: only then does it know what the next reply belongs to. */
@@ -120,7 +125,7 @@ export class SmtpConnection {
       return false;
     }
     if (begun.elapsedMs > this.limits.handOverMs) {
-      course.frozen = true;
+      course.ours = true;
       course.why = this.#stoodStill();
       return false;
     }
@@ -172,8 +177,8 @@ export class SmtpConnection {
   #lateForTheFirstByte(begun: Begun, course: Course | undefined): void {
     if (!course || this.#body?.begun) return;
     const { handOverMs } = this.limits;
-    course.frozen = course.replies.length === 3 || begun.elapsedMs > handOverMs + FROZEN_MS;
-    this.#stop?.(course.frozen ? this.#stoodStill() : `no answer in ${handOverMs / 1_000} s`);
+    course.ours = course.replies.length === 3 || begun.elapsedMs > handOverMs + FROZEN_MS;
+    this.#stop?.(course.ours ? this.#stoodStill() : `no answer in ${handOverMs / 1_000} s`);
   }
 
   #stoodStill(): string {

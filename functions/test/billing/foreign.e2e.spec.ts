@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiStage, type TestUser } from '../../../testing/api-stage.js';
+import { TestBucket } from '../uploads/fixtures.js';
 import { someBiller, someDebt, store, type TestBiller, withoutIssuing } from './fixtures.js';
 
 interface Operation {
@@ -21,6 +22,7 @@ interface Route {
 const FILE =
   'name,governmentId,email,debtAmount,debtDueDate,debtId\nA,1,a@b.co,1,2026-12-31,00000000-0000-4000-8000-000000000000\n';
 
+const bucket = new TestBucket();
 let stage: ApiStage;
 let biller: TestBiller;
 /** Owns a company of his own, and is in no other. */
@@ -31,7 +33,8 @@ let ids: Record<string, string>;
 let routes: Route[];
 
 beforeAll(async () => {
-  stage = await ApiStage.open();
+  await bucket.open();
+  stage = await ApiStage.open({ env: bucket.env });
   biller = await someBiller(stage);
   stranger = await stage.user();
   theirs = await someBiller(stage, stranger);
@@ -54,7 +57,10 @@ beforeAll(async () => {
     )
     .filter(({ operation: { security } }) => !security?.some((each) => Object.keys(each).length === 0));
 });
-afterAll(() => stage?.close());
+afterAll(async () => {
+  await stage?.close();
+  await bucket.close();
+});
 
 /** Sends a request that its route takes, with the ids of `biller`'s debt and import in its path. */
 async function send({ method, path, operation }: Route, companyId: string, token?: string) {

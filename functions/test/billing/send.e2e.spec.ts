@@ -196,6 +196,14 @@ describe('a mail that is', () => {
     expect(await mails()).toEqual([SENT, failed, SENT]);
   });
 
+  test('of a server that ends each connection after one mail: it is there, and the next one is opened', async () => {
+    const debts = await issued(5);
+    smtp.script = ({ number }) => (number % 2 === 0 ? SAYS('421 4.7.0 enough', 'mail') : undefined);
+    const one = worker({ connections: 1 });
+    expect(await one.pass()).toEqual({ ...NOTHING, sent: 5, mails_unsent: 4 });
+    expect([one.lines, taken().sort()]).toEqual([[], idsOf(debts).sort()]);
+  });
+
   test('of a server that refuses all: it is asked about one at a time, as if it were away', async () => {
     await issued(80);
     smtp.script = () => SAYS('554 5.7.1 relay access denied', 'rcpt');
