@@ -77,3 +77,20 @@ test('a claim walks what is owed, though statistics are of when all was owed', a
   expect(claims).toHaveLength(1);
   expect(claims[0]).toMatch(/LockRows[^\n]*\n\s*->\s+Index Scan using billing_debts_owed on billing_debts/);
 });
+
+test('mails are begun by their keys, though statistics are of when there were none', async () => {
+  await client.query(`
+    ALTER TABLE billing_deliveries SET (autovacuum_enabled = off);
+    ANALYZE billing_deliveries;
+    INSERT INTO billing_deliveries (seq, number, company_no) SELECT seq, 1, company_no FROM billing_debts`);
+  const claim = `SELECT array_agg(seq) AS seqs, array_agg(number) AS numbers, array_agg(attempt) AS attempts
+                   FROM billing_claim_send(1, 5, '5 min')`;
+  const [claimed] = (await client.query(claim)).rows;
+  const plans: string[] = [];
+  client.on('notice', ({ message }) => plans.push(message ?? ''));
+  const begin = 'SELECT * FROM billing_begin_send($1, $2, $3)';
+  expect((await client.query(begin, [claimed.seqs, claimed.numbers, claimed.attempts])).rowCount).toBe(5);
+  const begun = plans.filter((plan) => plan.includes('UPDATE billing_deliveries'));
+  expect(begun).toHaveLength(5);
+  for (const plan of begun) expect(plan).toMatch(/Index Scan using \w+[^\n]*\n\s*Index Cond: \(\(?(v\.)?seq = /);
+});
