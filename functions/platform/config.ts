@@ -154,10 +154,27 @@ function smtp(env: Record<string, string>): SmtpConfig | undefined {
   const connections = integerKey(env, 'SMTP_CONNECTIONS');
   const perMinute = env.SMTP_RATE === undefined ? undefined : integerKey(env, 'SMTP_RATE');
   if (env.SMTP_URL === undefined) return undefined;
-  const url = new URL(urlKey(env, 'SMTP_URL'));
+  const url = smtpUrl(urlKey(env, 'SMTP_URL'));
   if (env.SMTP_FROM === undefined)
     throw new ConfigurationError('SMTP_FROM', 'is not set, and SMTP_URL is; give the address that mails come from');
   return { url, from: textKey(env, 'SMTP_FROM'), connections, perMinute };
+}
+
+/** Throws ConfigurationError, which never shows the password. */
+function smtpUrl(text: string): URL {
+  const url = new URL(text);
+  const { hostname, port, username, password } = url;
+  const wrong = (problem: string) => new ConfigurationError('SMTP_URL', problem);
+  if (hostname === '') throw wrong('names no host');
+  if (port === '0') throw wrong('has the port 0, at which nobody listens');
+  if (username === '' && password !== '') throw wrong('has a password and no user');
+  for (const part of [username, password])
+    try {
+      decodeURIComponent(part);
+    } catch {
+      throw wrong('has a user or a password that is not URL-encoded: "%" is written "%25", "@" is written "%40"');
+    }
+  return url;
 }
 
 function sqs(env: Record<string, string>): SqsConfig | undefined {

@@ -35,7 +35,7 @@ const FROZEN_MS = 1_000;
 /** What an address is here. Others are refused at the door, and would be commands of their own. */
 const ADDRESS = /^[\x21-\x3b\x3d\x3f-\x7e]+$/;
 
-/** The time since the commit of begin, by the clock that has run further: the monotonic one stands still while a machine sleeps. */
+/** The time since right before the begin of a mail, by the clock that has run further: the monotonic one stands still while a machine sleeps. */
 export class Begun {
   readonly #monotonic = performance.now();
   readonly #wall = Date.now();

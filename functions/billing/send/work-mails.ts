@@ -119,8 +119,9 @@ export class WorkMails {
     });
   }
 
-  #refusal({ sent, refused }: Sendings): Error | undefined {
-    this.#refusedInRow = sent > 0 ? 0 : this.#refusedInRow + refused;
+  #refusal({ sent, later, refused }: Sendings): Error | undefined {
+    // A server that puts a mail off knows us, too.
+    this.#refusedInRow = sent + later > 0 ? 0 : this.#refusedInRow + refused;
     if (this.#refusedInRow < REFUSED_IN_ROW) return undefined;
     return new MailsRefused(`the mail server has refused ${this.#refusedInRow} mails in a row`);
   }

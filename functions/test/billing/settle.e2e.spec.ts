@@ -278,8 +278,11 @@ describe('to say what became of a mail', () => {
     ['cancelled', 'cancelled_at = now()', 'cancelada: dispensada'],
   ])('that it was not sent, of a debt that is %s, drops it', async (_, set, expected) => {
     const debt = await mailed('desconhecida');
-    await change(debt, set);
+    await change(debt, `${set}, updated_at = '2020-01-01'`);
     expect([await said(resolve(debt, UNSENT)), await nowOf(debt)]).toEqual(['200 dispensada', expected]);
+    // So that the note goes with the debt, when that is as old, though it was erased before.
+    const changed = `SELECT updated_at > now() - interval '1 minute' AS just_now FROM billing_debts WHERE seq = $1`;
+    expect(await stage.sql(changed, [debt.seq])).toEqual([{ just_now: true }]);
   });
 
   test('that it was not sent is too early before ten minutes, and from when it may be said is told', async () => {
