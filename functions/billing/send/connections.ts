@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { SmtpConfig } from '../../platform/config.js';
 import type { BillingMeter } from '../upkeep/billing-meter.js';
-import { SmtpConnection, type SmtpLimits } from './smtp.js';
+import { SmtpConnection, type SmtpLimits } from './smtp/smtp.js';
 
 /** A server that takes one connection and refuses a further one is not asked for more before this time is over. */
 const NO_MORE_MS = 60_000;

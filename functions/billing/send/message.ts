@@ -5,7 +5,7 @@ import type { BoletoView } from '../issue/document/boleto-view.js';
 import { boletoPdf } from '../issue/document/pdf.js';
 import { dayOf, reaisOf } from '../issue/document/written.js';
 import { htmlOf, textOf } from './message-body.js';
-import type { Mail } from './smtp.js';
+import type { Mail } from './smtp/smtp.js';
 
 /** What a mail is made of. None of it changes between the attempts of a delivery, so the mail does not either. */
 export interface InvoiceMail {

@@ -9,7 +9,7 @@ import { mailOf } from './message.js';
 import { MailRate } from './rate.js';
 import { RecordMail } from './record-mail.js';
 import { type Attempt, type ClaimedMail, SendRepository } from './send.repository.js';
-import { Begun, type Mail, type MailResult, type SmtpConnection, SmtpUnavailable } from './smtp.js';
+import { Begun, type Mail, type MailResult, type SmtpConnection, SmtpUnavailable } from './smtp/smtp.js';
 import { type Verdict, verdictOf } from './verdict.js';
 
 /** What one claim came to. `failure`: why the mail server takes nothing now; what was not begun is given back. */

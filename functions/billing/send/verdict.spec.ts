@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { MailResult } from './smtp.js';
+import type { MailResult } from './smtp/smtp.js';
 import { verdictOf } from './verdict.js';
 
 const said = (result: 'sent' | 'refused' | 'later'): MailResult => ({ result, response: '4.2.1 no' });

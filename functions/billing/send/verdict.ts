@@ -1,4 +1,4 @@
-import type { MailResult } from './smtp.js';
+import type { MailResult } from './smtp/smtp.js';
 
 /** What the ledger keeps of an attempt. Again: minutes until the mail may be tried again; null: at once, or never. */
 export interface Verdict {

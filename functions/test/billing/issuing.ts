@@ -12,7 +12,7 @@ import { MailRate } from '../../billing/send/rate.js';
 import { RecordMail } from '../../billing/send/record-mail.js';
 import { SendRepository } from '../../billing/send/send.repository.js';
 import { SendInvoices } from '../../billing/send/send-invoices.js';
-import type { SmtpLimits } from '../../billing/send/smtp.js';
+import type { SmtpLimits } from '../../billing/send/smtp/smtp.js';
 import { WorkMails } from '../../billing/send/work-mails.js';
 import { BillingMeter } from '../../billing/upkeep/billing-meter.js';
 import { type BillingCounts, WorkBilling } from '../../billing/work-billing.js';

@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
-import type { SmtpConfig } from '../../platform/config.js';
+import type { SmtpConfig } from '../../../platform/config.js';
 import { LazyBody } from './smtp-body.js';
 import { nameOf, openClient, SmtpUnavailable, serverOf } from './smtp-open.js';
 import { ReplyReader } from './smtp-replies.js';

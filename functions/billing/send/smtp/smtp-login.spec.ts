@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { FaultySmtp, type SmtpStep } from '../../../testing/smtp-faults.js';
+import { FaultySmtp, type SmtpStep } from '../../../../testing/smtp-faults.js';
 import { Begun, SmtpConnection, SmtpUnavailable } from './smtp.js';
 import { serverOf } from './smtp-open.js';
 

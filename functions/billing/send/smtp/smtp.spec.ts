@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { FaultySmtp, type SmtpFault, type SmtpStep } from '../../../testing/smtp-faults.js';
-import { untilTrue } from '../../../testing/until.js';
+import { FaultySmtp, type SmtpFault, type SmtpStep } from '../../../../testing/smtp-faults.js';
+import { untilTrue } from '../../../../testing/until.js';
 import { Begun, type MailResult, SmtpConnection, type SmtpLimits } from './smtp.js';
 import type { Reply } from './smtp-replies.js';
 import { resultOf } from './smtp-result.js';
