@@ -34,7 +34,7 @@ export class EraseDebts {
     const done = run.dryRun ? 'would be erased' : 'erased';
     return {
       gone: isAny
-        ? [`who owes ${count(debts.erased)} debts older than ${count(days)} days ${done}`, ...told(traces)]
+        ? [`who owed ${count(debts.erased)} closed debts older than ${count(days)} days ${done}`, ...told(traces)]
         : [],
       remarks: [busy(debts)],
       waits: debts.busy > 0,

@@ -41,7 +41,7 @@ export class RecordMail {
     const undo = afterStop(stop, AFTER_STOP_MS, () => late.abort());
     try {
       for (let waitMs = AGAIN_MS.first; ; waitMs = Math.min(2 * waitMs, AGAIN_MS.most)) {
-        const failure = await this.#try(attempt, verdict, which);
+        const failure = await this.#try(attempt, verdict, which, waitMs === AGAIN_MS.first);
         if (failure === undefined) return;
         if (!mayTryAgain(failure) || over.aborted) {
           // Its text alone: the detail of an error of PostgreSQL has the row, with what the server said of whom.
@@ -59,12 +59,14 @@ export class RecordMail {
   }
 
   /** Undefined: it is recorded, or somebody else has decided before. */
-  async #try(attempt: Attempt, verdict: Verdict, which: object): Promise<Error | undefined> {
+  async #try(attempt: Attempt, verdict: Verdict, which: object, isFirst: boolean): Promise<Error | undefined> {
     try {
       const recorded = await this.#places.run(() =>
         this.postgres.unlessSilent(() => this.repository.record(attempt, verdict), STATEMENT_MS),
       );
-      if (!recorded) this.log.info(which, 'what became of a mail changes nothing: its delivery has gone on without it');
+      // Of a second try it says nothing: the first may have been committed, and only its answer was lost.
+      if (!recorded && isFirst)
+        this.log.info(which, 'what became of a mail changes nothing: its delivery has gone on without it');
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));

@@ -46,7 +46,7 @@ const command = (...args: string[]) => ran(stage, 'retention', args);
 /** What a run says that finds nothing. */
 const NONE = { line: '', complete: true };
 /** And one that erases one debt. */
-const ONE = { line: expect.stringMatching(/^who owes 1 debts older than 30 days erased, /), complete: true };
+const ONE = { line: expect.stringMatching(/^who owed 1 closed debts older than 30 days erased, /), complete: true };
 const rowOf = async (seq: string) => (await stage.sql('SELECT * FROM billing_debts WHERE seq = $1', [seq]))[0];
 const erasedRow = (row: object | undefined) => ({
   ...row,
@@ -91,12 +91,12 @@ describe('npm run retention -- --older-than', () => {
 
     expect(await command('--older-than', '30', '--dry-run')).toEqual([
       0,
-      expect.stringContaining(`who owes 2 debts older than 30 days would be erased, ${traces}`),
+      expect.stringContaining(`who owed 2 closed debts older than 30 days would be erased, ${traces}`),
     ]);
     expect(await columnsWith(stage, ...WHO)).toEqual(whole);
     expect(await command('--older-than', '30')).toEqual([
       0,
-      expect.stringContaining(`who owes 2 debts older than 30 days erased, ${traces}`),
+      expect.stringContaining(`who owed 2 closed debts older than 30 days erased, ${traces}`),
     ]);
     expect([whole.length, await columnsWith(stage, ...WHO)]).toEqual([11, []]);
     for (const [index, seq] of seqs.entries())
@@ -146,11 +146,14 @@ describe('npm run retention -- --older-than', () => {
     await age(31, sending, held);
     const told = '1 debts are in use, by a mail under way for instance: run it again in an hour';
     expect(await erase(true)).toEqual({
-      line: expect.stringMatching(`^who owes 1 debts .*, ${told}$`),
+      line: expect.stringMatching(`^who owed 1 closed debts .*, ${told}$`),
       complete: false,
     });
     expect((await rowOf(held))?.name).toBe(NAME);
-    expect(await erase()).toEqual({ line: expect.stringMatching(`^who owes 1 debts .*, ${told}$`), complete: false });
+    expect(await erase()).toEqual({
+      line: expect.stringMatching(`^who owed 1 closed debts .*, ${told}$`),
+      complete: false,
+    });
     const [before, gone] = [await rowOf(sending), await rowOf(held)];
     expect([before, gone]).toEqual([
       expect.objectContaining({ name: NAME, erased_at: null }),
@@ -168,7 +171,7 @@ describe('npm run retention -- --older-than', () => {
     const change = `UPDATE billing_debts SET updated_at = clock_timestamp() WHERE seq = ${held}`;
     await whileLocked(stage, change, async (keeper) => {
       expect(await erase()).toEqual({
-        line: expect.stringMatching(/^who owes 1 debts .*, 1 debts are in use/),
+        line: expect.stringMatching(/^who owed 1 closed debts .*, 1 debts are in use/),
         complete: false,
       });
       await keeper.query('COMMIT');
@@ -252,7 +255,7 @@ describe('npm run retention -- --older-than', () => {
       leaving.company.id,
     ]);
     const told =
-      'who owes 2 debts older than 30 days erased, 0 rejects of imports, 0 payers, 0 names of files, 1 unmerged parts of files';
+      'who owed 2 closed debts older than 30 days erased, 0 rejects of imports, 0 payers, 0 names of files, 1 unmerged parts of files';
     expect(await erase()).toEqual({ line: told, complete: true });
     expect(await rowOf(seqs[0] ?? '')).toMatchObject({ name: '', status: 'enviada' });
     expect(await columnsWith(stage, ...WHO)).toEqual([]);
@@ -375,11 +378,13 @@ describe('with 25,000 debts, more than two pages of them', () => {
     };
     const told = await retention(stopping).erase(30, { dryRun: false, stop: stop.signal });
     expect(told).toEqual({
-      line: expect.stringMatching(/^who owes 10,000 debts older than 30 days erased, .*, told to stop: run it again$/),
+      line: expect.stringMatching(
+        /^who owed 10,000 closed debts older than 30 days erased, .*, told to stop: run it again$/,
+      ),
       complete: false,
     });
     expect(await whole()).toBe(15_000);
-    expect(await erase()).toEqual({ line: expect.stringMatching(/^who owes 14,900 debts/), complete: true });
+    expect(await erase()).toEqual({ line: expect.stringMatching(/^who owed 14,900 closed debts/), complete: true });
     expect(await whole()).toBe(100);
     expect(await erase()).toEqual(NONE);
   });
