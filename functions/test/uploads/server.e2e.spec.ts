@@ -232,6 +232,11 @@ describe('a file of debts sent to the URL of an upload', () => {
     const states = await Promise.all(uploads.map(({ id }) => untilDecided(id)));
     const found = await Promise.all(states.map(({ import_id }) => find(stage, ana, company, import_id ?? '')));
     expect(found.map(({ file_name }) => file_name)).toEqual([null, `\\u200b${'x'.repeat(249)}`]);
+    const named = await stage.sql('SELECT id FROM uploads WHERE file_name IS NOT NULL AND id = ANY ($1)', [
+      uploads.map(({ id }) => id),
+    ]);
+    // Its import alone has it from then on, and erases it.
+    expect(named).toEqual([]);
   });
 
   test.each([
