@@ -15,8 +15,8 @@ export interface Match {
 
 /** A shorter document is a part of many numbers: where a text is nothing else, it is meant. */
 const LONG = 11;
-/** Of a value that was refused so many characters are kept. */
-const SHOWN = 64;
+/** A refused value is kept cut to so many characters, and an address may be longer. */
+const KEPT = 64;
 /** A text without what stands between the digits and letters of a document, and without the escapes of what is not shown. */
 const bare = (text: string) =>
   `regexp_replace(upper(${text}), '\\\\U(\\{[0-9A-F]+\\}|[0-9A-F]{4})|[^0-9A-Z]', '', 'g')`;
@@ -36,7 +36,8 @@ export function matchOf(wanted: Exclude<Wanted, { olderThanDays: number }>, plac
     value: wanted.email,
     debt: `lower(d.email) = lower(${place})`,
     chunk: `EXISTS (SELECT FROM unnest(c.emails) AS e WHERE lower(e) = lower(${place}))`,
-    // guard: a reject shows the first characters of a value, so a long address may be cut off
-    holds: (text) => `strpos(lower(${text}), lower(left(${place}, ${SHOWN}))) > 0`,
+    holds: (text) =>
+      `(strpos(lower(${text}), lower(${place})) > 0
+        OR length(${place}) > ${KEPT} AND lower(${text}) = lower(left(${place}, ${KEPT})))`,
   };
 }

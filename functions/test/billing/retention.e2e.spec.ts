@@ -3,6 +3,7 @@ import { ApiStage } from '../../../testing/api-stage.js';
 import { EraseDebts } from '../../billing/retention/erase-debts.js';
 import { EraseDebtsRepository } from '../../billing/retention/erase-debts.repository.js';
 import { EraseImportsRepository } from '../../billing/retention/erase-imports.repository.js';
+import { SettleRepository } from '../../billing/send/settle.repository.js';
 import retentionCommand from '../../commands/retention.js';
 import type { Config } from '../../platform/config.js';
 import { Postgres, type Sql } from '../../platform/stores/postgres.js';
@@ -216,6 +217,23 @@ describe('npm run retention -- --older-than', () => {
     await none();
   });
 
+  test('a note that is written after it is erased by its own age', async () => {
+    const seq = await stored('paid_at');
+    await stage.sql('UPDATE billing_deliveries SET outcome = NULL, held_at = now() WHERE seq = $1', [seq]);
+    await age(31, seq);
+    expect(await erase()).toEqual(ONE);
+    const said = { sent: false, by: biller.owner.id, note: `${NAME} has none` };
+    expect(await postgres.transaction((sql) => new SettleRepository().resolve(sql, seq, 1, said))).toBe(true);
+    expect(await erase()).toEqual(NONE);
+    // As time passes for all of it.
+    await stage.sql(
+      "UPDATE billing_debts SET updated_at = updated_at - interval '31 days', erased_at = erased_at - interval '62 days'",
+    );
+    expect(await erase()).toEqual(ONE);
+    expect(await columnsWith(stage, ...WHO)).toEqual([]);
+    await none();
+  });
+
   test('a cancelled debt is written off at the bank, though its person is erased', async () => {
     const [seq = ''] = await store(stage, biller, [zulmira()]);
     await stage.sql("INSERT INTO simulated_bank_titles VALUES ($1, repeat('0', 44), 10000)", [seq]);
@@ -304,6 +322,20 @@ describe('npm run retention -- --document and --email', () => {
     );
     expect((await forget('document', '1234')).line).toContain('Forgotten in 1 debts, 1 rejects of imports');
     expect([await rowOf(short), await rowOf(long)]).toMatchObject([{ name: '' }, { name: NAME }]);
+    await none();
+  });
+
+  test('a longer address is found where a refused value was cut', async () => {
+    const address = `${'z'.repeat(60)}@${'quaresma.'.repeat(5)}example`;
+    const rejected = [
+      `${NAME},${DOCUMENT},${address}x@,1,2026-12-31,${someDebt().debtId}`,
+      `Another,x,${address},1,y,z`,
+    ];
+    await imported(stage, biller.owner, biller.company, fileOf(...rejected));
+    const kept = await stage.sql('SELECT value FROM billing_rejects WHERE value = $1', [address.slice(0, 64)]);
+    expect(kept).toHaveLength(1);
+    expect((await forget('email', address.toUpperCase())).line).toContain('Forgotten in 0 debts, 1 rejects of imports');
+    expect(await columnsWith(stage, address.slice(0, 64))).toEqual([]);
     await none();
   });
 
