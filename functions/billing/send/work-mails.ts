@@ -119,8 +119,8 @@ export class WorkMails {
     });
   }
 
+  /** A mail that the server defers is a sign, too, that it knows us. */
   #refusal({ sent, later, refused }: Sendings): Error | undefined {
-    // A server that puts a mail off knows us, too.
     this.#refusedInRow = sent + later > 0 ? 0 : this.#refusedInRow + refused;
     if (this.#refusedInRow < REFUSED_IN_ROW) return undefined;
     return new MailsRefused(`the mail server has refused ${this.#refusedInRow} mails in a row`);

@@ -216,6 +216,15 @@ describe('a mail that is', () => {
     expect((await mails()).filter(({ mail }) => mail === 'pendente')).toHaveLength(55);
   });
 
+  test('of a server that refuses many and defers one: it knows us, and is asked about all', async () => {
+    await issued(26);
+    const each = { connections: 1 };
+    smtp.script = ({ number }) => SAYS(number === 13 ? '450 4.2.1 not now' : '550 5.1.1 no such user', 'rcpt');
+    const one = worker(each);
+    expect(await one.pass()).toEqual({ ...NOTHING, mails_refused: 25, mails_later: 1 });
+    expect(one.lines).toEqual([]);
+  });
+
   test.each([true, false])('lost after the dot waits for a person, delivered or not: %s', async (delivered) => {
     const debts = await issued(2);
     smtp.script = ({ number }) => (number === 1 ? { kind: 'drops', at: 'dot', delivered } : undefined);
